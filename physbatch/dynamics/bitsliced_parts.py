@@ -1,0 +1,403 @@
+"""Compiled building blocks of the bit-sliced kernel: 64 samples to a word.
+
+A bit stands for -1 where it is 1. A unit's count of negative terms is held as bit planes,
+shifted by a constant so that the threshold (fan_in + 1)/2 falls on the top plane: the unit's
+output *is* the top plane. One weight flip changes the count by one, and that changes the
+output only where the count sits at the threshold: one xor and one and per plane.
+
+The state of a replica is one array of words. First stand the inputs (`words` each), then one
+block per unit: its planes, the top plane last, and one more row that holds, for output units,
+the mask of wrong samples.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from physbatch.streams.compiled import philox
+from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
+
+__all__ = [
+    "accept",
+    "deep_change",
+    "deep_commit",
+    "draw_batch",
+    "draw_count",
+    "draw_numbers",
+    "draw_proposals",
+    "error_change",
+    "flip_mask",
+    "index_edges",
+    "mistakes",
+    "path_sum",
+    "step_count",
+]
+
+ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
+ZERO = np.uint64(0)
+ONE = np.uint64(1)
+_8 = np.uint64(8)
+_32 = np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_INPUTS = np.uint64(KIND_INPUTS)
+_BATCH = np.uint64(KIND_BATCH)
+
+
+@intrinsic
+def popcount(typingctx, word):  # type: ignore[no-untyped-def]
+    """Number of ones in a 64-bit word, as one instruction."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
+        return builder.call(function, args)
+
+    return types.int64(types.uint64), codegen
+
+
+# --- random numbers ---------------------------------------------------------------------
+
+
+@numba.njit(cache=True)
+def draw_count(floor, threshold, key, index, replica):  # type: ignore[no-untyped-def]
+    """Number of samples of batch `index`: floor(m), and one more with the chance given."""
+    if threshold == ZERO:
+        return floor
+    kind = _BATCH | ((index >> _32) << _8)
+    x0, _, _, _ = philox(ZERO, index & _LOW, kind, replica, key)
+    return floor + 1 if x0 < threshold else floor
+
+
+@numba.njit(cache=True)
+def draw_numbers(out, count, kind, key, index, replica):  # type: ignore[no-untyped-def]
+    """The first `count` 32-bit numbers of an index; `out` has room for a whole last block."""
+    kind = kind | ((index >> _32) << _8)
+    low = index & _LOW
+    for block in range((count + 3) // 4):
+        x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replica, key)
+        out[4 * block] = x0
+        out[4 * block + 1] = x1
+        out[4 * block + 2] = x2
+        out[4 * block + 3] = x3
+
+
+@numba.njit(cache=True)
+def draw_proposals(out, count, kind, key, index, replica):  # type: ignore[no-untyped-def]
+    """`count` positions, uniform on 0 ... count - 1."""
+    draw_numbers(out, count, kind, key, index, replica)
+    bound = np.uint64(count)
+    for number in range(count):
+        out[number] = (out[number] * bound) >> _32
+
+
+@numba.njit(cache=True)
+def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):  # type: ignore[no-untyped-def]
+    """Input words of a batch of `count` samples and the masks of its valid samples.
+
+    Word w of input i is number w * size + i of the stream, whatever `words` is.
+    """
+    kind = _INPUTS | ((index >> _32) << _8)
+    low = index & _LOW
+    used = (count + 63) // 64
+    for block in range((used * size + 1) // 2):
+        x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replica, key)
+        raw[2 * block] = x0 | (x1 << _32)
+        raw[2 * block + 1] = x2 | (x3 << _32)
+    for word in range(words):
+        if word < used:
+            for unit in range(size):
+                state[unit * words + word] = raw[word * size + unit]
+        left = count - 64 * word
+        if left >= 64:
+            valid[word] = ONES
+        elif left > 0:
+            valid[word] = (ONE << np.uint64(left)) - ONE
+        else:
+            valid[word] = ZERO
+
+
+# --- counts -----------------------------------------------------------------------------
+
+
+@numba.njit(forceinline=True)
+def flip_mask(state, base, planes, words, word, term, within):  # type: ignore[no-untyped-def]
+    """Samples in `within` where the unit's output flips if `term` flips."""
+    flip = within & ~(state[base + (planes - 1) * words + word] ^ term)
+    for plane in range(planes - 1):
+        flip &= state[base + plane * words + word] ^ term
+    return flip
+
+
+@numba.njit(forceinline=True)
+def step_count(state, base, planes, words, word, term, within):  # type: ignore[no-untyped-def]
+    """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
+    carry = within
+    for plane in range(planes):
+        at = base + plane * words + word
+        held = state[at]
+        state[at] = held ^ carry
+        carry &= held ^ term
+
+
+@numba.njit(forceinline=True)
+def error_change(state, base, planes, words, word, flip):  # type: ignore[no-untyped-def]
+    """Change of the number of wrong bits if an output flips in the samples `flip`."""
+    wrong = state[base + planes * words + word]
+    return popcount(flip) - np.int64(2) * popcount(flip & wrong)
+
+
+@numba.njit(forceinline=True)
+def accept(change, acceptance, last, chances, number):  # type: ignore[no-untyped-def]
+    """Metropolis decision from integer thresholds; no random number is read at T = 0."""
+    if change < 0:
+        return True
+    threshold = acceptance[min(change, last)]
+    if threshold > _LOW:
+        return True
+    return threshold > ZERO and chances[number] < threshold
+
+
+@numba.njit(forceinline=True)
+def _forward_layer(  # type: ignore[no-untyped-def]
+    state, addresses, weights, base_of, first, stop, edge, terms, planes, offset, words
+):
+    for unit in range(first, stop):
+        base = base_of[unit]
+        for plane in range(planes):
+            initial = ONES if (offset >> plane) & 1 else ZERO
+            for word in range(words):
+                state[base + plane * words + word] = initial
+        for _ in range(terms):
+            source = addresses[edge]
+            negative = ZERO - np.uint64(weights[edge])
+            for word in range(words):
+                # Adding is stepping a term that was 0 wherever the new term is 1.
+                term = state[source + word] ^ negative
+                step_count(state, base, planes, words, word, ZERO, term)
+            edge += 1
+
+
+@numba.njit(forceinline=True)
+def draw_batch(  # type: ignore[no-untyped-def]
+    state,
+    raw,
+    valid,
+    addresses,
+    truth,
+    weights,
+    base_of,
+    last_first,
+    shape,
+    size,
+    count,
+    key,
+    index,
+    replica,
+):
+    """Draw a batch, run teacher and student on it, and mark the wrong samples."""
+    fan_in, planes, offset, last_fan_in, last_planes, last_offset, words = shape
+    _draw_inputs(state, raw, valid, size, words, count, key, index, replica)
+    units = base_of.shape[0]
+    for network in range(2):
+        bits = truth if network == 0 else weights
+        _forward_layer(
+            state, addresses, bits, base_of, 0, last_first, 0, fan_in, planes, offset, words
+        )
+        _forward_layer(
+            state,
+            addresses,
+            bits,
+            base_of,
+            last_first,
+            units,
+            last_first * fan_in,
+            last_fan_in,
+            last_planes,
+            last_offset,
+            words,
+        )
+        for unit in range(last_first, units):
+            top = base_of[unit] + (last_planes - 1) * words
+            for word in range(words):
+                if network == 0:
+                    state[top + words + word] = state[top + word]
+                else:
+                    state[top + words + word] ^= state[top + word]
+
+
+@numba.njit(cache=True)
+def mistakes(state, valid, base_of, last_first, last_planes, words):  # type: ignore[no-untyped-def]
+    """Number of wrong output bits on the batch."""
+    wrong = np.int64(0)
+    for unit in range(last_first, base_of.shape[0]):
+        base = base_of[unit] + last_planes * words
+        for word in range(words):
+            wrong += popcount(state[base + word] & valid[word])
+    return wrong
+
+
+# --- networks deeper than two layers ----------------------------------------------------
+
+
+@numba.njit(cache=True)
+def _touch(state, trial, touched, is_touched, length, unit, base, block):  # type: ignore[no-untyped-def]
+    """Take a unit into the trial: copy its planes once."""
+    if is_touched[unit]:
+        return length
+    is_touched[unit] = 1
+    touched[length] = unit
+    for at in range(base, base + block):
+        trial[at] = state[at]
+    return length + 1
+
+
+@numba.njit(cache=True)
+def deep_change(  # type: ignore[no-untyped-def]
+    state,
+    trial,
+    touched,
+    is_touched,
+    valid,
+    weights,
+    base_of,
+    unit_of,
+    out_begin,
+    out_edge,
+    last_first,
+    planes,
+    last_planes,
+    words,
+    unit,
+    source,
+    negative,
+):
+    """Try one weight flip on copies of all units that it reaches.
+
+    Units are visited layer by layer; several terms of one unit may flip in a sample.
+    Returns the change of the number of wrong bits and how many units were touched.
+    """
+    change = np.int64(0)
+    length = _touch(state, trial, touched, is_touched, 0, unit, base_of[unit], planes * words)
+    for word in range(words):
+        step_count(
+            trial, base_of[unit], planes, words, word, state[source + word] ^ negative, ONES
+        )
+    visited = 0
+    while visited < length:
+        unit = touched[visited]
+        visited += 1
+        base = base_of[unit]
+        own = last_planes if unit >= last_first else planes
+        top = base + (own - 1) * words
+        for word in range(words):
+            flip = (state[top + word] ^ trial[top + word]) & valid[word]
+            if flip == ZERO:
+                continue
+            if unit >= last_first:
+                change += error_change(state, base, own, words, word, flip)
+                continue
+            for at in range(out_begin[unit], out_begin[unit + 1]):
+                edge = out_edge[at]
+                target = np.int64(unit_of[edge])
+                count = last_planes if target >= last_first else planes
+                length = _touch(
+                    state,
+                    trial,
+                    touched,
+                    is_touched,
+                    length,
+                    target,
+                    base_of[target],
+                    count * words,
+                )
+                term = state[top + word] ^ (ZERO - np.uint64(weights[edge]))
+                step_count(trial, base_of[target], count, words, word, term, flip)
+    return change, length
+
+
+@numba.njit(cache=True)
+def deep_commit(  # type: ignore[no-untyped-def]
+    state, trial, touched, is_touched, length, accepted, base_of, last_first, planes, last_planes, words
+):
+    """Keep or drop a trial, and forget which units it touched."""
+    for number in range(length):
+        unit = touched[number]
+        is_touched[unit] = 0
+        if not accepted:
+            continue
+        base = base_of[unit]
+        own = last_planes if unit >= last_first else planes
+        if unit >= last_first:
+            top = base + (own - 1) * words
+            for word in range(words):
+                state[top + words + word] ^= state[top + word] ^ trial[top + word]
+        for at in range(base, base + own * words):
+            state[at] = trial[at]
+
+
+# --- bookkeeping ------------------------------------------------------------------------
+
+
+@numba.njit(cache=True)
+def index_edges(  # type: ignore[no-untyped-def]
+    sources, fan_ins, unit_counts, base_of, planes, words, addresses, unit_of, out_begin, out_edge
+):
+    """Fill the tables of one graph.
+
+    `addresses`: where the activation of each edge's source stands. `unit_of`: the unit
+    that an edge feeds. `out_edge[out_begin[u]:out_begin[u + 1]]`: the edges that read u.
+    """
+    out_begin[:] = 0
+    edge = 0
+    unit = 0
+    below = 0
+    for layer in range(fan_ins.shape[0]):
+        first = unit
+        for _ in range(unit_counts[layer]):
+            for _ in range(fan_ins[layer]):
+                source = np.int64(sources[edge])
+                if layer == 0:
+                    addresses[edge] = source * words
+                else:
+                    addresses[edge] = base_of[below + source] + (planes - 1) * words
+                    out_begin[below + source + 1] += 1
+                unit_of[edge] = unit
+                edge += 1
+            unit += 1
+        below = first
+    for number in range(base_of.shape[0]):
+        out_begin[number + 1] += out_begin[number]
+    filled = np.zeros(base_of.shape[0], dtype=np.int64)
+    edge = unit_counts[0] * fan_ins[0]
+    below = 0
+    for layer in range(1, fan_ins.shape[0]):
+        for _ in range(unit_counts[layer] * fan_ins[layer]):
+            unit = below + np.int64(sources[edge])
+            out_edge[out_begin[unit] + filled[unit]] = edge
+            filled[unit] += 1
+            edge += 1
+        below += unit_counts[layer - 1]
+
+
+@numba.njit(cache=True)
+def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above):  # type: ignore[no-untyped-def]
+    """Sum over outputs and paths of the products of w w*."""
+    edge = 0
+    below[:] = 1
+    for layer in range(fan_ins.shape[0]):
+        for unit in range(unit_counts[layer]):
+            total = np.int64(0)
+            for _ in range(fan_ins[layer]):
+                value = below[sources[edge]]
+                total += value if teacher[edge] == student[edge] else -value
+                edge += 1
+            above[unit] = total
+        for unit in range(unit_counts[layer]):
+            below[unit] = above[unit]
+    total = np.int64(0)
+    for unit in range(unit_counts[-1]):
+        total += below[unit]
+    return total

@@ -1,0 +1,180 @@
+"""The definition of the discrete dynamics: plain torch over [replica, ...] tensors.
+
+Nothing here is clever. Every proposal runs the whole network forward on the batch, for all
+replicas at once, on any device. Fast engines are tested equal to this one, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from physbatch.dynamics.rules import CellRun, Trajectory
+from physbatch.streams.keys import KIND_ACCEPT, KIND_BATCH, KIND_INPUTS, KIND_PROPOSAL
+from physbatch.streams.tensor import bounded, philox
+from physbatch.systems.architecture import Architecture
+from physbatch.systems.binary import BinarySystem
+
+__all__ = ["forward", "path_sums", "run_definition"]
+
+
+def forward(architecture: Architecture, sources: Tensor, weights: Tensor, inputs: Tensor) -> Tensor:
+    """Outputs of sign networks: sigma_i = sign(sum_j w_ij sigma_j), layer by layer.
+
+    Parameters
+    ----------
+    sources : Tensor of int64, shape (replica, edge)
+        Unit of the layer below that each edge reads.
+    weights : Tensor, shape (replica, edge)
+        Weights, +-1.
+    inputs : Tensor, shape (replica, sample, N)
+        Inputs, +-1.
+
+    Returns
+    -------
+    Tensor, shape (replica, sample, output)
+        Outputs, +-1.
+    """
+    values = inputs
+    for number, layer in enumerate(architecture.layers):
+        start, stop = architecture.edge_offsets[number : number + 2]
+        index = sources[:, None, start:stop].expand(-1, values.shape[1], -1)
+        terms = values.gather(2, index) * weights[:, None, start:stop]
+        fields = terms.unflatten(2, (layer.units, layer.fan_in)).sum(dim=3)
+        values = torch.sign(fields)
+    return values
+
+
+def path_sums(architecture: Architecture, sources: Tensor, agreement: Tensor) -> Tensor:
+    """Sum over outputs and paths of the product of w w* along the path, shape (replica,).
+
+    `agreement` is w w* of every edge, shape (replica, edge), int64. Divided by the number of
+    paths this is the path overlap q: s_i = (1/d) sum_j w_ij w*_ij s_j, averaged over outputs.
+    """
+    values = torch.ones(
+        (agreement.shape[0], architecture.size), dtype=torch.int64, device=agreement.device
+    )
+    for number, layer in enumerate(architecture.layers):
+        start, stop = architecture.edge_offsets[number : number + 2]
+        terms = values.gather(1, sources[:, start:stop]) * agreement[:, start:stop]
+        values = terms.unflatten(1, (layer.units, layer.fan_in)).sum(dim=2)
+    return values.sum(dim=1)
+
+
+class _Streams:
+    """The random numbers of a cell, addressed as the kernels address them."""
+
+    def __init__(self, run: CellRun, replicas: int, size: int, device: torch.device) -> None:
+        self.run = run
+        self.size = size
+        self.device = device
+        first = run.first_replica
+        self.replica = torch.arange(first, first + replicas, device=device)[:, None]
+
+    def numbers(self, key: int, kind: int, index: int, count: int) -> Tensor:
+        """The first `count` 32-bit numbers of an index, shape (replica, count)."""
+        blocks = torch.arange(math.ceil(count / 4), device=self.device)[None, :]
+        low = torch.tensor(index & 0xFFFFFFFF, device=self.device)
+        high = torch.tensor(kind | ((index >> 32) << 8), device=self.device)
+        return philox(blocks, low, high, self.replica, key).flatten(1)[:, :count]
+
+    def inputs(self, key: int, index: int, samples: int) -> Tensor:
+        """Inputs +-1, shape (replica, sample, N); bit s of word w is sample 64 w + s."""
+        words = math.ceil(samples / 64)
+        numbers = self.numbers(key, KIND_INPUTS, index, 2 * words * self.size)
+        halves = numbers.unflatten(1, (words, self.size, 2))
+        bits = (halves[..., None] >> torch.arange(32, device=self.device)) & 1
+        bits = bits.flatten(3).transpose(2, 3).flatten(1, 2)  # (replica, 64 words, N)
+        return 1 - 2 * bits[:, :samples]
+
+    def batch_count(self, index: int) -> Tensor:
+        """Number of samples in each replica's batch, shape (replica,)."""
+        number = self.numbers(self.run.dynamics_key, KIND_BATCH, index, 1)[:, 0]
+        return self.run.batch.floor + (number < self.run.batch.threshold).long()
+
+
+def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> Trajectory:
+    """Simulate the replicas of one cell; arguments and result as for `run_bitsliced`.
+
+    The energy E of a student is the number of wrong output bits on the batch. One uniformly
+    random weight is flipped at a time; the flip stays if dE < 0, or else with the probability
+    of the acceptance table. Time counts sweeps of as many proposals as learnable weights.
+    """
+    place = torch.device(device)
+    architecture = system.architecture
+    sources = torch.from_numpy(system.sources).to(place, torch.int64)
+    teacher = 1 - 2 * torch.from_numpy(system.teacher).to(place, torch.int64)
+    student = 1 - 2 * torch.from_numpy(system.student).to(place, torch.int64)
+    acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(place)
+    replicas = student.shape[0]
+    rows = torch.arange(replicas, device=place)
+    streams = _Streams(run, replicas, architecture.size, place)
+
+    def wrong_bits(weights: Tensor, inputs: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
+        outputs = forward(architecture, sources, weights, inputs)
+        wrong_by_sample = (outputs != targets).sum(dim=2)
+        in_batch = torch.arange(inputs.shape[1], device=place)[None, :] < counts[:, None]
+        return (wrong_by_sample * in_batch).sum(dim=1)
+
+    def draw_batch(index: int) -> tuple[Tensor, Tensor, Tensor]:
+        inputs = streams.inputs(run.dynamics_key, index, run.batch.largest)
+        return inputs, forward(architecture, sources, teacher, inputs), streams.batch_count(index)
+
+    def test_error(sweep: int) -> Tensor:
+        total = torch.zeros(replicas, dtype=torch.int64, device=place)
+        for chunk, done in enumerate(range(0, run.test_samples, 64)):
+            samples = min(64, run.test_samples - done)
+            inputs = streams.inputs(run.test_key, sweep | (chunk << 40), samples)
+            targets = forward(architecture, sources, teacher, inputs)
+            total += (forward(architecture, sources, student, inputs) != targets).sum(dim=(1, 2))
+        return total
+
+    shape = (replicas, len(run.times))
+    out = Trajectory(
+        path_sum=np.zeros(shape, dtype=np.int64),
+        batch_wrong=np.zeros(shape, dtype=np.int64),
+        batch_bits=np.zeros(shape, dtype=np.int64),
+        test_wrong=np.zeros(shape, dtype=np.int64),
+        first_passage=np.full(replicas, -1, dtype=np.int64),
+        student=np.zeros_like(system.student),
+    )
+    perfect = architecture.outputs * architecture.paths_per_output
+    columns = {int(time): column for column, time in enumerate(run.times)}
+    inputs, targets, counts = draw_batch(0)
+    energy = wrong_bits(student, inputs, targets, counts)
+
+    for sweep in range(run.duration + 1):
+        paths = path_sums(architecture, sources, teacher * student).cpu().numpy()
+        out.first_passage[(paths == perfect) & (out.first_passage < 0)] = sweep
+        if sweep in columns:
+            column = columns[sweep]
+            out.path_sum[:, column] = paths
+            out.batch_wrong[:, column] = energy.cpu().numpy()
+            out.batch_bits[:, column] = (counts * architecture.outputs).cpu().numpy()
+            out.test_wrong[:, column] = test_error(sweep).cpu().numpy()
+        if sweep == run.duration:
+            break
+
+        learnable = architecture.learnable
+        numbers = streams.numbers(run.dynamics_key, KIND_PROPOSAL, sweep, learnable)
+        positions = bounded(numbers, learnable)
+        chances = streams.numbers(run.dynamics_key, KIND_ACCEPT, sweep, learnable)
+        for number in range(learnable):
+            if number == 0 or run.refresh_each_proposal:
+                batch = sweep * learnable + number if run.refresh_each_proposal else sweep
+                inputs, targets, counts = draw_batch(batch)
+                energy = wrong_bits(student, inputs, targets, counts)
+            trial = student.clone()
+            trial[rows, positions[:, number]] *= -1
+            trial_energy = wrong_bits(trial, inputs, targets, counts)
+            change = trial_energy - energy
+            threshold = acceptance[change.clamp(0, len(acceptance) - 1)]
+            accepted = (change < 0) | (chances[:, number] < threshold)
+            student = torch.where(accepted[:, None], trial, student)
+            energy = torch.where(accepted, trial_energy, energy)
+
+    out.student[:] = ((1 - student) // 2).cpu().numpy()
+    return out

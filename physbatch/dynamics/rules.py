@@ -1,0 +1,117 @@
+"""Acceptance rules and batch sizes as integers, shared by every engine.
+
+All engines must take the same decisions bit for bit, so everything real-valued is turned
+into integer thresholds here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["ALWAYS", "BatchRule", "CellRun", "Trajectory", "acceptance_table", "batch_rule"]
+
+#: Threshold that every 32-bit number stays below.
+ALWAYS = 2**32
+
+
+@dataclass(frozen=True)
+class BatchRule:
+    """floor(m) samples, and one more if a 32-bit number is below `threshold`."""
+
+    floor: int
+    threshold: int
+
+    @property
+    def largest(self) -> int:
+        """The largest batch that can be drawn."""
+        return self.floor + (1 if self.threshold else 0)
+
+
+def batch_rule(batch_size: float) -> BatchRule:
+    """A real batch size m: each batch holds floor(m) + Bernoulli(m - floor(m)) samples."""
+    floor = math.floor(batch_size)
+    threshold = round((batch_size - floor) * 2**32)
+    return BatchRule(floor + 1, 0) if threshold == ALWAYS else BatchRule(floor, threshold)
+
+
+def acceptance_table(
+    *, ties: str = "reject", temperature: float | None = None
+) -> npt.NDArray[np.uint64]:
+    """Acceptance thresholds for dE = 0, 1, 2, ...; the last entry holds for all larger dE.
+
+    A move with dE < 0 is always accepted; one with dE >= 0 if a uniform 32-bit number is
+    below the threshold: 2^32 exp(-dE/T), or 0 and 2^32 at T = 0.
+    """
+    if temperature is None:
+        return np.array([ALWAYS if ties == "accept" else 0, 0], dtype=np.uint64)
+    longest = math.ceil(temperature * 32 * math.log(2)) + 1
+    table = [round(ALWAYS * math.exp(-change / temperature)) for change in range(longest)]
+    return np.array([*table, 0], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """Everything an engine needs to know of one cell besides the system.
+
+    Attributes
+    ----------
+    batch : BatchRule
+        How many samples a batch holds.
+    acceptance : ndarray of uint64
+        See `acceptance_table`.
+    refresh_each_proposal : bool
+        A fresh batch for every proposal rather than for every sweep.
+    absorbing : bool
+        A perfect student never changes again (ties rejected at zero temperature).
+    times : ndarray of int64
+        Measuring times in sweeps, sorted.
+    duration : int
+        Number of sweeps.
+    test_samples : int
+        Fresh samples for each measurement of the generalisation error.
+    dynamics_key, test_key : int
+        Stream keys.
+    first_replica : int
+        Number of the first replica.
+    """
+
+    batch: BatchRule
+    acceptance: npt.NDArray[np.uint64]
+    refresh_each_proposal: bool
+    absorbing: bool
+    times: npt.NDArray[np.int64]
+    duration: int
+    test_samples: int
+    dynamics_key: int
+    test_key: int
+    first_replica: int
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What an engine measures, as integers, so that engines can be compared bit for bit.
+
+    Attributes
+    ----------
+    path_sum : ndarray of int64, shape (replica, time)
+        Sum over outputs and paths of the product of w w*.
+    batch_wrong, batch_bits : ndarray of int64, shape (replica, time)
+        Wrong output bits on the last batch, and the number of bits it held.
+    test_wrong : ndarray of int64, shape (replica, time)
+        Wrong output bits on the fresh test samples.
+    first_passage : ndarray of int64, shape (replica,)
+        First sweep after which every path was right; -1 if there was none.
+    student : ndarray of uint8, shape (replica, edge)
+        Final weights as bits.
+    """
+
+    path_sum: npt.NDArray[np.int64]
+    batch_wrong: npt.NDArray[np.int64]
+    batch_bits: npt.NDArray[np.int64]
+    test_wrong: npt.NDArray[np.int64]
+    first_passage: npt.NDArray[np.int64]
+    student: npt.NDArray[np.uint8]

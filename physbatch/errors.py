@@ -1,0 +1,77 @@
+"""Typed errors: each says what was wrong, where, and what to do, in one line.
+
+Every error that a user can cause derives from `PhysbatchError`; the command line
+prints its message without a traceback and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AnalysisError",
+    "DatasetError",
+    "InterruptedRun",
+    "NotBuiltError",
+    "OutputError",
+    "PhysbatchError",
+    "StudyError",
+    "WorkerError",
+]
+
+
+class PhysbatchError(Exception):
+    """An error with a cause that the user can act upon.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, with the offending value.
+    where : str, optional
+        The file, field or variable in which it is wrong.
+    remedy : str, optional
+        What to do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.remedy = remedy
+        super().__init__(what, where, remedy)
+
+    def __str__(self) -> str:
+        prefix = f"{self.where}: " if self.where else ""
+        suffix = f"; {self.remedy}" if self.remedy else ""
+        return " ".join(f"{prefix}{self.what}{suffix}".split())
+
+
+class StudyError(PhysbatchError):
+    """A study that cannot be read, or that makes no sense."""
+
+
+class NotBuiltError(StudyError):
+    """A study that makes sense but asks for something that is not implemented."""
+
+
+class DatasetError(PhysbatchError):
+    """A file or dataset that is not what the schema says."""
+
+
+class OutputError(PhysbatchError):
+    """An output that cannot be written, or that must not be overwritten."""
+
+
+class AnalysisError(PhysbatchError):
+    """Data from which the asked-for estimate cannot be made."""
+
+
+class WorkerError(PhysbatchError):
+    """A worker process that died or a cell that failed while it was computed."""
+
+    exit_code = 1
+
+
+class InterruptedRun(PhysbatchError):
+    """A run that was stopped from the keyboard; what was finished is saved."""
+
+    exit_code = 130

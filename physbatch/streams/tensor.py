@@ -1,0 +1,50 @@
+"""Philox4x32-10 on torch tensors, for any device.
+
+torch lacks unsigned shifts, so 32-bit words live in int64; products wrap modulo 2^64,
+and an arithmetic shift followed by a mask gives the right high word.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["bounded", "philox"]
+
+_M0 = 0xD2511F53
+_M1 = 0xCD9E8D57
+_W0 = 0x9E3779B9
+_W1 = 0xBB67AE85
+_LOW = 0xFFFFFFFF
+
+
+def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: int) -> Tensor:
+    """Four 32-bit numbers at each counter, as int64, shape (*broadcast, 4).
+
+    Parameters
+    ----------
+    c0, c1, c2, c3 : Tensor of int64
+        Counter words below 2^32; they broadcast.
+    key : int
+        64-bit key of the stream.
+    """
+    c0, c1, c2, c3 = torch.broadcast_tensors(c0, c1, c2, c3)
+    k0 = key & _LOW
+    k1 = key >> 32
+    for _ in range(10):
+        p0 = c0 * _M0
+        p1 = c2 * _M1
+        c0, c1, c2, c3 = (
+            ((p1 >> 32) & _LOW) ^ c1 ^ k0,
+            p1 & _LOW,
+            ((p0 >> 32) & _LOW) ^ c3 ^ k1,
+            p0 & _LOW,
+        )
+        k0 = (k0 + _W0) & _LOW
+        k1 = (k1 + _W1) & _LOW
+    return torch.stack((c0, c1, c2, c3), dim=-1)
+
+
+def bounded(number: Tensor, bound: int) -> Tensor:
+    """Map 32-bit numbers to 0 ... bound - 1 by multiply-and-shift (bound below 2^31)."""
+    return (number * bound) >> 32

@@ -1,0 +1,159 @@
+"""The layers of a network: how many units, how many inputs each, which are learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Architecture", "Layer", "build_architecture"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of weights: `units` units, each reading `fan_in` of `sources` units below."""
+
+    sources: int
+    units: int
+    fan_in: int
+    wiring: Literal["regular", "tree", "full"]
+
+    @property
+    def edges(self) -> int:
+        """Number of weights."""
+        return self.units * self.fan_in
+
+    @property
+    def fan_out(self) -> int:
+        """How many units of this layer read one unit below; the same for all of them."""
+        return self.edges // self.sources
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The layers of teacher and student, from the inputs to the output.
+
+    Weights ("edges") are numbered layer by layer, unit by unit, slot by slot; units are
+    numbered layer by layer, inputs left out.
+    """
+
+    size: int
+    layers: tuple[Layer, ...]
+    learned: Literal["all", "first"]
+
+    @property
+    def depth(self) -> int:
+        """Number of weight layers L."""
+        return len(self.layers)
+
+    @property
+    def edges(self) -> int:
+        """Number of weights, learned or not."""
+        return sum(layer.edges for layer in self.layers)
+
+    @property
+    def units(self) -> int:
+        """Number of units, inputs left out."""
+        return sum(layer.units for layer in self.layers)
+
+    @property
+    def learnable(self) -> int:
+        """Number of learnable weights; they come first in the numbering."""
+        return self.layers[0].edges if self.learned == "first" else self.edges
+
+    @property
+    def outputs(self) -> int:
+        """Number of output units."""
+        return self.layers[-1].units
+
+    @property
+    def paths_per_output(self) -> int:
+        """Number of paths from the inputs into one output unit."""
+        count = 1
+        for layer in self.layers:
+            count *= layer.fan_in
+        return count
+
+    @property
+    def edge_offsets(self) -> tuple[int, ...]:
+        """First edge of each layer, and the number of all edges."""
+        offsets = [0]
+        for layer in self.layers:
+            offsets.append(offsets[-1] + layer.edges)
+        return tuple(offsets)
+
+    @property
+    def unit_offsets(self) -> tuple[int, ...]:
+        """First unit of each layer, and the number of all units."""
+        offsets = [0]
+        for layer in self.layers:
+            offsets.append(offsets[-1] + layer.units)
+        return tuple(offsets)
+
+
+def build_architecture(
+    *,
+    wiring: Literal["regular", "tree", "dense"],
+    size: int,
+    degree: int,
+    depth: int,
+    output: Literal["vector", "scalar"],
+    learned_layers: Literal["all", "first"],
+    odd_fan_in: bool,
+) -> Architecture:
+    """Lay out the layers of a sparse network.
+
+    Parameters
+    ----------
+    wiring : {"regular", "tree"}
+        Regular: N units a layer, each reading d of the layer below and read by d of the
+        layer above. Tree: receptive fields of d units that do not overlap.
+    size : int
+        Number of inputs N.
+    degree : int
+        Connectivity d.
+    depth : int
+        Number of weight layers L.
+    output : {"vector", "scalar"}
+        Vector: every unit of the last layer is observed. Scalar: the last layer is one
+        unit that reads the whole last hidden layer.
+    learned_layers : {"all", "first"}
+        The rest stays fixed to the teacher's.
+    odd_fan_in : bool
+        Refuse even fan-ins: the sign of an even number of binary terms can be a tie.
+
+    Raises
+    ------
+    ValueError
+        If the layers cannot be laid out, with the reason.
+    """
+    if wiring == "dense":
+        raise ValueError("dense wiring has no sparse layers")
+    if output == "scalar" and depth == 1:
+        raise ValueError(
+            "a scalar output of depth 1 reads all inputs; "
+            "use wiring 'tree' with degree equal to the size"
+        )
+    if degree > size:
+        raise ValueError(f"degree {degree} is larger than size {size}")
+    layers: list[Layer] = []
+    below = size
+    sparse_layers = depth - 1 if output == "scalar" else depth
+    for number in range(1, sparse_layers + 1):
+        if wiring == "tree" and below % degree:
+            raise ValueError(
+                f"a tree with degree {degree} cannot split the {below} units below layer {number} "
+                f"(size {size}); choose a size divisible by {degree}^{sparse_layers}"
+            )
+        units = below if wiring == "regular" else below // degree
+        layers.append(Layer(below, units, degree, wiring))
+        below = units
+    if output == "scalar":
+        layers.append(Layer(below, 1, below, "full"))
+    for number, layer in enumerate(layers, start=1):
+        if odd_fan_in and layer.fan_in % 2 == 0:
+            what = "the scalar output reads" if layer.wiring == "full" else "degree is"
+            raise ValueError(
+                f"{what} {layer.fan_in} (layer {number}, size {size}), an even number of binary "
+                "terms whose sign can be a tie; activation 'sign' needs an odd one"
+            )
+    return Architecture(size, tuple(layers), learned_layers)

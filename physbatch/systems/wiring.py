@@ -1,0 +1,176 @@
+"""Random d-regular bipartite graphs, uniform over all simple ones, and trees."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.streams.compiled import philox
+from physbatch.systems.architecture import Architecture
+
+__all__ = ["SWITCHES_PER_EDGE", "draw_wiring"]
+
+#: Attempted switch moves per edge: the repair of double edges alone is biased, these mix it away.
+SWITCHES_PER_EDGE = 10
+
+_ZERO = np.uint64(0)
+
+
+@numba.njit(cache=True)
+def _draw(cursor, key, bound):  # type: ignore[no-untyped-def]
+    """Next integer below `bound` of a sequential stream.
+
+    `cursor` holds block, lane, index (layer), replica, and the four numbers of the block.
+    """
+    lane = np.int64(cursor[1])
+    if lane == 4:
+        x0, x1, x2, x3 = philox(cursor[0], cursor[2], _ZERO, cursor[3], key)
+        cursor[4], cursor[5], cursor[6], cursor[7] = x0, x1, x2, x3
+        cursor[0] += np.uint64(1)
+        lane = 0
+    cursor[1] = np.uint64(lane + 1)
+    return np.int64((cursor[4 + lane] * np.uint64(bound)) >> np.uint64(32))
+
+
+@numba.njit(cache=True)
+def _reads(sources, unit, source):  # type: ignore[no-untyped-def]
+    """Whether a unit already reads a source."""
+    for slot in range(sources.shape[1]):
+        if sources[unit, slot] == source:
+            return True
+    return False
+
+
+@numba.njit(cache=True)
+def _try_switch(sources, i, slot_i, j, slot_j):  # type: ignore[no-untyped-def]
+    """Exchange the sources of two edges unless that makes a double edge."""
+    a = sources[i, slot_i]
+    b = sources[j, slot_j]
+    if i == j or a == b or _reads(sources, i, b) or _reads(sources, j, a):
+        return False
+    sources[i, slot_i] = b
+    sources[j, slot_j] = a
+    return True
+
+
+@numba.njit(cache=True)
+def _repair(sources, cursor, key):  # type: ignore[no-untyped-def]
+    """Switch double edges away; False if that got stuck."""
+    units, degree = sources.shape
+    for unit in range(units):
+        for slot in range(1, degree):
+            tries = 0
+            while _reads(sources[:, :slot], unit, sources[unit, slot]):
+                other = _draw(cursor, key, units)
+                other_slot = _draw(cursor, key, degree)
+                _try_switch(sources, unit, slot, other, other_slot)
+                tries += 1
+                if tries > 100 * units * degree:
+                    return False
+    return True
+
+
+@numba.njit(cache=True)
+def _random_permutations(sources, cursor, key):  # type: ignore[no-untyped-def]
+    """Each slot is one random permutation of the sources: regular, with double edges."""
+    units, degree = sources.shape
+    for slot in range(degree):
+        for unit in range(units):
+            sources[unit, slot] = unit
+        for unit in range(units - 1, 0, -1):
+            other = _draw(cursor, key, unit + 1)
+            kept = sources[unit, slot]
+            sources[unit, slot] = sources[other, slot]
+            sources[other, slot] = kept
+
+
+@numba.njit(cache=True)
+def _regular(units, degree, layer, replica, key):  # type: ignore[no-untyped-def]
+    """One random d-regular bipartite graph on `units` + `units` nodes, shape (units, degree).
+
+    A dense graph is the complement of a sparse one, which keeps the repair easy.
+    """
+    drawn = min(degree, units - degree)
+    sources = np.zeros((units, drawn), dtype=np.int32)
+    cursor = np.zeros(8, dtype=np.uint64)
+    cursor[1] = np.uint64(4)
+    cursor[2] = np.uint64(layer)
+    cursor[3] = np.uint64(replica)
+    if drawn > 0:
+        _random_permutations(sources, cursor, key)
+        while not _repair(sources, cursor, key):
+            _random_permutations(sources, cursor, key)
+        for _ in range(SWITCHES_PER_EDGE * units * degree):
+            i = _draw(cursor, key, units)
+            slot_i = _draw(cursor, key, drawn)
+            j = _draw(cursor, key, units)
+            slot_j = _draw(cursor, key, drawn)
+            _try_switch(sources, i, slot_i, j, slot_j)
+    if drawn == degree:
+        return sources
+    complement = np.zeros((units, degree), dtype=np.int32)
+    for unit in range(units):
+        slot = 0
+        for source in range(units):
+            if not _reads(sources, unit, source):
+                complement[unit, slot] = source
+                slot += 1
+    return complement
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_regular(out, offset, units, degree, layer, first_replica, key):  # type: ignore[no-untyped-def]
+    for row in range(out.shape[0]):
+        graph = _regular(units, degree, layer, first_replica + row, key)
+        for unit in range(units):
+            for slot in range(degree):
+                out[row, offset + unit * degree + slot] = graph[unit, slot]
+
+
+def draw_wiring(
+    architecture: Architecture, key: int, first_replica: int, replicas: int
+) -> npt.NDArray[np.int32]:
+    """The graphs of some replicas: which unit below each edge reads.
+
+    Regular layers are drawn as `degree` random permutations, double edges are switched
+    away, and then at least 10 N d random switch moves make every simple d-regular graph
+    equally likely. Trees and full layers are not random.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The layers.
+    key : int
+        Stream key of the wiring.
+    first_replica, replicas : int
+        The range of replicas; replica r has the same graph in every range that holds it.
+
+    Returns
+    -------
+    ndarray of int32, shape (replicas, architecture.edges)
+        Number of the source unit within the layer below, for each edge.
+
+    References
+    ----------
+    Rao, Jana and Bandyopadhyay, Sankhya A 58 (1996) 225: switch chains on fixed margins.
+
+    Examples
+    --------
+    >>> from physbatch.systems.architecture import build_architecture
+    >>> layers = build_architecture(wiring="regular", size=6, degree=3, depth=2, output="vector",
+    ...                             learned_layers="all", odd_fan_in=True)
+    >>> draw_wiring(layers, key=1, first_replica=0, replicas=2).shape
+    (2, 36)
+    """
+    out = np.empty((replicas, architecture.edges), dtype=np.int32)
+    for number, layer in enumerate(architecture.layers):
+        start, stop = architecture.edge_offsets[number : number + 2]
+        if layer.wiring == "regular":
+            _fill_regular(
+                out, start, layer.units, layer.fan_in, number, first_replica, np.uint64(key)
+            )
+        else:
+            # Tree and full layers read the units below in their order.
+            out[:, start:stop] = np.arange(layer.edges, dtype=np.int32)[None, :]
+    return out
