@@ -1,0 +1,53 @@
+# physbatch: `make demo` runs the quickstart, `make test` runs all tests.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= out/quickstart
+BIN := $(VENV)/bin
+PHYSBATCH := $(BIN)/physbatch
+
+.PHONY: help demo test test-long bench lint clean check-python
+
+help:
+	@echo "make demo       install, run the quickstart study, leave results in $(OUT)"
+	@echo "make test       install what the tests need and run all of them"
+	@echo "make test-long  also the full-size checks (hours)"
+	@echo "make bench      measure the kernels against their peers"
+	@echo "make lint       ruff and mypy --strict"
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "physbatch needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    "name another one: make PYTHON=python3.12 ..."; exit 2; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | check-python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-tests: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(PHYSBATCH) run analysis/quickstart/study.toml -o $(OUT)/dataset.nc
+	$(PHYSBATCH) analyse $(OUT)/dataset.nc -o $(OUT)/results.nc
+	$(PHYSBATCH) figure $(OUT)/results.nc -o $(OUT)/figure.pdf
+	$(PHYSBATCH) report $(OUT)/dataset.nc $(OUT)/results.nc -o $(OUT)/report.html
+
+test: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-long: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-tests
+	$(BIN)/python tests/benchmarks/flip_samples.py
+
+lint: $(VENV)/.installed-tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache

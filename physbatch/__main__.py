@@ -1,0 +1,6 @@
+"""``python -m physbatch``."""
+
+from physbatch.cli import script
+
+if __name__ == "__main__":
+    script()
