@@ -163,9 +163,9 @@ def figure(results: Path, *, output: Output) -> None:
     output
         The figure; both suffixes .pdf and .png are written.
     """
-    from physbatch.plots import overview, save_figure
+    from physbatch.plots import plot_overview, save_figure
 
-    for path in save_figure(overview(_load_analysis(results)), output):
+    for path in save_figure(plot_overview(_load_analysis(results)), output):
         print(f"figure   {path}")
 
 

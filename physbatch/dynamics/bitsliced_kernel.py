@@ -20,12 +20,15 @@ from physbatch.dynamics.bitsliced_parts import (
     deep_change,
     deep_commit,
     draw_batch,
+    draw_batch_inlined,
     draw_count,
     draw_numbers,
     draw_proposals,
     error_change,
     flip_mask,
     index_edges,
+    index_readers,
+    index_sources,
     mistakes,
     path_sum,
     step_count,
@@ -117,24 +120,35 @@ def make_kernel(
         # Units below this one reach the outputs through more than one layer.
         deep_first = last_first - (unit_counts[-2] if depth > 1 else 0)
         outputs = unit_counts[-1]
+        last_edge = edges - outputs * last_fan_in
+        block = (planes + 1) * words
+        last_block = (last_planes + 1) * words
+        last_base = size * words + last_first * block
+        # How many outputs read one unit of the layer below them.
+        readers = (edges - last_edge) // (last_first - deep_first) if depth > 1 else 0
+        addresses = np.zeros(edges, dtype=np.int32)
+        reader_base = np.zeros(edges - last_edge, dtype=np.int32)
+        reader_weight = np.zeros(edges - last_edge, dtype=np.uint8)
+        reader_of = np.zeros(edges - last_edge, dtype=np.int32)
+        unit_of = np.zeros(edges if depth > 2 else 1, dtype=np.int32)
+        out_begin = np.zeros(units + 1, dtype=np.int64)
+        out_edge = np.zeros(edges if depth > 2 else 1, dtype=np.int32)
         base_of = np.zeros(units, dtype=np.int64)
-        base = size * words
         for unit in range(units):
-            base_of[unit] = base
-            base += ((last_planes if unit >= last_first else planes) + 1) * words
-        state = np.zeros(base, dtype=np.uint64)
-        trial = np.zeros(base if depth > 2 else 1, dtype=np.uint64)
+            base_of[unit] = (
+                size * words + unit * block
+                if unit < last_first
+                else last_base + (unit - last_first) * last_block
+            )
+        state = np.zeros(last_base + outputs * last_block, dtype=np.uint64)
+        trial = np.zeros_like(state) if depth > 2 else state
         touched = np.zeros(units, dtype=np.int64)
         is_touched = np.zeros(units, dtype=np.uint8)
         raw = np.zeros(words * size + 2, dtype=np.uint64)
         valid = np.zeros(words, dtype=np.uint64)
         flips = np.zeros(words, dtype=np.uint64)
-        proposals = np.zeros(learnable + 3, dtype=np.uint64)
-        chances = np.zeros(learnable + 3, dtype=np.uint64)
-        addresses = np.zeros(edges, dtype=np.int64)
-        unit_of = np.zeros(edges, dtype=np.int32)
-        out_begin = np.zeros(units + 1, dtype=np.int64)
-        out_edge = np.zeros(edges, dtype=np.int64)
+        proposals = np.zeros(learnable + 3, dtype=np.uint32)
+        chances = np.zeros(learnable + 3, dtype=np.uint32)
         below = np.zeros(max(size, unit_counts.max()), dtype=np.int64)
         above = np.zeros_like(below)
         perfect = np.int64(outputs) * fan_ins.prod()
@@ -144,18 +158,23 @@ def make_kernel(
             replica = np.uint64(first_replica + row)
             truth = teacher[row]
             weights = student[row]
-            index_edges(
-                sources[row],
-                fan_ins,
-                unit_counts,
-                base_of,
-                planes,
-                words,
-                addresses,
-                unit_of,
-                out_begin,
-                out_edge,
+            index_sources(
+                sources[row], fan_ins, unit_counts, base_of, planes, words, addresses
             )
+            index_readers(
+                sources[row],
+                weights,
+                last_edge,
+                last_fan_in,
+                last_base,
+                last_block,
+                readers,
+                reader_base,
+                reader_weight,
+                reader_of,
+            )
+            if depth > 2:
+                index_edges(sources[row], fan_ins, unit_counts, unit_of, out_begin, out_edge)
             first_passage[row] = -1
             measured = 0
             count = np.int64(0)
@@ -242,7 +261,7 @@ def make_kernel(
                     if number == 0 or each_proposal:
                         index = np.uint64(sweep * learnable + number if each_proposal else sweep)
                         count = draw_count(floor, threshold, dynamics_key, index, replica)
-                        draw_batch(
+                        draw_batch_inlined(
                             state,
                             raw,
                             valid,
@@ -259,13 +278,12 @@ def make_kernel(
                             replica,
                         )
                     edge = np.int64(proposals[number])
-                    unit = np.int64(unit_of[edge])
-                    source = addresses[edge]
+                    source = np.int64(addresses[edge])
                     negative = ZERO - np.uint64(weights[edge])
-                    base = base_of[unit]
                     change = np.int64(0)
 
-                    if unit >= last_first:
+                    if edge >= last_edge:
+                        base = last_base + (edge - last_edge) // last_fan_in * last_block
                         # An output unit: its own flips are the change of the error.
                         for word in range(words):
                             term = state[source + word] ^ negative
@@ -280,8 +298,12 @@ def make_kernel(
                                 step_count(state, base, last_planes, words, word, term, ONES)
                                 state[base + last_planes * words + word] ^= flips[word]
                             weights[edge] ^= 1
+                            if depth > 1:
+                                reader_weight[reader_of[edge - last_edge]] ^= 1
                         continue
 
+                    unit = edge // fan_in
+                    base = size * words + unit * block
                     if depth > 2 and unit < deep_first:
                         change, length = deep_change(
                             state,
@@ -327,10 +349,10 @@ def make_kernel(
                         flips[word] = flip_mask(
                             state, base, planes, words, word, term, valid[word]
                         )
-                    for at in range(out_begin[unit], out_begin[unit + 1]):
-                        out = out_edge[at]
-                        target = base_of[unit_of[out]]
-                        sign = ZERO - np.uint64(weights[out])
+                    first = (unit - deep_first) * readers
+                    for at in range(first, first + readers):
+                        target = np.int64(reader_base[at])
+                        sign = ZERO - np.uint64(reader_weight[at])
                         for word in range(words):
                             term = state[top + word] ^ sign
                             flip = flip_mask(
@@ -338,10 +360,9 @@ def make_kernel(
                             )
                             change += error_change(state, target, last_planes, words, word, flip)
                     if accept(change, acceptance, last_threshold, chances, number):
-                        for at in range(out_begin[unit], out_begin[unit + 1]):
-                            out = out_edge[at]
-                            target = base_of[unit_of[out]]
-                            sign = ZERO - np.uint64(weights[out])
+                        for at in range(first, first + readers):
+                            target = np.int64(reader_base[at])
+                            sign = ZERO - np.uint64(reader_weight[at])
                             for word in range(words):
                                 term = state[top + word] ^ sign
                                 flip = flip_mask(

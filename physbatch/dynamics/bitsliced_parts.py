@@ -26,12 +26,15 @@ __all__ = [
     "deep_change",
     "deep_commit",
     "draw_batch",
+    "draw_batch_inlined",
     "draw_count",
     "draw_numbers",
     "draw_proposals",
     "error_change",
     "flip_mask",
     "index_edges",
+    "index_readers",
+    "index_sources",
     "mistakes",
     "path_sum",
     "step_count",
@@ -90,7 +93,7 @@ def draw_proposals(out, count, kind, key, index, replica):  # type: ignore[no-un
     draw_numbers(out, count, kind, key, index, replica)
     bound = np.uint64(count)
     for number in range(count):
-        out[number] = (out[number] * bound) >> _32
+        out[number] = (np.uint64(out[number]) * bound) >> _32
 
 
 @numba.njit(cache=True)
@@ -180,8 +183,7 @@ def _forward_layer(  # type: ignore[no-untyped-def]
             edge += 1
 
 
-@numba.njit(forceinline=True)
-def draw_batch(  # type: ignore[no-untyped-def]
+def _draw_batch(  # type: ignore[no-untyped-def]
     state,
     raw,
     valid,
@@ -226,6 +228,11 @@ def draw_batch(  # type: ignore[no-untyped-def]
                     state[top + words + word] = state[top + word]
                 else:
                     state[top + words + word] ^= state[top + word]
+
+
+#: Inlined where speed counts, shared where it does not: inlining costs compile time.
+draw_batch_inlined = numba.njit(forceinline=True)(_draw_batch)
+draw_batch = numba.njit(cache=True)(_draw_batch)
 
 
 @numba.njit(cache=True)
@@ -342,44 +349,83 @@ def deep_commit(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def index_edges(  # type: ignore[no-untyped-def]
-    sources, fan_ins, unit_counts, base_of, planes, words, addresses, unit_of, out_begin, out_edge
-):
-    """Fill the tables of one graph.
-
-    `addresses`: where the activation of each edge's source stands. `unit_of`: the unit
-    that an edge feeds. `out_edge[out_begin[u]:out_begin[u + 1]]`: the edges that read u.
-    """
-    out_begin[:] = 0
+def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, addresses):  # type: ignore[no-untyped-def]
+    """Where the activation of each edge's source stands in the state."""
     edge = 0
     unit = 0
     below = 0
     for layer in range(fan_ins.shape[0]):
         first = unit
-        for _ in range(unit_counts[layer]):
-            for _ in range(fan_ins[layer]):
-                source = np.int64(sources[edge])
-                if layer == 0:
-                    addresses[edge] = source * words
-                else:
-                    addresses[edge] = base_of[below + source] + (planes - 1) * words
-                    out_begin[below + source + 1] += 1
-                unit_of[edge] = unit
-                edge += 1
-            unit += 1
-        below = first
-    for number in range(base_of.shape[0]):
-        out_begin[number + 1] += out_begin[number]
-    filled = np.zeros(base_of.shape[0], dtype=np.int64)
-    edge = unit_counts[0] * fan_ins[0]
-    below = 0
-    for layer in range(1, fan_ins.shape[0]):
         for _ in range(unit_counts[layer] * fan_ins[layer]):
-            unit = below + np.int64(sources[edge])
-            out_edge[out_begin[unit] + filled[unit]] = edge
-            filled[unit] += 1
+            source = np.int64(sources[edge])
+            if layer == 0:
+                addresses[edge] = source * words
+            else:
+                addresses[edge] = base_of[below + source] + (planes - 1) * words
             edge += 1
-        below += unit_counts[layer - 1]
+        unit += unit_counts[layer]
+        below = first
+
+
+@numba.njit(cache=True)
+def index_readers(  # type: ignore[no-untyped-def]
+    sources,
+    weights,
+    last_edge,
+    last_fan_in,
+    last_base,
+    last_block,
+    readers,
+    reader_base,
+    reader_weight,
+    reader_of,
+):
+    """The outputs that read each unit below them, in one stretch of memory for each unit.
+
+    `reader_of` finds the place of an edge of the last layer in that order.
+    """
+    if readers == 0:
+        return
+    filled = np.zeros(reader_base.shape[0] // readers, dtype=np.int64)
+    for number in range(reader_base.shape[0]):
+        source = np.int64(sources[last_edge + number])
+        at = source * readers + filled[source]
+        filled[source] += 1
+        reader_base[at] = last_base + number // last_fan_in * last_block
+        reader_weight[at] = weights[last_edge + number]
+        reader_of[number] = at
+
+
+@numba.njit(cache=True)
+def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):  # type: ignore[no-untyped-def]
+    """The unit that each edge feeds, and the edges that read each hidden unit.
+
+    The latter are `out_edge[out_begin[u]:out_begin[u + 1]]`.
+    """
+    out_begin[:] = 0
+    for filling in range(2):
+        filled = np.zeros(out_begin.shape[0], dtype=np.int64)
+        edge = 0
+        unit = 0
+        below = 0
+        for layer in range(fan_ins.shape[0]):
+            first = unit
+            for _ in range(unit_counts[layer]):
+                for _ in range(fan_ins[layer]):
+                    unit_of[edge] = unit
+                    if layer > 0:
+                        source = below + np.int64(sources[edge])
+                        if filling:
+                            out_edge[out_begin[source] + filled[source]] = edge
+                            filled[source] += 1
+                        else:
+                            out_begin[source + 1] += 1
+                    edge += 1
+                unit += 1
+            below = first
+        if not filling:
+            for number in range(out_begin.shape[0] - 1):
+                out_begin[number + 1] += out_begin[number]
 
 
 @numba.njit(cache=True)

@@ -86,9 +86,9 @@ class _Streams:
         words = math.ceil(samples / 64)
         numbers = self.numbers(key, KIND_INPUTS, index, 2 * words * self.size)
         halves = numbers.unflatten(1, (words, self.size, 2))
-        bits = (halves[..., None] >> torch.arange(32, device=self.device)) & 1
-        bits = bits.flatten(3).transpose(2, 3).flatten(1, 2)  # (replica, 64 words, N)
-        return 1 - 2 * bits[:, :samples]
+        sample = torch.arange(samples, device=self.device)
+        packed = halves[:, sample // 64, :, sample % 64 // 32].transpose(0, 1)
+        return 1 - 2 * ((packed >> (sample % 32)[:, None]) & 1)
 
     def batch_count(self, index: int) -> Tensor:
         """Number of samples in each replica's batch, shape (replica,)."""

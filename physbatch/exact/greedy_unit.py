@@ -1,0 +1,228 @@
+"""One greedy sign unit: its number of wrong weights is an exactly solvable Markov chain.
+
+A unit with d binary weights (d odd), a fresh batch of m binary inputs for every proposal. The
+number j of wrong weights goes up with probability (d - j)/d * a_up(j), down with
+j/d * a_down(j), where a is the chance that the batch accepts the move. Of the m samples, U
+become wrong and D become right; (U, D) is multinomial, with probabilities that follow by
+summing over the inputs. At zero temperature a = P[U <= D] if ties are accepted and P[U < D] if
+they are rejected; at temperature T it is E[min(1, exp(-(U - D)/T))].
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+__all__ = [
+    "acceptance",
+    "flip_probabilities",
+    "initial_law",
+    "law_after",
+    "overlap_and_perfect",
+    "stationary_law",
+    "transition_matrix",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _check(degree: int, batch_size: float) -> None:
+    if degree < 1 or degree % 2 == 0:
+        raise ValueError(f"degree must be odd and positive, not {degree}")
+    if not batch_size >= 1:
+        raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+
+
+def _sum_law(terms: int) -> list[tuple[int, float]]:
+    """Values and probabilities of a sum of `terms` independent signs."""
+    return [(2 * ups - terms, math.comb(terms, ups) / 2.0**terms) for ups in range(terms + 1)]
+
+
+@cache
+def flip_probabilities(degree: int, wrong: int, flip_wrong: bool) -> tuple[float, float]:
+    """Chances that a flip makes a sample newly wrong and newly right.
+
+    With u_i = x_i w*_i, A the sum of u over right weights and B over wrong ones, the teacher
+    says sign(A + B) and the student sign(A - B).
+
+    Parameters
+    ----------
+    degree : int
+        Number of weights d, odd.
+    wrong : int
+        Number j of wrong weights before the flip.
+    flip_wrong : bool
+        Flip one of the wrong weights (which makes it right) or one of the right ones.
+
+    Returns
+    -------
+    newly_wrong, newly_right : float
+        Probabilities over a uniform binary input.
+
+    Examples
+    --------
+    >>> flip_probabilities(1, 0, False)
+    (1.0, 0.0)
+    """
+    right_rest = degree - wrong - (0 if flip_wrong else 1)
+    wrong_rest = wrong - (1 if flip_wrong else 0)
+    newly_wrong = newly_right = 0.0
+    for a, p_a in _sum_law(right_rest):
+        for b, p_b in _sum_law(wrong_rest):
+            for u in (-1, 1):
+                probability = p_a * p_b / 2
+                teacher = a + b + u > 0
+                before = a - b + (-u if flip_wrong else u) > 0
+                after = a - b + (u if flip_wrong else -u) > 0
+                if before == teacher and after != teacher:
+                    newly_wrong += probability
+                elif before != teacher and after == teacher:
+                    newly_right += probability
+    return newly_wrong, newly_right
+
+
+def acceptance(
+    newly_wrong: float,
+    newly_right: float,
+    batch_size: float,
+    *,
+    ties: str = "accept",
+    temperature: float | None = None,
+) -> float:
+    """Chance that a batch of m samples accepts a flip.
+
+    A real m mixes batches of floor(m) and floor(m) + 1 samples.
+
+    Parameters
+    ----------
+    newly_wrong, newly_right : float
+        See `flip_probabilities`.
+    batch_size : float
+        m >= 1.
+    ties : {"accept", "reject"}
+        Whether dE = 0 is accepted at zero temperature.
+    temperature : float, optional
+        Metropolis at T > 0; `ties` is then ignored.
+    """
+    floor = math.floor(batch_size)
+    part = batch_size - floor
+    chance = _acceptance_of_whole(newly_wrong, newly_right, floor, ties, temperature)
+    if part == 0:
+        return chance
+    larger = _acceptance_of_whole(newly_wrong, newly_right, floor + 1, ties, temperature)
+    return (1 - part) * chance + part * larger
+
+
+def _acceptance_of_whole(
+    newly_wrong: float, newly_right: float, samples: int, ties: str, temperature: float | None
+) -> float:
+    changed = newly_wrong + newly_right
+    if changed == 0:
+        return 1.0 if ties == "accept" or temperature is not None else 0.0
+    total = 0.0
+    for count in range(samples + 1):
+        # Of the `count` samples that change, U become wrong: dE = 2 U - count.
+        weight = float(stats.binom.pmf(count, samples, min(changed, 1.0)))
+        ups = np.arange(count + 1)
+        law = stats.binom.pmf(ups, count, newly_wrong / changed)
+        change = 2 * ups - count
+        if temperature is not None:
+            accepted = np.exp(-np.maximum(change, 0) / temperature)
+        elif ties == "accept":
+            accepted = (change <= 0).astype(np.float64)
+        else:
+            accepted = (change < 0).astype(np.float64)
+        total += weight * float(law @ accepted)
+    return total
+
+
+def transition_matrix(
+    degree: int, batch_size: float, *, ties: str = "accept", temperature: float | None = None
+) -> FloatArray:
+    """One proposal: P[j, k] from j to k wrong weights, shape (d + 1, d + 1).
+
+    Raises
+    ------
+    ValueError
+        If d is even or m is below 1.
+    """
+    _check(degree, batch_size)
+    matrix = np.zeros((degree + 1, degree + 1))
+    for wrong in range(degree + 1):
+        for flip_wrong, choices, target in (
+            (False, degree - wrong, wrong + 1),
+            (True, wrong, wrong - 1),
+        ):
+            if choices:
+                chance = acceptance(
+                    *flip_probabilities(degree, wrong, flip_wrong),
+                    batch_size,
+                    ties=ties,
+                    temperature=temperature,
+                )
+                matrix[wrong, target] = choices / degree * chance
+        matrix[wrong, wrong] = 1 - matrix[wrong].sum()
+    return matrix
+
+
+def stationary_law(
+    degree: int, batch_size: float, *, ties: str = "accept", temperature: float | None = None
+) -> FloatArray:
+    """Stationary law of the number of wrong weights, shape (d + 1,).
+
+    A birth-death chain: pi(j + 1)/pi(j) = P[j, j + 1]/P[j + 1, j]. With ties rejected the
+    perfect unit is absorbing and holds all the weight.
+
+    Examples
+    --------
+    >>> stationary_law(3, 2).round(5).tolist()[0]
+    0.39024
+    """
+    matrix = transition_matrix(degree, batch_size, ties=ties, temperature=temperature)
+    law = np.zeros(degree + 1)
+    law[0] = 1.0
+    for wrong in range(degree):
+        up, down = matrix[wrong, wrong + 1], matrix[wrong + 1, wrong]
+        if up == 0:
+            break
+        law[wrong + 1] = law[wrong] * up / down
+    return np.asarray(law / law.sum())
+
+
+def initial_law(degree: int, initial_overlap: float = 0.0) -> FloatArray:
+    """Law of the number of wrong weights at the start: binomial with (1 - r)/2."""
+    wrong = np.arange(degree + 1)
+    return np.asarray(stats.binom.pmf(wrong, degree, (1 - initial_overlap) / 2))
+
+
+def law_after(
+    proposals: int,
+    degree: int,
+    batch_size: float,
+    *,
+    ties: str = "accept",
+    temperature: float | None = None,
+    initial_overlap: float = 0.0,
+) -> FloatArray:
+    """Law of the number of wrong weights after some proposals, shape (d + 1,)."""
+    matrix = transition_matrix(degree, batch_size, ties=ties, temperature=temperature)
+    return np.asarray(
+        initial_law(degree, initial_overlap) @ np.linalg.matrix_power(matrix, proposals)
+    )
+
+
+def overlap_and_perfect(law: FloatArray) -> tuple[float, float]:
+    """Mean overlap 1 - 2 <j>/d and the chance P(j = 0) that the unit is perfect.
+
+    Examples
+    --------
+    >>> overlap, perfect = overlap_and_perfect(stationary_law(5, 10))
+    >>> round(overlap, 5), round(perfect, 5)
+    (0.90047, 0.86627)
+    """
+    degree = len(law) - 1
+    return float(1 - 2 * (np.arange(degree + 1) @ law) / degree), float(law[0])

@@ -1,0 +1,33 @@
+"""Figures of results, one per module: they draw what they are given and compute nothing."""
+
+from physbatch.plots.drift import plot_drift
+from physbatch.plots.extrapolation import plot_extrapolation
+from physbatch.plots.histogram import plot_histograms
+from physbatch.plots.overlap import plot_overlap
+from physbatch.plots.overview import plot_overview
+from physbatch.plots.style import (
+    DOUBLE_COLUMN_MM,
+    SINGLE_COLUMN_MM,
+    figure_bytes,
+    journal_style,
+    save_figure,
+    size_palette,
+    svg_text,
+)
+from physbatch.plots.success import plot_success
+
+__all__ = [
+    "DOUBLE_COLUMN_MM",
+    "SINGLE_COLUMN_MM",
+    "figure_bytes",
+    "journal_style",
+    "plot_drift",
+    "plot_extrapolation",
+    "plot_histograms",
+    "plot_overlap",
+    "plot_overview",
+    "plot_success",
+    "save_figure",
+    "size_palette",
+    "svg_text",
+]

@@ -1,0 +1,93 @@
+"""m_c against run time: how far the answer depends on how long one waits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from physbatch.plots.labels import critical_axis_label, time_axis_label
+from physbatch.plots.style import (
+    empty_panel,
+    journal_style,
+    panel_axes,
+    size_legend,
+    size_styles,
+)
+from physbatch.scaling.results import Analysis, TimeDrift
+
+__all__ = ["plot_drift"]
+
+
+def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
+    """Draw m_c(N, t) against the run time, on a logarithmic axis, with the fitted lines.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `physbatch.scaling.analyse` returned.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default a new single-column figure.
+    legend : bool
+        Put a legend of the sizes above the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.plots import plot_drift
+    >>> from physbatch.scaling import analyse
+    >>> plot_drift(analyse(first_order())).get_xscale()
+    'log'
+    """
+    with journal_style():
+        axes = panel_axes(axes)
+        styles = size_styles([curve.size for curve in analysis.curves])
+        _log_time_axis(axes, analysis)
+        drawn = [drift for drift in analysis.drifts if np.isfinite(drift.m_c).any()]
+        for drift in drawn:
+            style = styles[float(drift.size)]
+            axes.errorbar(
+                drift.time,
+                drift.m_c,
+                np.nan_to_num(drift.m_c_stderr),
+                linestyle="none",
+                elinewidth=0.7,
+                zorder=3,
+                **style,
+            )
+            if math.isfinite(drift.slope.value) and math.isfinite(drift.intercept):
+                axes.plot(drift.time, _fitted_line(drift), color=style["color"], zorder=2)
+        if not drawn:
+            empty_panel(axes, "no drift measured")
+        axes.set(
+            xlabel=time_axis_label(analysis),
+            ylabel=critical_axis_label(analysis),
+        )
+        if legend:
+            size_legend(axes, styles)
+    return axes
+
+
+def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
+    """A logarithmic axis; a range of few decades also gets labels at 2 and 5."""
+    axes.set_xscale("log")
+    times = [time for drift in analysis.drifts for time in drift.time]
+    if times and max(times) / min(times) < 10**1.5:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _fitted_line(drift: TimeDrift) -> npt.NDArray[np.float64]:
+    """The fitted line at the measured times."""
+    return np.asarray(
+        drift.intercept + drift.slope.value * np.log(drift.time / drift.reference_time)
+    )

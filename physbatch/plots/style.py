@@ -1,0 +1,215 @@
+"""The look of all figures: sizes, colours, markers, and saving with reproducible bytes.
+
+Figures are `matplotlib.figure.Figure` objects; pyplot, its list of open figures and the
+backend stay as the user has them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from physbatch.dataset import write_atomic
+
+__all__ = [
+    "DOUBLE_COLUMN_MM",
+    "FIT_COLOUR",
+    "LIMIT_COLOUR",
+    "NOTE_COLOUR",
+    "SINGLE_COLUMN_MM",
+    "SizeStyle",
+    "empty_panel",
+    "figure_bytes",
+    "figure_in_mm",
+    "journal_style",
+    "panel_axes",
+    "root_figure",
+    "save_figure",
+    "size_legend",
+    "size_palette",
+    "size_styles",
+    "svg_text",
+]
+
+#: Widths of one and of two columns in physics journals.
+SINGLE_COLUMN_MM = 86.0
+DOUBLE_COLUMN_MM = 178.0
+
+#: Colours of what belongs to no size: the limit N -> infinity, fits, remarks in a panel.
+LIMIT_COLOUR = "#b2182b"
+FIT_COLOUR = "#4d4d4d"
+NOTE_COLOUR = "#595959"
+
+_STYLE_FILE = Path(__file__).with_name("physbatch.mplstyle")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+_MM_PER_INCH = 25.4
+
+# Matplotlib stamps files with the time of writing; None leaves the stamp out.
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "ModDate": None},
+    "png": {"Software": "physbatch"},
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+}
+
+SizeStyle = dict[str, Any]
+
+
+@contextmanager
+def journal_style() -> Iterator[None]:
+    """Use the shipped style inside the block; the settings outside stay as they were.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> from physbatch.plots import journal_style
+    >>> with journal_style():
+    ...     matplotlib.rcParams["pdf.fonttype"]
+    42
+    """
+    with matplotlib.rc_context():
+        # From the defaults (all but the backend), so that a matplotlibrc changes no bytes.
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            matplotlib.rc_params_from_file(_STYLE_FILE, use_default_template=False)
+        )
+        yield
+
+
+def size_palette(sizes: Sequence[float]) -> list[tuple[float, float, float]]:
+    """One colour per size, from light (small) to dark (large).
+
+    The lightness falls steadily, so that the order survives greyscale and every kind of
+    colour blindness.
+
+    Examples
+    --------
+    >>> from physbatch.plots import size_palette
+    >>> len(size_palette([50, 100, 200]))
+    3
+    """
+    count = len(sizes)
+    ramp = seaborn.color_palette("viridis_r", as_cmap=True)
+    # The lightest end is too pale on white paper; one size alone takes a middle tone.
+    places = [0.6] if count == 1 else [0.28 + 0.72 * i / (count - 1) for i in range(count)]
+    return [(float(r), float(g), float(b)) for r, g, b, _ in map(ramp, places)]
+
+
+def size_styles(sizes: Sequence[float]) -> dict[float, SizeStyle]:
+    """Colour, marker and label of each size, the same in every panel."""
+    ordered = sorted({float(size) for size in sizes})
+    return {
+        size: {
+            "color": colour,
+            "marker": _MARKERS[index % len(_MARKERS)],
+            "markeredgecolor": "white",
+            "markeredgewidth": 0.4,
+            "label": f"$N = {size:g}$",
+        }
+        for index, (size, colour) in enumerate(zip(ordered, size_palette(ordered), strict=True))
+    }
+
+
+def figure_in_mm(width: float, height: float) -> Figure:
+    """An empty figure of the given width and height in mm."""
+    return Figure(figsize=(width / _MM_PER_INCH, height / _MM_PER_INCH), layout="constrained")
+
+
+def panel_axes(axes: Axes | None, *, height: float = 64.0) -> Axes:
+    """The given axes, or those of a new single-column figure."""
+    if axes is not None:
+        return axes
+    return figure_in_mm(SINGLE_COLUMN_MM, height).add_subplot()
+
+
+def empty_panel(axes: Axes, words: str) -> None:
+    """Say in the middle of a panel why it holds no data."""
+    axes.set(xticks=[], yticks=[])
+    axes.minorticks_off()
+    axes.text(
+        0.5,
+        0.5,
+        words,
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color=NOTE_COLOUR,
+    )
+
+
+def root_figure(axes: Axes) -> Figure:
+    """The figure that holds the axes, also through subfigures."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        raise ValueError("these axes were removed from their figure; draw into new ones")
+    return figure
+
+
+def size_legend(axes: Axes, styles: dict[float, SizeStyle], *, columns: int = 4) -> None:
+    """Put one legend of the sizes above all panels of the figure, where no data are."""
+    handles = [Line2D([], [], **style) for style in styles.values()]
+    root_figure(axes).legend(
+        handles=handles, loc="outside upper center", ncols=min(len(handles), columns)
+    )
+
+
+def figure_bytes(figure: Figure, file_format: str) -> bytes:
+    """The figure as a PDF, PNG or SVG file; the same figure gives the same bytes."""
+    stream = io.BytesIO()
+    with journal_style():
+        figure.savefig(stream, format=file_format, metadata=_METADATA[file_format])
+    return stream.getvalue()
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as an SVG document."""
+    return figure_bytes(figure, "svg").decode("utf-8")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write the figure as PDF and as PNG (300 dpi), each whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : path-like
+        Name without suffix, or with ``.pdf`` or ``.png``; both files are written.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+        The PDF and the PNG.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the disk does not take a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from matplotlib.figure import Figure
+    >>> from physbatch.plots import save_figure
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in save_figure(Figure(), Path(folder) / "empty")]
+    ['empty.pdf', 'empty.png']
+    """
+    target = Path(path)
+    stem = target.name[:-4] if target.suffix.lower() in (".pdf", ".png") else target.name
+    written = []
+    for file_format in ("pdf", "png"):
+        file = target.with_name(f"{stem}.{file_format}")
+        write_atomic(file, figure_bytes(figure, file_format))
+        written.append(file)
+    return written[0], written[1]

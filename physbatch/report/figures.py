@@ -1,0 +1,130 @@
+"""The figures of a report as SVG that can stand inside an HTML page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+
+from physbatch.plots import (
+    plot_drift,
+    plot_extrapolation,
+    plot_histograms,
+    plot_overlap,
+    plot_success,
+    svg_text,
+)
+from physbatch.plots.extrapolation import spans_sizes
+from physbatch.plots.style import SINGLE_COLUMN_MM, figure_in_mm, root_figure
+from physbatch.report.words import ReportWords
+from physbatch.scaling.results import Analysis
+
+__all__ = ["ReportFigure", "inline_svg", "report_figures"]
+
+_HISTOGRAM_HEIGHT_MM = 76.0
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """One figure: its anchor, its picture, its caption, and what it shows in words."""
+
+    anchor: str
+    svg: Markup
+    caption: str
+
+
+def report_figures(analysis: Analysis) -> list[ReportFigure]:
+    """Every figure that the results allow, in the order in which they are read."""
+    return [
+        ReportFigure(anchor, inline_svg(svg_text(root_figure(draw())), anchor, title), caption)
+        for anchor, title, caption, draw in _plans(analysis)
+    ]
+
+
+def _plans(analysis: Analysis) -> Iterator[tuple[str, str, str, Callable[[], Axes]]]:
+    """Anchor, text alternative, caption and drawing function of each figure."""
+    words = ReportWords(analysis)
+    yield (
+        "fig-overlap",
+        f"Mean overlap against the {words.control}, one curve for each of {words.sizes}",
+        f"Mean overlap over the replicas with its error, at {words.time}.",
+        lambda: plot_overlap(analysis),
+    )
+    yield (
+        "fig-success",
+        f"Success probability against the {words.control} for {words.sizes}; {words.critical}",
+        (
+            "Fraction of the replicas that learned, with 68 % intervals, and the fitted logistic "
+            "curves. A bar near 1/2 stands where the step is sharper than the grid of controls."
+        ),
+        lambda: plot_success(analysis),
+    )
+    yield (
+        "fig-histograms",
+        (
+            f"Histograms of the overlap below, nearest to and above the critical "
+            f"{words.control} at the largest size; {words.coexistence}"
+        ),
+        (
+            "Overlap of every replica below, nearest to, and above the critical value at the "
+            f"largest size: {words.coexistence}."
+        ),
+        lambda: plot_histograms(analysis, figure_in_mm(SINGLE_COLUMN_MM, _HISTOGRAM_HEIGHT_MM))[0],
+    )
+    yield (
+        "fig-drift",
+        f"Critical {words.control} against run time for {words.sizes}; {words.drift}",
+        (
+            "The critical value depends on how long one waits; lines are fits linear in the "
+            "logarithm of the run time."
+        ),
+        lambda: plot_drift(analysis),
+    )
+    if spans_sizes(analysis.m_c_extrapolation):
+        yield (
+            "fig-limit",
+            f"Critical {words.control} against 1/N with fitted forms; {words.critical}",
+            (
+                "Extrapolation of the critical value to infinite size. The thick bar is the "
+                "statistical error, the thin one adds the spread over the forms."
+            ),
+            lambda: plot_extrapolation(analysis),
+        )
+    if spans_sizes(analysis.jump_extrapolation):
+        yield (
+            "fig-jump",
+            f"Jump of the overlap against 1/N with fitted forms; limit {analysis.jump}",
+            "Extrapolation of the jump of the overlap to infinite size.",
+            lambda: plot_extrapolation(analysis, quantity="jump"),
+        )
+
+
+def inline_svg(document: str, anchor: str, title: str) -> Markup:
+    """An SVG document as an element for an HTML page.
+
+    Identifiers get `anchor` as a prefix, since two figures on one page must not share them;
+    the width is left to the page; the title is what a screen reader says.
+
+    Examples
+    --------
+    >>> from physbatch.report.figures import inline_svg
+    >>> element = inline_svg('<svg width="9"><g id="a"/></svg>', "nine", "a figure")
+    >>> 'role="img"' in element, 'id="nine-a"' in element, "<title" in element
+    (True, True, True)
+    """
+    body = document[document.index("<svg") :]
+    body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{anchor}-', body)
+    body = re.sub(r'\b(?:xlink:)?href="#', f'href="#{anchor}-', body)
+    body = body.replace("url(#", f"url(#{anchor}-")
+    root, _, rest = body.partition(">")
+    view = re.search(r'viewBox="[^"]*"', root)
+    head = (
+        f'<svg{" " + view.group() if view else ""} role="img" aria-labelledby="{anchor}-title">'
+        f'<title id="{anchor}-title">{escape(title)}</title>'
+    )
+    # Matplotlib wrote the rest; the words in it were drawn as outlines, none is markup.
+    return Markup(head + re.sub(r"\s*\n\s*", "\n", rest))

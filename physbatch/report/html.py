@@ -1,0 +1,137 @@
+"""One self-contained HTML file: what was measured, how well, and how to do it again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import xarray as xr
+
+from physbatch.dataset import write_atomic
+from physbatch.report.figures import report_figures
+from physbatch.report.tables import (
+    file_rows,
+    form_rows,
+    provenance_rows,
+    references,
+    size_rows,
+    study_table,
+)
+from physbatch.report.words import ReportWords, number, remarks
+from physbatch.scaling.results import Analysis
+
+__all__ = ["render_report", "write_report"]
+
+
+def write_report(
+    analysis: Analysis,
+    dataset: xr.Dataset,
+    path: str | os.PathLike[str],
+    files: Sequence[str | os.PathLike[str]] = (),
+    *,
+    commands: Sequence[str] = (),
+) -> Path:
+    """Write the report of an analysis as one HTML file, whole or not at all.
+
+    The file needs no network and no script; the same input gives the same bytes.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `physbatch.scaling.analyse` returned.
+    dataset : xarray.Dataset
+        The dataset that was analysed; the report shows its global attributes.
+    path : path-like
+        The file to write.
+    files : sequence of path-like
+        The files it was made from, the data first, then results; the report lists name,
+        size and SHA-256 of each.
+    commands : sequence of str
+        The commands that make all of it again; by default the usual ones.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or one of `files` cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.report import write_report
+    >>> from physbatch.scaling import analyse
+    >>> dataset = first_order()
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_report(analyse(dataset), dataset, Path(folder) / "report.html").name
+    'report.html'
+    """
+    target = Path(path)
+    content = render_report(analysis, dataset, files, commands=commands)
+    write_atomic(target, content.encode("utf-8"))
+    return target
+
+
+def render_report(
+    analysis: Analysis,
+    dataset: xr.Dataset,
+    files: Sequence[str | os.PathLike[str]] = (),
+    *,
+    commands: Sequence[str] = (),
+) -> str:
+    """The report as a string of HTML; see `write_report`.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.report import render_report
+    >>> from physbatch.scaling import analyse
+    >>> dataset = first_order()
+    >>> render_report(analyse(dataset), dataset).startswith("<!doctype html>")
+    True
+    """
+    study = study_table(dataset)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        title=str(dataset.attrs.get("title", "")) or "physbatch report",
+        analysis=analysis,
+        words=ReportWords(analysis),
+        figures=report_figures(analysis),
+        sizes=size_rows(analysis),
+        forms=form_rows(analysis),
+        remarks=remarks(analysis),
+        study=study,
+        provenance=provenance_rows(analysis, dataset),
+        files=file_rows(files),
+        commands=list(commands) or _usual_commands(files, with_study=study is not None),
+        references=references(dataset),
+    )
+
+
+def _environment() -> jinja2.Environment:
+    """Escapes everything, and stops at a name that the template uses but nobody gave."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def _usual_commands(files: Sequence[str | os.PathLike[str]], *, with_study: bool) -> list[str]:
+    """What to type, with the names of the files that were given."""
+    data, *results = [Path(file).name for file in files] or ["data.nc"]
+    commands = [f"physbatch run study.toml -o {data}"] if with_study else []
+    commands += [f"physbatch analyse {data} -o {name}" for name in results[:1]]
+    return [*commands, f"physbatch report {' '.join([data, *results])} -o report.html"]

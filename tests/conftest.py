@@ -1,0 +1,64 @@
+"""Helpers that several test folders share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from physbatch.study import Study
+
+# Idle threads of torch spin on a busy machine.
+torch.set_num_threads(1)
+
+TINY: dict[str, Any] = {
+    "title": "tiny sparse-vector study",
+    "system": {"depth": 2, "wiring": {"kind": "regular", "degree": 3}},
+    "dynamics": {"kind": "greedy"},
+    "grid": {"size": [6, 9], "batch_size": [2, 3.5, 8], "replicas": 5},
+    "measurement": {"duration": 20, "test_samples": 70},
+}
+
+
+@pytest.fixture
+def tiny_study() -> Study:
+    """A study that runs in a blink."""
+    return Study.from_dict(TINY)
+
+
+@pytest.fixture
+def tiny_file(tmp_path: Path, tiny_study: Study) -> Path:
+    """The tiny study as a TOML file."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(tiny_study.to_toml())
+    return path
+
+
+@pytest.fixture
+def physbatch_command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own."""
+
+    def command(
+        *words: str | Path, env: dict[str, str] | None = None, timeout: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command_line(words),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+
+    return command
+
+
+def command_line(words: Sequence[str | Path]) -> list[str]:
+    """The words of a ``physbatch`` command."""
+    return [sys.executable, "-m", "physbatch", *map(str, words)]
