@@ -46,6 +46,10 @@ CONTROL_DIMS = ("batch_size", "batch_ratio")
 SWEPT_DIMS = ("degree", "initial_overlap", "temperature", "learning_rate", "pattern_count")
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: Where the end-of-file address stands in each version of the superblock, and how far one
+#: must read to have it.
+_END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
+_SUPERBLOCK = 52
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,7 @@ def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
     source = Path(path)
     try:
         with open(source, "rb") as stream:
-            head = stream.read(64)
+            head = stream.read(_SUPERBLOCK)
         length = source.stat().st_size
     except OSError as error:
         raise DatasetError(
@@ -257,9 +261,9 @@ def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
             "not a NetCDF file", where=str(source), remedy="give a file that physbatch wrote"
         )
     end = _end_of_file_address(head)
-    if end is not None and length < end:
+    if head.startswith(_HDF5_SIGNATURE) and (length < _SUPERBLOCK or (end is not None and length < end)):
         raise DatasetError(
-            f"truncated: {length} of {end} bytes are there",
+            f"truncated: {length} of {end or 'many more'} bytes are there",
             where=str(source),
             remedy="make it again; finished cells are reused",
         )
@@ -349,12 +353,14 @@ def merge(
 
 
 def _end_of_file_address(head: bytes) -> int | None:
-    """End-of-file address in an HDF5 superblock of version 2 or 3 with 8-byte offsets."""
-    if len(head) < 36 or not head.startswith(_HDF5_SIGNATURE):
+    """End-of-file address in an HDF5 superblock with 8-byte offsets, any of its versions."""
+    if len(head) < _SUPERBLOCK or not head.startswith(_HDF5_SIGNATURE):
         return None
-    if head[8] not in (2, 3) or head[9] != 8:
+    version = head[8]
+    if version not in _END_ADDRESS or head[9 if version >= 2 else 13] != 8:
         return None
-    (end,) = struct.unpack("<Q", head[28:36])
+    start = _END_ADDRESS[version]
+    (end,) = struct.unpack("<Q", head[start : start + 8])
     return int(end)
 
 

@@ -89,7 +89,9 @@ class Plan:
     def _make_cells(self) -> Iterator[Cell]:
         study = self.study
         seeds = canonical_json(self.seeds)
-        measurement = canonical_json(study.measurement.model_dump(mode="json"))
+        measurement = canonical_json(
+            study.measurement.model_dump(mode="json", exclude_defaults=True)
+        )
         total = study.grid.replicas
         for values in itertools.product(*self.grid.values()):
             point = dict(zip(self.grid, values, strict=True))

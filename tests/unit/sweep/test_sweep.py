@@ -1,0 +1,235 @@
+"""Plan, store and executors: the same bits whatever the workers, the order and the damage."""
+
+from __future__ import annotations
+
+import copy
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physbatch import catalogue, dataset
+from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
+from physbatch.study import Study
+from physbatch.sweep import executors
+from physbatch.sweep.plan import Plan, estimate, group_cells
+from physbatch.sweep.run import run_study
+from physbatch.sweep.store import Store
+from tests.conftest import TINY
+
+
+def same_variables(one: xr.Dataset, other: xr.Dataset) -> None:
+    """Bit for bit: nan equals nan, and nothing else is forgiven."""
+    assert set(one.variables) == set(other.variables)
+    for name in one.variables:
+        left, right = one[name].values, other[name].values
+        assert left.dtype == right.dtype, name
+        assert left.tobytes() == right.tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    path = tmp_path_factory.mktemp("reference") / "tiny.nc"
+    return run_study(Study.from_dict(TINY), path, workers=1)
+
+
+def test_two_workers_give_the_same_bits(reference: xr.Dataset, tmp_path: Path) -> None:
+    study = Study.from_dict(TINY)
+    same_variables(run_study(study, tmp_path / "two.nc", workers=2), reference)
+
+
+def test_the_definition_gives_the_same_bits(
+    reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The torch engine, as on a GPU, through the whole pipeline."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    original = executors.run_cell
+    monkeypatch.setattr(
+        executors, "run_cell", lambda plan, cell, device: original(plan, cell, "meta-cpu")
+    )
+    from physbatch.dynamics import definition
+
+    run_definition = definition.run_definition
+    monkeypatch.setattr(
+        definition, "run_definition", lambda system, run, device: run_definition(system, run)
+    )
+    study = Study.from_dict(TINY)
+    data = run_study(study, tmp_path / "cuda.nc", workers=1, device="cuda")
+    assert data.attrs["device"] == "cuda"
+    same_variables(data, reference)
+
+
+def test_shards_merge_in_any_order(
+    reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(Study.from_dict(TINY))
+    store = Store(tmp_path / "tiny.nc")
+    for cell in plan.cells:  # one shard each, unlike the grouped ones of the reference
+        executors.compute_group(plan, store.output, [cell], "cpu")
+    shards = list(store.shards())
+    assert len(shards) == len(plan)
+    for seed in range(3):
+        random.Random(seed).shuffle(shards)
+        merged = dataset.merge(shards, plan.grid, 5, plan.times, "sweep")
+        for name in merged.data_vars:
+            assert merged[name].values.tobytes() == reference[name].values.tobytes()
+
+
+def test_finished_cells_are_not_computed_again(
+    reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.from_dict(TINY)
+    plan = Plan(study)
+    target = tmp_path / "tiny.nc"
+    for cell in plan.cells[:4]:
+        executors.compute_group(plan, target, [cell], "cpu")
+    computed: list[str] = []
+    original = executors.run_cell
+
+    def counting(plan: Plan, cell: object, device: str) -> object:
+        computed.append(cell.key)  # type: ignore[attr-defined]
+        return original(plan, cell, device)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(executors, "run_cell", counting)
+    same_variables(run_study(study, target, workers=1), reference)
+    assert sorted(computed) == sorted(cell.key for cell in plan.cells[4:])
+    computed.clear()
+    same_variables(run_study(study, target, workers=1), reference)
+    assert computed == []
+
+
+def test_more_replicas_reuse_full_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = copy.deepcopy(TINY)
+    content["grid"]["replicas"] = 32
+    small = Study.from_dict(content)
+    content["grid"]["replicas"] = 40
+    large = Study.from_dict(content)
+    shared = {c.key for c in Plan(small).cells} & {c.key for c in Plan(large).cells}
+    assert len(shared) == len(Plan(small))
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "foreign", "empty"])
+def test_a_damaged_shard_is_computed_again(
+    damage: str, reference: xr.Dataset, tmp_path: Path
+) -> None:
+    study = Study.from_dict(TINY)
+    plan = Plan(study)
+    target = tmp_path / "tiny.nc"
+    run_study(study, target, workers=1)
+    target.unlink()
+    shard = next(Store(target).folder.glob("*.nc"))
+    content = shard.read_bytes()
+    if damage == "truncate":
+        shard.write_bytes(content[: len(content) // 2])
+    elif damage == "flip":
+        at = content.find(b"\x78\x01") + 5  # inside the first compressed chunk
+        shard.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+    elif damage == "foreign":
+        dataset.save(xr.Dataset({"x": ("t", [1.0])}), shard)
+    else:
+        shard.write_bytes(b"")
+    store = Store(target)
+    assert len(store.finished(plan)) < len(plan)
+    assert len(store.damaged) == 1
+    same_variables(run_study(study, target, workers=1), reference)
+
+
+def test_shards_of_other_studies_in_the_folder_do_no_harm(
+    reference: xr.Dataset, tmp_path: Path
+) -> None:
+    content = copy.deepcopy(TINY)
+    content["seed"] = {"study": 99}
+    other = Plan(Study.from_dict(content))
+    target = tmp_path / "tiny.nc"
+    executors.compute_group(other, target, other.cells, "cpu")
+    same_variables(run_study(Study.from_dict(TINY), target, workers=1), reference)
+
+
+def test_an_output_of_another_study_is_not_touched(tmp_path: Path) -> None:
+    target = tmp_path / "tiny.nc"
+    run_study(Study.from_dict(TINY), target, workers=1)
+    before = target.read_bytes()
+    content = copy.deepcopy(TINY)
+    content["seed"] = {"study": 2}
+    with pytest.raises(OutputError, match="belongs to another study"):
+        run_study(Study.from_dict(content), target, workers=1)
+    assert target.read_bytes() == before
+    target.write_text("my notes")
+    with pytest.raises(OutputError, match="no physbatch dataset"):
+        run_study(Study.from_dict(TINY), target, workers=1)
+    assert target.read_text() == "my notes"
+    with pytest.raises(OutputError, match="is a folder"):
+        run_study(Study.from_dict(TINY), tmp_path, workers=1)
+
+
+def test_a_failing_cell_is_named_and_the_rest_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder in the way of one shard makes its worker fail."""
+    study = Study.from_dict(TINY)
+    plan = Plan(study)
+    store = Store(tmp_path / "tiny.nc")
+    groups = [[cell] for cell in plan.cells]
+    store.shard_path(groups[3]).mkdir(parents=True)
+    done = []
+    with pytest.raises(WorkerError, match=r"size = 9, batch_size = 2.*run the same command"):
+        for index in executors.run_in_processes(plan, store.output, groups, 1, lambda: False):
+            done.append(index)
+    assert done == [0, 1, 2]
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is here")
+    with pytest.raises(StudyError, match="no CUDA device"):
+        run_study(Study.from_dict(TINY), tmp_path / "x.nc", device="cuda")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_built_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    content = copy.deepcopy(TINY)
+    content["system"]["inputs"] = {"kind": "gaussian"}
+    with pytest.raises(NotBuiltError):
+        run_study(Study.from_dict(content), tmp_path / "x.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
+    content = copy.deepcopy(TINY)
+    content["grid"] = {"size": [5, 7], "batch_size": list(range(1, 200)), "replicas": 70}
+    plan = Plan(Study.from_dict(content))
+    groups = list(group_cells(plan, plan.cells))
+    keys = [cell.key for group in groups for cell in group]
+    assert sorted(keys) == sorted(cell.key for cell in plan.cells)
+    assert len(set(keys)) == len(plan) == 2 * 199 * 3
+    assert all(len({cell.first_replica for cell in group}) == 1 for group in groups)
+    assert len(groups) < 20
+
+
+def test_estimate_counts_what_is_stored(reference: xr.Dataset) -> None:
+    cost = estimate(Plan(Study.from_dict(TINY)))
+    held = sum(reference[name].nbytes for name in reference.data_vars)
+    assert cost.dataset_bytes == held
+    assert cost.cells == 6
+
+
+def test_observables_of_the_quick_catalogue_study(tmp_path: Path) -> None:
+    study = catalogue.study("sparse-vector", size=[15], batch_size=[60], replicas=8, duration=2000)
+    data = run_study(study, tmp_path / "x.nc", workers=1)
+    overlap = data["overlap"].isel(size=0, batch_size=0)
+    perfect = overlap == 1
+    passage = data["first_passage"].isel(size=0, batch_size=0)
+    assert bool(perfect.isel(time=-1).all())
+    passed = (passage <= data["time"]).transpose(*perfect.dims)
+    np.testing.assert_array_equal(perfect, passed)
+    lower = data["first_passage_lower"].isel(size=0, batch_size=0)
+    assert bool((passage - lower == 1).all())
+    errors = data["generalization_error"].isel(size=0, batch_size=0)
+    assert bool((errors.where(perfect, 0) == 0).all())
+    assert bool((errors.isel(time=0) > 0.2).all())
