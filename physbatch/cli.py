@@ -63,14 +63,13 @@ def run(
         Where to compute; the data are the same on every device.
     """
     from physbatch.progress import progress_display
+    from physbatch.support import require_built
     from physbatch.sweep.run import run_study
 
     if workers is not None and workers < 1:
         raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
-    display = progress_display()
-    run_study(
-        _load_study(study), output, workers=workers, device=device, progress=display
-    )
+    resolved = require_built(_load_study(study), where=study)
+    run_study(resolved, output, workers=workers, device=device, progress=progress_display())
     print(f"dataset  {output}")
 
 
