@@ -84,9 +84,9 @@ def status(output: Path, *, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
+    from physbatch.support import require_built
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.store import Store
-    from physbatch.support import require_built
 
     store = Store(output)
     study = require_built(store.study(), where=str(output))

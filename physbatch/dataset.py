@@ -7,6 +7,7 @@ Dimensions go by name, never by order: ``size`` (N), any swept parameter, the co
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Mapping, Sequence
@@ -118,8 +119,10 @@ def control_dim(data: xr.Dataset) -> str:
 def control_values(data: xr.Dataset) -> xr.DataArray:
     """Batch size m of every (size, control) pair, shape (n_size, n_control), unit 1."""
     dim = control_dim(data)
-    return data["batch_size"].broadcast_like(xr.zeros_like(data["size"] * data[dim])).transpose(
-        "size", dim
+    return (
+        data["batch_size"]
+        .broadcast_like(xr.zeros_like(data["size"] * data[dim]))
+        .transpose("size", dim)
     )
 
 
@@ -167,8 +170,9 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
                 f"{sorted(expected)}",
                 where=where,
             )
-    for owner in (data, *data.variables.values()):
-        for key, value in owner.attrs.items():
+    owners: list[dict[Any, Any]] = [data.attrs, *(one.attrs for one in data.variables.values())]
+    for attrs in owners:
+        for key, value in attrs.items():
             if isinstance(value, bool) or not isinstance(
                 value, (str, int, float, np.integer, np.floating, np.ndarray)
             ):
@@ -215,10 +219,8 @@ def write_atomic(path: Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         # A read-only folder refuses the removal too; the first error is the one to report.
-        try:
+        with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        except OSError:
-            pass
         raise OutputError(
             f"cannot write ({error.strerror or error})",
             where=str(path),
@@ -261,7 +263,9 @@ def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
             "not a NetCDF file", where=str(source), remedy="give a file that physbatch wrote"
         )
     end = _end_of_file_address(head)
-    if head.startswith(_HDF5_SIGNATURE) and (length < _SUPERBLOCK or (end is not None and length < end)):
+    if head.startswith(_HDF5_SIGNATURE) and (
+        length < _SUPERBLOCK or (end is not None and length < end)
+    ):
         raise DatasetError(
             f"truncated: {length} of {end or 'many more'} bytes are there",
             where=str(source),
@@ -319,9 +323,7 @@ def merge(
     shape = tuple(len(values) for values in grid.values())
     lengths = {"replica": replicas, "time": len(times)}
     arrays = {
-        name: np.full(
-            (*shape, *(lengths[dim] for dim in spec.dims)), spec.fill, dtype=spec.dtype
-        )
+        name: np.full((*shape, *(lengths[dim] for dim in spec.dims)), spec.fill, dtype=spec.dtype)
         for name, spec in VARIABLES.items()
     }
     places = {

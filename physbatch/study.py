@@ -160,7 +160,7 @@ class System(Model):
             )
         if self.weights == "binary" and dense_student and self.wiring.kind != "dense":
             raise ValueError(
-                "a dense student with binary weights cannot be a sparse teacher; use ternary weights"
+                "a dense student with binary weights cannot become sparse; use ternary weights"
             )
         if self.activation == "linear" and self.depth > 1 and self.learned_layers == "all":
             raise ValueError(
@@ -589,9 +589,7 @@ def _one_line(error: pydantic.ValidationError) -> str:
         reason = first["msg"].removeprefix("Value error, ")
         reason = reason[:1].lower() + reason[1:]
         given = first.get("input")
-        shown = (
-            f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-        )
+        shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
         text = f"{place}: {reason}{shown}" if place else reason
     more = len(problems) - 1
     return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"

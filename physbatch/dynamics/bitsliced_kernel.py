@@ -87,7 +87,7 @@ def make_kernel(
     offset, last_offset = _offset_for(fan_in), _offset_for(last_fan_in)
 
     @numba.njit(cache=True, nogil=True)
-    def run(  # type: ignore[no-untyped-def]
+    def run(
         sources,
         teacher,
         student,
@@ -158,9 +158,7 @@ def make_kernel(
             replica = np.uint64(first_replica + row)
             truth = teacher[row]
             weights = student[row]
-            index_sources(
-                sources[row], fan_ins, unit_counts, base_of, planes, words, addresses
-            )
+            index_sources(sources[row], fan_ins, unit_counts, base_of, planes, words, addresses)
             index_readers(
                 sources[row],
                 weights,
@@ -346,9 +344,7 @@ def make_kernel(
                     top = base + (planes - 1) * words
                     for word in range(words):
                         term = state[source + word] ^ negative
-                        flips[word] = flip_mask(
-                            state, base, planes, words, word, term, valid[word]
-                        )
+                        flips[word] = flip_mask(state, base, planes, words, word, term, valid[word])
                     first = (unit - deep_first) * readers
                     for at in range(first, first + readers):
                         target = np.int64(reader_base[at])

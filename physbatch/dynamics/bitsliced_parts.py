@@ -51,10 +51,10 @@ _BATCH = np.uint64(KIND_BATCH)
 
 
 @intrinsic
-def popcount(typingctx, word):  # type: ignore[no-untyped-def]
+def popcount(typingctx, word):
     """Number of ones in a 64-bit word, as one instruction."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
         return builder.call(function, args)
 
@@ -65,7 +65,7 @@ def popcount(typingctx, word):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def draw_count(floor, threshold, key, index, replica):  # type: ignore[no-untyped-def]
+def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`: floor(m), and one more with the chance given."""
     if threshold == ZERO:
         return floor
@@ -75,7 +75,7 @@ def draw_count(floor, threshold, key, index, replica):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True)
-def draw_numbers(out, count, kind, key, index, replica):  # type: ignore[no-untyped-def]
+def draw_numbers(out, count, kind, key, index, replica):
     """The first `count` 32-bit numbers of an index; `out` has room for a whole last block."""
     kind = kind | ((index >> _32) << _8)
     low = index & _LOW
@@ -88,7 +88,7 @@ def draw_numbers(out, count, kind, key, index, replica):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True)
-def draw_proposals(out, count, kind, key, index, replica):  # type: ignore[no-untyped-def]
+def draw_proposals(out, count, kind, key, index, replica):
     """`count` positions, uniform on 0 ... count - 1."""
     draw_numbers(out, count, kind, key, index, replica)
     bound = np.uint64(count)
@@ -97,7 +97,7 @@ def draw_proposals(out, count, kind, key, index, replica):  # type: ignore[no-un
 
 
 @numba.njit(cache=True)
-def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):  # type: ignore[no-untyped-def]
+def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):
     """Input words of a batch of `count` samples and the masks of its valid samples.
 
     Word w of input i is number w * size + i of the stream, whatever `words` is.
@@ -126,7 +126,7 @@ def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):  #
 
 
 @numba.njit(forceinline=True)
-def flip_mask(state, base, planes, words, word, term, within):  # type: ignore[no-untyped-def]
+def flip_mask(state, base, planes, words, word, term, within):
     """Samples in `within` where the unit's output flips if `term` flips."""
     flip = within & ~(state[base + (planes - 1) * words + word] ^ term)
     for plane in range(planes - 1):
@@ -135,7 +135,7 @@ def flip_mask(state, base, planes, words, word, term, within):  # type: ignore[n
 
 
 @numba.njit(forceinline=True)
-def step_count(state, base, planes, words, word, term, within):  # type: ignore[no-untyped-def]
+def step_count(state, base, planes, words, word, term, within):
     """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
     carry = within
     for plane in range(planes):
@@ -146,14 +146,14 @@ def step_count(state, base, planes, words, word, term, within):  # type: ignore[
 
 
 @numba.njit(forceinline=True)
-def error_change(state, base, planes, words, word, flip):  # type: ignore[no-untyped-def]
+def error_change(state, base, planes, words, word, flip):
     """Change of the number of wrong bits if an output flips in the samples `flip`."""
     wrong = state[base + planes * words + word]
     return popcount(flip) - np.int64(2) * popcount(flip & wrong)
 
 
 @numba.njit(forceinline=True)
-def accept(change, acceptance, last, chances, number):  # type: ignore[no-untyped-def]
+def accept(change, acceptance, last, chances, number):
     """Metropolis decision from integer thresholds; no random number is read at T = 0."""
     if change < 0:
         return True
@@ -164,7 +164,7 @@ def accept(change, acceptance, last, chances, number):  # type: ignore[no-untype
 
 
 @numba.njit(forceinline=True)
-def _forward_layer(  # type: ignore[no-untyped-def]
+def _forward_layer(
     state, addresses, weights, base_of, first, stop, edge, terms, planes, offset, words
 ):
     for unit in range(first, stop):
@@ -183,7 +183,7 @@ def _forward_layer(  # type: ignore[no-untyped-def]
             edge += 1
 
 
-def _draw_batch(  # type: ignore[no-untyped-def]
+def _draw_batch(
     state,
     raw,
     valid,
@@ -236,7 +236,7 @@ draw_batch = numba.njit(cache=True)(_draw_batch)
 
 
 @numba.njit(cache=True)
-def mistakes(state, valid, base_of, last_first, last_planes, words):  # type: ignore[no-untyped-def]
+def mistakes(state, valid, base_of, last_first, last_planes, words):
     """Number of wrong output bits on the batch."""
     wrong = np.int64(0)
     for unit in range(last_first, base_of.shape[0]):
@@ -250,7 +250,7 @@ def mistakes(state, valid, base_of, last_first, last_planes, words):  # type: ig
 
 
 @numba.njit(cache=True)
-def _touch(state, trial, touched, is_touched, length, unit, base, block):  # type: ignore[no-untyped-def]
+def _touch(state, trial, touched, is_touched, length, unit, base, block):
     """Take a unit into the trial: copy its planes once."""
     if is_touched[unit]:
         return length
@@ -262,7 +262,7 @@ def _touch(state, trial, touched, is_touched, length, unit, base, block):  # typ
 
 
 @numba.njit(cache=True)
-def deep_change(  # type: ignore[no-untyped-def]
+def deep_change(
     state,
     trial,
     touched,
@@ -289,9 +289,7 @@ def deep_change(  # type: ignore[no-untyped-def]
     change = np.int64(0)
     length = _touch(state, trial, touched, is_touched, 0, unit, base_of[unit], planes * words)
     for word in range(words):
-        step_count(
-            trial, base_of[unit], planes, words, word, state[source + word] ^ negative, ONES
-        )
+        step_count(trial, base_of[unit], planes, words, word, state[source + word] ^ negative, ONES)
     visited = 0
     while visited < length:
         unit = touched[visited]
@@ -326,8 +324,18 @@ def deep_change(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def deep_commit(  # type: ignore[no-untyped-def]
-    state, trial, touched, is_touched, length, accepted, base_of, last_first, planes, last_planes, words
+def deep_commit(
+    state,
+    trial,
+    touched,
+    is_touched,
+    length,
+    accepted,
+    base_of,
+    last_first,
+    planes,
+    last_planes,
+    words,
 ):
     """Keep or drop a trial, and forget which units it touched."""
     for number in range(length):
@@ -349,7 +357,7 @@ def deep_commit(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, addresses):  # type: ignore[no-untyped-def]
+def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, addresses):
     """Where the activation of each edge's source stands in the state."""
     edge = 0
     unit = 0
@@ -368,7 +376,7 @@ def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, address
 
 
 @numba.njit(cache=True)
-def index_readers(  # type: ignore[no-untyped-def]
+def index_readers(
     sources,
     weights,
     last_edge,
@@ -397,7 +405,7 @@ def index_readers(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):  # type: ignore[no-untyped-def]
+def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
     """The unit that each edge feeds, and the edges that read each hidden unit.
 
     The latter are `out_edge[out_begin[u]:out_begin[u + 1]]`.
@@ -429,7 +437,7 @@ def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):  #
 
 
 @numba.njit(cache=True)
-def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above):  # type: ignore[no-untyped-def]
+def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above):
     """Sum over outputs and paths of the products of w w*."""
     edge = 0
     below[:] = 1

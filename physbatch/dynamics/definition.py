@@ -43,7 +43,7 @@ def forward(architecture: Architecture, sources: Tensor, weights: Tensor, inputs
         start, stop = architecture.edge_offsets[number : number + 2]
         index = sources[:, None, start:stop].expand(-1, values.shape[1], -1)
         terms = values.gather(2, index) * weights[:, None, start:stop]
-        fields = terms.unflatten(2, (layer.units, layer.fan_in)).sum(dim=3)
+        fields = terms.view(*terms.shape[:2], layer.units, layer.fan_in).sum(dim=3)
         values = torch.sign(fields)
     return values
 
@@ -60,7 +60,7 @@ def path_sums(architecture: Architecture, sources: Tensor, agreement: Tensor) ->
     for number, layer in enumerate(architecture.layers):
         start, stop = architecture.edge_offsets[number : number + 2]
         terms = values.gather(1, sources[:, start:stop]) * agreement[:, start:stop]
-        values = terms.unflatten(1, (layer.units, layer.fan_in)).sum(dim=2)
+        values = terms.view(-1, layer.units, layer.fan_in).sum(dim=2)
     return values.sum(dim=1)
 
 
@@ -85,10 +85,11 @@ class _Streams:
         """Inputs +-1, shape (replica, sample, N); bit s of word w is sample 64 w + s."""
         words = math.ceil(samples / 64)
         numbers = self.numbers(key, KIND_INPUTS, index, 2 * words * self.size)
-        halves = numbers.unflatten(1, (words, self.size, 2))
+        halves = numbers.reshape(-1, words, self.size, 2)
         sample = torch.arange(samples, device=self.device)
         packed = halves[:, sample // 64, :, sample % 64 // 32].transpose(0, 1)
-        return 1 - 2 * ((packed >> (sample % 32)[:, None]) & 1)
+        bits: Tensor = (packed >> (sample % 32)[:, None]) & 1
+        return 1 - 2 * bits
 
     def batch_count(self, index: int) -> Tensor:
         """Number of samples in each replica's batch, shape (replica,)."""

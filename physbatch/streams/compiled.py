@@ -16,7 +16,7 @@ _32 = np.uint64(32)
 
 
 @numba.njit(inline="always")
-def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
+def philox(c0, c1, c2, c3, key):
     """Four 32-bit numbers (held in uint64) at a counter, under a 64-bit key.
 
     All arguments are uint64; counter words must be below 2^32.
@@ -36,7 +36,7 @@ def philox(c0, c1, c2, c3, key):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def bounded(number, bound):  # type: ignore[no-untyped-def]
+def bounded(number, bound):
     """Map a 32-bit number to 0 ... bound - 1 by multiply-and-shift.
 
     Each value has probability 1/bound within a relative bound/2^32.

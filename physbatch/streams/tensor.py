@@ -28,7 +28,8 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: int) -> Tensor:
     key : int
         64-bit key of the stream.
     """
-    c0, c1, c2, c3 = torch.broadcast_tensors(c0, c1, c2, c3)
+    zero = (c0 + c1 + c2 + c3) * 0  # of the common shape
+    c0, c1, c2, c3 = c0 + zero, c1 + zero, c2 + zero, c3 + zero
     k0 = key & _LOW
     k1 = key >> 32
     for _ in range(10):

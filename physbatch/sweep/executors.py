@@ -6,6 +6,7 @@ use one thread each, ignore Ctrl-C (the parent decides) and end when the parent 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -33,9 +34,7 @@ def compute_group(plan: Plan, output: Path, cells: Sequence[Cell], device: str) 
     Store(output).save(cells, shard_of(plan, cells, results))
 
 
-def run_serial(
-    plan: Plan, output: Path, groups: Groups, device: str, stop: Stop
-) -> Iterator[int]:
+def run_serial(plan: Plan, output: Path, groups: Groups, device: str, stop: Stop) -> Iterator[int]:
     """Compute groups one after the other in this process."""
     for index, cells in enumerate(groups):
         if stop():
@@ -90,11 +89,9 @@ def _hand_out(
         while idle and pending and not stop():
             process, connection = idle.pop()
             index = pending.pop()
-            try:
+            # A worker that died while idle shows up below, when its pipe ends.
+            with contextlib.suppress(OSError):
                 connection.send((index, list(groups[index])))
-            except OSError:
-                # A worker that died while idle shows up below, when its pipe ends.
-                pass
             busy[connection] = (process, index)
         if not busy:
             return

@@ -174,9 +174,7 @@ class Store:
     @staticmethod
     def _coordinates(plan: Plan) -> dict[str, xr.Variable]:
         coordinates = {
-            dim: xr.Variable(
-                dim, np.array(values), {"long_name": LONG_NAMES[dim], "units": "1"}
-            )
+            dim: xr.Variable(dim, np.array(values), {"long_name": LONG_NAMES[dim], "units": "1"})
             for dim, values in plan.grid.items()
         }
         coordinates["replica"] = xr.Variable(

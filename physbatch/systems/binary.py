@@ -35,7 +35,7 @@ class BinarySystem:
 
 
 @numba.njit(cache=True, nogil=True)
-def _uniform32(out, key, index, first_replica):  # type: ignore[no-untyped-def]
+def _uniform32(out, key, index, first_replica):
     zero = np.uint64(0)
     replicas, count = out.shape
     for row in range(replicas):

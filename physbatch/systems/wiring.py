@@ -18,7 +18,7 @@ _ZERO = np.uint64(0)
 
 
 @numba.njit(cache=True)
-def _draw(cursor, key, bound):  # type: ignore[no-untyped-def]
+def _draw(cursor, key, bound):
     """Next integer below `bound` of a sequential stream.
 
     `cursor` holds block, lane, index (layer), replica, and the four numbers of the block.
@@ -34,7 +34,7 @@ def _draw(cursor, key, bound):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _reads(sources, unit, source):  # type: ignore[no-untyped-def]
+def _reads(sources, unit, source):
     """Whether a unit already reads a source."""
     for slot in range(sources.shape[1]):
         if sources[unit, slot] == source:
@@ -43,7 +43,7 @@ def _reads(sources, unit, source):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _try_switch(sources, i, slot_i, j, slot_j):  # type: ignore[no-untyped-def]
+def _try_switch(sources, i, slot_i, j, slot_j):
     """Exchange the sources of two edges unless that makes a double edge."""
     a = sources[i, slot_i]
     b = sources[j, slot_j]
@@ -55,7 +55,7 @@ def _try_switch(sources, i, slot_i, j, slot_j):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _repair(sources, cursor, key):  # type: ignore[no-untyped-def]
+def _repair(sources, cursor, key):
     """Switch double edges away; False if that got stuck."""
     units, degree = sources.shape
     for unit in range(units):
@@ -72,7 +72,7 @@ def _repair(sources, cursor, key):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _random_permutations(sources, cursor, key):  # type: ignore[no-untyped-def]
+def _random_permutations(sources, cursor, key):
     """Each slot is one random permutation of the sources: regular, with double edges."""
     units, degree = sources.shape
     for slot in range(degree):
@@ -86,7 +86,7 @@ def _random_permutations(sources, cursor, key):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _regular(units, degree, layer, replica, key):  # type: ignore[no-untyped-def]
+def _regular(units, degree, layer, replica, key):
     """One random d-regular bipartite graph on `units` + `units` nodes, shape (units, degree).
 
     A dense graph is the complement of a sparse one, which keeps the repair easy.
@@ -120,7 +120,7 @@ def _regular(units, degree, layer, replica, key):  # type: ignore[no-untyped-def
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_regular(out, offset, units, degree, layer, first_replica, key):  # type: ignore[no-untyped-def]
+def _fill_regular(out, offset, units, degree, layer, first_replica, key):
     for row in range(out.shape[0]):
         graph = _regular(units, degree, layer, first_replica + row, key)
         for unit in range(units):

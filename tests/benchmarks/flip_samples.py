@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from plain_loop import plain_sweeps  # noqa: E402
+from plain_loop import plain_sweeps
 
 from physbatch.dynamics.bitsliced import run_bitsliced
 from physbatch.dynamics.definition import run_definition
@@ -109,14 +109,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"# {platform.processor() or platform.machine()}, Python {platform.python_version()}, ", end="")
+    print(
+        f"# {platform.processor() or platform.machine()}, Python {platform.python_version()}, ",
+        end="",
+    )
     print(f"one core, medians of {options.rounds} rounds, 10^9 flip-samples/s")
     print(f"{'d':>3} {'N':>5} {'m':>5} {'kernel':>8} {'plain':>8} {'ratio':>7} {'definition':>11}")
     rows = []
     for case in CASES:
         result = measure(case, options.rounds)
         rows.append({"degree": case[0], "size": case[1], "batch_size": case[2], **result})
-        definition = f"{result['definition'] / 1e9:11.6f}" if "definition" in result else f"{'':>11}"
+        definition = (
+            f"{result['definition'] / 1e9:11.6f}" if "definition" in result else f"{'':>11}"
+        )
         print(
             f"{case[0]:3d} {case[1]:5d} {case[2]:5d} {result['kernel'] / 1e9:8.3f} "
             f"{result['plain'] / 1e9:8.4f} {result['ratio']:7.1f} {definition}",

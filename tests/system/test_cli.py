@@ -157,9 +157,7 @@ def test_a_full_disk_is_named_and_loses_nothing(
     assert again.returncode == 0, again.stderr
 
 
-def test_a_read_only_folder_is_named(
-    tiny_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_read_only_folder_is_named(tiny_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """/proc refuses new files even to root."""
     if not Path("/proc/self").exists():
         pytest.skip("no /proc on this system")

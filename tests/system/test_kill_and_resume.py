@@ -81,15 +81,13 @@ def test_main_process_killed(
 ) -> None:
     chance = random.Random(round_)
     target = tmp_path / "data.nc"
-    kills = 0
-    for workers in (2, 1, 2):
+    for kills, workers in enumerate((2, 1, 2)):
         process = start(study_file, target, workers)
         wait_for_shards(target, kills + 1, process)
         time.sleep(chance.uniform(0, 0.5))
         workers_alive = children(process.pid)
         process.kill()
         process.communicate()
-        kills += 1
         # Workers must notice by themselves that their parent is gone.
         deadline = time.monotonic() + 10
         while any(Path(f"/proc/{pid}").exists() for pid in workers_alive):
@@ -108,7 +106,9 @@ def test_worker_killed(study_file: Path, tmp_path: Path, undisturbed: xr.Dataset
     process = start(study_file, target, 2)
     wait_for_shards(target, 2, process)
     victims = [
-        pid for pid in children(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid
+        for pid in children(process.pid)
+        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     os.kill(victims[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=60)

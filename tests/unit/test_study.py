@@ -72,9 +72,7 @@ def test_hash_ignores_words_and_defaults_but_not_physics() -> None:
 
 
 def test_a_range_holds_its_end_and_gives_the_typed_values() -> None:
-    grid = Study.from_dict(
-        changed("grid.batch_size", {"start": 10, "stop": 11, "step": 0.1})
-    ).grid
+    grid = Study.from_dict(changed("grid.batch_size", {"start": 10, "stop": 11, "step": 0.1})).grid
     assert grid.batch_size is not None
     assert len(grid.batch_size) == 11
     assert grid.batch_size[7] == 10.7
@@ -186,7 +184,7 @@ def test_sgd_studies_have_their_fields() -> None:
         "engine": "projected",
         "learning_rate": {"rule": "sqrt", "base": 0.5},
     }
-    with pytest.raises(NotBuiltError, match="dynamics.kind = 'sgd'"):
+    with pytest.raises(NotBuiltError, match=r"dynamics\.kind = 'sgd'"):
         require_built(Study.from_dict(content))
 
 

@@ -38,7 +38,9 @@ def set_up(
     first_replica: int = 3,
 ) -> tuple[BinarySystem, CellRun]:
     architecture = build_architecture(
-        **system, learned_layers=learned, odd_fan_in=True  # type: ignore[arg-type]
+        **system,
+        learned_layers=learned,
+        odd_fan_in=True,  # type: ignore[arg-type]
     )
     keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "agree")
     drawn = draw_system(architecture, 0.2, keys, first_replica, 3)
