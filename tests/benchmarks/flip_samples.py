@@ -3,8 +3,8 @@
     python tests/benchmarks/flip_samples.py [--rounds 5] [--json FILE]
 
 Kernel, plain compiled loop and torch definition take turns, so that a change in the machine's
-speed hits all alike; each figure is the median of the rounds. All run on one core. The batch
-size is below the transition or ties are accepted, so that no replica stops early.
+speed hits all alike; each figure is the median of the rounds. All run on one core, the same
+sweeps from the same start with ties rejected, and none stops early.
 """
 
 from __future__ import annotations
@@ -30,18 +30,21 @@ from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 
-#: (d, N, m, sweeps of kernel, of the plain loop, of the definition)
+#: (d, N, m, sweeps, replicas of the kernel, of the plain loop, of the definition). All engines
+#: run the same sweeps from the same start, so that they are in the same regime.
 CASES = [
-    (5, 400, 12, 400, 100, 0),
-    (7, 300, 16, 400, 60, 0),
-    (7, 300, 32, 400, 40, 0),
-    (7, 300, 64, 400, 20, 0),
-    (7, 300, 256, 100, 6, 0),
-    (7, 30, 64, 2000, 200, 1),
+    (5, 400, 12, 40, 16, 2, 0),
+    (7, 300, 16, 40, 16, 2, 0),
+    (7, 300, 32, 20, 32, 2, 0),
+    (7, 300, 64, 20, 32, 2, 0),
+    (7, 300, 256, 10, 16, 1, 0),
+    (7, 30, 64, 3, 2000, 100, 16),
 ]
 
 
-def _setup(degree: int, size: int, batch: int, sweeps: int) -> tuple[BinarySystem, CellRun]:
+def _setup(
+    degree: int, size: int, batch: int, sweeps: int, replicas: int
+) -> tuple[BinarySystem, CellRun]:
     architecture = build_architecture(
         wiring="regular",
         size=size,
@@ -52,7 +55,7 @@ def _setup(degree: int, size: int, batch: int, sweeps: int) -> tuple[BinarySyste
         odd_fan_in=True,
     )
     keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1), "benchmark")
-    system = draw_system(architecture, 0.0, keys, 0, 1)
+    system = draw_system(architecture, 0.0, keys, 0, replicas)
     run = CellRun(
         batch=batch_rule(batch),
         acceptance=acceptance_table(ties="reject"),
@@ -68,38 +71,38 @@ def _setup(degree: int, size: int, batch: int, sweeps: int) -> tuple[BinarySyste
     return system, run
 
 
-def _rate(learnable: int, batch: int, sweeps: int, seconds: float) -> float:
-    return learnable * batch * sweeps / seconds
+def _plain(system: BinarySystem, batch: int, sweeps: int, seed: int) -> None:
+    layer = system.architecture.layers[0]
+    for row, (teacher, student) in enumerate(zip(system.teacher, system.student, strict=True)):
+        signs = [1 - 2 * bits.astype(np.int8) for bits in (teacher, student)]
+        sources = system.sources[row]
+        plain_sweeps(sources, *signs, layer.units, layer.fan_in, batch, sweeps, False, seed + row)
 
 
-def measure(case: tuple[int, int, int, int, int, int], rounds: int) -> dict[str, float]:
+def measure(case: tuple[int, int, int, int, int, int, int], rounds: int) -> dict[str, float]:
     """Median rates of one case, in flip-samples per second."""
-    degree, size, batch, kernel_sweeps, plain_count, definition_sweeps = case
+    degree, size, batch, sweeps, *replicas = case
     rates: dict[str, list[float]] = {"kernel": [], "plain": [], "definition": []}
-    ratios: list[float] = []
+    systems = [_setup(degree, size, batch, sweeps, count) for count in replicas]
     for number in range(rounds + 1):
-        system, run = _setup(degree, size, batch, kernel_sweeps)
-        learnable = system.architecture.learnable
-        start = time.perf_counter()
-        run_bitsliced(system, run)
-        kernel = _rate(learnable, batch, kernel_sweeps, time.perf_counter() - start)
-        signs = [1 - 2 * bits[0].astype(np.int8) for bits in (system.teacher, system.student)]
-        start = time.perf_counter()
-        plain_sweeps(system.sources[0], *signs, size, degree, batch, plain_count, False, number)
-        plain = _rate(learnable, batch, plain_count, time.perf_counter() - start)
-        if number == 0:
-            continue  # compilation
-        rates["kernel"].append(kernel)
-        rates["plain"].append(plain)
-        ratios.append(kernel / plain)
-        if definition_sweeps:
-            system, run = _setup(degree, size, batch, definition_sweeps)
+        for name, (system, run) in zip(rates, systems, strict=True):
+            count = system.teacher.shape[0]
+            if count == 0:
+                continue
             start = time.perf_counter()
-            run_definition(system, run)
+            if name == "kernel":
+                run_bitsliced(system, run)
+            elif name == "plain":
+                _plain(system, batch, sweeps, number)
+            else:
+                run_definition(system, run)
             elapsed = time.perf_counter() - start
-            rates["definition"].append(_rate(learnable, batch, definition_sweeps, elapsed))
+            if number > 0:  # the first round compiles
+                tried = system.architecture.learnable * sweeps * count
+                rates[name].append(tried * batch / elapsed)
+    pairs = zip(rates["kernel"], rates["plain"], strict=True)
     medians = {name: statistics.median(values) for name, values in rates.items() if values}
-    return {**medians, "ratio": statistics.median(ratios)}
+    return {**medians, "ratio": statistics.median(kernel / plain for kernel, plain in pairs)}
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="component missing: chromium"),
     pytest.mark.skipif(
-        importlib.util.find_spec("playwright") is None, reason="playwright is not installed"
+        importlib.util.find_spec("playwright") is None, reason="component missing: playwright"
     ),
 ]
 
