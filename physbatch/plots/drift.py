@@ -64,7 +64,9 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
                 **style,
             )
             if math.isfinite(drift.slope.value) and math.isfinite(drift.intercept):
-                axes.plot(drift.time, _fitted_line(drift), color=style["color"], zorder=2)
+                # Early times that bend away are not part of the fit.
+                ends = np.array([drift.window_start, drift.window_end])
+                axes.plot(ends, _fitted_line(drift, ends), color=style["color"], zorder=2)
         if not drawn:
             empty_panel(axes, "no drift measured")
         axes.set(
@@ -86,8 +88,6 @@ def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _fitted_line(drift: TimeDrift) -> npt.NDArray[np.float64]:
-    """The fitted line at the measured times."""
-    return np.asarray(
-        drift.intercept + drift.slope.value * np.log(drift.time / drift.reference_time)
-    )
+def _fitted_line(drift: TimeDrift, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The fitted line at some times."""
+    return np.asarray(drift.intercept + drift.slope.value * np.log(times / drift.reference_time))

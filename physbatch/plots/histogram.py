@@ -52,8 +52,8 @@ def plot_histograms(
     Returns
     -------
     list of matplotlib.axes.Axes
-        The three panels, from the smallest control to the largest; none where the analysis
-        holds no overlaps.
+        The panels, from the smallest control to the largest: three, two where m_c is next to
+        an end of the grid, an empty one where the analysis holds no overlaps.
 
     Examples
     --------
@@ -66,15 +66,18 @@ def plot_histograms(
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 84.0) if figure is None else figure
         jump = _jump_at(analysis, size)
-        if jump is None:
+        if jump is None or len(jump.control) == 0:
             return [_empty_panel(figure)]
         style = size_styles([curve.size for curve in analysis.curves])[float(jump.size)]
-        panels = list(figure.subplots(len(jump.control), 1, sharex=True, sharey=True))
+        grid = figure.subplots(len(jump.control), 1, sharex=True, sharey=True, squeeze=False)
+        panels = list(grid[:, 0])
         edges = _bin_edges(jump)
+        # Where the grid is coarse, the two peaks are seen at an earlier time.
+        when = f",  $t = {jump.time:g}$" if jump.time < analysis.time else ""
         for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
             _draw_panel(axes, overlap, edges, style)
             axes.set_title(
-                f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}$",
+                f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}",
                 loc="right",
                 pad=3,
                 fontsize=8,

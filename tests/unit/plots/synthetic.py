@@ -73,6 +73,8 @@ def make_analysis(
                 slope=_estimate(scale * DRIFT, scale * 0.03),
                 intercept=scale * _critical(size),
                 reference_time=float(TIMES[-1]),
+                window_start=float(TIMES[len(TIMES) // 2]),
+                window_end=float(TIMES[-1]),
             )
         )
         nearest = int(np.argmin(np.abs(CONTROL - _critical(size))))

@@ -160,9 +160,10 @@ def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
     fits = [line for line in axes.get_lines() if line.get_marker() == "None"]
     for drift, container in zip(analysis.drifts, bars(axes), strict=True):
         np.testing.assert_array_equal(container.lines[0].get_ydata(), drift.m_c)
-        expected = drift.intercept + drift.slope.value * np.log(drift.time / drift.reference_time)
+        ends = np.array([drift.window_start, drift.window_end])
+        expected = drift.intercept + drift.slope.value * np.log(ends / drift.reference_time)
         assert any(
-            len(fit.get_ydata()) == len(expected) and np.allclose(fit.get_ydata(), expected)
+            np.array_equal(fit.get_xdata(), ends) and np.allclose(fit.get_ydata(), expected)
             for fit in fits
         )
 

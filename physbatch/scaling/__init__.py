@@ -1,0 +1,52 @@
+"""Finite-size scaling: from a dataset to numbers with errors, flags and a verdict.
+
+Nothing here knows about torch or draws anything.
+"""
+
+from physbatch.scaling.analysis import analyse
+from physbatch.scaling.drift import fit_drift
+from physbatch.scaling.extrapolation import extrapolate
+from physbatch.scaling.goodness import deviance_p_value
+from physbatch.scaling.jump import find_jump
+from physbatch.scaling.moments import moments
+from physbatch.scaling.peaks import separation_threshold, split_in_two, valley_p_value
+from physbatch.scaling.results import (
+    Analysis,
+    Estimate,
+    Extrapolation,
+    Jump,
+    SuccessCurve,
+    TimeDrift,
+    flag_names,
+)
+from physbatch.scaling.success_curve import (
+    fit_success_curve,
+    succeeded_by,
+    success_counts,
+    success_curve,
+)
+from physbatch.scaling.verdict import decide
+
+__all__ = [
+    "Analysis",
+    "Estimate",
+    "Extrapolation",
+    "Jump",
+    "SuccessCurve",
+    "TimeDrift",
+    "analyse",
+    "decide",
+    "deviance_p_value",
+    "extrapolate",
+    "find_jump",
+    "fit_drift",
+    "fit_success_curve",
+    "flag_names",
+    "moments",
+    "separation_threshold",
+    "split_in_two",
+    "succeeded_by",
+    "success_counts",
+    "success_curve",
+    "valley_p_value",
+]

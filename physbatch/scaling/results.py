@@ -1,0 +1,352 @@
+"""Results: small frozen dataclasses with a readable repr, a dataset form and flags."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+__all__ = [
+    "Analysis",
+    "Estimate",
+    "Extrapolation",
+    "Jump",
+    "SuccessCurve",
+    "TimeDrift",
+    "flag_names",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _empty() -> FloatArray:
+    return np.empty(0)
+
+
+def flag_names(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """The part of every flag before its colon, in order and without repeats."""
+    return tuple(dict.fromkeys(flag.partition(":")[0] for flag in flags))
+
+
+def _bracketed(flags: tuple[str, ...]) -> str:
+    return f" [{', '.join(flag_names(flags))}]" if flags else ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its errors.
+
+    ``str`` gives it in the notation of the field: ``13.04(5)`` is 13.04 +- 0.05. The
+    error carries two digits if its three leading digits are below 355 and one if not
+    (the rule of the Particle Data Group, doi 10.1103/PhysRevD.110.030001, section 5.3);
+    the value is cut at the same place. A second pair of brackets is the systematic
+    error, in units of the same last digit: ``13.04(5)(12)``. An error above 1 keeps its
+    decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
+    adds the names of the flags.
+
+    Attributes
+    ----------
+    value : float
+        The estimate; nan where the data do not give one (a flag then says why).
+    stderr : float
+        Statistical error, one standard deviation; nan where there is none.
+    systematic : float
+        Spread over equally admissible choices (fit forms, windows); 0 if there was no choice.
+    interval68 : tuple of float
+        Central 68 % interval (statistical).
+    flags : tuple of str
+        Each ``name: explanation`` says where the fit failed, hit a bound or lacked data.
+
+    Examples
+    --------
+    >>> Estimate(13.0412, 0.0532)
+    13.04(5)
+    >>> Estimate(13.0412, 0.0532, systematic=0.12)
+    13.04(5)(12)
+    >>> Estimate(float("nan"), flags=("m_c_above_grid: no success up to m = 16",))
+    nan [m_c_above_grid]
+    """
+
+    value: float
+    stderr: float = float("nan")
+    systematic: float = 0.0
+    interval68: tuple[float, float] = (float("nan"), float("nan"))
+    flags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return _notation(self.value, self.stderr, self.systematic)
+
+    def __repr__(self) -> str:
+        return f"{self}{_bracketed(self.flags)}"
+
+    @property
+    def total(self) -> float:
+        """Statistical and systematic error added in quadrature."""
+        return math.hypot(self.stderr, self.systematic)
+
+
+@dataclass(frozen=True, eq=False)
+class SuccessCurve:
+    """Fit of the success probability against the control at one size and one run time.
+
+    P(c) = 1 / (1 + exp(-(c - m_c) / width)).
+    """
+
+    size: float
+    time: float
+    control: FloatArray  # shape (n_control,)
+    successes: npt.NDArray[np.int64]  # shape (n_control,)
+    trials: npt.NDArray[np.int64]  # shape (n_control,)
+    m_c: Estimate  # where half of the replicas have succeeded
+    width: Estimate
+    deviance: float
+    dof: int
+    flags: tuple[str, ...] = ()
+    p_value: float = float("nan")  # of the deviance, if the logistic holds
+
+    def __repr__(self) -> str:
+        return (
+            f"SuccessCurve(N = {self.size:g}, t = {self.time:g}: m_c = {self.m_c}, "
+            f"width = {self.width}, deviance/dof = {self.deviance:.3g}/{self.dof})"
+            f"{_bracketed(self.flags)}"
+        )
+
+    @property
+    def fraction(self) -> FloatArray:
+        """Fraction of replicas that succeeded, shape (n_control,); nan without trials."""
+        trials = np.where(self.trials > 0, self.trials, np.nan)
+        return np.asarray(self.successes / trials, dtype=np.float64)
+
+    @property
+    def fraction_interval(self) -> tuple[FloatArray, FloatArray]:
+        """Ends of the 68 % Wilson score interval of `fraction`, each shape (n_control,).
+
+        It has a width also where no replica or every replica succeeded
+        (doi 10.1080/01621459.1927.10502953).
+        """
+        trials = np.where(self.trials > 0, self.trials, np.nan)
+        centre = (self.fraction + 0.5 / trials) / (1.0 + 1.0 / trials)
+        spread = np.sqrt(self.fraction * (1.0 - self.fraction) / trials + 0.25 / trials**2)
+        half = spread / (1.0 + 1.0 / trials)
+        return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+
+    def probability(self, control: npt.ArrayLike) -> FloatArray:
+        """The fitted P(c), shape of `control`; nan where there is no width."""
+        x = (np.asarray(control, dtype=np.float64) - self.m_c.value) / self.width.value
+        return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class TimeDrift:
+    """m_c against run time from the same runs: m_c(t) = m_c(t_ref) + slope ln(t / t_ref)."""
+
+    size: float
+    time: FloatArray  # shape (n_time,): the times at which m_c could be fitted
+    m_c: FloatArray  # shape (n_time,)
+    m_c_stderr: FloatArray  # shape (n_time,)
+    slope: Estimate  # per unit of ln t
+    flags: tuple[str, ...] = ()
+    intercept: float = float("nan")  # of the line: m_c at t_ref
+    reference_time: float = float("nan")  # t_ref, the last of `time`
+    window_start: float = float("nan")  # earliest and latest of the times on the line
+    window_end: float = float("nan")
+
+    def __repr__(self) -> str:
+        return (
+            f"TimeDrift(N = {self.size:g}: {self.slope} per unit of ln t from "
+            f"t = {self.window_start:g} to {self.window_end:g}){_bracketed(self.flags)}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolation:
+    """A quantity against 1/N, extrapolated to N -> infinity.
+
+    The line of form i is ``form_intercept[i] + form_slope[i] g(N)`` with g the function in
+    its name; ``form_limit`` is nan where g has no limit.
+    """
+
+    quantity: str
+    size: FloatArray
+    value: FloatArray
+    stderr: FloatArray
+    limit: Estimate  # systematic: spread over the fit forms
+    forms: tuple[str, ...]  # e.g. ("a + b / N", "a + b / sqrt(N)", "a")
+    form_limit: FloatArray  # shape (n_form,)
+    form_stderr: FloatArray
+    form_slope: FloatArray  # shape (n_form,): b, 0 where the form has none
+    form_chi2: FloatArray
+    form_dof: npt.NDArray[np.int64]
+    flags: tuple[str, ...] = ()
+    form_intercept: FloatArray = field(default_factory=_empty)  # a, also where there is no limit
+    form_weight: FloatArray = field(default_factory=_empty)  # in the average; 0: not used
+
+    def __post_init__(self) -> None:
+        for name in ("form_intercept", "form_weight"):
+            if getattr(self, name).shape != self.form_limit.shape:
+                blank = self.form_limit if name == "form_intercept" else self.form_limit * np.nan
+                object.__setattr__(self, name, np.array(blank))
+
+    def __repr__(self) -> str:
+        return (
+            f"Extrapolation({self.quantity} = {self.limit} at N -> infinity from "
+            f"{self.size.size} sizes){_bracketed(self.flags)}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Jump:
+    """The two peaks of the overlap near m_c at one size (latent overlap)."""
+
+    size: float
+    control: FloatArray  # shape (3,): below, nearest to, and above m_c
+    overlap: FloatArray  # shape (3, n_replica): the overlaps at these, to draw histograms
+    latent: Estimate  # mean of the upper group - mean of the lower group
+    upper: Estimate
+    lower: Estimate
+    separation: float  # distance of the two means in units of their pooled width
+    flags: tuple[str, ...] = ()
+    chosen: int = -1  # row of `control` whose split is reported; -1: none is bimodal
+    threshold: float = float("nan")  # separation above which a split counts as bimodal
+    cut: float = float("nan")  # overlap between the two groups
+    valley: float = float("nan")  # chance that one peak leaves so few values in between
+    coexistence: int = 0  # 1: at one control both right and wrong students are there at the end
+    time: float = float("nan")  # the run time at which the overlaps are shown
+
+    def __repr__(self) -> str:
+        where = f" at {self.control[self.chosen]:g}" if self.chosen >= 0 else ""
+        return (
+            f"Jump(N = {self.size:g}{where}: latent overlap = {self.latent}, separation = "
+            f"{self.separation:.3g}){_bracketed(self.flags)}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """All that `analyse` finds in one dataset."""
+
+    moments: xr.Dataset  # moments over replicas with errors, dims (size, control, time)
+    curves: tuple[SuccessCurve, ...]  # one per size, at the last time
+    drifts: tuple[TimeDrift, ...]
+    jumps: tuple[Jump, ...]
+    m_c: Estimate  # N -> infinity at the last time
+    jump: Estimate  # N -> infinity
+    m_c_extrapolation: Extrapolation | None
+    jump_extrapolation: Extrapolation | None
+    transition: str  # "claimed" or "not claimed"
+    reasons: tuple[str, ...]  # why, in words with numbers
+    control_name: str
+    control_label: str
+    time: float
+    time_units: str
+    study_hash: str
+    source: str
+    flags: tuple[str, ...] = ()
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{curve.size:g}" for curve in self.curves)
+        lines = [
+            f"Analysis of {self.control_label} at t = {self.time:g} {self.time_units}, N = {sizes}",
+            f"  transition: {self.transition}",
+            f"  m_c (N -> infinity): {self.m_c!r}",
+            f"  latent overlap (N -> infinity): {self.jump!r}",
+            *(f"  - {reason}" for reason in self.reasons),
+        ]
+        return "\n".join(lines)
+
+    def headline(self) -> str:
+        """The answer in three lines: m_c with its error and run time, the jump, the verdict."""
+        units = self.time_units if self.time == 1 else f"{self.time_units}s"
+        symbol = {"batch_size": "m_c", "batch_ratio": "(m/N)_c"}.get(self.control_name, "c_c")
+        verdict = "a transition is claimed" if self.transition == "claimed" else "not claimed"
+        return "\n".join(
+            (
+                f"{symbol:<8} {self.m_c!r} at N -> infinity, t = {self.time:g} {units}",
+                f"jump     {self.jump!r} of the overlap at N -> infinity",
+                f"verdict  {verdict}: {self.reasons[0] if self.reasons else 'no evidence'}",
+            )
+        )
+
+    def to_dataset(self) -> xr.Dataset:
+        """The results as a dataset that NetCDF holds; `from_dataset` gives them back exactly.
+
+        The moments keep their names. Every other group has its own dimension (``curve``,
+        ``drift``, ``jump``, ...), ragged rows are padded and carry their length in
+        ``*_count``, and lists of text are JSON strings.
+        """
+        from physbatch.scaling.storage import analysis_to_dataset
+
+        return analysis_to_dataset(self)
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Analysis:
+        """Read what `to_dataset` made.
+
+        Raises
+        ------
+        physbatch.errors.DatasetError
+            If it is not a dataset of results, or damaged.
+        """
+        from physbatch.scaling.storage import analysis_from_dataset
+
+        return analysis_from_dataset(data)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as strict JSON: text, finite numbers, lists, None where there is none."""
+        from physbatch.scaling.storage import analysis_to_json
+
+        return analysis_to_json(self)
+
+    def identical(self, other: Analysis) -> bool:
+        """Whether every number, text and array is the same (nan equals nan)."""
+        return self.to_dataset().identical(other.to_dataset())
+
+
+def _error_digits(error: float) -> tuple[float, int]:
+    """Error rounded by the rule of the Particle Data Group, and its last decimal place."""
+    exponent = math.floor(math.log10(error))
+    leading = round(error / 10.0 ** (exponent - 2))  # three digits, 100 to 1000
+    if leading >= 950:
+        return 10.0 ** (exponent + 1), -exponent
+    places = 1 - exponent if leading < 355 else -exponent
+    return round(error, places), places
+
+
+def _fixed(number: float, places: int) -> str:
+    return f"{round(number, places):.{max(places, 0)}f}"
+
+
+def _bracket(error: float, places: int) -> str:
+    """An error in units of the last digit, or with its point if it is above 1."""
+    if not math.isfinite(error):
+        return f"({'?' if math.isnan(error) else 'inf'})"
+    rounded = round(error, places)
+    if places > 0 and rounded < 1.0:
+        return f"({round(rounded * 10.0**places)})"
+    return f"({_fixed(error, places)})"
+
+
+def _notation(value: float, stderr: float, systematic: float) -> str:
+    if not math.isfinite(value):
+        return f"{value:g}"
+    extra = systematic if systematic != 0.0 else None
+    reference = stderr if math.isfinite(stderr) and stderr > 0.0 else extra
+    if reference is None or not math.isfinite(reference) or reference <= 0.0:
+        head = "(0)" if stderr == 0.0 else _bracket(stderr, 0)
+        return f"{value:.6g}{head}{'' if extra is None else _bracket(extra, 0)}"
+    if reference < 1e-15 * abs(value):  # below the last digit of the value
+        return f"{value:.15g}(0)"
+    power = math.floor(math.log10(max(abs(value), reference)))
+    if power >= 7 or power <= -6:  # too long to read without an exponent
+        shifted = (float(Decimal(x).scaleb(-power)) for x in (value, stderr, systematic))
+        return f"{_notation(*shifted)}e{power:+03d}"
+    rounded, places = _error_digits(reference)
+    head = "(0)" if stderr == 0.0 else _bracket(rounded if reference == stderr else stderr, places)
+    tail = "" if extra is None else _bracket(extra, places)
+    return f"{_fixed(value, places)}{head}{tail}"

@@ -1,0 +1,185 @@
+"""Notation, round trips and JSON of results."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physbatch.dataset import open_netcdf, save
+from physbatch.errors import DatasetError
+from physbatch.exact.planted import first_order, smooth_crossover
+from physbatch.scaling import Analysis, Estimate, SuccessCurve, analyse, flag_names
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((13.0412, 0.0532), "13.04(5)"),
+        ((13.0412, 0.0532, 0.12), "13.04(5)(12)"),
+        ((13.04, 0.0123), "13.040(12)"),
+        ((13.04, 0.0354), "13.040(35)"),  # the rule of the Particle Data Group: below 355
+        ((13.04, 0.0356), "13.04(4)"),
+        ((13.04, 0.0949), "13.04(9)"),
+        ((13.04, 0.0951), "13.04(10)"),  # 0.0951 becomes 0.10
+        ((9.5, 0.95), "9.5(1.0)"),
+        ((13.0, 1.2), "13.0(1.2)"),
+        ((1234.5, 123.0), "1230(120)"),
+        ((1234.5, 56.0), "1230(60)"),
+        ((0.0, 0.5), "0.0(5)"),
+        ((-0.2134, 0.0321), "-0.213(32)"),
+        ((13.0, 0.05, 1.8), "13.00(5)(1.80)"),
+        ((13.0, 0.0), "13(0)"),
+        ((13.0, 0.0, 0.2), "13.00(0)(20)"),
+        ((13.0, math.nan), "13(?)"),
+        ((12.0, 0.04, math.nan), "12.00(4)(?)"),
+        ((1.0, math.inf), "1(inf)"),
+        ((math.nan, 0.1), "nan"),
+        ((math.inf, 0.1), "inf"),
+        ((1.3e-9, 2e-11), "1.300(20)e-09"),
+        ((1e12, 3e9), "1.0000(30)e+12"),
+        ((13.0, 1e9), "0.0(1.0)e+09"),
+    ],
+)
+def test_an_estimate_prints_in_the_notation_of_the_field(numbers, text):
+    assert str(Estimate(*numbers)) == text
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-300, 1.7e308, -13.0, math.nan])
+@pytest.mark.parametrize("stderr", [0.0, 1e-300, 1e-14, 0.3, 1e300, math.inf, math.nan])
+def test_every_estimate_prints(value, stderr):
+    assert str(Estimate(value, stderr))
+    assert str(Estimate(value, stderr, systematic=0.1))
+
+
+def test_repr_names_the_flags_and_total_adds_the_errors():
+    estimate = Estimate(1.0, 0.3, 0.4, flags=("bad_fit: too large", "bad_fit: again", "x: y"))
+    assert repr(estimate).endswith("[bad_fit, x]")
+    assert estimate.total == pytest.approx(0.5, rel=1e-15)
+    assert flag_names(()) == ()
+
+
+def test_the_fraction_and_its_wilson_interval():
+    curve = SuccessCurve(
+        50.0,
+        100.0,
+        np.array([1.0, 2.0, 3.0, 4.0]),
+        np.array([0, 5, 10, 0]),
+        np.array([10, 10, 10, 0]),
+        Estimate(2.0, 0.1),
+        Estimate(0.5, 0.1),
+        0.0,
+        1,
+    )
+    np.testing.assert_array_equal(curve.fraction, [0.0, 0.5, 1.0, np.nan])
+    low, high = curve.fraction_interval
+    # Wilson at one standard deviation: n = 10, k = 5 gives 0.5 -+ sqrt(0.025 + 0.0025)/1.1.
+    half = math.sqrt(0.025 + 0.0025) / 1.1
+    assert (low[1], high[1]) == pytest.approx((0.5 - half, 0.5 + half), rel=1e-12)
+    assert (low[0], high[0]) == pytest.approx((0.0, 1.0 / 11.0), abs=1e-12)
+    assert np.isnan(low[3])
+    assert np.isnan(high[3])
+    np.testing.assert_allclose(
+        curve.probability([2.0, 2.5, 1e6]), [0.5, 1 / (1 + math.exp(-1)), 1.0], rtol=1e-14
+    )
+
+
+@pytest.fixture(scope="module")
+def analyses():
+    """Results that are complete, that lack most things, and that have nothing."""
+    empty = first_order(sizes=(50,), replicas=4)
+    empty["status"] = xr.full_like(empty["status"], 2)
+    return [
+        analyse(first_order(replicas=12, width=0.1), resamples=50),
+        analyse(smooth_crossover(sizes=(200, 400), replicas=8), resamples=50),
+        analyse(empty, resamples=50),
+    ]
+
+
+def test_round_trip_through_netcdf_is_exact(analyses, tmp_path):
+    for number, analysis in enumerate(analyses):
+        path = save(analysis.to_dataset(), tmp_path / f"results{number}.nc")
+        read = Analysis.from_dataset(open_netcdf(path))
+        assert read.identical(analysis)
+        assert repr(read) == repr(analysis)
+        assert json.dumps(read.to_json()) == json.dumps(analysis.to_json())
+        xr.testing.assert_identical(read.moments, analysis.moments)
+        assert read.provenance == analysis.provenance
+        for a, b in zip(read.curves, analysis.curves, strict=True):
+            np.testing.assert_array_equal(a.control, b.control)
+            np.testing.assert_array_equal(a.successes, b.successes)
+            assert repr(a.m_c) == repr(b.m_c)
+        for a, b in zip(read.jumps, analysis.jumps, strict=True):
+            np.testing.assert_array_equal(a.overlap, b.overlap)
+            assert (a.chosen, a.coexistence) == (b.chosen, b.coexistence)
+    assert not analyses[0].identical(analyses[1])
+
+
+def test_results_open_in_plain_xarray_with_names_and_units(analyses, tmp_path):
+    path = save(analyses[0].to_dataset(), tmp_path / "results.nc")
+    with xr.open_dataset(path) as data:
+        assert data.attrs["physbatch_results"] == 1
+        assert data.attrs["control_dim"] == "batch_size"
+        assert data["curve_m_c"].dims == ("curve",)
+        assert data["overlap_mean"].attrs["units"] == "1"
+        assert data["overlap_mean"].dims == ("size", "batch_size", "time")
+        for owner in (data, *data.variables.values()):
+            for value in owner.attrs.values():
+                assert isinstance(value, (str, int, float, np.integer, np.floating, np.ndarray))
+
+
+def test_json_is_strict_and_complete(analyses):
+    for analysis in analyses:
+        document = json.loads(json.dumps(analysis.to_json(), allow_nan=False))
+        assert set(document["parameters"]) == {"m_c", "jump"}
+        assert set(document["parameters"]["m_c"]) == {
+            "value",
+            "stderr",
+            "systematic",
+            "interval68",
+            "flags",
+        }
+        assert {"goodness", "flags", "per_size", "transition", "reasons"} <= set(document)
+        assert len(document["per_size"]) == len(analysis.curves)
+        assert {
+            *("size", "m_c", "m_c_stderr", "width", "width_stderr", "m_c_interval", "jump"),
+            *("jump_stderr", "drift_per_log_time", "drift_stderr", "deviance", "dof", "flags"),
+        } <= set(document["per_size"][0])
+    assert analyses[2].to_json()["parameters"]["m_c"]["value"] is None
+
+
+def _without(data, name):
+    return data.drop_vars(name)
+
+
+def _with_text(data, name, text):
+    changed = data.copy()
+    changed[name] = xr.full_like(changed[name], text)
+    return changed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data.drop_attrs(),
+        lambda data: data.assign_attrs(physbatch_results=99),
+        lambda data: data.assign_attrs(physbatch_results="one"),
+        lambda data: data.assign_attrs(reasons="[not json"),
+        lambda data: data.assign_attrs(reasons="3"),
+        lambda data: data.assign_attrs(provenance="[]"),
+        lambda data: data.assign_attrs(curve_count=77),
+        lambda data: _without(data, "curve_control"),
+        lambda data: _without(data, "jump_latent_flags"),
+        lambda data: _without(data, "limit_m_c"),
+        lambda data: _with_text(data, "curve_flags", "{"),
+        lambda data: data.isel(curve=0),
+    ],
+)
+def test_damaged_results_give_one_line(analyses, damage):
+    with pytest.raises(DatasetError) as caught:
+        Analysis.from_dataset(damage(analyses[0].to_dataset()))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("results: ")
