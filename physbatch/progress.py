@@ -7,6 +7,7 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 __all__ = ["BarProgress", "LineProgress", "progress_display"]
@@ -61,7 +62,10 @@ class BarProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), _PaceColumn(), console=console
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _PaceColumn(Column(no_wrap=True)),
+            console=console,
         )
         self._task: TaskID | None = None
         self._pace = _Pace(0, 0, 0.0)

@@ -11,14 +11,14 @@ from typing import Any
 import numba
 import numpy as np
 
+import physbatch.dynamics.bitsliced_deep
 import physbatch.dynamics.bitsliced_parts
 import physbatch.streams.compiled
+from physbatch.dynamics.bitsliced_deep import deep_change, deep_commit, index_edges
 from physbatch.dynamics.bitsliced_parts import (
     ONES,
     ZERO,
     accept,
-    deep_change,
-    deep_commit,
     draw_batch,
     draw_batch_inlined,
     draw_count,
@@ -26,7 +26,6 @@ from physbatch.dynamics.bitsliced_parts import (
     draw_proposals,
     error_change,
     flip_mask,
-    index_edges,
     index_readers,
     index_sources,
     mistakes,
@@ -59,8 +58,12 @@ def source_hash() -> int:
     captured constant that depends on all of them makes it recompile.
     """
     digest = hashlib.sha256()
-    parts = physbatch.dynamics.bitsliced_parts.__file__
-    for name in (__file__, parts, physbatch.streams.compiled.__file__):
+    modules = (
+        physbatch.dynamics.bitsliced_deep,
+        physbatch.dynamics.bitsliced_parts,
+        physbatch.streams.compiled,
+    )
+    for name in (__file__, *(str(module.__file__) for module in modules)):
         digest.update(Path(name).read_bytes())
     return int.from_bytes(digest.digest()[:7], "little")
 

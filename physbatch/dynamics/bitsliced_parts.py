@@ -8,6 +8,9 @@ output only where the count sits at the threshold: one xor and one and per plane
 The state of a replica is one array of words. First stand the inputs (`words` each), then one
 block per unit: its planes, the top plane last, and one more row that holds, for output units,
 the mask of wrong samples.
+
+None of these functions is cached on disk by itself: they are compiled into the kernels, whose
+cache follows the source of all of them.
 """
 
 from __future__ import annotations
@@ -18,13 +21,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from physbatch.streams.compiled import philox
+from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 
 __all__ = [
     "accept",
-    "deep_change",
-    "deep_commit",
     "draw_batch",
     "draw_batch_inlined",
     "draw_count",
@@ -32,7 +33,6 @@ __all__ = [
     "draw_proposals",
     "error_change",
     "flip_mask",
-    "index_edges",
     "index_readers",
     "index_sources",
     "mistakes",
@@ -64,7 +64,7 @@ def popcount(typingctx, word):
 # --- random numbers ---------------------------------------------------------------------
 
 
-@numba.njit(cache=True)
+@numba.njit
 def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`: floor(m), and one more with the chance given."""
     if threshold == ZERO:
@@ -74,7 +74,7 @@ def draw_count(floor, threshold, key, index, replica):
     return floor + 1 if x0 < threshold else floor
 
 
-@numba.njit(cache=True)
+@numba.njit
 def draw_numbers(out, count, kind, key, index, replica):
     """The first `count` 32-bit numbers of an index; `out` has room for a whole last block."""
     kind = kind | ((index >> _32) << _8)
@@ -87,16 +87,16 @@ def draw_numbers(out, count, kind, key, index, replica):
         out[4 * block + 3] = x3
 
 
-@numba.njit(cache=True)
+@numba.njit
 def draw_proposals(out, count, kind, key, index, replica):
     """`count` positions, uniform on 0 ... count - 1."""
     draw_numbers(out, count, kind, key, index, replica)
     bound = np.uint64(count)
     for number in range(count):
-        out[number] = (np.uint64(out[number]) * bound) >> _32
+        out[number] = bounded(np.uint64(out[number]), bound)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):
     """Input words of a batch of `count` samples and the masks of its valid samples.
 
@@ -232,10 +232,10 @@ def _draw_batch(
 
 #: Inlined where speed counts, shared where it does not: inlining costs compile time.
 draw_batch_inlined = numba.njit(forceinline=True)(_draw_batch)
-draw_batch = numba.njit(cache=True)(_draw_batch)
+draw_batch = numba.njit(_draw_batch)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def mistakes(state, valid, base_of, last_first, last_planes, words):
     """Number of wrong output bits on the batch."""
     wrong = np.int64(0)
@@ -246,117 +246,10 @@ def mistakes(state, valid, base_of, last_first, last_planes, words):
     return wrong
 
 
-# --- networks deeper than two layers ----------------------------------------------------
-
-
-@numba.njit(cache=True)
-def _touch(state, trial, touched, is_touched, length, unit, base, block):
-    """Take a unit into the trial: copy its planes once."""
-    if is_touched[unit]:
-        return length
-    is_touched[unit] = 1
-    touched[length] = unit
-    for at in range(base, base + block):
-        trial[at] = state[at]
-    return length + 1
-
-
-@numba.njit(cache=True)
-def deep_change(
-    state,
-    trial,
-    touched,
-    is_touched,
-    valid,
-    weights,
-    base_of,
-    unit_of,
-    out_begin,
-    out_edge,
-    last_first,
-    planes,
-    last_planes,
-    words,
-    unit,
-    source,
-    negative,
-):
-    """Try one weight flip on copies of all units that it reaches.
-
-    Units are visited layer by layer; several terms of one unit may flip in a sample.
-    Returns the change of the number of wrong bits and how many units were touched.
-    """
-    change = np.int64(0)
-    length = _touch(state, trial, touched, is_touched, 0, unit, base_of[unit], planes * words)
-    for word in range(words):
-        step_count(trial, base_of[unit], planes, words, word, state[source + word] ^ negative, ONES)
-    visited = 0
-    while visited < length:
-        unit = touched[visited]
-        visited += 1
-        base = base_of[unit]
-        own = last_planes if unit >= last_first else planes
-        top = base + (own - 1) * words
-        for word in range(words):
-            flip = (state[top + word] ^ trial[top + word]) & valid[word]
-            if flip == ZERO:
-                continue
-            if unit >= last_first:
-                change += error_change(state, base, own, words, word, flip)
-                continue
-            for at in range(out_begin[unit], out_begin[unit + 1]):
-                edge = out_edge[at]
-                target = np.int64(unit_of[edge])
-                count = last_planes if target >= last_first else planes
-                length = _touch(
-                    state,
-                    trial,
-                    touched,
-                    is_touched,
-                    length,
-                    target,
-                    base_of[target],
-                    count * words,
-                )
-                term = state[top + word] ^ (ZERO - np.uint64(weights[edge]))
-                step_count(trial, base_of[target], count, words, word, term, flip)
-    return change, length
-
-
-@numba.njit(cache=True)
-def deep_commit(
-    state,
-    trial,
-    touched,
-    is_touched,
-    length,
-    accepted,
-    base_of,
-    last_first,
-    planes,
-    last_planes,
-    words,
-):
-    """Keep or drop a trial, and forget which units it touched."""
-    for number in range(length):
-        unit = touched[number]
-        is_touched[unit] = 0
-        if not accepted:
-            continue
-        base = base_of[unit]
-        own = last_planes if unit >= last_first else planes
-        if unit >= last_first:
-            top = base + (own - 1) * words
-            for word in range(words):
-                state[top + words + word] ^= state[top + word] ^ trial[top + word]
-        for at in range(base, base + own * words):
-            state[at] = trial[at]
-
-
 # --- bookkeeping ------------------------------------------------------------------------
 
 
-@numba.njit(cache=True)
+@numba.njit
 def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, addresses):
     """Where the activation of each edge's source stands in the state."""
     edge = 0
@@ -375,7 +268,7 @@ def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, address
         below = first
 
 
-@numba.njit(cache=True)
+@numba.njit
 def index_readers(
     sources,
     weights,
@@ -404,39 +297,7 @@ def index_readers(
         reader_of[number] = at
 
 
-@numba.njit(cache=True)
-def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
-    """The unit that each edge feeds, and the edges that read each hidden unit.
-
-    The latter are `out_edge[out_begin[u]:out_begin[u + 1]]`.
-    """
-    out_begin[:] = 0
-    for filling in range(2):
-        filled = np.zeros(out_begin.shape[0], dtype=np.int64)
-        edge = 0
-        unit = 0
-        below = 0
-        for layer in range(fan_ins.shape[0]):
-            first = unit
-            for _ in range(unit_counts[layer]):
-                for _ in range(fan_ins[layer]):
-                    unit_of[edge] = unit
-                    if layer > 0:
-                        source = below + np.int64(sources[edge])
-                        if filling:
-                            out_edge[out_begin[source] + filled[source]] = edge
-                            filled[source] += 1
-                        else:
-                            out_begin[source + 1] += 1
-                    edge += 1
-                unit += 1
-            below = first
-        if not filling:
-            for number in range(out_begin.shape[0] - 1):
-                out_begin[number + 1] += out_begin[number]
-
-
-@numba.njit(cache=True)
+@numba.njit
 def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above):
     """Sum over outputs and paths of the products of w w*."""
     edge = 0

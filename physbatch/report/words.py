@@ -93,10 +93,13 @@ class ReportWords:
     @property
     def drift(self) -> str:
         """How the critical value moves with run time."""
-        largest = max(self._analysis.drifts, key=lambda drift: drift.size, default=None)
-        if largest is None or not math.isfinite(largest.slope.value):
+        drift = self._analysis.late_drift
+        if drift is None:
             return "no drift measured"
-        return f"{number(largest.slope)} per unit of ln t at N = {largest.size:g}"
+        return (
+            f"{number(drift.slope)} per unit of ln t at N = {drift.size:g}, "
+            f"from t = {drift.window_start:g} to {drift.window_end:g}"
+        )
 
     @property
     def claimed(self) -> bool:

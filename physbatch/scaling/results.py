@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "SuccessCurve",
     "TimeDrift",
     "flag_names",
+    "late_drift",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -303,9 +305,30 @@ class Analysis:
 
         return analysis_to_json(self)
 
+    @property
+    def late_drift(self) -> TimeDrift | None:
+        """The drift of the largest size at which it is known at late times."""
+        return late_drift(self.drifts)
+
     def identical(self, other: Analysis) -> bool:
         """Whether every number, text and array is the same (nan equals nan)."""
         return self.to_dataset().identical(other.to_dataset())
+
+
+def late_drift(drifts: Sequence[TimeDrift]) -> TimeDrift | None:
+    """The largest size whose slope is known at late times, where it is known at all.
+
+    Narrow success curves of large sizes are often resolved at early times only.
+    """
+    known = [
+        drift
+        for drift in drifts
+        if math.isfinite(drift.slope.value) and math.isfinite(drift.slope.stderr)
+    ]
+    if not known:
+        return None
+    end = max(drift.window_end for drift in known)
+    return [drift for drift in known if drift.window_end >= 0.5 * end][-1]
 
 
 def _error_digits(error: float) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from physbatch.scaling.results import (
     SuccessCurve,
     TimeDrift,
     flag_names,
+    late_drift,
 )
 
 __all__ = ["CLAIMED", "NOT_CLAIMED", "Verdict", "decide"]
@@ -209,16 +210,9 @@ def _critical_value(
 
 def _drift_reasons(drifts: Sequence[TimeDrift]) -> list[str]:
     """What the largest size with a slope at late times says of m_c against run time."""
-    known = [
-        drift
-        for drift in drifts
-        if math.isfinite(drift.slope.value) and math.isfinite(drift.slope.stderr)
-    ]
-    if not known:
+    last = late_drift(drifts)
+    if last is None:
         return ["whether m_c moves with run time is not known: no size gives a slope"]
-    # Narrow curves of large sizes are often resolved at early times only.
-    end = max(drift.window_end for drift in known)
-    last = [drift for drift in known if drift.window_end >= 0.5 * end][-1]
     slope = last.slope
     place = (
         f"{slope} per unit of ln t at N = {last.size:g} "

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.streams.compiled import philox
+from physbatch.streams.compiled import bounded, philox
 from physbatch.systems.architecture import Architecture
 
 __all__ = ["SWITCHES_PER_EDGE", "draw_wiring"]
@@ -17,7 +17,7 @@ SWITCHES_PER_EDGE = 10
 _ZERO = np.uint64(0)
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _draw(cursor, key, bound):
     """Next integer below `bound` of a sequential stream.
 
@@ -30,10 +30,10 @@ def _draw(cursor, key, bound):
         cursor[0] += np.uint64(1)
         lane = 0
     cursor[1] = np.uint64(lane + 1)
-    return np.int64((cursor[4 + lane] * np.uint64(bound)) >> np.uint64(32))
+    return np.int64(bounded(cursor[4 + lane], np.uint64(bound)))
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _reads(sources, unit, source):
     """Whether a unit already reads a source."""
     for slot in range(sources.shape[1]):
@@ -42,7 +42,7 @@ def _reads(sources, unit, source):
     return False
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _try_switch(sources, i, slot_i, j, slot_j):
     """Exchange the sources of two edges unless that makes a double edge."""
     a = sources[i, slot_i]
@@ -54,7 +54,7 @@ def _try_switch(sources, i, slot_i, j, slot_j):
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _repair(sources, cursor, key):
     """Switch double edges away; False if that got stuck."""
     units, degree = sources.shape
@@ -71,7 +71,7 @@ def _repair(sources, cursor, key):
     return True
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _random_permutations(sources, cursor, key):
     """Each slot is one random permutation of the sources: regular, with double edges."""
     units, degree = sources.shape
@@ -85,7 +85,7 @@ def _random_permutations(sources, cursor, key):
             sources[other, slot] = kept
 
 
-@numba.njit(cache=True)
+@numba.njit
 def _regular(units, degree, layer, replica, key):
     """One random d-regular bipartite graph on `units` + `units` nodes, shape (units, degree).
 
