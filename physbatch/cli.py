@@ -36,6 +36,16 @@ app = App(
 )
 study_app = App(name="study", help="Look at study files.", help_format="plaintext")
 app.command(study_app)
+# Analyses of any table of sizes, controls and observables: imported when they are used.
+for _name, _home, _help in (
+    ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
+    ("export", "tables:export", "Write a table of observables as CSV."),
+    ("moments", "moments:moments", "Moments of samples, with errors: Binder, susceptibility ..."),
+    ("crossings", "crossings:crossings", "Where the curves of two sizes cross."),
+    ("collapse", "collapse:collapse", "Critical point and exponents by data collapse."),
+    ("exponents", "exponents:exponents", "Exponents from power laws in the size."),
+):
+    app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 Json = Annotated[bool, Parameter(name="--json", negative=())]

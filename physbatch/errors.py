@@ -6,6 +6,9 @@ prints its message without a traceback and exits with `exit_code`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 __all__ = [
     "AnalysisError",
     "DatasetError",
@@ -39,10 +42,21 @@ class PhysbatchError(Exception):
         self.remedy = remedy
         super().__init__(what, where, remedy)
 
+    def __reduce__(self) -> tuple[Callable[..., PhysbatchError], tuple[type, dict[str, Any]]]:
+        # The default would pass the keywords by position; errors cross process borders.
+        return _restore, (type(self), dict(self.__dict__))
+
     def __str__(self) -> str:
         prefix = f"{self.where}: " if self.where else ""
         suffix = f"; {self.remedy}" if self.remedy else ""
         return " ".join(f"{prefix}{self.what}{suffix}".split())
+
+
+def _restore(kind: type[PhysbatchError], state: dict[str, Any]) -> PhysbatchError:
+    """Rebuild an error in another process."""
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    return error
 
 
 class StudyError(PhysbatchError):

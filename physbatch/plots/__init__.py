@@ -1,6 +1,9 @@
 """Figures of results, one per module: they draw what they are given and compute nothing."""
 
+from physbatch.plots.collapse import plot_collapse
+from physbatch.plots.crossings import plot_crossings
 from physbatch.plots.drift import plot_drift
+from physbatch.plots.exponents import plot_exponents
 from physbatch.plots.extrapolation import plot_extrapolation
 from physbatch.plots.histogram import plot_histograms
 from physbatch.plots.overlap import plot_overlap
@@ -15,18 +18,23 @@ from physbatch.plots.style import (
     svg_text,
 )
 from physbatch.plots.success import plot_success
+from physbatch.plots.windows import plot_windows
 
 __all__ = [
     "DOUBLE_COLUMN_MM",
     "SINGLE_COLUMN_MM",
     "figure_bytes",
     "journal_style",
+    "plot_collapse",
+    "plot_crossings",
     "plot_drift",
+    "plot_exponents",
     "plot_extrapolation",
     "plot_histograms",
     "plot_overlap",
     "plot_overview",
     "plot_success",
+    "plot_windows",
     "save_figure",
     "size_palette",
     "svg_text",

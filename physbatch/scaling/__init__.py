@@ -4,12 +4,16 @@ Nothing here knows about torch or draws anything.
 """
 
 from physbatch.scaling.analysis import analyse
+from physbatch.scaling.collapse import collapse
+from physbatch.scaling.collapse_result import Collapse
+from physbatch.scaling.crossings import Crossings, find_crossings
 from physbatch.scaling.drift import fit_drift
 from physbatch.scaling.extrapolation import extrapolate
 from physbatch.scaling.goodness import deviance_p_value
 from physbatch.scaling.jump import find_jump
 from physbatch.scaling.moments import moments
 from physbatch.scaling.peaks import separation_threshold, split_in_two, valley_p_value
+from physbatch.scaling.reading import from_dataset, read_table
 from physbatch.scaling.results import (
     Analysis,
     Estimate,
@@ -25,24 +29,33 @@ from physbatch.scaling.success_curve import (
     success_counts,
     success_curve,
 )
+from physbatch.scaling.table import ScalingTable, make_table
 from physbatch.scaling.verdict import decide
 
 __all__ = [
     "Analysis",
+    "Collapse",
+    "Crossings",
     "Estimate",
     "Extrapolation",
     "Jump",
+    "ScalingTable",
     "SuccessCurve",
     "TimeDrift",
     "analyse",
+    "collapse",
     "decide",
     "deviance_p_value",
     "extrapolate",
+    "find_crossings",
     "find_jump",
     "fit_drift",
     "fit_success_curve",
     "flag_names",
+    "from_dataset",
+    "make_table",
     "moments",
+    "read_table",
     "separation_threshold",
     "split_in_two",
     "succeeded_by",

@@ -134,10 +134,22 @@ class Objective:
         )
 
     def start(self, exponents: FloatArray) -> FloatArray:
-        """A full vector with usual hyperparameters."""
-        usual = {"amplitude": 0.0, "length": -1.2, "correction": -2.0, "nugget": 0.5}
-        hyper = [usual[name] for name in self.hyper_names]
-        return np.concatenate([exponents, *([hyper] * len(self.form.observables))])
+        """A full vector with usual hyperparameters.
+
+        The nugget starts at a tenth of the spread of the data: with so much noise the
+        likelihood is smooth in the exponents, and it sharpens as the nugget falls.
+        """
+        hyper: list[float] = []
+        for place in range(len(self.form.observables)):
+            curve = self.curve(place)
+            usual = {
+                "amplitude": 0.0,
+                "length": -1.2,
+                "correction": -2.0,
+                "nugget": math.log(0.1 / float(np.median(curve.errors))),
+            }
+            hyper += [usual[name] for name in self.hyper_names]
+        return np.concatenate([exponents, hyper])
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,35 +217,44 @@ def curvature(objective: Objective, vector: FloatArray) -> FloatArray:
 
 
 def newton(
-    objective: Objective, optimum: Optimum, *, rounds: int = 4
+    objective: Objective, optimum: Optimum, *, rounds: int = 15
 ) -> tuple[Optimum, FloatArray]:
-    """Polish a maximum by Newton steps; returns it with the curvature there."""
-    vector, value = optimum.vector, optimum.value
+    """Climb to a maximum by damped Newton steps; returns it with the curvature there.
+
+    The likelihood is 10^8 times more curved along c_c than along the amplitude of the curve,
+    which gradient methods alone do not get through. Directions of the wrong curvature are
+    climbed along their gradient (the step uses absolute eigenvalues).
+    """
+    low, high = np.array(objective.bounds).T
+    vector = optimum.vector
+    value, slope = objective(vector)
     bend = curvature(objective, vector)
     for _ in range(rounds):
-        slope = objective(vector)[1]
-        try:
-            step = np.linalg.solve(bend, slope)
-        except np.linalg.LinAlgError:
+        if not math.isfinite(value) or not np.isfinite(bend).all():
             break
-        trial = vector + step
-        low, high = np.array(objective.bounds).T
-        if ((trial < low) | (trial > high)).any():
+        strength, axes = np.linalg.eigh(bend)
+        along = axes.T @ slope
+        step = axes @ (along / np.maximum(np.abs(strength), 1e-2))
+        gain = float(slope @ step)
+        if gain < 1e-7:
             break
-        better = objective(trial, gradient=False)[0]
-        if not math.isfinite(better) or better < value - 1e-9:
+        step *= min(1.0, 1.0 / float(np.abs(step).max()))
+        for _ in range(8):
+            trial = np.clip(vector + step, low, high)
+            better, trial_slope = objective(trial)
+            if better > value:
+                break
+            step = step / 3
+        else:
             break
-        vector, value = trial, better
+        vector, value, slope = trial, better, trial_slope
         bend = curvature(objective, vector)
-        if float(slope @ step) < 1e-8:
-            break
-    slope = objective(vector)[1]
-    try:
-        positive = bool(np.linalg.eigvalsh(bend).min() > 0)
-        decrement = float(slope @ np.linalg.solve(bend, slope))
-    except np.linalg.LinAlgError:
-        positive, decrement = False, math.inf
-    converged = positive and decrement < 1e-3
+    converged = False
+    if math.isfinite(value) and np.isfinite(bend).all():
+        strength, axes = np.linalg.eigh(bend)
+        decrement = float((axes.T @ slope) ** 2 @ (1 / np.maximum(np.abs(strength), 1e-2)))
+        # One thousandth of a sigma from the top, and a top in every direction.
+        converged = bool(strength.min() > 0 and decrement < 1e-4)
     return Optimum(vector, float(value), converged, optimum.evaluations), bend
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,47 @@ from scipy import linalg
 
 from physbatch.scaling.collapse_fit import Objective
 from physbatch.scaling.results import Estimate
+from physbatch.scaling.scaling_form import Rescaled
 from physbatch.scaling.windows import Window
 
-__all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
 
 FloatArray = npt.NDArray[np.float64]
+
+#: Names that the field writes with another letter, and letters of the scaling form.
+_SYMBOLS = {
+    "batch_size": "m",
+    "batch_ratio": "(m/N)",
+    "temperature": "T",
+    "control": "c",
+    "shift": "a",
+}
+_SIZE_NAMES = ("size", "linear_size", "system_size")
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|"
+    "psi|omega"
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
+
+
+def math_symbol(name: str) -> str:
+    """Math of a name for LaTeX and matplotlib, without dollar signs; empty for odd names.
+
+    Examples
+    --------
+    >>> math_symbol("T"), math_symbol("beta"), math_symbol("abs_m"), math_symbol("|m|")
+    ('T', '\\\\beta', '\\\\mathrm{abs\\\\_m}', '')
+    """
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
+    if _GREEK.fullmatch(name):
+        return f"\\{name}"
+    if not _PLAIN_NAME.fullmatch(name):
+        return ""
+    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +67,17 @@ class CollapsedPoints:
     y: FloatArray  # N^(-zeta/nu) y
     error: FloatArray
     residual: FloatArray  # (y - curve)/error
+    # N^(-omega) f1(x), what the corrections to scaling add to the master curve at the points
+    correction: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if self.correction.shape != self.y.shape:
+            object.__setattr__(self, "correction", np.zeros(self.y.shape))
+
+    @property
+    def leading(self) -> FloatArray:
+        """The points without their corrections to scaling: what falls onto the master curve."""
+        return self.y - self.correction
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +160,81 @@ class Collapse:
         ]
         return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
 
+    @property
+    def correlation(self) -> FloatArray:
+        """Correlation matrix of `parameters`, in their order; nan where there are no errors."""
+        error = np.sqrt(np.where(np.diag(self.covariance) > 0, np.diag(self.covariance), np.nan))
+        return np.asarray(self.covariance / np.outer(error, error), dtype=np.float64)
+
+    @property
+    def drift(self) -> bool:
+        """Whether c_c moves with the size."""
+        return "shift" in self.parameters or "shift" in self.fixed
+
+    @property
+    def size_symbol(self) -> str:
+        """Math of the size; empty for odd names."""
+        return self.dimension if self.size_name in _SIZE_NAMES else math_symbol(self.size_name)
+
+    @property
+    def control_symbol(self) -> str:
+        """Math of the control; empty for odd names."""
+        return math_symbol(self.control_name)
+
+    def symbol(self, parameter: str) -> str:
+        """Math of a parameter, e.g. ``T_c`` or ``\\zeta_{U}``; empty for odd names."""
+        if parameter == "c_c":
+            return f"{self.control_symbol or 'c'}_c"
+        if parameter.startswith("zeta_"):
+            observable = math_symbol(parameter.removeprefix("zeta_"))
+            return rf"\zeta_{{{observable}}}" if observable else ""
+        return math_symbol(parameter)
+
+    def report(self) -> str:
+        """All numbers as text, in the manner of lmfit: parameters, correlations, windows."""
+        from physbatch.scaling.collapse_storage import collapse_report
+
+        return collapse_report(self)
+
+    def to_latex(self) -> str:
+        """Parameters with errors as a LaTeX table; it needs the package booktabs."""
+        from physbatch.scaling.collapse_storage import collapse_latex
+
+        return collapse_latex(self)
+
+    def _repr_html_(self) -> str:
+        from physbatch.scaling.collapse_storage import collapse_html
+
+        return collapse_html(self)
+
+    def to_dataset(self) -> xr.Dataset:
+        """The result as a dataset that NetCDF holds; `from_dataset` gives it back exactly.
+
+        Parameters lie along ``parameter``, the scan along ``window``; the points and curves
+        of all observables lie one after the other along ``point`` and ``curve_point``, with
+        their numbers in ``point_count`` and ``curve_count``.
+        """
+        from physbatch.scaling.collapse_storage import collapse_to_dataset
+
+        return collapse_to_dataset(self)
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Collapse:
+        """Read what `to_dataset` made.
+
+        Raises
+        ------
+        physbatch.errors.DatasetError
+            If it is not the dataset of a collapse, or damaged.
+        """
+        from physbatch.scaling.collapse_storage import collapse_from_dataset
+
+        return collapse_from_dataset(data)
+
+    def identical(self, other: Collapse) -> bool:
+        """Whether every number, text and array is the same (nan equals nan)."""
+        return self.to_dataset().identical(other.to_dataset())
+
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every analysis command."""
         return {
@@ -160,6 +283,11 @@ def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[Collapse
         stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
         scale = np.exp(where.log_scale + _log_unit(objective, vector, name))
         residual = (table.values[name] - fit.fitted * objective.units[place]) / table.errors[name]
+        correction = None
+        if form.corrections:
+            leading = _curve_at(objective, vector, place, where, where.x)[0]
+            whole = fit.fitted / np.exp(where.log_scale)
+            correction = (whole - leading) * _curve_unit(objective, vector, place)
         out.append(
             CollapsedPoints(
                 name,
@@ -168,9 +296,30 @@ def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[Collapse
                 table.values[name] / scale,
                 table.errors[name] / scale,
                 residual,
+                np.empty(0) if correction is None else correction,
             )
         )
     return tuple(out)
+
+
+def _curve_unit(objective: Objective, vector: FloatArray, place: int) -> float:
+    """Physical y for one unit of the fitted master curve."""
+    name = objective.form.observables[place]
+    return objective.units[place] / math.exp(_log_unit(objective, vector, name))
+
+
+def _curve_at(
+    objective: Objective, vector: FloatArray, place: int, where: Rescaled, grid: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Posterior mean and standard deviation of f0 at some x, in units of the fit."""
+    from physbatch.scaling.gaussian_process import covariance_at
+
+    curve, hyper = objective.curve(place), objective.hyper(vector, place)
+    total, cross, prior = covariance_at(curve, where, objective.hyper_names, hyper, grid)
+    factor = linalg.cho_factor(total, lower=True)
+    mean = cross @ linalg.cho_solve(factor, curve.values)
+    variance = prior - np.einsum("ij,ji->i", cross, linalg.cho_solve(factor, cross.T))
+    return mean, np.sqrt(np.maximum(variance, 0.0))
 
 
 def _log_unit(objective: Objective, vector: FloatArray, name: str) -> float:
@@ -185,22 +334,14 @@ def master_curve(
     objective: Objective, vector: FloatArray, points: int = 200
 ) -> tuple[MasterCurve, ...]:
     """Posterior mean and standard deviation of f0 on a grid of x."""
-    from physbatch.scaling.gaussian_process import covariance_at
-
     form, table = objective.form, objective.table
     values = form.exponents(vector[: objective.exponents])
     out = []
     for place, name in enumerate(form.observables):
         where = form.rescale(vector[: objective.exponents], table, name)
         grid = np.linspace(where.x.min(), where.x.max(), points)
-        curve = objective.curve(place)
-        hyper = objective.hyper(vector, place)
-        total, cross, prior = covariance_at(curve, where, objective.hyper_names, hyper, grid)
-        factor = linalg.cho_factor(total, lower=True)
-        mean = cross @ linalg.cho_solve(factor, curve.values)
-        variance = prior - np.einsum("ij,ji->i", cross, linalg.cho_solve(factor, cross.T))
-        scale = objective.units[place] / math.exp(_log_unit(objective, vector, name))
+        mean, band = _curve_at(objective, vector, place, where, grid)
+        scale = _curve_unit(objective, vector, place)
         stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
-        band = np.sqrt(np.maximum(variance, 0.0))
         out.append(MasterCurve(name, grid * stretch, mean * scale, band * scale))
     return tuple(out)

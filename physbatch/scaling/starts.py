@@ -17,13 +17,14 @@ __all__ = ["coarse_table", "starts"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_CONTROLS = 25
+_CONTROLS = 41
 #: nu per linear size; per volume it is d times larger.
 _NU = np.geomspace(0.25, 8.0, 13)
-_POINTS = 140
+_POINTS = 120
+_MAP_POINTS = 90
 #: Noise of the map, in units of the spread of the data.
-_MAP_NOISE = 0.03
-_MAP_LENGTHS = (0.1, 0.35, 1.2)
+_MAP_NOISE = 0.05
+_MAP_LENGTHS = (0.15, 0.6)
 
 
 def coarse_table(table: ScalingTable, most: int = _POINTS) -> ScalingTable:
@@ -86,7 +87,7 @@ def starts(form: ScalingForm, table: ScalingTable, *, most: int = 8) -> list[Flo
     most : int
         Number of starts at most.
     """
-    small = coarse_table(table)
+    small = coarse_table(table, _MAP_POINTS)
     grid = _candidates(form, small)
     middle = grid[len(grid) // 2][len(grid[0]) // 2]
     units = units_of(form, small, middle, form.observables)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,12 +19,19 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
+from physbatch.scaling.table_checks import (
+    Locate,
+    check_covariance,
+    check_duplicates,
+    check_extent,
+    check_numbers,
+    check_samples,
+    check_shapes,
+)
 
-__all__ = ["ScalingTable", "check_finite", "make_table"]
+__all__ = ["ScalingTable", "make_table"]
 
 FloatArray = npt.NDArray[np.float64]
-#: Says where a row came from: "points.csv, line 7".
-Locate = Callable[[int], str]
 
 _NAMES = ("size_name", "control_name", "dimension", "source")
 _LONG_NAMES = {
@@ -206,7 +213,8 @@ class ScalingTable:
         Parameters
         ----------
         minimum_sizes, minimum_points : int
-            How many different sizes and points there must be.
+            How many different sizes and points there must be; with one size an observable
+            may also be constant.
         where : str
             Name of the table in messages, by default its source.
         locate : callable, optional
@@ -220,15 +228,15 @@ class ScalingTable:
             that is none, or samples that do not belong to the values.
         """
         where = where or self.source or "table"
-        _check_shapes(self, where)
+        check_shapes(self, where)
         point = locate or (lambda row: f"{where}, {self.describe(row)}")
-        _check_numbers(self, point)
+        check_numbers(self, point)
         order = np.lexsort((self.control, self.size))
-        _check_duplicates(self, order, point)
+        check_duplicates(self, order, point)
         ordered = self if np.all(np.diff(order) == 1) else self.take(order)
-        _check_extent(ordered, minimum_sizes, minimum_points, where)
-        _check_covariance(ordered, where)
-        _check_samples(ordered, where)
+        check_extent(ordered, minimum_sizes, minimum_points, where)
+        check_covariance(ordered, where)
+        check_samples(ordered, where)
         return ordered
 
     def describe(self, row: int) -> str:
@@ -393,118 +401,3 @@ def make_table(
         **names,
     )
     return table.checked(minimum_sizes=minimum_sizes, minimum_points=minimum_points, locate=locate)
-
-
-# --- what a table must be ---------------------------------------------------------------
-
-
-def check_finite(values: FloatArray, name: str, locate: Locate) -> None:
-    """Refuse nan and infinity, saying in which row."""
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise AnalysisError(
-            f"{name} is {values[bad[0]]}{_and_more(bad)}",
-            where=locate(int(bad[0])),
-            remedy="leave the row out or repair it",
-        )
-
-
-def _and_more(bad: npt.NDArray[np.intp]) -> str:
-    return f" (and {bad.size - 1} more)" if bad.size > 1 else ""
-
-
-def _check_shapes(table: ScalingTable, where: str) -> None:
-    if set(table.values) != set(table.errors) or not table.values:
-        raise AnalysisError(
-            f"observables {sorted(table.values)} with errors {sorted(table.errors)}",
-            where=where,
-            remedy="give every observable its error",
-        )
-    columns = {"control": table.control, **table.values, **table.errors}
-    for name, column in columns.items():
-        if column.shape != table.size.shape or column.ndim != 1:
-            raise AnalysisError(
-                f"{name} has shape {column.shape} and sizes {table.size.shape}", where=where
-            )
-
-
-def _check_numbers(table: ScalingTable, locate: Locate) -> None:
-    check_finite(table.size, f"size {table.size_name!r}", locate)
-    check_finite(table.control, f"control {table.control_name!r}", locate)
-    positive = {f"size {table.size_name!r}": table.size}
-    for name, values in table.values.items():
-        check_finite(values, f"observable {name!r}", locate)
-        positive[f"error of {name!r}"] = table.errors[name]
-    for name, values in positive.items():
-        check_finite(values, name, locate)
-        bad = np.flatnonzero(values <= 0)
-        if bad.size:
-            raise AnalysisError(
-                f"{name} is {values[bad[0]]:g}{_and_more(bad)}, it must be above 0",
-                where=locate(int(bad[0])),
-                remedy="leave the row out or repair it",
-            )
-
-
-def _check_duplicates(table: ScalingTable, order: npt.NDArray[np.intp], locate: Locate) -> None:
-    size, control = table.size[order], table.control[order]
-    twice = np.flatnonzero((size[1:] == size[:-1]) & (control[1:] == control[:-1]))
-    if twice.size:
-        first, second = int(order[twice[0]]), int(order[twice[0] + 1])
-        raise AnalysisError(
-            f"{table.describe(first)} stands twice{_and_more(twice)}",
-            where=" and ".join(dict.fromkeys((locate(first), locate(second)))),
-            remedy="keep one row, or give rows of single replicas without an error column",
-        )
-
-
-def _check_extent(table: ScalingTable, sizes: int, points: int, where: str) -> None:
-    if table.size.size < points:
-        raise AnalysisError(
-            f"{table.size.size} points", where=where, remedy=f"give at least {points}"
-        )
-    if table.sizes.size < sizes:
-        raise AnalysisError(
-            f"one size ({table.size_name} = {table.sizes[0]:g})",
-            where=where,
-            remedy=f"finite-size scaling compares sizes: give at least {sizes}",
-        )
-    for name, values in table.values.items():
-        if values.size > 1 and np.all(values == values[0]):
-            raise AnalysisError(
-                f"observable {name!r} is {values[0]:g} at all {values.size} points",
-                where=where,
-                remedy="a constant says nothing of a transition; name another column",
-            )
-
-
-def _check_covariance(table: ScalingTable, where: str) -> None:
-    for name, matrix in table.covariance.items():
-        variance = table.errors[name] ** 2
-        fits = matrix.shape == (variance.size, variance.size) and np.allclose(
-            matrix, matrix.T, rtol=1e-6, atol=1e-9 * float(variance.max())
-        )
-        if not fits or not np.allclose(np.diag(matrix), variance, rtol=1e-6, atol=0.0):
-            raise AnalysisError(
-                f"covariance of {name!r} is not a symmetric matrix of the points whose diagonal "
-                "is the squared errors",
-                where=where,
-            )
-        try:
-            np.linalg.cholesky(matrix)
-        except np.linalg.LinAlgError:
-            raise AnalysisError(
-                f"covariance of {name!r} is not positive definite",
-                where=where,
-                remedy="estimate it from more samples than points, or give errors only",
-            ) from None
-
-
-def _check_samples(table: ScalingTable, where: str) -> None:
-    for row in range(table.size.size if table.samples else 0):
-        together = [samples[row] for samples in table.samples.values()]
-        if any(one.shape != together[0].shape or not np.isfinite(one).all() for one in together):
-            raise AnalysisError(
-                "samples of the observables differ in number, or are not finite",
-                where=f"{where}, {table.describe(row)}",
-            )

@@ -48,7 +48,7 @@ def inside(
     enough = len(counts) >= LEAST_SIZES or window.fraction == 1.0
     if not enough or min(counts) < (LEAST_POINTS if window.fraction < 1 else 1):
         return None
-    return keep
+    return np.asarray(keep, dtype=bool)
 
 
 def shared_fraction(size: FloatArray, x: FloatArray) -> float:

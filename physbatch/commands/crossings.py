@@ -1,0 +1,87 @@
+"""Crossings of curves of different sizes on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+__all__ = ["crossings"]
+
+OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+
+
+def crossings(
+    file: Path,
+    *,
+    size: str | None = None,
+    control: str | None = None,
+    observable: str | None = None,
+    error: str | None = None,
+    dimension: Literal["N", "L"] | None = None,
+    pairs: Literal["consecutive", "double"] = "consecutive",
+    near: float | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+    output: OptionalOutput = None,
+    json_: Json = False,
+) -> None:
+    """Find where the curves of two sizes cross, and extrapolate to infinite size.
+
+    Parameters
+    ----------
+    file
+        CSV, TSV, columns separated by spaces, or NetCDF.
+    size
+        Column of the sizes: a name, or a number that counts from 1.
+    control
+        Column of the control parameter.
+    observable
+        Column of the observable.
+    error
+        Column of its standard error; without one, rows with the same size and control are
+        replicas.
+    dimension
+        Whether sizes are volumes (N) or linear sizes (L).
+    pairs
+        Neighbouring sizes, or N and 2N.
+    near
+        Of several crossings take the one nearest to this control.
+    resamples
+        Resamples of the bootstrap.
+    seed
+        Seed of the bootstrap.
+    output
+        A figure to write; both suffixes .pdf and .png.
+    json_
+        Print one JSON object.
+    """
+    from physbatch.scaling.crossings import find_crossings
+    from physbatch.scaling.reading import read_table
+
+    table = read_table(
+        file, size=size, control=control, observable=observable, error=error, dimension=dimension
+    )
+    result = find_crossings(
+        table, observable, pairs=pairs, near=near, resamples=resamples, seed=seed
+    )
+    document = result.to_json()
+    document["flags"] = [*table.flags, *document["flags"]]
+    if output is not None:
+        from physbatch.plots import save_figure
+        from physbatch.plots.crossings import plot_crossings
+        from physbatch.plots.style import root_figure
+
+        written = save_figure(root_figure(plot_crossings(result)[0]), output)
+    if json_:
+        print(json.dumps(document, indent=2, allow_nan=False))
+        return
+    print(result)
+    for flag in document["flags"]:
+        print(f"flag     {flag}")
+    if output is not None:
+        for path in written:
+            print(f"figure   {path}")

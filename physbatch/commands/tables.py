@@ -1,0 +1,150 @@
+"""Tables of observables on the command line: bring data in, give them out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from physbatch.errors import AnalysisError, DatasetError, OutputError
+
+if TYPE_CHECKING:
+    from physbatch.scaling.table import ScalingTable
+
+__all__ = ["describe", "export", "import_", "write_table"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+#: The first words of a CSV that `export` wrote.
+_CSV_MARK = "# physbatch table"
+
+
+def import_(
+    file: Path,
+    *,
+    output: Output,
+    size: str | None = None,
+    control: str | None = None,
+    observable: list[str] | None = None,
+    error: list[str] | None = None,
+    dimension: Literal["N", "L"] | None = None,
+    convert: Literal["N", "L"] | None = None,
+    space_dimension: float | None = None,
+    time: float | None = None,
+) -> None:
+    """Read a table of observables and write it as NetCDF.
+
+    Parameters
+    ----------
+    file
+        CSV, TSV, columns separated by spaces, or NetCDF.
+    output
+        The table to write (NetCDF).
+    size
+        Column of the sizes: a name, or a number that counts from 1.
+    control
+        Column of the control parameter.
+    observable
+        Column of an observable; give it again for more.
+    error
+        Column of its standard error, in the same order; without one, rows with the same
+        size and control are replicas.
+    dimension
+        Whether sizes are volumes (N) or linear sizes (L).
+    convert
+        Write sizes as volumes or linear sizes instead; needs --space-dimension.
+    space_dimension
+        d in N = L^d.
+    time
+        For datasets with a time: which one; by default the last.
+    """
+    from physbatch.scaling.reading import read_table
+
+    table = read_table(
+        file,
+        size=size,
+        control=control,
+        observable=observable,
+        error=error,
+        dimension=dimension,
+        time=time,
+    )
+    if convert is not None and convert != table.dimension:
+        if space_dimension is None:
+            raise AnalysisError(
+                f"sizes are {table.dimension}",
+                where="--convert",
+                remedy="state d in N = L^d with --space-dimension",
+            )
+        table = table.to_dimension(convert, space_dimension)
+    write_table(table, output)
+    print(f"{describe(table)}\ntable    {output}")
+
+
+def export(file: Path, *, output: Output) -> None:
+    """Write a table, or a dataset, as CSV: size, control, then each observable and its error.
+
+    Parameters
+    ----------
+    file
+        A table that `physbatch import` or `physbatch moments` wrote, or a dataset.
+    output
+        The CSV to write.
+    """
+    from physbatch.dataset import open_netcdf, write_atomic
+    from physbatch.scaling.reading import from_dataset
+
+    table = from_dataset(open_netcdf(file), source=str(file), minimum_sizes=1, minimum_points=1)
+    if output.exists() and not _starts_with(output, _CSV_MARK):
+        raise _occupied(output)
+    write_atomic(output, table.to_csv().encode())
+    print(f"{describe(table)}\ntable    {output}")
+
+
+def write_table(table: ScalingTable, path: Path) -> None:
+    """Write a table as NetCDF; only a file that holds a table is replaced.
+
+    Raises
+    ------
+    physbatch.errors.OutputError
+        If the file holds something else, or cannot be written.
+    """
+    from physbatch.dataset import open_netcdf, save
+
+    if path.exists():
+        try:
+            ours = "physbatch_table" in open_netcdf(path).attrs
+        except DatasetError:
+            ours = False
+        if not ours:
+            raise _occupied(path)
+    save(table.to_dataset(), path)
+
+
+def describe(table: ScalingTable) -> str:
+    """Sizes, controls, observables and flags of a table, in lines."""
+    sizes = ", ".join(f"{one:g}" for one in table.sizes[:12])
+    more = ", ..." if table.sizes.size > 12 else ""
+    lines = [
+        f"{table.size.size} points, {table.sizes.size} sizes {table.size_name} = {sizes}{more} "
+        f"({'volumes' if table.dimension == 'N' else 'linear sizes'})",
+        f"control  {table.control_name} from {table.control.min():g} to {table.control.max():g}",
+        f"observed {', '.join(table.observables)}",
+    ]
+    return "\n".join([*lines, *(f"flag     {one}" for one in table.flags)])
+
+
+def _occupied(path: Path) -> OutputError:
+    return OutputError(
+        "exists and holds something else",
+        where=str(path),
+        remedy="choose another output with -o, or move the file away",
+    )
+
+
+def _starts_with(path: Path, mark: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(len(mark)) == mark.encode()
+    except OSError:
+        return False

@@ -1,0 +1,226 @@
+"""Datasets of the schema and tables from the replicas of two-state test systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, VARIABLES, control_dim
+from physbatch.errors import AnalysisError
+from physbatch.exact.tables import table_from_samples
+from physbatch.scaling.table import ScalingTable
+
+__all__ = [
+    "as_table",
+    "both_starts",
+    "check_states",
+    "critical_grid",
+    "replica_axes",
+    "replica_dataset",
+]
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def critical_grid(
+    sizes: Sequence[int],
+    c_c: float,
+    exponent: float,
+    x: tuple[float, float] = (-6.0, 6.0),
+    points: int = 9,
+    scale: float = 1.0,
+) -> FloatArray:
+    r"""One sorted grid of controls that resolves the window of every size.
+
+    The union over sizes of :math:`c_c + s\,x N^{-\phi}`, `points` values of x each.
+
+    Examples
+    --------
+    >>> critical_grid((10, 100), 5.0, 1.0, (-1, 1), 3).tolist()
+    [4.9, 4.99, 5.0, 5.01, 5.1]
+    """
+    scaled = scale * np.linspace(x[0], x[1], points)
+    # Rounded, so that what differs in the last digit only is one point.
+    every = np.concatenate([c_c + scaled * float(size) ** -exponent for size in sizes])
+    return np.unique(every.round(10))
+
+
+def check_states(lower: float, upper: float, spread: float, positive: float) -> None:
+    """Refuse states in the wrong order and parameters that must be positive.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+    """
+    if not lower < upper or not spread > 0.0 or not positive > 0.0:
+        raise AnalysisError(
+            f"lower = {lower:g}, upper = {upper:g}, spread = {spread:g}, parameter = {positive:g}",
+            remedy="take lower < upper, and spread, slope, noise, step and rate > 0",
+        )
+
+
+def replica_axes(
+    sizes: Sequence[int],
+    control: Sequence[float] | FloatArray,
+    replicas: int,
+    times: Sequence[float],
+) -> dict[str, npt.NDArray[Any]]:
+    """Coordinates of a dataset by the name of their dimension.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For an axis that is empty or not strictly increasing, or sizes or times below 0.
+    """
+    axes: dict[str, npt.NDArray[Any]] = {
+        "size": np.asarray(sizes, dtype=np.int64),
+        "batch_size": np.asarray(control, dtype=np.float64),
+        "replica": np.arange(replicas),
+        "time": np.asarray(times, dtype=np.float64),
+    }
+    for name, values in axes.items():
+        if values.size == 0 or not np.all(np.diff(values) > 0):
+            raise AnalysisError("must be strictly increasing and not empty", where=name)
+    if axes["time"][0] <= 0.0 or axes["size"][0] < 1:
+        raise AnalysisError("times and sizes must be positive")
+    return axes
+
+
+def replica_dataset(
+    axes: Mapping[str, npt.NDArray[Any]],
+    overlap: FloatArray,
+    up: BoolArray,
+    title: str,
+    time_units: str,
+    truth: Mapping[str, float | str],
+) -> xr.Dataset:
+    """The variables of the schema from the state of every replica at every time.
+
+    Parameters
+    ----------
+    axes : mapping
+        Of `replica_axes`.
+    overlap, up : ndarray, shape (n_size, n_control, n_replica, n_time)
+        Order parameter, and whether the replica is in the upper state, which is success.
+    title, time_units : str
+    truth : mapping
+        The attributes ``planted_*``.
+    """
+    times = axes["time"]
+    ever, first = up.any(axis=-1), up.argmax(axis=-1)
+    earlier = np.concatenate([[0.0], times])
+    values: dict[str, npt.NDArray[Any]] = {
+        "overlap": overlap,
+        "generalization_error": 0.5 * (1.0 - overlap),
+        "batch_error": 0.5 * (1.0 - overlap),
+        "first_passage": np.where(ever, times[first], np.inf),
+        "first_passage_lower": np.where(ever, earlier[first], times[-1]),
+        "success": up[..., -1].astype(np.int8),
+        "status": np.full(ever.shape, STATUS_OK, dtype=np.int8),
+    }
+    data = xr.Dataset(
+        {
+            name: (
+                ("size", "batch_size", "replica", "time")[: array.ndim],
+                array,
+                {
+                    "long_name": VARIABLES[name].long_name,
+                    "units": time_units if VARIABLES[name].is_time else "1",
+                },
+            )
+            for name, array in values.items()
+        },
+        coords=dict(axes),
+    )
+    data["time"].attrs = {"units": time_units, "long_name": "run time"}
+    data["size"].attrs = {"units": "1", "long_name": "number of degrees of freedom N"}
+    data["batch_size"].attrs = {"units": "1", "long_name": "control"}
+    data.attrs = {
+        "Conventions": "CF-1.10",
+        "title": f"planted answer: {title}",
+        "source": "physbatch.exact.phases",
+        "physbatch_schema": SCHEMA_VERSION,
+        "control_dim": "batch_size",
+        **truth,
+    }
+    return data
+
+
+def both_starts(
+    make: Callable[..., xr.Dataset], control: Sequence[float] | FloatArray, **parameters: Any
+) -> xr.Dataset:
+    """Uninformed and planted starts of `saddle_node` or `nucleation` in one dataset.
+
+    The swept dimension ``initial_overlap`` is 0 for the start in the lower state and 0.97 for
+    the start in the upper one.
+
+    Examples
+    --------
+    >>> from physbatch.exact.phases import nucleation
+    >>> data = both_starts(nucleation, (7.0, 9.0, 11.0), sizes=(400,), replicas=10)
+    >>> data["success"].mean("replica").values.tolist()
+    [[[0.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]]
+    """
+    starts = [make(control=control, planted_start=up, **parameters) for up in (False, True)]
+    both = xr.concat(
+        starts,
+        dim=xr.Variable("initial_overlap", [0.0, 0.97]),
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+    both.attrs["planted_start"] = "both"
+    return both
+
+
+def as_table(data: xr.Dataset) -> ScalingTable:
+    """A table with samples of a dataset at its last time.
+
+    Observables are ``overlap`` q, ``second_moment`` q^2, ``fourth_moment`` q^4 and ``success``.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Dims size, control, replica and time, nothing missing.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the dataset has another swept dimension, or fewer than two replicas.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import smooth_crossover
+    >>> table = as_table(smooth_crossover(sizes=(50, 100), control=(5.0, 8.0), replicas=50))
+    >>> table.size.tolist(), table.control.tolist()
+    ([50.0, 50.0, 100.0, 100.0], [5.0, 8.0, 5.0, 8.0])
+    """
+    dim = control_dim(data)
+    if set(data["success"].dims) != {"size", dim, "replica"}:
+        raise AnalysisError(
+            f"dims {', '.join(map(str, data['success'].dims))}",
+            remedy="select one value of every other swept dimension first",
+        )
+    last = data.isel(time=-1).transpose("size", dim, "replica")
+    replicas = data.sizes["replica"]
+    q = last["overlap"].values.reshape(-1, replicas)
+    size, control = np.meshgrid(data["size"].values, data[dim].values, indexing="ij")
+    return table_from_samples(
+        size.ravel(),
+        control.ravel(),
+        {
+            "overlap": q,
+            "second_moment": q**2,
+            "fourth_moment": q**4,
+            "success": last["success"].values.reshape(-1, replicas),
+        },
+        control_name=dim,
+        source=str(data.attrs.get("title", "")),
+    )

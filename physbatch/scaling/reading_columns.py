@@ -1,0 +1,149 @@
+"""Which column is what: by name or number where given, else by name where one can be meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from physbatch.errors import DatasetError
+
+__all__ = ["Columns", "Names", "dimension_of", "listed", "named_column", "pick_columns"]
+
+Names = str | int | Sequence[str | int] | None
+
+SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size")
+CONTROL_NAMES = ("x", "p", "T", "beta", "control", "temperature", "batch_size", "batch_ratio")
+OBSERVABLE_NAMES = ("y", "observable")
+ERROR_NAMES = ("dy", "err", "error", "stderr", "sigma")
+#: Names of the error of an observable called {0}.
+ERROR_PATTERNS = ("{0}_error", "{0}_err", "{0}_stderr", "{0}err", "d{0}", "err_{0}", "sigma_{0}")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns by role; no errors: rows are replicas."""
+
+    size: str
+    control: str
+    observables: tuple[str, ...]
+    errors: tuple[str, ...]
+    flags: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.size, self.control, *self.observables, *self.errors)
+
+
+def pick_columns(
+    names: Sequence[str],
+    size: str | int | None,
+    control: str | int | None,
+    observable: Names,
+    error: Names,
+    where: str,
+) -> Columns:
+    """Find the columns by what was given, the rest by name where only one can be meant."""
+    names = [name for name in names if name]  # a delimiter at the end of each line names none
+    if len(set(names)) < len(names):
+        raise DatasetError(
+            f"two columns have the same name, among {', '.join(names)}",
+            where=where,
+            remedy="rename one",
+        )
+    given = {"size": size, "control": control}
+    chosen = {
+        role: named_column(names, one, role, where)
+        for role, one in given.items()
+        if one is not None
+    }
+    observables = tuple(named_column(names, one, "observable", where) for one in listed(observable))
+    errors = tuple(named_column(names, one, "error", where) for one in listed(error))
+    guessed = []
+    for role, candidates in (("size", SIZE_NAMES), ("control", CONTROL_NAMES)):
+        if role not in chosen:
+            free = [n for n in names if n not in (*chosen.values(), *observables, *errors)]
+            chosen[role] = _only_one([n for n in free if n in candidates], role, names, where)
+            guessed.append(f"{role} = {chosen[role]!r}")
+    rest = [name for name in names if name not in (*chosen.values(), *errors)]
+    if not observables:
+        hits = [name for name in rest if name in OBSERVABLE_NAMES]
+        hits = hits or [name for name in rest if not _names_an_error(name, rest)]
+        observables = (_only_one(hits, "observable", names, where),)
+        guessed.append(f"observable = {observables[0]!r}")
+    if not errors:
+        errors = _guess_errors(rest, observables, where)
+        guessed += [f"error = {name!r}" for name in errors]
+    elif len(errors) != len(observables):
+        raise DatasetError(
+            f"{len(observables)} observables and {len(errors)} error columns",
+            where=where,
+            remedy="give one error column for each observable, in the same order",
+        )
+    roles = (*chosen.values(), *observables, *errors)
+    if len(set(roles)) < len(roles):
+        raise DatasetError(
+            f"one column has two roles: {', '.join(roles)}", where=where, remedy="name another"
+        )
+    flags = (f"columns_guessed: {', '.join(guessed)}",) if guessed else ()
+    return Columns(chosen["size"], chosen["control"], observables, errors, flags)
+
+
+def listed(names: Names) -> tuple[str | int, ...]:
+    """Names as a tuple: none, one or several."""
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str | int) else tuple(names)
+
+
+def named_column(names: Sequence[str], wanted: str | int, role: str, where: str) -> str:
+    """The column of that name, or of that number counted from 1."""
+    word = str(wanted)
+    if word in names:
+        return word
+    if word.isdecimal() and 1 <= int(word) <= len(names):
+        return names[int(word) - 1]
+    by_lower = {name.lower(): name for name in names}
+    near = [by_lower[n] for n in difflib.get_close_matches(word.lower(), by_lower, 2, 0.6)]
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise DatasetError(
+        f"no {role} column {word!r}", where=where, remedy=f"{hint}there is {', '.join(names)}"
+    )
+
+
+def _only_one(hits: Sequence[str], role: str, names: Sequence[str], where: str) -> str:
+    if len(hits) == 1:
+        return hits[0]
+    what = f"{' and '.join(hits)} may be the {role}" if hits else f"no column is plainly the {role}"
+    raise DatasetError(
+        what, where=where, remedy=f"name the {role} column, one of {', '.join(names)}"
+    )
+
+
+def _names_an_error(name: str, others: Sequence[str]) -> bool:
+    of_another = (pattern.format(o) for pattern in ERROR_PATTERNS for o in others if o != name)
+    return name in ERROR_NAMES or name in of_another
+
+
+def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -> tuple[str, ...]:
+    """Error columns by name; none at all means rows of single replicas."""
+    found = []
+    for observable in observables:
+        likely = [pattern.format(observable) for pattern in ERROR_PATTERNS]
+        likely += ERROR_NAMES if len(observables) == 1 else ()
+        hits = [name for name in rest if name in likely and name not in observables]
+        if len(hits) > 1:
+            _only_one(hits, f"error of {observable}", rest, where)
+        found.append(hits)
+    if not any(found):
+        return ()
+    for observable, hits in zip(observables, found, strict=True):
+        if not hits:
+            _only_one(hits, f"error of {observable}", rest, where)
+    return tuple(hits[0] for hits in found)
+
+
+def dimension_of(size: str) -> Literal["N", "L"]:
+    """N for a column of that name, else L."""
+    return "N" if size == "N" else "L"

@@ -1,0 +1,115 @@
+"""Results as frozen dataclasses that a dataset holds exactly, and as strict JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import xarray as xr
+
+from physbatch.errors import DatasetError
+from physbatch.scaling.results import Estimate
+
+__all__ = ["Record", "strict_json"]
+
+
+class Record:
+    """A frozen dataclass of numbers, texts, estimates and arrays, to and from a dataset."""
+
+    #: Names of the axes of every array field.
+    axes: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def to_dataset(self) -> xr.Dataset:
+        """The result as a dataset that NetCDF holds; `from_dataset` gives it back exactly.
+
+        Arrays are variables; estimates are scalars with ``*_stderr`` and ``*_systematic``.
+        Everything that is not an array also stands, exactly, in the attribute ``record``.
+        """
+        data = xr.Dataset()
+        for name, value in _fields(self).items():
+            if isinstance(value, np.ndarray) and value.size:
+                data[name] = (self.axes[name], value)  # an empty one would be unlimited
+            elif isinstance(value, Estimate):
+                data[name] = value.value
+                data[f"{name}_stderr"] = value.stderr
+                data[f"{name}_systematic"] = value.systematic
+        data.attrs = {"physbatch_record": type(self).__name__, "record": json.dumps(_plain(self))}
+        return data
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Self:
+        """Read what `to_dataset` made.
+
+        Raises
+        ------
+        physbatch.errors.DatasetError
+            If it is a dataset of something else, or damaged.
+        """
+        try:
+            held = _revived(json.loads(data.attrs["record"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise DatasetError(f"no {cls.__name__} in it", where="from_dataset") from error
+        if not isinstance(held, cls):
+            raise DatasetError(f"{type(held).__name__}, not {cls.__name__}", where="from_dataset")
+        return held
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+
+
+def _plain(value: Any) -> Any:
+    """Text, numbers, lists and dictionaries that `_revived` turns back."""
+    if isinstance(value, Record):
+        return {type(value).__name__: {name: _plain(v) for name, v in _fields(value).items()}}
+    if isinstance(value, Estimate):
+        return {"Estimate": _plain(dataclasses.astuple(value))}
+    if isinstance(value, np.ndarray):
+        return {"array": [value.dtype.str, list(value.shape), value.ravel().tolist()]}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _revived(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_revived, value))
+    if not isinstance(value, dict):
+        return value
+    ((name, content),) = value.items()
+    if name == "array":
+        return np.array(content[2], dtype=content[0]).reshape(content[1])
+    if name == "Estimate":
+        return Estimate(*map(_revived, content))
+    kind = {kind.__name__: kind for kind in Record.__subclasses__()}[name]
+    return kind(**{key: _revived(item) for key, item in content.items()})
+
+
+def strict_json(
+    parameters: Mapping[str, Estimate],
+    goodness: Mapping[str, float | str],
+    starts: Mapping[str, int],
+    flags: Sequence[str],
+) -> dict[str, Any]:
+    """Results in the shape of ``--json``; None stands for what JSON has no number for."""
+
+    def number(x: Any) -> Any:
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+
+    return {
+        "parameters": {
+            name: {
+                "value": number(one.value),
+                "stderr": number(one.stderr),
+                "systematic": number(one.systematic),
+                "interval68": [number(end) for end in one.interval68],
+                "flags": list(one.flags),
+            }
+            for name, one in parameters.items()
+        },
+        "goodness": {name: number(one) for name, one in goodness.items()},
+        **({"starts": dict(starts)} if starts else {}),
+        "flags": list(dict.fromkeys(flags)),
+    }

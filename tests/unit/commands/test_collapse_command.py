@@ -1,0 +1,100 @@
+"""`physbatch collapse` on files that a physicist has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physbatch.commands.collapse import collapse
+from physbatch.dataset import open_netcdf
+from physbatch.errors import AnalysisError, OutputError, PhysbatchError
+from physbatch.scaling.collapse_result import Collapse
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """Planted data with c_c = 2.25 and nu = 1, as in the 2-D Ising model."""
+    rng = np.random.default_rng(11)
+    lines = ["# planted", "L,T,U,U_error"]
+    for size in (8, 16, 32):
+        for x in np.linspace(-2.0, 2.0, 13):
+            control = 2.25 + x / size
+            value = np.tanh(x) + 0.01 * rng.normal()
+            lines.append(f"{size},{control:.10f},{value:.8f},0.01")
+    path = tmp_path / "ising.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_prints_the_exponents(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    collapse(table, observable=["U"], error=["U_error"], fix=["zeta=0"], window="all")
+    out, err = capsys.readouterr()
+    assert out.startswith("Collapse of U: c_c = 2.2")
+    assert "nu = " in out
+    assert "zeta = 0 (fixed)" in out
+    assert err == ""
+
+
+def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results, figure = table.with_name("results.nc"), table.with_name("u.png")
+    collapse(table, fix=[" zeta = 0 "], output=results, figure=figure, json_=True)
+    document = json.loads(capsys.readouterr().out)
+    assert list(document["parameters"]) == ["c_c", "nu"]
+    for name, truth in (("c_c", 2.25), ("nu", 1.0)):
+        found = document["parameters"][name]
+        assert set(found) == {"value", "stderr", "systematic", "interval68"}
+        assert abs(found["value"] - truth) < 4 * np.hypot(found["stderr"], found["systematic"])
+        low, high = found["interval68"]
+        assert low < found["value"] < high
+    assert {"chi2", "dof", "p_value"} <= set(document["goodness"])
+    assert document["starts"]["tried"] >= document["starts"]["agreed"] >= 1
+    assert all(isinstance(flag, str) for flag in document["flags"])
+    stored = Collapse.from_dataset(open_netcdf(results))
+    assert stored.to_json() == document
+    drawn = {path.name for path in table.parent.iterdir()}
+    assert {"u.pdf", "u.png", "u-windows.pdf", "u-windows.png"} <= drawn
+    # Results of a collapse may be replaced.
+    collapse(table, fix=["zeta=0"], window="all", output=results)
+    assert f"results  {results}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["zeta"], ["=0"], ["zeta="], ["zeta=x"], ["zeta=nan"], ["zeta=0", "zeta=0"]]
+)
+def test_bad_words_after_fix(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="--fix") as caught:
+        collapse(tmp_path / "no file is needed to see it", fix=words)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_exponents_columns_and_files(table: Path) -> None:
+    for options in (
+        {"fix": ["gamma=1"]},
+        {"fix": ["nu=-1"]},
+        {"observable": ["M"]},
+        {"size": "volume"},
+    ):
+        with pytest.raises(PhysbatchError) as caught:
+            collapse(table, window="all", **options)  # type: ignore[arg-type]
+        assert caught.value.exit_code == 2
+        assert "\n" not in str(caught.value)
+    with pytest.raises(PhysbatchError, match="cannot read"):
+        collapse(table.with_name("nothing.csv"))
+
+
+def test_other_files_are_not_overwritten(table: Path) -> None:
+    before = table.read_bytes()
+    with pytest.raises(OutputError, match="holds something else"):
+        collapse(table, output=table)
+    assert table.read_bytes() == before
+
+
+def test_a_wrong_form_is_printed_with_its_flag(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collapse(table, fix=["zeta=0", "nu=2"], window="all")
+    assert "! bad_fit" in capsys.readouterr().out

@@ -1,0 +1,93 @@
+"""The commands `crossings` and `exponents`: what they print, draw and refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physbatch.commands.crossings import crossings
+from physbatch.commands.exponents import exponents
+from physbatch.errors import PhysbatchError
+from physbatch.exact import curie_weiss
+
+
+@pytest.fixture(scope="module")
+def binder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "binder.csv"
+    generator = np.random.default_rng(1)
+    lines = ["N,beta,U,dU"]
+    for n in (32, 64, 128, 256, 512):
+        for b in 1.0 + np.linspace(-2.0, 2.5, 13) / np.sqrt(n):
+            value = curie_weiss.binder(n, b) + 1e-4 * generator.standard_normal()
+            lines.append(f"{n},{b:.10g},{value:.10g},0.0001")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def peak_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "chi.csv"
+    generator = np.random.default_rng(2)
+    lines = ["L,T,chi,dchi"]
+    for n in (8, 16, 32, 64, 128):
+        for x in np.linspace(-1.5, 1.5, 25):
+            height = n**1.75
+            value = height * (1.0 - 0.3 * x**2) + 1e-3 * height * generator.standard_normal()
+            lines.append(f"{n},{2.27 + (2.0 + x) / n:.10g},{value:.10g},{1e-3 * height:.10g}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_crossings_prints_one_json_object(
+    binder_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    columns = {"size": "N", "control": "beta", "observable": "U", "error": "dU"}
+    figure = tmp_path / "figure"
+    crossings(binder_file, **columns, resamples=100, output=figure, json_=True)
+    printed = json.loads(capsys.readouterr().out)
+    c_c = printed["parameters"]["c_c"]
+    assert abs(c_c["value"] - 1.0) < 4.5 * np.hypot(c_c["stderr"], c_c["systematic"])
+    assert c_c["interval68"][0] < c_c["value"] < c_c["interval68"][1]
+    assert set(printed) == {"parameters", "goodness", "starts", "flags", "crossings"}
+    assert len(printed["crossings"]) == 4
+    assert figure.with_suffix(".png").stat().st_size > 10_000
+    assert figure.with_suffix(".pdf").exists()
+    crossings(binder_file, **columns, resamples=100)
+    assert "Crossings of U: c_c = " in capsys.readouterr().out
+
+
+def test_exponents_finds_peaks_and_names_classes(
+    peak_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    columns = {"size": "L", "control": "T", "observable": "chi", "error": "dchi"}
+    exponents(peak_file, **columns, output=tmp_path / "figure", json_=True)
+    printed = json.loads(capsys.readouterr().out)
+    for name, truth in (("zeta_over_nu", 1.75), ("c_c", 2.27), ("nu", 1.0)):
+        one = printed["parameters"][name]
+        assert abs(one["value"] - truth) < 4.5 * np.hypot(one["stderr"], one["systematic"])
+    assert "2-D Ising" in printed["universality"]
+    assert (tmp_path / "figure.png").exists()
+    exponents(peak_file, **columns)
+    assert "height = A N^b" in capsys.readouterr().out
+
+
+def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = tmp_path / "values.csv"
+    rows = [f"{n},0.5,{0.3 * n**1.5},{0.003 * n**1.5}" for n in (8, 16, 32, 64)]
+    path.write_text("\n".join(["L,p,S,dS", *rows]) + "\n")
+    exponents(path, size="L", control="p", observable="S", error="dS", json_=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["parameters"]["zeta_over_nu"]["value"] == pytest.approx(1.5, abs=1e-4)
+    assert "nu" not in printed["parameters"]
+
+
+def test_bad_files_are_refused(tmp_path: Path, binder_file: Path):
+    with pytest.raises(PhysbatchError):
+        crossings(tmp_path / "absent.csv")
+    with pytest.raises(PhysbatchError):
+        crossings(binder_file, size="N", control="beta", observable="chi")
+    with pytest.raises(PhysbatchError):
+        exponents(binder_file, size="N", control="beta", observable="chi")

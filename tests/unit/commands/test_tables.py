@@ -1,0 +1,157 @@
+"""The commands import, export and moments, called as the command line calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cyclopts
+import numpy as np
+import pytest
+
+from physbatch import dataset
+from physbatch.commands.moments import moments
+from physbatch.commands.tables import export, import_
+from physbatch.errors import AnalysisError, DatasetError, OutputError
+from physbatch.exact.planted import first_order
+from physbatch.scaling.reading import read_table
+from physbatch.scaling.table import ScalingTable
+
+CSV = "L,T,m,dm,U,dU\n" + "".join(
+    f"{size},{control},{control / size},0.01,{control * size},0.1\n"
+    for size in (8, 16)
+    for control in (2.1, 2.2, 2.3)
+)
+
+
+@pytest.fixture
+def table_file(tmp_path: Path) -> Path:
+    path = tmp_path / "points.csv"
+    path.write_text(CSV)
+    return path
+
+
+@pytest.fixture
+def samples_file(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(1)
+    path = tmp_path / "samples.txt"
+    rows = [
+        f"{size} {control} {m!r} {graph}"
+        for size in (16, 64)
+        for control in (0.5, 1.5)
+        for graph, m in enumerate((generator.normal(size=200) / size**0.5).tolist())
+    ]
+    path.write_text("N beta m graph\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def call(function: object, *words: object) -> None:
+    """Parse and call as `physbatch` does."""
+    app = cyclopts.App(result_action="return_value")
+    app.default(function)  # type: ignore[call-overload]
+    app([str(word) for word in words], exit_on_error=False, print_error=False)
+
+
+def test_import_and_export_go_round(
+    table_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    netcdf, text = tmp_path / "table.nc", tmp_path / "again.csv"
+    call(import_, table_file, "--observable", "m", "--observable", "U", "-o", netcdf)
+    said = capsys.readouterr().out
+    assert "6 points, 2 sizes L = 8, 16 (linear sizes)" in said
+    assert "columns_guessed: size = 'L', control = 'T', error = 'dm', error = 'dU'" in said
+    call(export, netcdf, "-o", text)
+    one = read_table(table_file, observable=["m", "U"])
+    two = read_table(text, observable=["m", "U"])
+    for name in ("m", "U"):
+        np.testing.assert_array_equal(one.values[name], two.values[name])
+        np.testing.assert_array_equal(one.errors[name], two.errors[name])
+    call(import_, table_file, "--observable", "U", "-o", netcdf)  # tables are replaced
+    call(export, netcdf, "-o", text)
+    assert read_table(netcdf).observables == ("U",)
+
+
+def test_sizes_are_converted_where_d_is_stated(table_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "table.nc"
+    words = (table_file, "--observable", "m", "-o", path, "--convert", "N")
+    with pytest.raises(AnalysisError, match="--space-dimension"):
+        call(import_, *words)
+    call(import_, *words, "--space-dimension", 2)
+    table = ScalingTable.from_dataset(dataset.open_netcdf(path))
+    assert table.sizes.tolist() == [64, 256]
+    assert table.dimension == "N"
+
+
+def test_other_files_are_not_overwritten(table_file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "notes.nc"
+    other.write_text("notes")
+    with pytest.raises(OutputError, match="holds something else"):
+        call(import_, table_file, "--observable", "m", "-o", other)
+    netcdf = tmp_path / "table.nc"
+    call(import_, table_file, "--observable", "m", "-o", netcdf)
+    with pytest.raises(OutputError, match="holds something else"):
+        call(export, netcdf, "-o", table_file)
+    assert table_file.read_text() == CSV
+    assert other.read_text() == "notes"
+
+
+def test_a_dataset_of_ours_is_exported(tmp_path: Path) -> None:
+    data = first_order(sizes=(50, 100), replicas=9, control=(12.0, 13.0, 14.0))
+    data["overlap"][:] = np.random.default_rng(2).normal(size=data["overlap"].shape)
+    source = dataset.save(data, tmp_path / "data.nc")
+    call(export, source, "-o", tmp_path / "data.csv")
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    assert lines[:2] == [
+        "# physbatch table; sizes are N",
+        "size,batch_size,overlap,overlap_error",
+    ]
+    assert len(lines) == 8
+
+
+def test_bad_input_is_a_typed_line(table_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="m and U may be the observable"):
+        call(import_, table_file, "-o", tmp_path / "t.nc")
+    with pytest.raises(DatasetError, match="not a NetCDF file"):
+        call(export, table_file, "-o", tmp_path / "t.csv")
+    with pytest.raises(AnalysisError, match="moments need samples"):
+        call(moments, table_file, "--observable", "m")
+
+
+def test_moments_print_rows(samples_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call(moments, samples_file, "--observable", "m", "--moment", "susceptibility")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["N", "beta", "susceptibility"]
+    assert len(lines) == 6
+    assert lines[1].split()[:2] == ["16", "0.5"]
+    assert lines[-1].startswith("flag     columns_guessed")
+
+
+def test_moments_as_json(
+    samples_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "moments.nc"
+    words = (samples_file, "--size", "N", "--control", "beta", "--observable", "m", "-o", output)
+    call(moments, *words, "--method", "bootstrap", "--json")
+    content = json.loads(capsys.readouterr().out)
+    assert set(content) == {"parameters", "goodness", "flags"}
+    assert content["flags"] == []
+    assert content["goodness"]["independent_samples"] == {"least": 200, "most": 200}
+    points = content["parameters"]["susceptibility"]["points"]
+    assert [(one["size"], one["control"]) for one in points] == [
+        (16, 0.5),
+        (16, 1.5),
+        (64, 0.5),
+        (64, 1.5),
+    ]
+    table = read_table(output, observable="susceptibility")
+    np.testing.assert_array_equal(table.values["susceptibility"], [one["value"] for one in points])
+    z = (table.values["susceptibility"] - 1) / table.errors["susceptibility"]
+    assert np.all(np.abs(z) < 4)
+
+
+def test_moments_of_clusters(samples_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = (samples_file, "--observable", "m", "--cluster", "graph", "--json")
+    call(moments, *words)
+    assert json.loads(capsys.readouterr().out)["goodness"]["independent_samples"]["most"] == 200
+    with pytest.raises(AnalysisError, match="no order parameter"):
+        call(moments, samples_file, "--cluster", "graph")
