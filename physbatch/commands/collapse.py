@@ -33,6 +33,7 @@ def collapse(
     drift: Switch = False,
     method: Literal["gp", "spline"] = "gp",
     window: Literal["scan", "all"] = "scan",
+    errors: Literal["likelihood", "profile", "bootstrap", "posterior"] = "likelihood",
     dimension: Literal["N", "L"] | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     figure: Path | None = None,
@@ -62,6 +63,8 @@ def collapse(
         Gaussian process, or least squares on a spline (less biased at noise of a few per cent).
     window
         Scan windows in size and distance from c_c, or take all points.
+    errors
+        Where statistical errors come from.
     dimension
         Whether sizes are volumes (N) or linear sizes (L); nu refers to it.
     output
@@ -104,6 +107,7 @@ def collapse(
         drift=drift,
         method=method,
         window=window,
+        errors=errors,
     )
     written = _write(result, output, figure)
     if json_:

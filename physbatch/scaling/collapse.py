@@ -10,6 +10,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from physbatch.errors import AnalysisError
+from physbatch.scaling.collapse_errors import Interval, bootstrap, posterior, profile
 from physbatch.scaling.collapse_result import Collapse, WindowFit, collapsed_points, master_curve
 from physbatch.scaling.point_noise import correlated_covariance
 from physbatch.scaling.results import Estimate
@@ -29,6 +30,7 @@ __all__ = ["collapse"]
 
 FloatArray = npt.NDArray[np.float64]
 
+_ERRORS = ("likelihood", "profile", "bootstrap", "posterior")
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
 
@@ -42,7 +44,9 @@ def collapse(
     drift: bool = False,
     method: str = "gp",
     window: str = "scan",
+    errors: str = "likelihood",
     start: Mapping[str, float] | None = None,
+    seed: int = 0,
 ) -> Collapse:
     r"""Fit :math:`y_N(c) = N^{\zeta/\nu} f(N^{1/\nu}(c - c_c))` with a smooth master curve f.
 
@@ -69,8 +73,14 @@ def collapse(
         its error in nu, the second is not.
     window : {"scan", "all"}
         Scan windows, or take all points (then there is no systematic error).
+    errors : {"likelihood", "profile", "bootstrap", "posterior"}
+        Statistical errors from the curvature of the likelihood, from its profile, from
+        refits of resampled data (replicas where the table has them), or from the posterior.
+        All but the first need method "gp".
     start : mapping, optional
         One more start. The answer does not depend on it.
+    seed : int
+        Seed of bootstrap and posterior.
 
     Returns
     -------
@@ -111,7 +121,9 @@ def collapse(
             drift=drift,
             method=method,
             window=window,
+            errors=errors,
             start=start,
+            seed=seed,
         )
 
 
@@ -124,11 +136,23 @@ def _collapse(
     drift: bool,
     method: str,
     window: str,
+    errors: str,
     start: Mapping[str, float] | None,
+    seed: int,
 ) -> Collapse:
     """The fit itself, on one thread."""
     if method not in ("gp", "spline"):
         raise AnalysisError(f"method = {method!r}", where="collapse", remedy="use gp or spline")
+    if errors not in _ERRORS:
+        raise AnalysisError(
+            f"errors = {errors!r}", where="collapse", remedy=f"use {', '.join(_ERRORS)}"
+        )
+    if method == "spline" and errors != "likelihood":
+        raise AnalysisError(
+            f"errors = {errors!r} with method 'spline'",
+            where="collapse",
+            remedy="use method gp, or errors likelihood",
+        )
     names = _observables(table, observable)
     _check_data(table, names)
     flags = _point_noise(table, names)
@@ -138,7 +162,8 @@ def _collapse(
     final = settle(form, table, fits)
     if method == "spline":
         final = by_spline(form, final)
-    return _result(form, table, final, fits, tried, agreed, flags)
+    intervals, more = _intervals(final, errors, seed)
+    return _result(form, table, final, fits, tried, agreed, (*flags, *more), intervals)
 
 
 # --- input ------------------------------------------------------------------------------
@@ -200,6 +225,18 @@ def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def _intervals(final: Fit, errors: str, seed: int) -> tuple[dict[str, Interval], tuple[str, ...]]:
+    """Intervals of the exponents by the method asked for; none for the curvature alone."""
+    if errors == "likelihood" or not final.optimum.converged:
+        return {}, ()
+    if errors == "profile":
+        return profile(final)
+    if errors == "bootstrap":
+        return bootstrap(final, seed=seed)
+    intervals, flags, _ = posterior(final, seed=seed)
+    return intervals, flags
+
+
 # --- result -----------------------------------------------------------------------------
 
 
@@ -211,6 +248,7 @@ def _result(
     tried: int,
     agreed: int,
     flags: tuple[str, ...],
+    intervals: Mapping[str, Interval],
 ) -> Collapse:
     values = form.exponents(final.exponents)
     stderr = _physical_errors(form, final)
@@ -222,11 +260,12 @@ def _result(
         value, error = values[name], float(stderr[place])
         if not usable or not math.isfinite(error):
             value = math.nan if not final.optimum.converged else value
+        interval = intervals.get(name, Interval(error, value - error, value + error))
         parameters[name] = Estimate(
             value,
-            error,
+            interval.stderr,
             systematic=float(systematic[place]),
-            interval68=(value - error, value + error),
+            interval68=(interval.low, interval.high),
         )
     return Collapse(
         parameters=parameters,
