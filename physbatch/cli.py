@@ -6,17 +6,17 @@ Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 a worke
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.errors import DatasetError, OutputError, PhysbatchError, StudyError
+from physbatch.commands.output import keep_other_text, keep_others, print_json
+from physbatch.errors import DatasetError, PhysbatchError, StudyError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,7 +106,7 @@ def status(output: Path, *, json_: Json = False) -> None:
     if merged:
         done = max(done, int(_open(output)["status"].notnull().all()) * len(plan))
     if json_:
-        _print_json(
+        print_json(
             {
                 "study": study.title,
                 "study_hash": study.hash(),
@@ -149,12 +149,12 @@ def analyse(
     from physbatch.dataset import save
 
     if output is not None:
-        _check_overwrite(output, "physbatch_results")
+        keep_others(output, "physbatch_results")
     result = _analyse(_open(dataset), time)
     if output is not None:
         save(result.to_dataset(), output)
     if json_:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         print(result)
         if output is not None:
@@ -191,6 +191,7 @@ def report(*files: Path, output: Output) -> None:
     """
     from physbatch.report import write_report
 
+    keep_other_text(output, "<!doctype html")
     data, results = _sort_files(files)
     write_report(results, data, output, files=[str(path) for path in files])
     print(results.headline())
@@ -212,7 +213,7 @@ def catalogue(*, json_: Json = False) -> None:
 
     titles = {name: studies.study(name).title for name in studies.names()}
     if json_:
-        _print_json(titles)
+        print_json(titles)
         return
     width = max(map(len, titles))
     for name, title in titles.items():
@@ -237,7 +238,7 @@ def check(file: str, *, json_: Json = False) -> None:
     study = require_built(_load_study(file), where=file)
     cost = estimate(Plan(study))
     if json_:
-        _print_json(
+        print_json(
             {
                 "study": study.model_dump(mode="json"),
                 "study_hash": study.hash(),
@@ -330,28 +331,6 @@ def _sort_files(files: Sequence[Path]) -> tuple[xr.Dataset, Analysis]:
             remedy="run `physbatch analyse` on this dataset",
         )
     return data, results
-
-
-def _check_overwrite(path: Path, attribute: str) -> None:
-    """Only files of the same kind are replaced."""
-    from physbatch.dataset import open_netcdf
-
-    if not path.exists():
-        return
-    try:
-        ours = attribute in open_netcdf(path).attrs
-    except DatasetError:
-        ours = False
-    if not ours:
-        raise OutputError(
-            "exists and holds something else",
-            where=str(path),
-            remedy="choose another output with -o, or move the file away",
-        )
-
-
-def _print_json(content: Any) -> None:
-    print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from physbatch.errors import AnalysisError, DatasetError, OutputError
+from physbatch.commands.output import keep_others, print_json
+from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.collapse_result import Collapse
@@ -96,7 +96,7 @@ def collapse(
 
     fixed = _fixed(fix or ())
     if output is not None:
-        _check_overwrite(output)
+        keep_others(output, "physbatch_collapse")
     table = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
     )
@@ -111,7 +111,7 @@ def collapse(
     )
     written = _write(result, output, figure)
     if json_:
-        print(json.dumps(result.to_json(), indent=2, allow_nan=False))
+        print_json(result.to_json())
         return
     print("\n".join([repr(result), *written]))
 
@@ -133,24 +133,6 @@ def _fixed(words: Sequence[str]) -> dict[str, float]:
             raise AnalysisError(f"{name} is given twice", where="--fix", remedy="give it once")
         fixed[name] = value
     return fixed
-
-
-def _check_overwrite(path: Path) -> None:
-    """Only the results of another collapse are replaced."""
-    from physbatch.dataset import open_netcdf
-
-    if not path.exists():
-        return
-    try:
-        ours = "physbatch_collapse" in open_netcdf(path).attrs
-    except DatasetError:
-        ours = False
-    if not ours:
-        raise OutputError(
-            "exists and holds something else",
-            where=str(path),
-            remedy="choose another output with -o, or move the file away",
-        )
 
 
 def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[str]:

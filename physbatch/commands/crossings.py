@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+from physbatch.commands.output import print_json
 
 __all__ = ["crossings"]
 
@@ -77,7 +78,7 @@ def crossings(
 
         written = save_figure(root_figure(plot_crossings(result)[0]), output)
     if json_:
-        print(json.dumps(document, indent=2, allow_nan=False))
+        print_json(document)
         return
     print(result)
     for flag in document["flags"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.exponents import ScalingFit
     from physbatch.scaling.results import Estimate
     from physbatch.scaling.table import ScalingTable
+
+from physbatch.commands.output import print_json
 
 __all__ = ["exponents"]
 
@@ -77,7 +78,7 @@ def exponents(
 
         written = save_figure(root_figure(plot_exponents(fits[0])[0]), output)
     if json_:
-        print(json.dumps(document, indent=2, allow_nan=False))
+        print_json(document)
         return
     for fit in fits:
         print(fit)

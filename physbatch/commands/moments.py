@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +12,8 @@ from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.table import ScalingTable
+
+from physbatch.commands.output import print_json
 
 __all__ = ["moments"]
 
@@ -103,7 +104,7 @@ def moments(
     if output is not None:
         write_table(result, output)
     if json_:
-        print(json.dumps(_json(result), indent=2, allow_nan=False))
+        print_json(_json(result))
         return
     print(_text(result))
     if output is not None:

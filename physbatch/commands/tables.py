@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from physbatch.errors import AnalysisError, DatasetError, OutputError
+from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.table import ScalingTable
+
+from physbatch.commands.output import keep_other_text, keep_others
 
 __all__ = ["describe", "export", "import_", "write_table"]
 
@@ -95,8 +97,7 @@ def export(file: Path, *, output: Output) -> None:
     from physbatch.scaling.reading import from_dataset
 
     table = from_dataset(open_netcdf(file), source=str(file), minimum_sizes=1, minimum_points=1)
-    if output.exists() and not _starts_with(output, _CSV_MARK):
-        raise _occupied(output)
+    keep_other_text(output, _CSV_MARK)
     write_atomic(output, table.to_csv().encode())
     print(f"{describe(table)}\ntable    {output}")
 
@@ -109,15 +110,9 @@ def write_table(table: ScalingTable, path: Path) -> None:
     physbatch.errors.OutputError
         If the file holds something else, or cannot be written.
     """
-    from physbatch.dataset import open_netcdf, save
+    from physbatch.dataset import save
 
-    if path.exists():
-        try:
-            ours = "physbatch_table" in open_netcdf(path).attrs
-        except DatasetError:
-            ours = False
-        if not ours:
-            raise _occupied(path)
+    keep_others(path, "physbatch_table")
     save(table.to_dataset(), path)
 
 
@@ -132,19 +127,3 @@ def describe(table: ScalingTable) -> str:
         f"observed {', '.join(table.observables)}",
     ]
     return "\n".join([*lines, *(f"flag     {one}" for one in table.flags)])
-
-
-def _occupied(path: Path) -> OutputError:
-    return OutputError(
-        "exists and holds something else",
-        where=str(path),
-        remedy="choose another output with -o, or move the file away",
-    )
-
-
-def _starts_with(path: Path, mark: str) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(len(mark)) == mark.encode()
-    except OSError:
-        return False

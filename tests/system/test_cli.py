@@ -105,6 +105,7 @@ def test_an_output_of_another_study(
     tiny_file.write_text(tiny_file.read_text().replace("study = 1", "study = 2"))
     assert "belongs to another study" in refused(capsys, "run", tiny_file, "-o", tiny_data)
     assert "holds something else" in refused(capsys, "analyse", tiny_data, "-o", tiny_data)
+    assert "holds something else" in refused(capsys, "report", tiny_data, "-o", tiny_data)
     assert tiny_data.read_bytes() == before
 
 

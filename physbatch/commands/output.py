@@ -1,0 +1,64 @@
+"""What every command does with its output: replace only its own kind, print one JSON object."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from physbatch.errors import DatasetError, OutputError
+
+__all__ = ["keep_others", "keep_other_text", "print_json"]
+
+
+def keep_others(path: Path, attribute: str) -> None:
+    """Make sure that a NetCDF output replaces nothing but a file of its own kind.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    attribute : str
+        Global attribute that marks the kind, such as ``physbatch_results``.
+
+    Raises
+    ------
+    OutputError
+        If there is a file of another kind.
+    """
+    from physbatch.dataset import open_netcdf
+
+    if not path.exists():
+        return
+    try:
+        ours = attribute in open_netcdf(path).attrs
+    except DatasetError:
+        ours = False
+    if not ours:
+        raise _occupied(path)
+
+
+def keep_other_text(path: Path, mark: str) -> None:
+    """The same for a text output, whose kind shows in its first characters."""
+    if not path.exists():
+        return
+    try:
+        with open(path, "rb") as stream:
+            ours = stream.read(len(mark)).lower() == mark.lower().encode()
+    except OSError:
+        ours = False
+    if not ours:
+        raise _occupied(path)
+
+
+def _occupied(path: Path) -> OutputError:
+    return OutputError(
+        "exists and holds something else",
+        where=str(path),
+        remedy="choose another output with -o, or move the file away",
+    )
+
+
+def print_json(content: Any) -> None:
+    """One strict JSON object on stdout."""
+    print(json.dumps(content, indent=2, allow_nan=False))
