@@ -13,6 +13,7 @@ from physbatch.scaling.goodness import deviance_p_value
 from physbatch.scaling.jump import find_jump
 from physbatch.scaling.moments import moments
 from physbatch.scaling.peaks import separation_threshold, split_in_two, valley_p_value
+from physbatch.scaling.quality import collapse_quality
 from physbatch.scaling.reading import from_dataset, read_table
 from physbatch.scaling.results import (
     Analysis,
@@ -44,6 +45,7 @@ __all__ = [
     "TimeDrift",
     "analyse",
     "collapse",
+    "collapse_quality",
     "decide",
     "deviance_p_value",
     "extrapolate",

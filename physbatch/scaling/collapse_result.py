@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from physbatch.scaling.collapse_fit import Objective
+from physbatch.scaling.quality import quality_of
 from physbatch.scaling.results import Estimate
 from physbatch.scaling.scaling_form import Rescaled
 from physbatch.scaling.windows import Window
@@ -235,6 +236,16 @@ class Collapse:
         """Whether every number, text and array is the same (nan equals nan)."""
         return self.to_dataset().identical(other.to_dataset())
 
+    @property
+    def quality(self) -> float:
+        """S of Houdayer and Hartmann at these exponents, averaged over the observables.
+
+        nan if the result holds no points.
+        """
+        if not self.points:
+            return math.nan
+        return float(np.mean([quality_of(p.size, p.x, p.y, p.error) for p in self.points]))
+
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every analysis command."""
         return {
@@ -252,6 +263,7 @@ class Collapse:
                 "chi2": _finite(self.chi2),
                 "dof": _finite(self.dof),
                 "p_value": _finite(self.p_value),
+                "S": _finite(self.quality),
                 "size_min": self.window.size_min,
                 "fraction": self.window.fraction,
             },
