@@ -94,6 +94,7 @@ def status(output: Path, *, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
+    from physbatch.dataset import STATUS_MISSING
     from physbatch.support import require_built
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.store import Store
@@ -102,9 +103,9 @@ def status(output: Path, *, json_: Json = False) -> None:
     study = require_built(store.study(), where=str(output))
     plan = Plan(study)
     done = len(store.finished(plan)) if store.folder.exists() else 0
-    merged = output.exists()
-    if merged:
-        done = max(done, int(_open(output)["status"].notnull().all()) * len(plan))
+    # Shards may be thrown away once everything is merged.
+    merged = output.exists() and bool((_open(output)["status"] != STATUS_MISSING).all())
+    done = len(plan) if merged else done
     if json_:
         print_json(
             {
@@ -112,12 +113,12 @@ def status(output: Path, *, json_: Json = False) -> None:
                 "study_hash": study.hash(),
                 "cells": len(plan),
                 "done": done,
-                "complete": merged and done == len(plan),
+                "complete": merged,
                 "damaged": store.damaged,
             }
         )
         return
-    state = "complete" if merged and done == len(plan) else "unfinished"
+    state = "complete" if merged else "unfinished"
     print(f"{study.title}\n{state}: {done} of {len(plan)} cells done")
     for line in store.damaged:
         print(f"will be computed again: {line}")
@@ -254,8 +255,8 @@ def check(file: str, *, json_: Json = False) -> None:
     print(f"# study hash   {study.hash()}")
     print(f"# cells        {cost.cells}")
     print(
-        f"# time         at most {_duration(cost.core_seconds / workers)} on {workers} cores "
-        "(less where students learn early)"
+        f"# time         about {_duration(cost.core_seconds / workers)} on {workers} cores if no "
+        "student learns early"
     )
     print(
         f"# memory       {_megabytes(cost.dataset_bytes)} for the dataset, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,7 +132,7 @@ def test_a_full_disk_is_named_and_loses_nothing(
     tiny_file: Path, physbatch_command: Command
 ) -> None:
     """A limit on the size of files stands for a full disk; it also hits worker processes."""
-    resource = pytest.importorskip("resource")
+    pytest.importorskip("resource")
     target = tiny_file.parent / "out" / "data.nc"
     script = (
         "import resource, signal, sys\n"
@@ -141,7 +142,6 @@ def test_a_full_disk_is_named_and_loses_nothing(
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
         "    sys.exit(main(sys.argv[1:]))\n"
     )
-    assert resource.RLIMIT_FSIZE is not None
     done = subprocess.run(
         [sys.executable, "-c", script, "run", tiny_file, "-o", target, "--workers", "1"],
         capture_output=True,
@@ -191,8 +191,32 @@ def test_run_analyse_figure_report(
     done = physbatch_command("report", data, results, "-o", tmp_path / "r.html")
     assert done.returncode == 0, done.stderr
     assert "tiny sparse-vector study" in (tmp_path / "r.html").read_text()
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("m_c", "jump", "verdict", "data", "data", "report")
+    ]
     status = physbatch_command("status", data, "--json")
     assert json.loads(status.stdout)["complete"] is True
+
+
+def test_status_tells_complete_from_unfinished(
+    tiny_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also without shards, and for a dataset in which cells are missing."""
+
+    def status() -> tuple[bool, int]:
+        capsys.readouterr()
+        assert main(["status", str(tiny_data), "--json"]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        return answer["complete"], answer["done"]
+
+    assert status() == (True, 6)
+    shutil.rmtree(tiny_data.with_name("tiny.nc.cells"))
+    assert status() == (True, 6)
+    data = dataset.open_dataset(tiny_data)
+    data["status"][0, 0] = dataset.STATUS_MISSING
+    dataset.save(data, tiny_data)
+    assert status() == (False, 0)
 
 
 def test_study_check_prints_study_cells_memory_and_time(
