@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from physbatch.dataset import SWEPT_DIMS, VARIABLES
 from physbatch.dynamics.rules import batch_rule
@@ -128,7 +129,7 @@ class Plan:
         return float(f"{point['batch_ratio'] * point['size']:.12g}")
 
     @cached_property
-    def _resolved_parts(self) -> tuple[dict[str, object], dict[str, object]]:
+    def _resolved_parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
         study = self.study
         system = study.system.model_dump(mode="json", exclude_defaults=True)
         system.pop("initial_overlap", None)
@@ -138,7 +139,7 @@ class Plan:
     def _identity(self, point: dict[str, float], batch_size: float) -> str:
         """The same text whether a parameter was swept or fixed."""
         system, dynamics = self._resolved_parts
-        wiring = dict(system["wiring"])  # type: ignore[call-overload]
+        wiring = dict(system["wiring"])
         wiring["degree"] = self.degree(point)
         resolved = {**system, "wiring": wiring, "initial_overlap": self.initial_overlap(point)}
         if isinstance(self.study.dynamics, Metropolis):
@@ -174,19 +175,21 @@ class Plan:
 
 
 def seconds(plan: Plan, cell: Cell) -> float:
-    """Longest time one cell takes on one core: as if no replica learned early.
+    """About how long one cell takes on one core if no replica learns early.
 
-    Measured on one core at 2.6 GHz (2026-11): about 20 ns a proposal and 12 ns for each
-    further word of 64 samples; a fresh batch for each proposal runs the whole network.
+    Measured on one core at 2.6 GHz (2026-11): 22 ns a proposal and 14 ns for each further
+    word of 64 samples. A flip that reaches the outputs through more than one layer touches a
+    number of units that grows as d^(L - 2). A fresh batch for each proposal runs the whole
+    network twice.
     """
     architecture = plan.architecture(cell)
     words = -(-batch_rule(cell.batch_size).largest // 64)
     proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
-    nanoseconds = 20.0 + 12.0 * words
+    nanoseconds = 22.0 + 14.0 * (words - 1)
     if architecture.depth > 2:
-        nanoseconds *= 3.0 ** (architecture.depth - 2)
+        nanoseconds *= 3.5 * architecture.layers[0].fan_in ** (architecture.depth - 2)
     if getattr(plan.study.dynamics, "refresh", "sweep") == "proposal":
-        nanoseconds += 4.0 * words * architecture.edges + 2.0 * words * architecture.size
+        nanoseconds += 2.7 * words * architecture.edges
     return 1e-9 * nanoseconds * proposals
 
 
@@ -210,7 +213,7 @@ def group_cells(plan: Plan, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study costs at most: as if no replica learned before the end."""
+    """What a study costs if no replica learns before the end."""
 
     cells: int
     core_seconds: float
