@@ -13,8 +13,8 @@ import numpy.typing as npt
 import xarray as xr
 
 import physbatch
-from physbatch.errors import DatasetError
 from physbatch.scaling.collapse_result import Collapse, CollapsedPoints, MasterCurve, WindowFit
+from physbatch.scaling.records import read_results
 from physbatch.scaling.results import Estimate
 from physbatch.scaling.windows import Window
 
@@ -148,27 +148,9 @@ def _window_variables(windows: Sequence[WindowFit], names: Sequence[str]) -> dic
 
 def collapse_from_dataset(data: xr.Dataset) -> Collapse:
     """See `Collapse.from_dataset`."""
-    version = data.attrs.get("physbatch_collapse")
-    if version is None:
-        raise DatasetError(
-            "not a file of a collapse (attribute physbatch_collapse is missing)",
-            where="collapse",
-            remedy="make one with `physbatch collapse`",
-        )
-    try:
-        if int(version) > COLLAPSE_VERSION:
-            raise DatasetError(
-                f"version {int(version)} is newer than {COLLAPSE_VERSION}",
-                where="collapse",
-                remedy="upgrade physbatch",
-            )
-        return _read(data)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise DatasetError(
-            f"damaged results ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
-            where="collapse",
-            remedy="make them again with `physbatch collapse`",
-        ) from error
+    return read_results(
+        data, "a collapse", "physbatch_collapse", COLLAPSE_VERSION, "physbatch collapse", _read
+    )
 
 
 def _read(data: xr.Dataset) -> Collapse:

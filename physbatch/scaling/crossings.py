@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
+from physbatch.scaling.crossing_fits import LENGTH, crossing_roots, joint_fits
 from physbatch.scaling.crossing_search import (
     Curve,
     choose_chain,
@@ -23,9 +24,6 @@ from physbatch.scaling.exponents import ScalingFit, fit_critical_control
 from physbatch.scaling.local_fits import (
     LocalFit,
     average_resampled,
-    half_widths,
-    local_fit,
-    nearest_roots,
 )
 from physbatch.scaling.records import Record, strict_json
 from physbatch.scaling.results import Estimate, flag_names
@@ -35,8 +33,6 @@ __all__ = ["Crossings", "find_crossings"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_DEGREES = range(1, 9)
-_LENGTH = 9  # coefficients of a polynomial, padded
 _ACCEPTABLE = 1e-3
 _LINE = 101
 
@@ -250,11 +246,12 @@ def _cross(one: Curve, two: Curve, centre: float, why: str) -> _Pair:
     """The crossing near a centre, averaged over windows and degrees."""
     if why:
         return _no_pair(one, why)
-    fits, weights = _joint_fits(one, two, centre)
+    fits, weights = joint_fits(one, two, centre)
     if not fits:
         return _no_pair(one, "bad_local_fit: no polynomial of degree 1 to 8 describes both")
     roots, levels, drawn_roots, drawn_levels = (
-        np.array(block) for block in zip(*(_roots(*pair, one, two) for pair in fits), strict=True)
+        np.array(block)
+        for block in zip(*(crossing_roots(*pair, one, two) for pair in fits), strict=True)
     )
     drawn, kept = average_resampled(drawn_roots, weights)
     if kept.sum() < 0.5:
@@ -264,9 +261,9 @@ def _cross(one: Curve, two: Curve, centre: float, why: str) -> _Pair:
     value, level = float(weights @ roots), float(weights @ levels)
     best = fits[int(np.argmax(weights))]
     u = np.linspace(-1.0, 1.0, _LINE)
-    powers = np.vander(u, _LENGTH, increasing=True).T
+    powers = np.vander(u, LENGTH, increasing=True).T
     line = [
-        np.where(_seen(fit, curve, u), fit.coefficients(curve.y, _LENGTH) @ powers, math.nan)
+        np.where(_seen(fit, curve, u), fit.coefficients(curve.y, LENGTH) @ powers, math.nan)
         for fit, curve in zip(best, (one, two), strict=True)
     ]
     return _Pair(
@@ -297,48 +294,6 @@ def _no_pair(curve: Curve, why: str) -> _Pair:
     nothing = Estimate(math.nan, math.nan, math.nan, flags=(why,))
     line = np.full((3, _LINE), math.nan)
     return _Pair(nothing, nothing, blank, blank, math.nan, 0, line, (why,))
-
-
-def _joint_fits(
-    one: Curve, two: Curve, centre: float
-) -> tuple[list[tuple[LocalFit, LocalFit]], FloatArray]:
-    """Acceptable fits of both curves in the same windows that cross inside, and weights."""
-    pairs: list[tuple[LocalFit, LocalFit]] = []
-    for half in half_widths(np.concatenate([one.control, two.control]), centre):
-        good = [
-            [
-                fit
-                for degree in _DEGREES
-                if (fit := local_fit(c.control, c.y, c.covariance, centre, half, degree))
-                and fit.p_value > _ACCEPTABLE
-            ]
-            for c in (one, two)
-        ]
-        pairs += [(a, b) for a in good[0] for b in good[1]]
-    aic = np.array([a.aic + b.aic for a, b in pairs])
-    weights = np.exp(-0.5 * (aic - aic.min(initial=math.inf)))
-    held = [k for k in np.flatnonzero(weights > 1e-3) if math.isfinite(_root(*pairs[k], one, two))]
-    return [pairs[k] for k in held], np.asarray(weights[held] / np.sum(weights[held]))
-
-
-def _root(a: LocalFit, b: LocalFit, one: Curve, two: Curve) -> float:
-    """Where the polynomials cross, in units of the window; nan if not within it."""
-    difference = b.coefficients(two.y, _LENGTH) - a.coefficients(one.y, _LENGTH)
-    found = np.roots(difference[::-1])
-    real = found[(np.abs(found.imag) < 1e-9) & (np.abs(found.real) <= 1.0)].real
-    return float(real[np.argmin(np.abs(real))]) if real.size else math.nan
-
-
-def _roots(
-    a: LocalFit, b: LocalFit, one: Curve, two: Curve
-) -> tuple[float, float, FloatArray, FloatArray]:
-    """Crossing, level there, and both resampled (nan where the window holds none)."""
-    start = _root(a, b, one, two)
-    level = float(np.polyval(a.coefficients(one.y, _LENGTH)[::-1], start))
-    first = a.coefficients(one.resampled, _LENGTH)
-    drawn = nearest_roots(b.coefficients(two.resampled, _LENGTH) - first, start)
-    levels = np.sum(first * drawn[:, None] ** np.arange(_LENGTH), axis=-1)
-    return a.centre + a.half * start, level, a.centre + a.half * drawn, levels
 
 
 def _assemble(

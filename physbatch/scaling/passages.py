@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -391,6 +391,6 @@ def _weibull_p_value(data: _Grouped, delay: float, rate: float, highest: float) 
         return -max(_log_likelihood(data, math.exp(log_rate), delay, math.exp(log_shape)), -1e300)
 
     start: FloatArray = np.array([math.log(rate), 0.0], dtype=np.float64)
-    options = {"xatol": 1e-5, "fatol": 1e-6}
-    best = float(optimize.minimize(missing, start, method="Nelder-Mead", options=options).fun)  # type: ignore[call-overload]
+    options: Any = {"xatol": 1e-5, "fatol": 1e-6}
+    best = float(optimize.minimize(missing, start, method="Nelder-Mead", options=options).fun)
     return float(stats.chi2.sf(max(2.0 * (-best - highest), 0.0), 1))

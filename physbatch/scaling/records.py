@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,9 @@ import xarray as xr
 from physbatch.errors import DatasetError
 from physbatch.scaling.results import Estimate
 
-__all__ = ["Record", "strict_json"]
+__all__ = ["Record", "read_results", "strict_json"]
+
+Result = TypeVar("Result")
 
 
 class Record:
@@ -113,3 +115,56 @@ def strict_json(
         **({"starts": dict(starts)} if starts else {}),
         "flags": list(dict.fromkeys(flags)),
     }
+
+
+def read_results(
+    data: xr.Dataset,
+    kind: str,
+    attribute: str,
+    newest: int,
+    command: str,
+    read: Callable[[xr.Dataset], Result],
+) -> Result:
+    """Read a file of results, or say in one line why it cannot be read.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        The content of the file.
+    kind : str
+        What the file should hold, in words.
+    attribute : str
+        Global attribute that marks the kind and holds its version.
+    newest : int
+        The newest version that can be read.
+    command : str
+        The command that makes such files.
+    read : callable
+        Builds the result from a dataset of the right kind.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If the attribute is missing, the version is newer, or the content is damaged.
+    """
+    version = data.attrs.get(attribute)
+    if version is None:
+        raise DatasetError(
+            f"not a file of {kind} (attribute {attribute} is missing)",
+            where="results",
+            remedy=f"make one with `{command}`",
+        )
+    try:
+        if int(version) > newest:
+            raise DatasetError(
+                f"results version {int(version)} is newer than {newest}",
+                where="results",
+                remedy="upgrade physbatch",
+            )
+        return read(data)
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise DatasetError(
+            f"damaged results ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
+            where="results",
+            remedy=f"make them again with `{command}`",
+        ) from error

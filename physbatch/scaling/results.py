@@ -266,10 +266,12 @@ class Analysis:
         """The answer in three lines: m_c with its error and run time, the jump, the verdict."""
         units = self.time_units if self.time == 1 else f"{self.time_units}s"
         symbol = {"batch_size": "m_c", "batch_ratio": "(m/N)_c"}.get(self.control_name, "c_c")
-        verdict = "a transition is claimed" if self.transition == "claimed" else "not claimed"
+        claimed = self.transition == "claimed"
+        verdict = "a transition is claimed" if claimed else "no transition is claimed"
+        what = "" if claimed else " (where half succeed)"
         return "\n".join(
             (
-                f"{symbol:<8} {self.m_c!r} at N -> infinity, t = {self.time:g} {units}",
+                f"{symbol:<8} {self.m_c!r}{what} at N -> infinity, t = {self.time:g} {units}",
                 f"jump     {self.jump!r} of the overlap at N -> infinity",
                 f"verdict  {verdict}: {self.reasons[0] if self.reasons else 'no evidence'}",
             )

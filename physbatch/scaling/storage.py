@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physbatch.errors import DatasetError
+from physbatch.scaling.records import read_results
 from physbatch.scaling.results import (
     Analysis,
     Estimate,
@@ -99,27 +99,9 @@ def analysis_to_dataset(analysis: Analysis) -> xr.Dataset:
 
 def analysis_from_dataset(data: xr.Dataset) -> Analysis:
     """See `Analysis.from_dataset`."""
-    version = data.attrs.get("physbatch_results")
-    if version is None:
-        raise DatasetError(
-            "not a file of results (attribute physbatch_results is missing)",
-            where="results",
-            remedy="make one with `physbatch analyse`",
-        )
-    try:
-        if int(version) > RESULTS_VERSION:
-            raise DatasetError(
-                f"results version {int(version)} is newer than {RESULTS_VERSION}",
-                where="results",
-                remedy="upgrade physbatch",
-            )
-        return _read(data)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise DatasetError(
-            f"damaged results ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
-            where="results",
-            remedy="make them again with `physbatch analyse`",
-        ) from error
+    return read_results(
+        data, "results", "physbatch_results", RESULTS_VERSION, "physbatch analyse", _read
+    )
 
 
 def analysis_to_json(analysis: Analysis) -> dict[str, Any]:

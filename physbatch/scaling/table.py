@@ -19,15 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.table_checks import (
-    Locate,
-    check_covariance,
-    check_duplicates,
-    check_extent,
-    check_numbers,
-    check_samples,
-    check_shapes,
-)
+from physbatch.scaling import table_checks as checks
 
 __all__ = ["ScalingTable", "make_table"]
 
@@ -206,7 +198,7 @@ class ScalingTable:
         minimum_sizes: int = 2,
         minimum_points: int = 3,
         where: str = "",
-        locate: Locate | None = None,
+        locate: checks.Locate | None = None,
     ) -> ScalingTable:
         """The table, sorted, if estimators can use it.
 
@@ -228,15 +220,15 @@ class ScalingTable:
             that is none, or samples that do not belong to the values.
         """
         where = where or self.source or "table"
-        check_shapes(self, where)
+        checks.check_shapes(self, where)
         point = locate or (lambda row: f"{where}, {self.describe(row)}")
-        check_numbers(self, point)
+        checks.check_numbers(self, point)
         order = np.lexsort((self.control, self.size))
-        check_duplicates(self, order, point)
+        checks.check_duplicates(self, order, point)
         ordered = self if np.all(np.diff(order) == 1) else self.take(order)
-        check_extent(ordered, minimum_sizes, minimum_points, where)
-        check_covariance(ordered, where)
-        check_samples(ordered, where)
+        checks.check_extent(ordered, minimum_sizes, minimum_points, where)
+        checks.check_covariance(ordered, where)
+        checks.check_samples(ordered, where)
         return ordered
 
     def describe(self, row: int) -> str:
@@ -350,7 +342,7 @@ def make_table(
     samples: Mapping[str, Iterable[npt.ArrayLike]] | None = None,
     minimum_sizes: int = 2,
     minimum_points: int = 3,
-    locate: Locate | None = None,
+    locate: checks.Locate | None = None,
     **names: Any,
 ) -> ScalingTable:
     """A checked and sorted table from arrays.

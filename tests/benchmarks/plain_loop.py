@@ -11,7 +11,7 @@ import numpy as np
 
 
 @numba.njit(cache=True)
-def _forward(x, w, sources, degree, fields, out):  # type: ignore[no-untyped-def]
+def _forward(x, w, sources, degree, fields, out):
     units, samples = out.shape
     for unit in range(units):
         for sample in range(samples):
@@ -26,7 +26,7 @@ def _forward(x, w, sources, degree, fields, out):  # type: ignore[no-untyped-def
 
 
 @numba.njit(cache=True, nogil=True)
-def plain_sweeps(sources, teacher, student, size, degree, samples, sweeps, ties, seed):  # type: ignore[no-untyped-def]
+def plain_sweeps(sources, teacher, student, size, degree, samples, sweeps, ties, seed):
     """Greedy sweeps of one two-layer replica; returns the number of accepted moves."""
     np.random.seed(seed)
     edges = size * degree

@@ -98,7 +98,7 @@ def test_foreign_files_are_named(tmp_path: Path) -> None:
 )
 def test_what_breaks_the_schema_is_named(data: xr.Dataset, spoil: object, words: str) -> None:
     with pytest.raises(DatasetError, match=words):
-        dataset.validate(spoil(data.copy(deep=True)))  # type: ignore[operator]
+        dataset.validate(spoil(data.copy(deep=True)))
 
 
 def test_saving_replaces_whole_or_not_at_all(

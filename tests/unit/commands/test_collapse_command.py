@@ -79,7 +79,7 @@ def test_unknown_exponents_columns_and_files(table: Path) -> None:
         {"size": "volume"},
     ):
         with pytest.raises(PhysbatchError) as caught:
-            collapse(table, window="all", **options)  # type: ignore[arg-type]
+            collapse(table, window="all", **options)
         assert caught.value.exit_code == 2
         assert "\n" not in str(caught.value)
     with pytest.raises(PhysbatchError, match="cannot read"):

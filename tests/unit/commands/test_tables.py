@@ -48,7 +48,7 @@ def samples_file(tmp_path: Path) -> Path:
 def call(function: object, *words: object) -> None:
     """Parse and call as `physbatch` does."""
     app = cyclopts.App(result_action="return_value")
-    app.default(function)  # type: ignore[call-overload]
+    app.default(function)
     app([str(word) for word in words], exit_on_error=False, print_error=False)
 
 

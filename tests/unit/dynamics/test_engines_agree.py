@@ -40,7 +40,7 @@ def set_up(
     architecture = build_architecture(
         **system,
         learned_layers=learned,
-        odd_fan_in=True,  # type: ignore[arg-type]
+        odd_fan_in=True,
     )
     keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "agree")
     drawn = draw_system(architecture, 0.2, keys, first_replica, 3)

@@ -28,7 +28,7 @@ def _critical(size: float, time: float = TIMES[-1]) -> float:
 
 
 def _estimate(value: float, stderr: float, **more: object) -> Estimate:
-    return Estimate(value, stderr, interval68=(value - stderr, value + stderr), **more)  # type: ignore[arg-type]
+    return Estimate(value, stderr, interval68=(value - stderr, value + stderr), **more)
 
 
 def make_analysis(

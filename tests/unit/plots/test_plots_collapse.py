@@ -90,7 +90,7 @@ def make(*names: str, sizes: tuple[float, ...] = SIZES, **changes: object) -> Co
         dimension="L",
         corrections=False,
     )
-    return replace(result, **changes)  # type: ignore[arg-type]
+    return replace(result, **changes)
 
 
 CASES: dict[str, Callable[[], Collapse]] = {

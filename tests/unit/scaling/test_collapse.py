@@ -47,7 +47,7 @@ def planted(
 def test_analytic_gradient(options: dict[str, object]) -> None:
     """Against central differences, to the three digits that these have."""
     table = planted(1)
-    form = make_form(table, ["m"], **options)  # type: ignore[arg-type]
+    form = make_form(table, ["m"], **options)
     hyper = ("amplitude", "length", *(("correction",) if form.corrections else ()), "nugget")
     objective = Objective(form, table, (1.3,), hyper)
     values = {"c_c": 1.002, "nu": 1.1, "zeta": -0.14, "omega": 0.9, "shift": 0.02, "phi": 1.3}
@@ -275,7 +275,7 @@ def test_bad_tables_are_refused(spoil: dict[str, object], words: str) -> None:
         **spoil,
     }
     with pytest.raises(AnalysisError, match=words):
-        collapse(ScalingTable(**content))  # type: ignore[arg-type]
+        collapse(ScalingTable(**content))
 
 
 def test_bad_requests_are_refused() -> None:

@@ -70,7 +70,7 @@ def example(**changes: object) -> Collapse:
             corrections=True,
             flags=("bad_fit: chi2 < expected & so on",),
         ),
-        **changes,  # type: ignore[arg-type]
+        **changes,
     )  # fmt: skip
 
 

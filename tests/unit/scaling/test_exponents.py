@@ -14,15 +14,13 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling import Estimate, flag_names
 from physbatch.scaling.exponents import (
     ScalingFit,
-    collapse_exponent,
-    fit_critical_batch,
     fit_critical_control,
     fit_law,
-    fit_width,
     inverse,
 )
 from physbatch.scaling.peaks_of_curves import find_peaks
 from physbatch.scaling.power_laws import law
+from physbatch.scaling.size_laws import collapse_exponent, fit_critical_batch, fit_width
 from physbatch.scaling.table import ScalingTable
 from physbatch.scaling.universality import CLASSES, check_relations, compatible
 

@@ -91,8 +91,8 @@ def test_finished_cells_are_not_computed_again(
     original = executors.run_cell
 
     def counting(plan: Plan, cell: object, device: str) -> object:
-        computed.append(cell.key)  # type: ignore[attr-defined]
-        return original(plan, cell, device)  # type: ignore[arg-type]
+        computed.append(cell.key)
+        return original(plan, cell, device)
 
     monkeypatch.setattr(executors, "run_cell", counting)
     same_variables(run_study(study, target, workers=1), reference)
@@ -102,7 +102,7 @@ def test_finished_cells_are_not_computed_again(
     assert computed == []
 
 
-def test_more_replicas_reuse_full_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_replicas_reuse_full_blocks() -> None:
     content = copy.deepcopy(TINY)
     content["grid"]["replicas"] = 32
     small = Study.from_dict(content)
