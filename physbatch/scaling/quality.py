@@ -2,7 +2,7 @@
 
 S is stated, not minimised: straight lines between neighbouring points miss the curvature of the
 master curve. On planted data with 18 points a size and 0.3 % noise, S is 17.7 at the *exact*
-exponents, and its minimum lies 15 standard errors away from the exact nu (4 at 1 %, 1 at 3 %).
+exponents, and its minimum lies 15 times its scatter away from the exact nu (4 at 1 %, 1 at 3 %).
 """
 
 from __future__ import annotations
