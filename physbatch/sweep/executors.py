@@ -51,7 +51,9 @@ def run_in_processes(
     Raises
     ------
     WorkerError
-        If a worker dies or a cell fails. Shards already written stay.
+        If a worker dies or a cell fails for a reason of its own. Shards already written stay.
+    PhysbatchError
+        What the worker raised, for example `OutputError` on a full disk.
     """
     context = multiprocessing.get_context("spawn")
     limit_threads()
@@ -108,6 +110,8 @@ def _hand_out(
                     where="run",
                     remedy="finished cells are saved; run the same command again to go on",
                 ) from None
+            if isinstance(failure, PhysbatchError):
+                raise failure
             if failure is not None:
                 raise WorkerError(
                     f"{_describe(groups[index])}: {failure}",
@@ -135,11 +139,12 @@ def _work(connection: Connection, study: str, output: str) -> None:
             _, cells = connection.recv()
         except (EOFError, OSError):
             return
-        failure: str | None = None
+        # An error that the user can act upon reaches the parent as it is: a full disk, say.
+        failure: PhysbatchError | str | None = None
         try:
             compute_group(plan, Path(output), cells, "cpu")
         except PhysbatchError as error:
-            failure = str(error)
+            failure = error
         except Exception as error:  # the parent reports it in one line
             failure = f"{type(error).__name__}: {error}"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 from pathlib import Path
 
@@ -166,19 +167,28 @@ def test_an_output_of_another_study_is_not_touched(tmp_path: Path) -> None:
         run_study(Study.from_dict(TINY), tmp_path, workers=1)
 
 
-def test_a_failing_cell_is_named_and_the_rest_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A folder in the way of one shard makes its worker fail."""
-    study = Study.from_dict(TINY)
-    plan = Plan(study)
+def test_a_failing_cell_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    """A cell smaller than its degree fails in the worker for a reason of its own."""
+    plan = Plan(Study.from_dict(TINY))
+    store = Store(tmp_path / "tiny.nc")
+    groups = [[cell] for cell in plan.cells]
+    groups[3] = [dataclasses.replace(plan.cells[3], size=2)]
+    steps = executors.run_in_processes(plan, store.output, groups, 1, lambda: False)
+    with pytest.raises(WorkerError, match=r"size = 9, batch_size = 2.*run the same command"):
+        list(steps)
+    assert len(list(store.folder.glob("*.nc"))) == 3
+
+
+def test_what_a_worker_cannot_write_is_an_output_error(tmp_path: Path) -> None:
+    """A folder in the way of a shard: the same error, with exit code 2, as in this process."""
+    plan = Plan(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     groups = [[cell] for cell in plan.cells]
     store.shard_path(groups[3]).mkdir(parents=True)
-    done: list[int] = []
     steps = executors.run_in_processes(plan, store.output, groups, 1, lambda: False)
-    with pytest.raises(WorkerError, match=r"size = 9, batch_size = 2.*run the same command"):
-        done.extend(steps)
+    with pytest.raises(OutputError, match="cannot write") as caught:
+        list(steps)
+    assert caught.value.exit_code == 2
     assert len(list(store.folder.glob("*.nc"))) == 4  # three shards and the folder
 
 
