@@ -131,6 +131,12 @@ class System(Model):
     student_wiring: StudentWiring = TeacherStudent(kind="teacher")
     field_scaling: Literal["unscaled", "sqrt_fan_in"] = "unscaled"
     initial_overlap: Annotated[Finite, Field(ge=-1, le=1)] = 0.0
+    #: Whether the last layer's field passes through the activation, or is the output itself
+    #: (a soft committee).
+    readout: Literal["activated", "linear"] = "activated"
+    #: First-layer vectors of a dense continuous teacher: independent Gaussian ones, or
+    #: orthogonal ones of squared length N (T = 1 exactly).
+    teacher_vectors: Literal["random", "orthogonal"] = "random"
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -149,6 +155,12 @@ class System(Model):
             raise ValueError(
                 "a dense student with binary weights cannot become sparse; use ternary weights"
             )
+        if self.readout == "linear" and self.weights != "continuous":
+            raise ValueError("readout 'linear' needs continuous weights")
+        if self.teacher_vectors == "orthogonal" and (
+            self.wiring.kind != "dense" or self.weights != "continuous"
+        ):
+            raise ValueError("orthogonal teacher_vectors need dense wiring and continuous weights")
         if self.activation == "linear" and self.depth > 1 and self.learned_layers == "all":
             raise ValueError(
                 "with linear activation only the product of the layers can be identified; "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,17 @@ import xarray as xr
 from physbatch.errors import DatasetError, OutputError
 
 __all__ = [
+    "OPTIONAL_VARIABLES",
     "SCHEMA_VERSION",
     "STATUS_DIVERGED",
     "STATUS_MISSING",
     "STATUS_OK",
     "SWEPT_DIMS",
+    "UNIT_DIMS",
     "VARIABLES",
+    "VariableSpec",
     "control_dim",
     "control_values",
-    "merge",
     "open_dataset",
     "open_netcdf",
     "save",
@@ -64,6 +66,10 @@ class VariableSpec:
     is_time: bool = False  # in the unit of the time coordinate rather than "1"
 
 
+#: Dimensions that number the units of the first hidden layer, from 0.
+UNIT_DIMS = ("student_unit", "other_student_unit", "teacher_unit")
+
+
 VARIABLES: Mapping[str, VariableSpec] = {
     "overlap": VariableSpec(
         ("replica", "time"), "float64", np.nan, "teacher-student overlap modulo symmetry"
@@ -95,6 +101,41 @@ VARIABLES: Mapping[str, VariableSpec] = {
         ("replica",), "int8", -1, "1 if the student is perfect at the end, 0 if not, -1 if missing"
     ),
     "status": VariableSpec(("replica",), "int8", STATUS_MISSING, "how the replica ended"),
+}
+
+#: What only some systems and dynamics measure; a file holds those that its study asks for.
+OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
+    "student_overlap": VariableSpec(
+        ("replica", "time", "student_unit", "other_student_unit"),
+        "float64",
+        np.nan,
+        "overlaps Q = w w'/N of the student's hidden units",
+    ),
+    "teacher_overlap": VariableSpec(
+        ("replica", "time", "student_unit", "teacher_unit"),
+        "float64",
+        np.nan,
+        "overlaps R = w w*'/N of the student's with the teacher's hidden units",
+    ),
+    "weight_error": VariableSpec(
+        ("replica", "time"), "float64", np.nan, "squared distance to the teacher |w - w*|^2/N"
+    ),
+    "student_norm": VariableSpec(
+        ("replica", "time"),
+        "float64",
+        np.nan,
+        "root mean square of the student's weights over that of the teacher's",
+    ),
+    "random_overlap": VariableSpec(
+        ("replica",), "float64", np.nan, "overlap of a random student, positive by matching alone"
+    ),
+    "diverged_at": VariableSpec(
+        ("replica",),
+        "float64",
+        np.nan,
+        "time at which the replica left the range of floating-point numbers; inf: it did not",
+        is_time=True,
+    ),
 }
 
 
@@ -160,8 +201,10 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
             )
     if "batch_size" not in data.coords:
         raise DatasetError("coordinate 'batch_size' is missing", where=where)
-    for name, spec in VARIABLES.items():
+    for name, spec in {**VARIABLES, **OPTIONAL_VARIABLES}.items():
         if name not in data:
+            if name in OPTIONAL_VARIABLES:
+                continue
             raise DatasetError(f"variable {name!r} is missing", where=where)
         expected = {*grid, *spec.dims}
         if set(data[name].dims) != expected:
@@ -291,67 +334,6 @@ def open_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
         If the file is missing, damaged, not ours, or from a newer schema.
     """
     return validate(open_netcdf(path), where=str(path))
-
-
-def merge(
-    shards: Sequence[xr.Dataset],
-    grid: Mapping[str, Sequence[float]],
-    replicas: int,
-    times: Sequence[float],
-    time_units: str,
-) -> xr.Dataset:
-    """Place the cells of many shards into one labelled dataset.
-
-    A pure function: neither the order of the shards nor how cells were grouped into
-    them changes a bit of the result. Cells that no shard holds keep the fill values
-    and ``status`` missing.
-
-    Parameters
-    ----------
-    shards : sequence of xarray.Dataset
-        Each with dims ``cell``, ``replica``, ``time``; coordinates on ``cell`` give the
-        place of each cell along every dimension of `grid`.
-    grid : mapping
-        Dimension name -> sorted values; the order is the order of the dimensions.
-    replicas : int
-        Number of replicas of each cell.
-    times : sequence of float
-        The measuring times.
-    time_units : str
-        Unit of the time coordinate, "sweep" or "step".
-    """
-    shape = tuple(len(values) for values in grid.values())
-    lengths = {"replica": replicas, "time": len(times)}
-    arrays = {
-        name: np.full((*shape, *(lengths[dim] for dim in spec.dims)), spec.fill, dtype=spec.dtype)
-        for name, spec in VARIABLES.items()
-    }
-    places = {
-        dim: {float(value): index for index, value in enumerate(values)}
-        for dim, values in grid.items()
-    }
-    for shard in shards:
-        index = tuple(
-            np.array([places[dim][float(value)] for value in np.atleast_1d(shard[dim].values)])
-            for dim in grid
-        )
-        first = int(shard["replica"].values[0])
-        rows = slice(first, first + shard.sizes["replica"])
-        for name, spec in VARIABLES.items():
-            values = shard[name].transpose("cell", *spec.dims).values
-            for row, cell in enumerate(zip(*index, strict=True)):
-                arrays[name][(*cell, rows)] = values[row]
-    variables: dict[str, Any] = {}
-    for name, spec in VARIABLES.items():
-        units = time_units if spec.is_time else "1"
-        attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
-        if name == "status":
-            attrs["flag_values"] = np.array(
-                [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING], dtype=np.int8
-            )
-            attrs["flag_meanings"] = "ok diverged missing"
-        variables[name] = ((*grid, *spec.dims), arrays[name], attrs)
-    return xr.Dataset(variables)
 
 
 def _end_of_file_address(head: bytes) -> int | None:

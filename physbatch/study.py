@@ -8,6 +8,7 @@ refused with the reason, and one that is not built yet is refused by name (see
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -21,6 +22,7 @@ from pydantic import Field, model_validator
 
 from physbatch.axes import (
     SGD,
+    DenseStudent,
     DenseWiring,
     Dynamics,
     Greedy,
@@ -33,7 +35,7 @@ from physbatch.axes import (
     System,
 )
 from physbatch.errors import StudyError
-from physbatch.systems.architecture import Architecture, build_architecture
+from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 
 __all__ = [
     "SGD",
@@ -81,10 +83,9 @@ class Study(Model):
             raise ValueError("dynamics 'sgd' needs continuous weights; use greedy or metropolis")
         if self.dynamics.kind != "sgd" and self.system.weights == "continuous":
             raise ValueError(f"dynamics {self.dynamics.kind!r} needs discrete weights; use sgd")
-        if self.system.wiring.kind != "dense":
-            for size in self.grid.size:
-                for degree in self.degrees:
-                    self.architecture(size, degree)
+        for size in self.grid.size:
+            for degree in self.degrees or (None,):
+                self.student_architecture(size, degree)
         return self
 
     def _check_swept(self) -> None:
@@ -129,17 +130,32 @@ class Study(Model):
         assert wiring.degree is not None  # _check_swept has made sure
         return (wiring.degree,)
 
-    def architecture(self, size: int, degree: int) -> Architecture:
-        """The layers at one size and degree."""
+    def architecture(self, size: int, degree: int | None) -> Architecture:
+        """The teacher's layers at one size and, unless the wiring is dense, degree."""
+        wiring = self.system.wiring
         return build_architecture(
-            wiring=self.system.wiring.kind,
+            wiring=wiring.kind,
             size=size,
             degree=degree,
+            hidden_units=wiring.hidden_units if isinstance(wiring, DenseWiring) else None,
             depth=self.system.depth,
             output=self.system.output,
             learned_layers=self.system.learned_layers,
-            odd_fan_in=self.system.activation == "sign" and self.system.weights == "binary",
+            odd_fan_in=self.system.activation == "sign",
         )
+
+    def student_architecture(self, size: int, degree: int | None) -> Architecture:
+        """The student's layers: the teacher's, or dense ones between the same ends."""
+        teacher = self.architecture(size, degree)
+        student = self.system.student_wiring
+        if not isinstance(student, DenseStudent):
+            return teacher
+        if self.system.wiring.kind == "dense":  # a committee: its upper weights are all 1
+            teacher = dataclasses.replace(teacher, learned="all")
+        # A ternary unit may leave terms out, so its field can be zero whatever it reads.
+        odd = self.system.activation == "sign" and self.system.weights == "binary"
+        layers = dense_student(teacher, student.hidden_units, odd_fan_in=odd)
+        return dataclasses.replace(layers, learned=self.system.learned_layers)
 
     @property
     def time_units(self) -> str:

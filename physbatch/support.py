@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from physbatch.axes import SGD
 from physbatch.errors import NotBuiltError
 from physbatch.study import Study
 
@@ -9,8 +10,17 @@ __all__ = ["missing", "require_built"]
 
 
 def missing(study: Study) -> list[str]:
-    """Names of the choices of a study that no engine implements yet."""
-    system, dynamics = study.system, study.dynamics
+    """Names of the choices of a study that no engine implements."""
+    names = _missing_for_discrete_weights(study)
+    if isinstance(study.dynamics, SGD):
+        names = [f"dynamics.kind = 'sgd', engine = {study.dynamics.engine!r}"]
+    if study.grid.replicas_per_graph != 1:
+        names.append("grid.replicas_per_graph > 1")
+    return names
+
+
+def _missing_for_discrete_weights(study: Study) -> list[str]:
+    system = study.system
     names = []
     if system.inputs.kind != "binary":
         names.append(f"system.inputs.kind = {system.inputs.kind!r}")
@@ -22,10 +32,6 @@ def missing(study: Study) -> list[str]:
         names.append(f"system.activation = {system.activation!r}")
     if system.weights != "binary":
         names.append(f"system.weights = {system.weights!r}")
-    if dynamics.kind == "sgd":
-        names.append("dynamics.kind = 'sgd'")
-    if study.grid.replicas_per_graph != 1:
-        names.append("grid.replicas_per_graph > 1")
     return names
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from physbatch.dataset import SWEPT_DIMS, VARIABLES
-from physbatch.dynamics.rules import batch_rule
+import numpy as np
+
+from physbatch.axes import SGD, PatternInputs
+from physbatch.dataset import SWEPT_DIMS
 from physbatch.study import Greedy, Metropolis, Study, canonical_json
+from physbatch.sweep.engines import Engine, engine_for
 from physbatch.systems.architecture import Architecture
 
 __all__ = ["Cell", "Estimate", "Plan", "estimate", "group_cells"]
@@ -62,6 +66,7 @@ class Plan:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.times = study.measurement.measuring_times()
+        self.engine: Engine = engine_for(study)
 
     @cached_property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -74,6 +79,15 @@ class Plan:
                 dims[name] = values
         dims[grid.control] = getattr(grid, grid.control)
         return dims
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Length of each dimension of a result that is not in the grid."""
+        return {
+            "replica": self.study.grid.replicas,
+            "time": len(self.times),
+            **self.engine.lengths(self),
+        }
 
     def __len__(self) -> int:
         blocks = -(-self.study.grid.replicas // REPLICAS_PER_CELL)
@@ -139,11 +153,17 @@ class Plan:
     def _identity(self, point: dict[str, float], batch_size: float) -> str:
         """The same text whether a parameter was swept or fixed."""
         system, dynamics = self._resolved_parts
-        wiring = dict(system["wiring"])
-        wiring["degree"] = self.degree(point)
-        resolved = {**system, "wiring": wiring, "initial_overlap": self.initial_overlap(point)}
+        resolved = {**system, "initial_overlap": self.initial_overlap(point)}
+        if self.study.degrees:
+            resolved["wiring"] = {**system["wiring"], "degree": self.degree(point)}
+        if isinstance(self.study.system.inputs, PatternInputs):
+            resolved["inputs"] = {**system["inputs"], "count": self.pattern_count(point)}
         if isinstance(self.study.dynamics, Metropolis):
             dynamics = {**dynamics, "temperature": self.temperature(point)}
+        if isinstance(self.study.dynamics, SGD):
+            rule = self.study.dynamics.learning_rate.rule
+            rate = {"rule": rule, "base": self.base_learning_rate(point)}
+            dynamics = {**dynamics, "learning_rate": rate}
         return canonical_json(
             {
                 "system": resolved,
@@ -153,9 +173,35 @@ class Plan:
             }
         )
 
-    def degree(self, point: dict[str, float]) -> int:
-        """Connectivity d at a grid point."""
-        return int(point["degree"]) if "degree" in point else self.study.degrees[0]
+    def degree(self, point: dict[str, float]) -> int | None:
+        """Connectivity d at a grid point; None for dense wiring."""
+        if "degree" in point:
+            return int(point["degree"])
+        return self.study.degrees[0] if self.study.degrees else None
+
+    def pattern_count(self, point: dict[str, float]) -> int | None:
+        """Number of patterns P at a grid point; None if every batch is fresh."""
+        inputs = self.study.system.inputs
+        if not isinstance(inputs, PatternInputs):
+            return None
+        own = point.get("pattern_count", inputs.count)
+        return None if own is None else int(own)
+
+    def base_learning_rate(self, point: dict[str, float]) -> float:
+        """The base of the learning-rate rule at a grid point; nan for discrete weights."""
+        dynamics = self.study.dynamics
+        if not isinstance(dynamics, SGD):
+            return math.nan
+        own = point.get("learning_rate", dynamics.learning_rate.base)
+        return math.nan if own is None else float(own)
+
+    def learning_rate(self, point: dict[str, float]) -> float:
+        """eta of a grid point: base (fixed), m base (per-sample) or sqrt(m) base (sqrt)."""
+        base = self.base_learning_rate(point)
+        dynamics = self.study.dynamics
+        rule = dynamics.learning_rate.rule if isinstance(dynamics, SGD) else "fixed"
+        batch_size = self.batch_size(point)
+        return {"fixed": 1.0, "per-sample": batch_size, "sqrt": math.sqrt(batch_size)}[rule] * base
 
     def initial_overlap(self, point: dict[str, float]) -> float:
         """Initial overlap r per weight at a grid point."""
@@ -170,27 +216,12 @@ class Plan:
         return None if own is None else float(own)
 
     def architecture(self, cell: Cell) -> Architecture:
-        """The layers of a cell's networks."""
+        """The layers of a cell's teachers."""
         return self.study.architecture(cell.size, self.degree(dict(cell.point)))
 
-
-def seconds(plan: Plan, cell: Cell) -> float:
-    """About how long one cell takes on one core if no replica learns early.
-
-    Measured on one core at 2.6 GHz (2026-11): 22 ns a proposal and 14 ns for each further
-    word of 64 samples. A flip that reaches the outputs through more than one layer touches a
-    number of units that grows as d^(L - 2). A fresh batch for each proposal runs the whole
-    network twice.
-    """
-    architecture = plan.architecture(cell)
-    words = -(-batch_rule(cell.batch_size).largest // 64)
-    proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
-    nanoseconds = 22.0 + 14.0 * (words - 1)
-    if architecture.depth > 2:
-        nanoseconds *= 3.5 * architecture.layers[0].fan_in ** (architecture.depth - 2)
-    if getattr(plan.study.dynamics, "refresh", "sweep") == "proposal":
-        nanoseconds += 2.7 * words * architecture.edges
-    return 1e-9 * nanoseconds * proposals
+    def student_architecture(self, cell: Cell) -> Architecture:
+        """The layers of a cell's students."""
+        return self.study.student_architecture(cell.size, self.degree(dict(cell.point)))
 
 
 def group_cells(plan: Plan, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
@@ -206,7 +237,7 @@ def group_cells(plan: Plan, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
             yield group
             group, cost = [], 0.0
         group.append(cell)
-        cost += seconds(plan, cell)
+        cost += plan.engine.seconds(plan, cell)
     if group:
         yield group
 
@@ -223,25 +254,16 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """Number of cells, time on one core and memory of a study."""
-    grid = plan.study.grid
-    points = len(plan) // -(-grid.replicas // REPLICAS_PER_CELL)
-    lengths = {"replica": grid.replicas, "time": len(plan.times)}
+    points = len(plan) // -(-plan.study.grid.replicas // REPLICAS_PER_CELL)
+    lengths = plan.lengths
     per_point = 0
-    for spec in VARIABLES.values():
-        count = 1
-        for dim in spec.dims:
-            count *= lengths[dim]
-        per_point += count * (1 if spec.dtype == "int8" else 8)
-    largest = max(
-        plan.study.architecture(size, degree).edges
-        for size in grid.size
-        for degree in plan.study.degrees
-    )
-    per_replica = largest * 22 + len(plan.times) * 32
-    block = min(grid.replicas, REPLICAS_PER_CELL)
+    for spec in plan.engine.variables(plan).values():
+        per_point += math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
     return Estimate(
         cells=len(plan),
-        core_seconds=sum(seconds(plan, cell) for cell in plan.cells),
+        core_seconds=sum(plan.engine.seconds(plan, cell) for cell in plan.cells),
         dataset_bytes=points * per_point,
-        worker_bytes=block * per_replica,
+        worker_bytes=max(
+            cell.replicas * plan.engine.replica_bytes(plan, cell) for cell in plan.cells
+        ),
     )

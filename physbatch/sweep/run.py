@@ -17,9 +17,8 @@ from physbatch import dataset
 from physbatch.errors import InterruptedRun, StudyError
 from physbatch.study import Study
 from physbatch.support import require_built
-from physbatch.sweep.cell import warm_kernels
 from physbatch.sweep.executors import run_in_processes, run_serial
-from physbatch.sweep.plan import Plan, group_cells, seconds
+from physbatch.sweep.plan import Plan, group_cells
 from physbatch.sweep.store import Store
 
 __all__ = ["Progress", "default_workers", "resolve_device", "run_study"]
@@ -145,7 +144,7 @@ def run_study(
         display.note(f"computing again: {line}")
     left = [cell for cell in plan.cells if cell.key not in done]
     groups = list(group_cells(plan, left))
-    costs = [sum(seconds(plan, cell) for cell in group) for group in groups]
+    costs = [sum(plan.engine.seconds(plan, cell) for cell in group) for group in groups]
     # The longest first, so that the workers finish together.
     order = sorted(range(len(groups)), key=lambda index: -costs[index])
     groups, costs = [groups[index] for index in order], [costs[index] for index in order]
@@ -153,7 +152,7 @@ def run_study(
     count = min(default_workers() if workers is None else workers, max(len(groups), 1))
     if place == "cpu" and left:
         display.note("compiling kernels (cached on disk for the next time)")
-        warm_kernels(plan, left)
+        plan.engine.compile(plan, left)
     finished = len(plan.cells) - len(left)
     display.start(len(plan.cells), finished, sum(costs))
     try:

@@ -18,9 +18,10 @@ import xarray as xr
 
 import physbatch
 from physbatch import dataset
-from physbatch.dataset import SCHEMA_VERSION, VARIABLES
+from physbatch.dataset import SCHEMA_VERSION
 from physbatch.errors import DatasetError, OutputError, StudyError
 from physbatch.study import Study
+from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Cell, Plan
 
 __all__ = ["Store"]
@@ -35,6 +36,9 @@ LONG_NAMES = {
     "learning_rate": "learning rate eta",
     "pattern_count": "number of patterns P",
     "replica": "replica",
+    "student_unit": "hidden unit of the student",
+    "other_student_unit": "hidden unit of the student",
+    "teacher_unit": "hidden unit of the teacher",
 }
 
 
@@ -125,23 +129,25 @@ class Store:
         """Write a shard."""
         dataset.save(shard, self.shard_path(cells))
 
-    def shards(self) -> Iterable[xr.Dataset]:
+    def shards(self, plan: Plan) -> Iterable[xr.Dataset]:
         """Every readable shard, in the order of names."""
         self.damaged = []
         for path in sorted(self.folder.glob("*.nc")):
             try:
                 shard = dataset.open_netcdf(path)
-                self._check_shard(shard, path)
+                self._check_shard(shard, path, plan)
             except DatasetError as error:
                 self.damaged.append(str(error))
                 continue
             yield shard
 
     @staticmethod
-    def _check_shard(shard: xr.Dataset, path: Path) -> None:
+    def _check_shard(shard: xr.Dataset, path: Path, plan: Plan) -> None:
         if int(shard.attrs.get("physbatch_shard", 0)) != SCHEMA_VERSION:
             raise DatasetError("not a shard of this schema version", where=str(path))
-        absent = {*VARIABLES, "cell_key", "replica"} - set(map(str, shard.variables))
+        absent = {*plan.engine.variables(plan), "cell_key", "replica"} - set(
+            map(str, shard.variables)
+        )
         if absent:
             raise DatasetError(f"shard lacks {', '.join(sorted(absent))}", where=str(path))
 
@@ -149,7 +155,7 @@ class Store:
         """Keys of the cells of a plan that are done."""
         wanted = {cell.key for cell in plan.cells}
         done: set[str] = set()
-        for shard in self.shards():
+        for shard in self.shards(plan):
             done.update(wanted.intersection(map(str, shard["cell_key"].values)))
         return done
 
@@ -159,14 +165,14 @@ class Store:
         """The labelled dataset of a study from those of its cells that are done."""
         wanted = {cell.key for cell in plan.cells}
         own = []
-        for shard in self.shards():
+        for shard in self.shards(plan):
             keys = [str(key) for key in shard["cell_key"].values]
             rows = [row for row, key in enumerate(keys) if key in wanted]
             if rows:
                 own.append(shard.isel(cell=rows))
         study = plan.study
-        merged = dataset.merge(
-            own, plan.grid, study.grid.replicas, plan.times, study.time_units
+        merged = merge(
+            own, plan.grid, plan.engine.variables(plan), plan.lengths, study.time_units
         ).assign_coords(self._coordinates(plan))
         merged.attrs.update(_attributes(study, device))
         return dataset.validate(merged)
@@ -187,6 +193,10 @@ class Store:
             np.array(plan.times, dtype=np.int64),
             {"long_name": "time", "units": plan.study.time_units},
         )
+        for dim, length in plan.engine.lengths(plan).items():
+            coordinates[dim] = xr.Variable(
+                dim, np.arange(length), {"long_name": LONG_NAMES[dim], "units": "1"}
+            )
         if plan.study.grid.control == "batch_ratio":
             sizes, ratios = plan.grid["size"], plan.grid["batch_ratio"]
             values = [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Architecture", "Layer", "build_architecture"]
+__all__ = ["Architecture", "Layer", "build_architecture", "dense_student"]
 
 
 @dataclass(frozen=True)
@@ -94,23 +95,28 @@ def build_architecture(
     *,
     wiring: Literal["regular", "tree", "dense"],
     size: int,
-    degree: int,
+    degree: int | None = None,
+    hidden_units: int | None = None,
     depth: int,
     output: Literal["vector", "scalar"],
     learned_layers: Literal["all", "first"],
     odd_fan_in: bool,
 ) -> Architecture:
-    """Lay out the layers of a sparse network.
+    """Lay out the layers of a network.
 
     Parameters
     ----------
-    wiring : {"regular", "tree"}
+    wiring : {"regular", "tree", "dense"}
         Regular: N units a layer, each reading d of the layer below and read by d of the
-        layer above. Tree: receptive fields of d units that do not overlap.
+        layer above. Tree: receptive fields of d units that do not overlap. Dense: every unit
+        reads the whole layer below.
     size : int
         Number of inputs N.
     degree : int
-        Connectivity d.
+        Connectivity d of a regular graph or a tree.
+    hidden_units : int, optional
+        Units M of each layer of a dense network (a scalar output is one unit whatever M);
+        by default N.
     depth : int
         Number of weight layers L.
     output : {"vector", "scalar"}
@@ -127,7 +133,73 @@ def build_architecture(
         If the layers cannot be laid out, with the reason.
     """
     if wiring == "dense":
-        raise ValueError("dense wiring has no sparse layers")
+        units = hidden_units or size
+        layers = _dense_layers(size, [units] * (depth - 1), units if output == "vector" else 1)
+    else:
+        layers = _sparse_layers(wiring, size, degree, depth, output)
+    if odd_fan_in:
+        _refuse_even_fan_ins(layers)
+    return Architecture(size, tuple(layers), learned_layers)
+
+
+def dense_student(
+    teacher: Architecture, hidden_units: int | None = None, *, odd_fan_in: bool = False
+) -> Architecture:
+    """The layers of a dense student of a teacher: as many, with the same inputs and outputs.
+
+    Parameters
+    ----------
+    teacher : Architecture
+        The teacher's layers.
+    hidden_units : int, optional
+        Units K of each hidden layer; by default as many as the teacher's.
+    odd_fan_in : bool
+        Refuse even fan-ins, as in `build_architecture`.
+
+    Raises
+    ------
+    ValueError
+        For an even fan-in, or if only the first layer is learned and the others, the teacher's, do not fit it.
+    """
+    hidden = [hidden_units or layer.units for layer in teacher.layers[:-1]]
+    if teacher.learned == "first" and hidden != [layer.units for layer in teacher.layers[:-1]]:
+        raise ValueError(
+            f"the upper layers are the teacher's and read {teacher.layers[0].units} hidden units, "
+            f"not {hidden_units}; learn all layers, or use dense wiring"
+        )
+    layers = _dense_layers(teacher.size, hidden, teacher.outputs)
+    if odd_fan_in:
+        _refuse_even_fan_ins(layers)
+    return Architecture(teacher.size, tuple(layers), teacher.learned)
+
+
+def _refuse_even_fan_ins(layers: list[Layer]) -> None:
+    """The sign of an even number of binary terms can be a tie."""
+    for number, layer in enumerate(layers, start=1):
+        if layer.fan_in % 2 == 0:
+            what = "degree is" if layer.wiring in ("regular", "tree") else "a unit reads"
+            if layer.wiring == "full" and layer.units == 1:
+                what = "the scalar output reads"
+            raise ValueError(
+                f"{what} {layer.fan_in} (layer {number}, size {layers[0].sources}), an even number "
+                "of binary terms whose sign can be a tie; activation 'sign' needs an odd one"
+            )
+
+
+def _dense_layers(size: int, hidden: list[int], outputs: int) -> list[Layer]:
+    widths = [size, *hidden, outputs]
+    return [Layer(below, units, below, "full") for below, units in itertools.pairwise(widths)]
+
+
+def _sparse_layers(
+    wiring: Literal["regular", "tree"],
+    size: int,
+    degree: int | None,
+    depth: int,
+    output: Literal["vector", "scalar"],
+) -> list[Layer]:
+    if degree is None:
+        raise ValueError(f"wiring {wiring!r} needs a degree")
     if output == "scalar" and depth == 1:
         raise ValueError(
             "a scalar output of depth 1 reads all inputs; "
@@ -149,11 +221,4 @@ def build_architecture(
         below = units
     if output == "scalar":
         layers.append(Layer(below, 1, below, "full"))
-    for number, layer in enumerate(layers, start=1):
-        if odd_fan_in and layer.fan_in % 2 == 0:
-            what = "the scalar output reads" if layer.wiring == "full" else "degree is"
-            raise ValueError(
-                f"{what} {layer.fan_in} (layer {number}, size {size}), an even number of binary "
-                "terms whose sign can be a tie; activation 'sign' needs an odd one"
-            )
-    return Architecture(size, tuple(layers), learned_layers)
+    return layers

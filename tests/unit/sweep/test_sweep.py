@@ -15,6 +15,7 @@ from physbatch import catalogue, dataset
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
 from physbatch.study import Study
 from physbatch.sweep import executors
+from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Plan, estimate, group_cells
 from physbatch.sweep.run import run_study
 from physbatch.sweep.store import Store
@@ -71,11 +72,11 @@ def test_shards_merge_in_any_order(
     store = Store(tmp_path / "tiny.nc")
     for cell in plan.cells:  # one shard each, unlike the grouped ones of the reference
         executors.compute_group(plan, store.output, [cell], "cpu")
-    shards = list(store.shards())
+    shards = list(store.shards(plan))
     assert len(shards) == len(plan)
     for seed in range(3):
         random.Random(seed).shuffle(shards)
-        merged = dataset.merge(shards, plan.grid, 5, plan.times, "sweep")
+        merged = merge(shards, plan.grid, dataset.VARIABLES, plan.lengths, "sweep")
         for name in merged.data_vars:
             assert merged[name].values.tobytes() == reference[name].values.tobytes()
 

@@ -1,0 +1,153 @@
+"""Greedy and Metropolis dynamics of binary weights, as an engine of the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from physbatch.dataset import STATUS_OK, VARIABLES, VariableSpec
+from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
+from physbatch.errors import StudyError
+from physbatch.streams.keys import stream_keys
+from physbatch.study import Greedy
+from physbatch.sweep.engines import Arrays
+from physbatch.sweep.plan import Cell, Plan
+from physbatch.systems.architecture import Architecture
+from physbatch.systems.binary import BinarySystem, draw_system
+
+__all__ = ["BinaryEngine", "prepare"]
+
+
+class BinaryEngine:
+    """Binary weights on fresh binary inputs; see `physbatch.sweep.engines.Engine`."""
+
+    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+        """What a cell's result holds."""
+        return VARIABLES
+
+    def lengths(self, plan: Plan) -> Mapping[str, int]:
+        """No dimensions besides replica and time."""
+        return {}
+
+    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
+        """On ``cpu`` by the bit-sliced kernel, elsewhere by the torch definition: same bits."""
+        prepared = prepare(plan, cell)
+        if device == "cpu":
+            from physbatch.dynamics.bitsliced import run_bitsliced
+
+            trajectory = run_bitsliced(prepared.system, prepared.run)
+        else:
+            from physbatch.dynamics.definition import run_definition
+
+            trajectory = run_definition(prepared.system, prepared.run, device)
+        return _observables(prepared.system.architecture, prepared.run, trajectory)
+
+    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
+        """Compile every kernel that these cells need."""
+        from physbatch.dynamics.bitsliced import kernel_shape, run_bitsliced
+
+        shapes: dict[tuple[int, ...], Cell] = {}
+        for cell in cells:
+            shape = kernel_shape(plan.architecture(cell), batch_rule(cell.batch_size))
+            known = shapes.get(shape)
+            if known is None or cell.size < known.size:
+                shapes[shape] = cell
+        for cell in shapes.values():
+            prepared = prepare(plan, cell)
+            one = BinarySystem(
+                prepared.system.architecture,
+                prepared.system.sources[:1],
+                prepared.system.teacher[:1],
+                prepared.system.student[:1],
+            )
+            nothing = CellRun(
+                **{
+                    **prepared.run.__dict__,
+                    "duration": 0,
+                    "times": np.zeros(1, dtype=np.int64),
+                    "test_samples": 1,
+                }
+            )
+            run_bitsliced(one, nothing)
+
+    def seconds(self, plan: Plan, cell: Cell) -> float:
+        """About how long one cell takes on one core if no replica learns early.
+
+        Measured on one core at 2.6 GHz (2026-11): 22 ns a proposal and 14 ns for each further
+        word of 64 samples. A flip that reaches the outputs through more than one layer touches a
+        number of units that grows as d^(L - 2). A fresh batch for each proposal runs the whole
+        network twice.
+        """
+        architecture = plan.architecture(cell)
+        words = -(-batch_rule(cell.batch_size).largest // 64)
+        proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
+        nanoseconds = 22.0 + 14.0 * (words - 1)
+        if architecture.depth > 2:
+            nanoseconds *= 3.5 * architecture.layers[0].fan_in ** (architecture.depth - 2)
+        if getattr(plan.study.dynamics, "refresh", "sweep") == "proposal":
+            nanoseconds += 2.7 * words * architecture.edges
+        return 1e-9 * nanoseconds * proposals
+
+    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+        """Graph, weights, counters and measurements."""
+        return plan.architecture(cell).edges * 22 + len(plan.times) * 32
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A drawn system and its instructions, ready for an engine."""
+
+    system: BinarySystem
+    run: CellRun
+
+
+def prepare(plan: Plan, cell: Cell) -> Prepared:
+    """Draw the systems of a cell and translate its physics for an engine."""
+    study = plan.study
+    point = dict(cell.point)
+    keys = stream_keys(plan.seeds, cell.identity)
+    architecture = plan.architecture(cell)
+    system = draw_system(
+        architecture,
+        plan.initial_overlap(point),
+        keys,
+        cell.first_replica,
+        cell.replicas,
+    )
+    dynamics = study.dynamics
+    if dynamics.kind == "sgd":  # require_built refuses it with the reason
+        raise StudyError("dynamics 'sgd' has no discrete engine")
+    ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
+    temperature = plan.temperature(point)
+    run = CellRun(
+        batch=batch_rule(cell.batch_size),
+        acceptance=acceptance_table(ties=ties, temperature=temperature),
+        refresh_each_proposal=dynamics.refresh == "proposal",
+        absorbing=temperature is None and ties == "reject",
+        times=np.array(plan.times, dtype=np.int64),
+        duration=study.measurement.duration,
+        test_samples=study.measurement.test_samples,
+        dynamics_key=keys.dynamics,
+        test_key=keys.test,
+        first_replica=cell.first_replica,
+    )
+    return Prepared(system, run)
+
+
+def _observables(architecture: Architecture, run: CellRun, out: Trajectory) -> Arrays:
+    """Ratios of the counted integers, and the interval of the first passage."""
+    paths = architecture.outputs * architecture.paths_per_output
+    passed = out.first_passage >= 0
+    upper = np.where(passed, out.first_passage, np.inf)
+    lower = np.where(passed, np.maximum(out.first_passage - 1, 0), run.duration)
+    return {
+        "overlap": out.path_sum / paths,
+        "generalization_error": out.test_wrong / (run.test_samples * architecture.outputs),
+        "batch_error": out.batch_wrong / out.batch_bits,
+        "first_passage": upper,
+        "first_passage_lower": lower.astype(np.float64),
+        "success": (out.path_sum[:, -1] == paths).astype(np.int8),
+        "status": np.full(len(passed), STATUS_OK, dtype=np.int8),
+    }

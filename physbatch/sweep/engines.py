@@ -1,0 +1,53 @@
+"""Engines: what simulates a cell, chosen by the study's system and dynamics.
+
+The rest of the sweep knows an engine by the protocol alone: plans, stores and executors are
+the same for discrete weights, gradient descent and projected dynamics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.dataset import VariableSpec
+from physbatch.study import Study
+
+if TYPE_CHECKING:
+    from physbatch.sweep.plan import Cell, Plan
+
+__all__ = ["Arrays", "Engine", "engine_for"]
+
+#: The variables of one cell, each of the shape (replica, ...) that its specification says.
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+class Engine(Protocol):
+    """What the sweep asks of a dynamics."""
+
+    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+        """What a cell's result holds: the schema's variables, and those that a study adds."""
+
+    def lengths(self, plan: Plan) -> Mapping[str, int]:
+        """Length of each dimension besides the grid, replica and time."""
+
+    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
+        """Run one cell; the data depend on the plan and the cell alone."""
+
+    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
+        """Put all kernels that these cells need on disk before workers start."""
+
+    def seconds(self, plan: Plan, cell: Cell) -> float:
+        """About how long one cell takes on one core if no replica ends early."""
+
+    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+        """About how much memory one replica needs while it runs."""
+
+
+def engine_for(study: Study) -> Engine:
+    """The engine that runs a study; `physbatch.support` says what each one can do."""
+    from physbatch.sweep.binary_engine import BinaryEngine
+
+    return BinaryEngine()

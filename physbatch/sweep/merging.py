@@ -1,0 +1,73 @@
+"""Merging: the cells of many shards become one labelled dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, VariableSpec
+
+__all__ = ["merge"]
+
+
+def merge(
+    shards: Sequence[xr.Dataset],
+    grid: Mapping[str, Sequence[float]],
+    variables: Mapping[str, VariableSpec],
+    lengths: Mapping[str, int],
+    time_units: str,
+) -> xr.Dataset:
+    """Place the cells of many shards into one labelled dataset.
+
+    A pure function: neither the order of the shards nor how cells were grouped into
+    them changes a bit of the result. Cells that no shard holds keep the fill values
+    and ``status`` missing.
+
+    Parameters
+    ----------
+    shards : sequence of xarray.Dataset
+        Each with dims ``cell``, ``replica``, ``time``; coordinates on ``cell`` give the
+        place of each cell along every dimension of `grid`.
+    grid : mapping
+        Dimension name -> sorted values; the order is the order of the dimensions.
+    variables : mapping
+        What the shards hold.
+    lengths : mapping
+        Length of each dimension that is not in `grid`: replica, time ...
+    time_units : str
+        Unit of the time coordinate, "sweep" or "step".
+    """
+    shape = tuple(len(values) for values in grid.values())
+    arrays = {
+        name: np.full((*shape, *(lengths[dim] for dim in spec.dims)), spec.fill, dtype=spec.dtype)
+        for name, spec in variables.items()
+    }
+    places = {
+        dim: {float(value): index for index, value in enumerate(values)}
+        for dim, values in grid.items()
+    }
+    for shard in shards:
+        index = tuple(
+            np.array([places[dim][float(value)] for value in np.atleast_1d(shard[dim].values)])
+            for dim in grid
+        )
+        first = int(shard["replica"].values[0])
+        rows = slice(first, first + shard.sizes["replica"])
+        for name, spec in variables.items():
+            values = shard[name].transpose("cell", *spec.dims).values
+            for row, cell in enumerate(zip(*index, strict=True)):
+                arrays[name][(*cell, rows)] = values[row]
+    merged: dict[str, Any] = {}
+    for name, spec in variables.items():
+        units = time_units if spec.is_time else "1"
+        attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
+        if name == "status":
+            attrs["flag_values"] = np.array(
+                [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING], dtype=np.int8
+            )
+            attrs["flag_meanings"] = "ok diverged missing"
+        merged[name] = ((*grid, *spec.dims), arrays[name], attrs)
+    return xr.Dataset(merged)
