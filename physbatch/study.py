@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from physbatch.axes import (
     SGD,
+    ConvolutionalWiring,
     DenseStudent,
     DenseWiring,
     Dynamics,
@@ -31,8 +32,11 @@ from physbatch.axes import (
     Metropolis,
     Model,
     PatternInputs,
+    RegularWiring,
+    SampleInputs,
     Seed,
     System,
+    TreeWiring,
 )
 from physbatch.errors import StudyError
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
@@ -83,25 +87,45 @@ class Study(Model):
             raise ValueError("dynamics 'sgd' needs continuous weights; use greedy or metropolis")
         if self.dynamics.kind != "sgd" and self.system.weights == "continuous":
             raise ValueError(f"dynamics {self.dynamics.kind!r} needs discrete weights; use sgd")
+        if self.measurement.unit == "samples" and self.dynamics.kind != "sgd":
+            raise ValueError("measurement.unit 'samples' is for sgd; discrete weights count sweeps")
+        if isinstance(self.system.inputs, SampleInputs):
+            self._check_classifier()
+            return self
         for size in self.grid.size:
             for degree in self.degrees or (None,):
                 self.student_architecture(size, degree)
         return self
 
+    def _check_classifier(self) -> None:
+        """Samples are a finite set: batches are drawn from it, whole ones."""
+        dynamics = self.dynamics
+        if not isinstance(dynamics, SGD) or dynamics.engine != "direct":
+            raise ValueError("inputs 'samples' are learned by direct sgd")
+        if dynamics.sampling == "one-pass":
+            raise ValueError(
+                "samples are a finite set; set dynamics.sampling to with-replacement or "
+                "without-replacement"
+            )
+        if self.grid.batch_size is None or any(m != int(m) for m in self.grid.batch_size):
+            raise ValueError("inputs 'samples' need whole batch sizes in grid.batch_size")
+
     def _check_swept(self) -> None:
         """Each parameter stands in one place: its own field, or the grid if it is swept."""
         wiring, inputs, dynamics = self.system.wiring, self.system.inputs, self.dynamics
-        degree = None if isinstance(wiring, DenseWiring) else wiring.degree
-        pattern_count = inputs.count if isinstance(inputs, PatternInputs) else None
+        sparse = isinstance(wiring, RegularWiring | TreeWiring)
+        finite_set = isinstance(inputs, PatternInputs | SampleInputs)
+        degree = wiring.degree if isinstance(wiring, RegularWiring | TreeWiring) else None
+        pattern_count = inputs.count if isinstance(inputs, PatternInputs | SampleInputs) else None
         temperature = dynamics.temperature if isinstance(dynamics, Metropolis) else None
         rate = dynamics.learning_rate.base if isinstance(dynamics, SGD) else None
         for name, place, own, needed in (
-            ("degree", "system.wiring.degree", degree, not isinstance(wiring, DenseWiring)),
+            ("degree", "system.wiring.degree", degree, sparse),
             (
                 "pattern_count",
                 "system.inputs.count",
                 pattern_count,
-                isinstance(inputs, PatternInputs),
+                finite_set,
             ),
             (
                 "temperature",
@@ -123,7 +147,7 @@ class Study(Model):
     def degrees(self) -> tuple[int, ...]:
         """The degrees d in use (none for dense wiring)."""
         wiring = self.system.wiring
-        if isinstance(wiring, DenseWiring):
+        if not isinstance(wiring, RegularWiring | TreeWiring):
             return ()
         if self.grid.degree is not None:
             return self.grid.degree
@@ -133,6 +157,8 @@ class Study(Model):
     def architecture(self, size: int, degree: int | None) -> Architecture:
         """The teacher's layers at one size and, unless the wiring is dense, degree."""
         wiring = self.system.wiring
+        if isinstance(wiring, ConvolutionalWiring):
+            raise StudyError("a convolutional network has no layers of independent weights")
         return build_architecture(
             wiring=wiring.kind,
             size=size,
@@ -160,7 +186,9 @@ class Study(Model):
     @property
     def time_units(self) -> str:
         """Unit of the time coordinate."""
-        return "step" if self.dynamics.kind == "sgd" else "sweep"
+        if self.dynamics.kind != "sgd":
+            return "sweep"
+        return "sample" if self.measurement.unit == "samples" else "step"
 
     # --- in and out ---------------------------------------------------------------------
 

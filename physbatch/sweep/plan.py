@@ -11,8 +11,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from physbatch.axes import SGD, PatternInputs
+from physbatch.axes import SGD, PatternInputs, SampleInputs
 from physbatch.dataset import SWEPT_DIMS
 from physbatch.study import Greedy, Metropolis, Study, canonical_json
 from physbatch.sweep.engines import Engine, engine_for
@@ -156,7 +157,7 @@ class Plan:
         resolved = {**system, "initial_overlap": self.initial_overlap(point)}
         if self.study.degrees:
             resolved["wiring"] = {**system["wiring"], "degree": self.degree(point)}
-        if isinstance(self.study.system.inputs, PatternInputs):
+        if isinstance(self.study.system.inputs, PatternInputs | SampleInputs):
             resolved["inputs"] = {**system["inputs"], "count": self.pattern_count(point)}
         if isinstance(self.study.dynamics, Metropolis):
             dynamics = {**dynamics, "temperature": self.temperature(point)}
@@ -182,7 +183,7 @@ class Plan:
     def pattern_count(self, point: dict[str, float]) -> int | None:
         """Number of patterns P at a grid point; None if every batch is fresh."""
         inputs = self.study.system.inputs
-        if not isinstance(inputs, PatternInputs):
+        if not isinstance(inputs, PatternInputs | SampleInputs):
             return None
         own = point.get("pattern_count", inputs.count)
         return None if own is None else int(own)
@@ -214,6 +215,13 @@ class Plan:
             return None
         own = point.get("temperature", dynamics.temperature)
         return None if own is None else float(own)
+
+    def updates(self, cell: Cell) -> npt.NDArray[np.int64]:
+        """Number of updates of a cell's replicas at each measuring time."""
+        times = np.array(self.times, dtype=np.int64)
+        if self.study.measurement.unit == "updates":
+            return times
+        return np.ceil(times / cell.batch_size).astype(np.int64)
 
     def architecture(self, cell: Cell) -> Architecture:
         """The layers of a cell's teachers."""

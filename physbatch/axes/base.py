@@ -1,0 +1,33 @@
+"""What all study models share: they are frozen, strict, and refuse unknown fields."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["MAX_VALUES", "Finite", "Model", "PositiveInt", "SeedInt", "sorted_unique"]
+
+PositiveInt = Annotated[int, Field(gt=0, strict=True)]
+SeedInt = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+#: More grid points than anyone means to run; a mistyped step is refused before it fills memory.
+MAX_VALUES = 1_000_000
+
+
+class Model(BaseModel):
+    """Base of all study models: immutable, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def sorted_unique(values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    """The values in order; refused if there is none or one stands twice."""
+    if values is None:
+        return None
+    if len(values) == 0:
+        raise ValueError("needs at least one value")
+    if len(set(values)) != len(values):
+        raise ValueError("holds a value twice")
+    return tuple(sorted(values))

@@ -1,0 +1,103 @@
+"""Sizes, control values and other swept parameters."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from physbatch.axes.base import MAX_VALUES, Finite, Model, PositiveInt, sorted_unique
+
+__all__ = [
+    "Grid",
+]
+
+
+def _expand_range(value: object) -> object:
+    """Turn ``{start, stop, step}`` into the values it means, end included."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return [value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) != {"start", "stop", "step"}:
+        raise ValueError("a range needs exactly start, stop and step")
+    numbers: dict[str, float] = {}
+    for name, number in value.items():
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise ValueError(f"{name} of the range must be a number")
+        if not math.isfinite(number):
+            raise ValueError(f"{name} of the range must be finite")
+        numbers[name] = number
+    start, stop, step = numbers["start"], numbers["stop"], numbers["step"]
+    if step <= 0 or stop < start:
+        raise ValueError("a range needs step > 0 and stop >= start")
+    count = math.floor((stop - start) / step + 1e-9) + 1
+    if count > MAX_VALUES:
+        raise ValueError(f"the range holds {count} values, more than {MAX_VALUES}")
+    # Twelve digits: 10 + 7 * 0.1 must be the same control value as a typed 10.7.
+    values = [float(f"{start + index * step:.12g}") for index in range(count)]
+    whole = all(isinstance(number, int) for number in value.values())
+    return [int(number) for number in values] if whole else values
+
+
+BatchSize = Annotated[Finite, Field(ge=1, le=2**24)]
+
+
+class Grid(Model):
+    """Sizes, control values and other swept parameters; every combination is a cell."""
+
+    size: tuple[PositiveInt, ...]
+    batch_size: tuple[BatchSize, ...] | None = None
+    batch_ratio: tuple[Annotated[Finite, Field(gt=0)], ...] | None = None
+    degree: tuple[PositiveInt, ...] | None = None
+    initial_overlap: tuple[Annotated[Finite, Field(ge=-1, le=1)], ...] | None = None
+    temperature: tuple[Annotated[Finite, Field(gt=0)], ...] | None = None
+    learning_rate: tuple[Annotated[Finite, Field(gt=0)], ...] | None = None
+    pattern_count: tuple[PositiveInt, ...] | None = None
+    replicas: PositiveInt
+    replicas_per_graph: PositiveInt = 1
+
+    @field_validator(
+        "size",
+        "batch_size",
+        "batch_ratio",
+        "degree",
+        "initial_overlap",
+        "temperature",
+        "learning_rate",
+        "pattern_count",
+        mode="before",
+    )
+    @classmethod
+    def _range(cls, value: object) -> object:
+        return _expand_range(value)
+
+    @field_validator(
+        "size",
+        "batch_size",
+        "batch_ratio",
+        "degree",
+        "initial_overlap",
+        "temperature",
+        "learning_rate",
+        "pattern_count",
+    )
+    @classmethod
+    def _sorted(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return sorted_unique(value)
+
+    @model_validator(mode="after")
+    def _one_control(self) -> Self:
+        if (self.batch_size is None) == (self.batch_ratio is None):
+            raise ValueError("give exactly one of batch_size and batch_ratio (m = batch_ratio N)")
+        if self.batch_ratio is not None and self.batch_ratio[0] * self.size[0] < 1:
+            raise ValueError("batch_ratio times the smallest size is below 1 sample")
+        if self.replicas % self.replicas_per_graph:
+            raise ValueError("replicas must be a multiple of replicas_per_graph")
+        return self
+
+    @property
+    def control(self) -> str:
+        """Name of the control dimension."""
+        return "batch_size" if self.batch_size is not None else "batch_ratio"

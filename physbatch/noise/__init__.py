@@ -1,0 +1,1 @@
+"""Mini-batch noise: evidence, gradient covariance, noise scale, stability and optimum batch."""
