@@ -46,9 +46,11 @@ class Measurement(Model):
     """How long to run and what to measure when.
 
     `duration` counts sweeps (as many proposals as learnable weights) for discrete weights,
-    steps for SGD, or samples seen by SGD if `unit` says so (equal numbers of epochs at every
-    batch size: step k comes once k m samples are due). `success_fraction` is used for continuous weights: success means a
-    generalisation error below this fraction of a random student's.
+    steps for SGD, or samples seen by SGD if `unit` says so: equal numbers of epochs at every
+    batch size, where the state at time t is that after ceil(t/m) steps. `success_fraction` is
+    used for continuous weights: success means a generalisation error below this fraction of a
+    random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
+    loss of classifiers.
     """
 
     duration: Annotated[int, Field(gt=0, le=2**40, strict=True)]
@@ -56,6 +58,7 @@ class Measurement(Model):
     times: Times = LogTimes(kind="log")
     test_samples: Annotated[int, Field(gt=0, le=2**22, strict=True)] = 512
     success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
+    sharpness: bool = False
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy import linalg, optimize, special
 
 from physbatch.errors import AnalysisError
-from physbatch.noise.samples import Samples
+from physbatch.systems.samples import Samples
 
 __all__ = ["Evidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]
 

@@ -1,0 +1,97 @@
+"""Largest eigenvalue of the second derivative of a loss, for all replicas at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["largest_curvature"]
+
+_ITERATIONS = 24
+
+
+def largest_curvature(
+    loss: Callable[[Sequence[Tensor]], Tensor],
+    parameters: Sequence[Tensor],
+    *,
+    iterations: int = _ITERATIONS,
+) -> Tensor:
+    """Largest eigenvalue of the Hessian of each replica's loss, shape (replica,).
+
+    Lanczos iterations with full orthogonalisation; a product with the Hessian costs two
+    gradients (Pearlmutter, Neural Computation 6 (1994) 147, doi 10.1162/neco.1994.6.1.147).
+    The value is a Ritz value: never above the eigenvalue, and, for spectra with a few large
+    eigenvalues, as those of networks are, within 1e-3 of it after 24 iterations.
+
+    Parameters
+    ----------
+    loss : callable
+        Loss of each replica, shape (replica,), of the parameters; replicas do not interact.
+    parameters : sequence of Tensor, shape (replica, ...) each
+        Where to take the derivative.
+    iterations : int
+        Number of Lanczos vectors at most.
+
+    Examples
+    --------
+    >>> weights = torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=torch.float64)
+    >>> scale = torch.tensor([3.0, 5.0], dtype=torch.float64)
+    >>> largest_curvature(lambda held: (scale * held[0] ** 2).sum(dim=1) / 2, [weights])
+    tensor([5., 5.], dtype=torch.float64)
+    """
+    held = [one.detach().requires_grad_() for one in parameters]
+    replicas = len(held[0])
+    with torch.enable_grad():
+        slopes = torch.autograd.grad(loss(held).sum(), held, create_graph=True)
+    flat: Tensor = _flat(slopes)
+
+    def product(vector: Tensor) -> Tensor:
+        found = torch.autograd.grad((flat * vector).sum(), held, retain_graph=True)
+        return _flat(found).detach()
+
+    size = flat.shape[1]
+    vector = _start(size, flat)
+    basis: list[Tensor] = []
+    diagonal: list[Tensor] = []
+    beside: list[Tensor] = []
+    for step in range(min(iterations, size)):
+        basis.append(vector)
+        image = product(vector)
+        diagonal.append((image * vector).sum(dim=1))
+        # Twice, as one pass leaves what rounding put in.
+        stacked = torch.stack(basis, dim=1)
+        for _ in range(2):
+            shares = torch.einsum("rkn,rn->rk", stacked, image)
+            image = image - torch.einsum("rk,rkn->rn", shares, stacked)
+        length = image.norm(dim=1)
+        if step == min(iterations, size) - 1:
+            break
+        beside.append(length)
+        # An exhausted replica goes on with zeros: its further Ritz values are 0.
+        vector = (
+            image
+            / torch.where(length > 1e-12 * (1 + diagonal[0].abs()), length, torch.inf)[:, None]
+        )
+    matrix = torch.zeros(replicas, len(diagonal), len(diagonal), dtype=torch.float64)
+    for place, value in enumerate(diagonal):
+        matrix[:, place, place] = value.double().cpu()
+    for place, value in enumerate(beside):
+        matrix[:, place, place + 1] = matrix[:, place + 1, place] = value.double().cpu()
+    finite = torch.isfinite(matrix).flatten(1).all(dim=1)
+    matrix[~finite] = 0.0
+    top: Tensor = torch.linalg.eigvalsh(matrix)[:, -1]
+    return top.masked_fill(~finite, torch.nan)
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([one.flatten(1) for one in tensors], dim=1)
+
+
+def _start(size: int, like: Tensor) -> Tensor:
+    """A fixed vector without symmetry, the same for every replica, of length 1."""
+    places = torch.arange(1, size + 1, dtype=torch.float64)
+    values = torch.frac(places * 0.6180339887498949) - 0.5
+    start: Tensor = (values / values.norm()).to(like.device, like.dtype)
+    return start.expand(like.shape[0], -1)

@@ -1,0 +1,132 @@
+"""Data with planted answers for the estimators of batch noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from physbatch.exact.replicas import replica_axes, replica_dataset
+
+__all__ = ["optimum_batch_data", "stable_range_data"]
+
+
+def stable_range_data(
+    *,
+    amplitude: float = 0.5,
+    exponent: float = -0.8,
+    width: float = 0.15,
+    batch_sizes: Sequence[float] = (1, 2, 4, 8, 16, 32, 64),
+    learning_rates: Sequence[float] = tuple(np.geomspace(0.002, 2.0, 25)),
+    replicas: int = 40,
+    seed: int = 1,
+) -> xr.Dataset:
+    """Replicas that learn below eta_max = A m^b, with a logistic edge in ln eta.
+
+    P(success) = 1/(1 + exp((ln eta - ln eta_max)/width)).
+
+    Parameters
+    ----------
+    amplitude, exponent : float
+        A and b.
+    width : float
+        Width of the edge in ln eta.
+    batch_sizes, learning_rates : sequence of float
+        The grid.
+    replicas, seed : int
+        Number of replicas and seed.
+
+    Examples
+    --------
+    >>> stable_range_data(replicas=4)["success"].dims
+    ('size', 'learning_rate', 'batch_size', 'replica')
+    """
+    rng = np.random.default_rng(seed)
+    axes = replica_axes([100], batch_sizes, replicas, [1.0])
+    m = np.asarray(batch_sizes, dtype=np.float64)
+    columns = []
+    for rate in learning_rates:
+        distance = (math.log(rate) - np.log(amplitude * m**exponent)) / width
+        chance = 0.5 * (1 - np.tanh(distance / 2))
+        up = rng.random((1, len(m), replicas, 1)) < chance[None, :, None, None]
+        truth = {"planted_amplitude": amplitude, "planted_exponent": exponent}
+        columns.append(replica_dataset(axes, up.astype(np.float64), up, "stable range", "step", truth))
+    return _swept(columns, {"learning_rate": learning_rates})
+
+
+def optimum_batch_data(
+    *,
+    amplitude: float = 0.5,
+    rate_exponent: float = 1.0,
+    count_exponent: float = 1.0,
+    floor: float = 0.1,
+    curvature: float = 0.02,
+    skew: float = 0.0,
+    noise: float = 0.01,
+    batch_sizes: Sequence[float] = tuple(np.geomspace(1, 1024, 11)),
+    learning_rates: Sequence[float] = (0.1, 0.2, 0.4, 0.8),
+    pattern_counts: Sequence[int] = (200, 400),
+    replicas: int = 30,
+    seed: int = 1,
+) -> xr.Dataset:
+    """Generalisation errors with a minimum at B_opt = A eps^b P^a.
+
+    error = floor + curvature u^2 + skew u^3 + noise z, with u = ln(m/B_opt) and z normal.
+
+    Parameters
+    ----------
+    amplitude, rate_exponent, count_exponent : float
+        A, b and a.
+    floor, curvature, skew : float
+        Shape of the curve.
+    noise : float
+        Spread of the replicas.
+    batch_sizes, learning_rates, pattern_counts : sequence
+        The grid.
+    replicas, seed : int
+        Number of replicas and seed.
+
+    Examples
+    --------
+    >>> data = optimum_batch_data(noise=1e-9, replicas=2)
+    >>> curve = data["generalization_error"].isel(size=0, learning_rate=1, pattern_count=0, time=0)
+    >>> float(curve.mean("replica").idxmin("batch_size"))
+    16.0
+    """
+    rng = np.random.default_rng(seed)
+    axes = replica_axes([100], batch_sizes, replicas, [1.0])
+    ln_m = np.log(np.asarray(batch_sizes, dtype=np.float64))
+    columns = []
+    for rate in learning_rates:
+        for count in pattern_counts:
+            u = ln_m - math.log(amplitude * rate**rate_exponent * count**count_exponent)
+            mean = floor + curvature * u**2 + skew * u**3
+            spread = noise * rng.standard_normal((1, len(ln_m), replicas, 1))
+            error = mean[None, :, None, None] + spread
+            truth = {"planted_amplitude": amplitude}
+            columns.append(
+                replica_dataset(axes, 1 - 2 * error, error < floor, "optimum", "step", truth)
+            )
+    return _swept(columns, {"learning_rate": learning_rates, "pattern_count": pattern_counts})
+
+
+def _swept(columns: list[xr.Dataset], dims: dict[str, Sequence[float]]) -> xr.Dataset:
+    """One dataset from those of every grid point, in row-major order of `dims`."""
+    for name, values in reversed(dims.items()):
+        count = len(values)
+        columns = [
+            xr.concat(
+                columns[start : start + count],
+                dim=xr.Variable(name, np.asarray(values)),
+                data_vars="all",
+                coords="minimal",
+                compat="override",
+                join="exact",
+                combine_attrs="override",
+            )
+            for start in range(0, len(columns), count)
+        ]
+    (data,) = columns
+    return data.transpose("size", *dims, "batch_size", "replica", "time")

@@ -1,0 +1,170 @@
+"""The largest learning rate at which learning works, against the batch size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
+from physbatch.errors import AnalysisError
+from physbatch.scaling.exponents import ScalingFit, fit_law
+from physbatch.scaling.logistic import fit_logistic, parameter_covariance
+from physbatch.scaling.power_laws import law
+from physbatch.scaling.records import Record
+from physbatch.scaling.results import flag_names
+
+__all__ = ["StableRange", "stable_range"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StableRange(Record):
+    """Upper end of the range of learning rates, for each size and batch size.
+
+    Attributes
+    ----------
+    size, batch_size : ndarray, shape (n_curve,)
+        N and m.
+    learning_rate : ndarray, shape (n_curve,)
+        Where half of the replicas succeed; nan where the grid does not hold it.
+    stderr : ndarray, shape (n_curve,)
+        Its statistical error.
+    systematic : ndarray, shape (n_curve,)
+        Half the distance between grid points where success falls from all to none.
+    flags : tuple of str
+        ``above_grid`` (half of the replicas still succeed at the largest learning rate),
+        ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
+        falls from all to none between two neighbours: the grid sets the error).
+    """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
+    )
+
+    size: FloatArray
+    batch_size: FloatArray
+    learning_rate: FloatArray
+    stderr: FloatArray
+    systematic: FloatArray
+    flags: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        known = int(np.isfinite(self.learning_rate).sum())
+        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        return f"StableRange({known} of {self.size.size} thresholds){names}"
+
+    def fit(self, size: float | None = None) -> ScalingFit:
+        """Power law eta_max = A m^b at one size: b < 0 where the range shrinks with m.
+
+        Raises
+        ------
+        AnalysisError
+            If there are several sizes and none is named.
+        """
+        sizes = np.unique(self.size)
+        if size is None and sizes.size > 1:
+            raise AnalysisError(
+                f"{sizes.size} sizes", where="stable range", remedy="name one of them"
+            )
+        at = np.isclose(self.size, sizes[0] if size is None else size)
+        errors = np.hypot(self.stderr[at], self.systematic[at])
+        return fit_law(
+            self.batch_size[at],
+            self.learning_rate[at],
+            errors,
+            [law("power")],
+            quantity="eta_max",
+            variables=("m",),
+            scan=False,
+        )
+
+
+def stable_range(data: xr.Dataset) -> StableRange:
+    """Find where success is lost as the learning rate grows.
+
+    A replica succeeds if its generalisation error is acceptable at the end of the run (variable
+    ``success``); one that diverged does not. Beyond the learning rate with the most successes, a
+    logistic curve in ln eta is fitted by maximum likelihood; eta_max is where it crosses one
+    half. Learning rates that are too small to learn in the time of the run do not count.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema, swept over ``learning_rate`` and the batch size.
+
+    Raises
+    ------
+    AnalysisError
+        If ``learning_rate`` is not swept, or another parameter is.
+
+    References
+    ----------
+    Masters and Luschi, arXiv 1804.07612 (2018).
+    """
+    data = validate(data)
+    if data.sizes.get("learning_rate", 1) < 3:
+        raise AnalysisError(
+            "fewer than three learning rates",
+            where="stable range",
+            remedy="sweep grid.learning_rate",
+        )
+    control = control_dim(data)
+    others = set(data["success"].dims) - {"size", control, "learning_rate", "replica"}
+    for dim in others:
+        if data.sizes[dim] > 1:
+            raise AnalysisError(
+                f"dimension {dim!r} is swept",
+                where="stable range",
+                remedy=f"select one: isel({dim}=0)",
+            )
+    data = data.squeeze(others)
+    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
+    dims = ("size", control, "learning_rate", "replica")
+    status = data["status"].transpose(*dims).values
+    good = (data["success"].transpose(*dims).values == 1) & (status == STATUS_OK)
+    counted = status != STATUS_MISSING
+    m = control_values(data).values
+    rows, flags = [], []
+    for number, size in enumerate(data["size"].values):
+        for place in range(data.sizes[control]):
+            threshold, why = _upper_end(
+                np.log(rates), good[number, place].sum(axis=1), counted[number, place].sum(axis=1)
+            )
+            rows.append((float(size), float(m[number, place]), *threshold))
+            if why:
+                flags.append(f"{why} at N = {size:g}, m = {m[number, place]:g}")
+    columns = dict(zip(StableRange.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    return StableRange(flags=tuple(flags), **columns)
+
+
+def _upper_end(
+    ln_rate: FloatArray, successes: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]
+) -> tuple[tuple[float, float, float], str]:
+    """eta_max with statistical and systematic error, or why there is none."""
+    nothing = (math.nan, math.nan, math.nan)
+    measured = trials > 0
+    ln_rate, successes, trials = ln_rate[measured], successes[measured], trials[measured]
+    share = successes / trials if trials.size else np.empty(0)
+    if share.size == 0 or share.max() < 0.5:
+        return nothing, "never_learns: fewer than half of the replicas succeed anywhere"
+    top = int(np.flatnonzero(share == share.max())[-1])
+    if share[-1] >= 0.5:
+        return nothing, "above_grid: half of the replicas succeed at the largest learning rate"
+    x, k, n = ln_rate[top:], successes[top:], trials[top:]
+    fit = fit_logistic(x, k, n)
+    if bool(fit.converged[0]) and float(fit.width[0]) < 0:
+        covariance = parameter_covariance(x, n, float(fit.m_c[0]), float(fit.width[0]))
+        if np.all(np.isfinite(covariance)):
+            rate = math.exp(float(fit.m_c[0]))
+            return (rate, rate * math.sqrt(covariance[0, 0]), 0.0), ""
+    # Successes and failures do not overlap: the threshold lies between two neighbours.
+    low, high = float(x[k > 0][-1]), float(x[k < n][0])
+    rate, half = math.exp((low + high) / 2), abs(high - low) / 2
+    why = f"step: all succeed at {math.exp(low):.3g} and none at {math.exp(high):.3g}"
+    return (rate, 0.0, rate * half), why
