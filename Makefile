@@ -5,13 +5,14 @@ OUT ?= out/quickstart
 BIN := $(VENV)/bin
 PHYSBATCH := $(BIN)/physbatch
 
-.PHONY: help demo test test-long bench lint clean check-python
+.PHONY: help demo test test-long bench docs lint clean check-python
 
 help:
 	@echo "make demo       install, run the quickstart study, leave results in $(OUT)"
 	@echo "make test       install what the tests need and run all of them"
 	@echo "make test-long  also the full-size checks (hours)"
 	@echo "make bench      measure the kernels against their peers"
+	@echo "make docs       build the pages under docs/, running every block"
 	@echo "make lint       ruff and mypy --strict"
 
 check-python:
@@ -43,6 +44,9 @@ test-long: $(VENV)/.installed-tests
 
 bench: $(VENV)/.installed-tests
 	$(BIN)/python tests/benchmarks/flip_samples.py
+
+docs: $(VENV)/.installed-tests
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/.installed-tests
 	$(BIN)/ruff format --check .

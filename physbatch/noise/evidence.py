@@ -81,9 +81,9 @@ def regression_evidence(
     """Evidence of Bayesian linear regression.
 
     y = X w + noise of variance s2, prior w ~ N(0, 1/lambda). With the cost
-    C(w) = |y - X w|^2 / (2 s2) + lambda |w|^2 / 2,
+    ``C(w) = |y - X w|^2 / (2 s2) + lambda |w|^2 / 2``,
 
-        ln P(y | X) = -C(w0) - 1/2 sum_i ln(lambda_i / lambda) - (P/2) ln(2 pi s2),
+        ln P(y given X) = -C(w0) - 1/2 sum_i ln(lambda_i / lambda) - (P/2) ln(2 pi s2),
 
     which is exact, as C is quadratic.
 
@@ -158,7 +158,7 @@ def gaussian_evidence(
 def logistic_evidence(samples: Samples, *, regularisation: float) -> Evidence:
     """Evidence of logistic regression, by Laplace's method around the best weights.
 
-    C(w) = -sum_mu ln p(label_mu | x_mu, w) + lambda |w|^2 / 2 with p the logistic function
+    ``C(w) = -sum_mu ln p(label_mu | x_mu, w) + lambda |w|^2 / 2`` with p the logistic function
     for two classes (N weights) and the softmax for more (N weights for each class). To
     leading order ln evidence = -[C(w0) + 1/2 sum_i ln(lambda_i / lambda)]; the null model
     gives every class the same chance, ln evidence = -P ln(classes).

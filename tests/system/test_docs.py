@@ -1,0 +1,58 @@
+"""The documentation builds without a warning, and every block in it runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def test_documentation_builds(tmp_path: Path) -> None:
+    for name in ("sphinx", "myst_nb", "numpydoc", "furo"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"component missing: {name}")
+    target = str(tmp_path / "html")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "docs", target],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tutorial = (tmp_path / "html" / "tutorial.html").read_text("utf-8")
+    assert "even number of binary terms" in tutorial  # what the last block prints
+    assert "sparse-vector" in tutorial
+
+
+def documented_commands() -> list[str]:
+    """Every line `physbatch ...` in the blocks of the pages and the README."""
+    found = set()
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        text = page.read_text("utf-8")
+        blocks = re.findall(r"^```sh\n(.*?)^```|^((?:    physbatch .*\n)+)", text, re.S | re.M)
+        lines = "\n".join("".join(block) for block in blocks).replace("\\\n", " ").splitlines()
+        found.update(line.split(" #")[0].strip() for line in lines)
+    return sorted(line for line in found if line.startswith("physbatch ") and "..." not in line)
+
+
+@pytest.mark.parametrize("line", documented_commands())
+def test_documented_command_is_understood(line: str) -> None:
+    """Its words name a command, and options that this command has."""
+    from physbatch.cli import app
+
+    for command in line.split(";"):
+        words = shlex.split(command)[1:]
+        app.parse_args(words, exit_on_error=False, print_error=False)
+
+
+def test_there_are_documented_commands() -> None:
+    assert len(documented_commands()) >= 15
