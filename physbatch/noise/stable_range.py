@@ -36,11 +36,11 @@ class StableRange(Record):
     stderr : ndarray, shape (n_curve,)
         Its statistical error.
     systematic : ndarray, shape (n_curve,)
-        Half the distance between grid points where success falls from all to none.
+        Half the distance between the grid points where success falls too fast to be fitted.
     flags : tuple of str
         ``above_grid`` (half of the replicas still succeed at the largest learning rate),
         ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
-        falls from all to none between two neighbours: the grid sets the error).
+        falls too fast for the grid, which then sets the error).
     """
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
@@ -163,8 +163,9 @@ def _upper_end(
         if np.all(np.isfinite(covariance)):
             rate = math.exp(float(fit.m_c[0]))
             return (rate, rate * math.sqrt(covariance[0, 0]), 0.0), ""
-    # Successes and failures do not overlap: the threshold lies between two neighbours.
-    low, high = float(x[k > 0][-1]), float(x[k < n][0])
-    rate, half = math.exp((low + high) / 2), abs(high - low) / 2
-    why = f"step: all succeed at {math.exp(low):.3g} and none at {math.exp(high):.3g}"
+    # Too few mixed outcomes for a curve: the threshold lies between two neighbours.
+    above = int(np.flatnonzero(2 * k < n)[0])
+    low, high = float(x[above - 1]), float(x[above])
+    rate, half = math.exp((low + high) / 2), (high - low) / 2
+    why = f"step: most succeed at {math.exp(low):.3g} and fail at {math.exp(high):.3g}"
     return (rate, 0.0, rate * half), why

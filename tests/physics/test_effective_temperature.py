@@ -1,0 +1,110 @@
+"""Mini-batch noise as a temperature: exact acceptance, planted temperatures."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physbatch.errors import AnalysisError
+from physbatch.exact.replicas import replica_axes, replica_dataset
+from physbatch.noise.effective_temperature import batch_acceptance, effective_temperature
+
+
+@pytest.mark.parametrize("ties", ["accept", "reject"])
+@pytest.mark.parametrize(("wrong", "right", "patterns", "size"), [(2, 1, 6, 3), (3, 3, 8, 4)])
+def test_acceptance_by_enumeration(
+    wrong: int, right: int, patterns: int, size: int, ties: str
+) -> None:
+    """All batches of a small set, counted one by one."""
+    change = [1] * wrong + [-1] * right + [0] * (patterns - wrong - right)
+    sums = [sum(batch) for batch in itertools.combinations(change, size)]
+    kept = [one <= 0 if ties == "accept" else one < 0 for one in sums]
+    found = batch_acceptance(wrong, right, patterns, size, ties=ties)  # type: ignore[arg-type]
+    assert found == pytest.approx(np.mean(kept), abs=1e-12)
+
+
+def test_acceptance_is_no_function_of_the_energy_alone() -> None:
+    """The same total change, 1, through 1 or through 21 changed patterns."""
+    few = batch_acceptance(1, 0, 100, 20)
+    many = batch_acceptance(11, 10, 100, 20)
+    assert few == pytest.approx(0.8)
+    assert abs(few - many) > 0.1
+    assert batch_acceptance(3, 2, 50, 50) == 0.0
+    assert batch_acceptance(2, 3, 50, 50) == 1.0
+    with pytest.raises(AnalysisError, match="60 \\+ 60 changed patterns of 100"):
+        batch_acceptance(60, 60, 100, 5)
+
+
+def planted(
+    control: list[float], temperature: np.ndarray, seed: int, shift: float = 0.0
+) -> xr.Dataset:
+    """Stationary states at temperature T: E = T/(1 + T), q = exp(-T - shift), with noise."""
+    rng = np.random.default_rng(seed)
+    axes = replica_axes([50], control, 40, [1.0, 10.0, 20.0, 30.0])
+    shape = (1, len(control), 40, 4)
+    overlap = np.exp(-temperature - shift)[None, :, None, None] + 0.03 * rng.standard_normal(shape)
+    data = replica_dataset(axes, overlap, overlap > 2, "temperature", "sweep", {})
+    energy = (temperature / (1 + temperature))[None, :, None, None]
+    error = energy + 0.03 * rng.standard_normal(shape)
+    data["training_error"] = (data["overlap"].dims, error)
+    return data
+
+
+def thermal(seed: int) -> xr.Dataset:
+    temperature = np.geomspace(0.1, 4.0, 16)
+    data = planted(list(np.arange(1.0, 17.0)), temperature, seed)
+    coordinates = data["batch_size"].values * 0 + temperature
+    held = data.rename(batch_size="temperature").assign_coords(temperature=coordinates)
+    held = held.expand_dims(batch_size=[64.0], axis=2)
+    return held.drop_vars("batch_size").assign_coords(batch_size=[64.0])
+
+
+def test_planted_temperatures_are_found() -> None:
+    """z over 40 seeds: mean 0 and spread 1; interpolation of 16 points costs below 0.2 %."""
+    truth = np.array([2.0, 1.0, 0.5])
+    z = []
+    for seed in range(40):
+        found = effective_temperature(
+            planted([4.0, 8.0, 16.0], truth, seed), thermal(1000 + seed), after=5, resamples=60
+        )
+        assert found.flags == ()
+        z.append(
+            np.stack(
+                [
+                    (found.from_energy - truth) / found.from_energy_stderr,
+                    (found.from_overlap - truth) / found.from_overlap_stderr,
+                    found.difference,
+                ]
+            )
+        )
+    scores = np.array(z)
+    assert abs(scores[:, :2].mean()) < 0.35
+    assert 0.8 < scores[:, :2].std() < 1.25
+    assert abs(scores[:, 2].mean()) < 0.5
+    assert 0.7 < scores[:, 2].std() < 1.35
+
+
+def test_a_state_without_a_temperature_is_called_so() -> None:
+    truth = np.array([1.0])
+    found = effective_temperature(
+        planted([8.0], truth, 1, shift=0.4), thermal(2), after=5, resamples=60
+    )
+    assert found.flags[0].startswith("inconsistent")
+    assert abs(found.difference[0]) > 4
+    hot = effective_temperature(planted([8.0], np.array([9.0]), 1), thermal(2), after=5)
+    assert math.isnan(hot.from_energy[0])
+    assert "outside" in hot.flags[0]
+
+
+def test_wrong_data_are_refused() -> None:
+    good = planted([8.0], np.array([1.0]), 1)
+    with pytest.raises(AnalysisError, match="no training_error"):
+        effective_temperature(good.drop_vars("training_error"), thermal(1), after=5)
+    with pytest.raises(AnalysisError, match="no time after 99"):
+        effective_temperature(good, thermal(1), after=99)
+    with pytest.raises(AnalysisError, match="not over temperature alone"):
+        effective_temperature(good, good, after=5)
