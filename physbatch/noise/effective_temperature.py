@@ -79,7 +79,9 @@ def batch_acceptance(
         )
     if not 1 <= batch_size <= patterns:
         raise AnalysisError(f"batch size {batch_size} of {patterns}", where="batch_acceptance")
-    spoilt = np.arange(min(newly_wrong, batch_size) + 1)
+    # A batch that is nearly the whole set cannot miss all of them.
+    fewest = max(0, batch_size - (patterns - newly_wrong))
+    spoilt = np.arange(fewest, min(newly_wrong, batch_size) + 1)
     chance = stats.hypergeom.pmf(spoilt, patterns, newly_wrong, batch_size)
     least = spoilt if ties == "accept" else spoilt + 1
     mended = stats.hypergeom.sf(least - 1, patterns - newly_wrong, newly_right, batch_size - spoilt)
