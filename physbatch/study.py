@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -26,6 +27,7 @@ from physbatch.axes import (
     DenseStudent,
     DenseWiring,
     Dynamics,
+    GaussianInputs,
     Greedy,
     Grid,
     Measurement,
@@ -38,6 +40,7 @@ from physbatch.axes import (
     System,
     TreeWiring,
 )
+from physbatch.axes.projection import projected_problems
 from physbatch.errors import StudyError
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 
@@ -89,13 +92,93 @@ class Study(Model):
             raise ValueError(f"dynamics {self.dynamics.kind!r} needs discrete weights; use sgd")
         if self.measurement.unit == "samples" and self.dynamics.kind != "sgd":
             raise ValueError("measurement.unit 'samples' is for sgd; discrete weights count sweeps")
-        if isinstance(self.system.inputs, SampleInputs):
+        inputs = self.system.inputs
+        if (
+            isinstance(inputs, GaussianInputs)
+            and inputs.label_noise
+            and self.dynamics.kind != "sgd"
+        ):
+            raise ValueError(
+                "label_noise of fresh inputs is for sgd; discrete weights need inputs 'patterns'"
+            )
+        if isinstance(inputs, SampleInputs):
             self._check_classifier()
             return self
+        if isinstance(self.dynamics, SGD):
+            self._check_gradient_descent(self.dynamics)
+            self._check_projected(self.dynamics)
+        else:
+            self._check_discrete()
         for size in self.grid.size:
             for degree in self.degrees or (None,):
                 self.student_architecture(size, degree)
         return self
+
+    def _check_discrete(self) -> None:
+        """What only discrete weights ask for."""
+        grid, inputs = self.grid, self.system.inputs
+        if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
+            raise ValueError("grid.initial_overlap of ternary weights must not be negative")
+        if not isinstance(inputs, PatternInputs):
+            return
+        fewest = min(grid.pattern_count or (inputs.count or 0,))
+        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
+        if largest > fewest:
+            raise ValueError(
+                f"a batch of {largest:g} distinct patterns needs as many, but there are {fewest}; "
+                "make batches smaller or the pattern count larger"
+            )
+
+    def _check_projected(self, dynamics: SGD) -> None:
+        """The overlaps must be a Markov chain of their own."""
+        if dynamics.engine != "projected":
+            return
+        problems = projected_problems(self.system, dynamics, self.grid.size)
+        if problems:
+            raise ValueError(
+                f"projected dynamics is not exact for {', '.join(problems)}; use engine 'direct'"
+            )
+
+    def _check_gradient_descent(self, dynamics: SGD) -> None:
+        """What only continuous weights ask for."""
+        system, grid = self.system, self.grid
+        finite_set = isinstance(system.inputs, PatternInputs)
+        if finite_set and dynamics.sampling == "one-pass":
+            raise ValueError(
+                "patterns are a finite set; set dynamics.sampling to with-replacement or "
+                "without-replacement"
+            )
+        if not finite_set and dynamics.sampling != "one-pass":
+            raise ValueError(
+                f"sampling {dynamics.sampling!r} needs a finite set; set inputs.kind to patterns"
+            )
+        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
+        counts = grid.pattern_count or (getattr(system.inputs, "count", None) or math.inf,)
+        if dynamics.sampling == "without-replacement" and math.ceil(largest) > min(counts):
+            raise ValueError(
+                f"a batch of {largest:g} distinct patterns needs as many, but there are "
+                f"{min(counts)}; make batches smaller or the pattern count larger"
+            )
+        relu_outputs = system.activation == "relu" and system.readout == "activated"
+        if dynamics.loss == "logistic" and relu_outputs:
+            raise ValueError(
+                "relu outputs have one sign only, so the logistic loss has nothing to tell apart; "
+                "use readout 'linear'"
+            )
+        committee = system.wiring.kind == "dense" and system.learned_layers == "first"
+        if committee and system.depth > 1 and (system.depth, system.output) != (2, "scalar"):
+            raise ValueError(
+                "the fixed upper weights of a dense network are all +1, which makes its outputs "
+                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
+            )
+        if system.teacher_vectors == "orthogonal":
+            for size in grid.size:
+                units = self.architecture(size, None).layers[0].units
+                if units > size:
+                    raise ValueError(
+                        f"{units} orthogonal teacher_vectors do not fit into size {size}; set "
+                        "wiring.hidden_units"
+                    )
 
     def _check_classifier(self) -> None:
         """Samples are a finite set: batches are drawn from it, whole ones."""
@@ -168,6 +251,7 @@ class Study(Model):
             output=self.system.output,
             learned_layers=self.system.learned_layers,
             odd_fan_in=self.system.activation == "sign",
+            continuous_inputs=self.system.gaussian_inputs,
         )
 
     def student_architecture(self, size: int, degree: int | None) -> Architecture:
@@ -180,7 +264,12 @@ class Study(Model):
             teacher = dataclasses.replace(teacher, learned="all")
         # A ternary unit may leave terms out, so its field can be zero whatever it reads.
         odd = self.system.activation == "sign" and self.system.weights == "binary"
-        layers = dense_student(teacher, student.hidden_units, odd_fan_in=odd)
+        layers = dense_student(
+            teacher,
+            student.hidden_units,
+            odd_fan_in=odd,
+            continuous_inputs=self.system.gaussian_inputs,
+        )
         return dataclasses.replace(layers, learned=self.system.learned_layers)
 
     @property

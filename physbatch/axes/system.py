@@ -30,9 +30,10 @@ class BinaryInputs(Model):
 
 
 class GaussianInputs(Model):
-    """x ~ N(0, I_N), fresh for every batch."""
+    """x ~ N(0, I_N), fresh for every batch; `label_noise` is a variance added to y*."""
 
     kind: Literal["gaussian"]
+    label_noise: Annotated[Finite, Field(ge=0)] = 0.0
 
 
 class PatternInputs(Model):
