@@ -25,8 +25,14 @@ from dataclasses import dataclass
 __all__ = [
     "KIND_ACCEPT",
     "KIND_BATCH",
+    "KIND_GAUSSIAN",
     "KIND_INPUTS",
+    "KIND_LABEL",
     "KIND_PROPOSAL",
+    "KIND_SELECT",
+    "KIND_FACTOR_CHI",
+    "KIND_FACTOR_NORMAL",
+    "KIND_FIELD",
     "StreamKeys",
     "stream_key",
     "stream_keys",
@@ -36,8 +42,21 @@ KIND_INPUTS = 0
 KIND_BATCH = 1
 KIND_PROPOSAL = 2
 KIND_ACCEPT = 3
+#: Gaussian inputs.
+KIND_GAUSSIAN = 4
+#: Which labels of a pattern set are flipped.
+KIND_LABEL = 5
+#: Which patterns of a set make up a batch.
+KIND_SELECT = 6
+#: Gaussian fields of the samples of a batch, in projected dynamics.
+KIND_FIELD = 16
+#: Off-diagonal and diagonal elements of the factor of a Wishart matrix (Bartlett).
+KIND_FACTOR_NORMAL = 17
+KIND_FACTOR_CHI = 18
 
-PURPOSES = ("wiring", "teacher", "start", "dynamics", "test")
+PURPOSES = ("wiring", "teacher", "start", "dynamics", "test", "patterns")
+#: Test inputs follow the seed of the dynamics; a pattern set is disorder, like its teacher.
+_SEED_OF = {"test": "dynamics", "patterns": "teacher"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,7 @@ class StreamKeys:
     start: int
     dynamics: int
     test: int
+    patterns: int
 
 
 def stream_key(purpose: str, seed: int, identity: str) -> int:
@@ -68,12 +88,13 @@ def stream_key(purpose: str, seed: int, identity: str) -> int:
 
 
 def stream_keys(seeds: dict[str, int], identity: str) -> StreamKeys:
-    """The keys of all purposes; `test` inputs follow the seed of the dynamics."""
+    """The keys of all purposes.
+
+    `test` inputs follow the seed of the dynamics, `patterns` that of the teacher.
+    """
     return StreamKeys(
         **{
-            purpose: stream_key(
-                purpose, seeds["dynamics" if purpose == "test" else purpose], identity
-            )
+            purpose: stream_key(purpose, seeds[_SEED_OF.get(purpose, purpose)], identity)
             for purpose in PURPOSES
         }
     )

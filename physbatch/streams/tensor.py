@@ -6,10 +6,12 @@ and an arithmetic shift followed by a mask gives the right high word.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-__all__ = ["bounded", "philox"]
+__all__ = ["bounded", "normals", "philox"]
 
 _M0 = 0xD2511F53
 _M1 = 0xCD9E8D57
@@ -49,3 +51,15 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: int) -> Tensor:
 def bounded(number: Tensor, bound: int) -> Tensor:
     """Map 32-bit numbers to 0 ... bound - 1 by multiply-and-shift (bound below 2^31)."""
     return (number * bound) >> 32
+
+
+def normals(numbers: Tensor) -> Tensor:
+    """Standard normal numbers as float64, one for each 32-bit number.
+
+    Box and Muller's transform of neighbouring pairs, as in `physbatch.streams.normals` but for
+    the last digits of the logarithm and the cosine; the last dimension has even length.
+    """
+    first, second = numbers[..., 0::2].double(), numbers[..., 1::2].double()
+    radius = torch.sqrt(-2 * torch.log((first + 0.5) * 2.0**-32))
+    angle = 2 * math.pi * 2.0**-32 * (second + 0.5) - math.pi / 4
+    return torch.stack((radius * torch.cos(angle), radius * torch.sin(angle)), dim=-1).flatten(-2)

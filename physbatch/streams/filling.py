@@ -1,0 +1,180 @@
+"""Flat arrays of random numbers from the counter-based streams, compiled for the CPU.
+
+`physbatch.streams.keys` says what key, kind, index and replica address; all are uint64 here.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+import physbatch.streams.compiled
+import physbatch.streams.elementary
+import physbatch.streams.normals
+from physbatch.streams.compiled import bounded, philox
+from physbatch.streams.normals import normal_pair
+
+__all__ = [
+    "draw_numbers",
+    "draw_permutation",
+    "fill_normals",
+    "fill_signs",
+    "normal_rows",
+    "source_hash",
+]
+
+_32 = np.uint64(32)
+_8 = np.uint64(8)
+_ONE = np.uint64(1)
+_LOW = np.uint64(0xFFFFFFFF)
+#: Pairs of normal numbers that are made together, in the nearest cache.
+_PAIRS = 256
+
+
+@numba.njit(error_model="numpy")
+def _raw_pairs(first, second, start, count, low, high, replica, key):
+    """The words of `count` pairs from block `start` on, two pairs a block."""
+    for block in range((count + 1) // 2):
+        x0, x1, x2, x3 = philox(np.uint64(start + block), low, high, replica, key)
+        first[2 * block] = x0
+        second[2 * block] = x1
+        first[2 * block + 1] = x2
+        second[2 * block + 1] = x3
+
+
+@numba.njit(error_model="numpy")
+def _transform(first, second, one, other):
+    for j in range(first.shape[0]):
+        a, b = normal_pair(first[j], second[j])
+        one[j] = a
+        other[j] = b
+
+
+@numba.njit(error_model="numpy")
+def fill_normals(out, first, count, key, kind, index, replica):
+    """Normal numbers `first` ... of an index into the front of a flat array.
+
+    `first` is a multiple of four. Words, pairs and numbers each have a loop of their own, so
+    that all of them run in vector registers.
+    """
+    low = index & _LOW
+    high = kind | ((index >> _32) << _8)
+    words = np.empty((2, _PAIRS), dtype=np.uint64)
+    pairs = np.empty((2, _PAIRS), dtype=np.float64)
+    for begin in range(0, (count + 1) // 2, _PAIRS):
+        number = min(_PAIRS, (count + 1) // 2 - begin)
+        start = (first + 2 * begin) // 4
+        _raw_pairs(words[0], words[1], start, number, low, high, replica, key)
+        _transform(words[0, :number], words[1, :number], pairs[0], pairs[1])
+        whole = min(number, (count - 2 * begin) // 2)
+        for j in range(whole):
+            out[2 * (begin + j)] = pairs[0, j]
+            out[2 * (begin + j) + 1] = pairs[1, j]
+        if whole < number:
+            out[count - 1] = pairs[0, whole]
+
+
+@numba.njit
+def fill_signs(out, first, count, key, kind, index, replica):
+    """Random signs: bit b of the 32-bit number w is sign 32 w + b, a set bit stands for -1.
+
+    `first` is a multiple of 128.
+    """
+    low = index & _LOW
+    high = kind | ((index >> _32) << _8)
+    for block in range((count + 127) // 128):
+        words = philox(np.uint64(first // 128 + block), low, high, replica, key)
+        for w in range(4):
+            word = words[w]
+            start = 128 * block + 32 * w
+            for b in range(min(32, count - start)):
+                out[start + b] = 1.0 - 2.0 * np.float64((word >> np.uint64(b)) & _ONE)
+
+
+@numba.njit
+def draw_numbers(out, first, count, key, kind, index, replica):
+    """32-bit numbers `first` ... of an index; `first` is a multiple of four."""
+    low = index & _LOW
+    high = kind | ((index >> _32) << _8)
+    for block in range((count + 3) // 4):
+        words = philox(np.uint64(first // 4 + block), low, high, replica, key)
+        for w in range(min(4, count - 4 * block)):
+            out[4 * block + w] = words[w]
+
+
+@numba.njit
+def draw_permutation(order, numbers, key, kind, index, replica):
+    """A random permutation of 0 ... P - 1 (Fisher and Yates); `numbers` is scratch."""
+    count = order.shape[0]
+    draw_numbers(numbers, 0, count, key, kind, index, replica)
+    for i in range(count):
+        order[i] = i
+    for i in range(count - 1, 0, -1):
+        j = np.int64(bounded(numbers[i], np.uint64(i + 1)))
+        kept = order[i]
+        order[i] = order[j]
+        order[j] = kept
+
+
+def source_hash() -> int:
+    """Hash of the source of all compiled code, so that the disk cache follows every module."""
+    digest = hashlib.sha256()
+    modules = (physbatch.streams.compiled, physbatch.streams.elementary, physbatch.streams.normals)
+    for name in (__file__, *(str(module.__file__) for module in modules)):
+        digest.update(Path(name).read_bytes())
+    return int.from_bytes(digest.digest()[:7], "little")
+
+
+@functools.cache
+def _make_normal_rows(version: int) -> Callable[..., Any]:
+    @numba.njit(cache=True, nogil=True)
+    def fill(out, key, kind, index, first_replica):
+        _ = version
+        for row in range(out.shape[0]):
+            fill_normals(
+                out[row], 0, out.shape[1], key, kind, index, np.uint64(first_replica + row)
+            )
+
+    return fill
+
+
+def normal_rows(
+    key: int, kind: int, index: int, first_replica: int, replicas: int, count: int
+) -> npt.NDArray[np.float64]:
+    """Standard normal numbers of some replicas, shape (replicas, count).
+
+    Box and Muller's transform of pairs of 32-bit numbers; replica r has the same numbers in
+    every range that holds it. `physbatch.streams.tensor.normals` gives them on any device, up
+    to the last digits.
+
+    Parameters
+    ----------
+    key : int
+        64-bit key of the stream.
+    kind, index : int
+        What the numbers are for, and which step, batch or layer.
+    first_replica, replicas : int
+        The range of replicas.
+    count : int
+        How many numbers each replica gets.
+
+    References
+    ----------
+    Box and Muller, Ann. Math. Statist. 29 (1958) 610, doi 10.1214/aoms/1177706645.
+
+    Examples
+    --------
+    >>> normal_rows(1, 0, 0, first_replica=5, replicas=2, count=3).shape
+    (2, 3)
+    """
+    out = np.empty((replicas, count), dtype=np.float64)
+    fill = _make_normal_rows(source_hash())
+    fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
+    return out
