@@ -13,7 +13,7 @@ from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
-__all__ = ["kernel_shape", "run_bitsliced", "words_for"]
+__all__ = ["advance", "kernel_shape", "not_begun", "run_bitsliced", "words_for"]
 
 
 def words_for(largest_batch: int) -> int:
@@ -47,11 +47,16 @@ def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
     Trajectory
         Equal, integer by integer, to that of `run_definition`.
     """
-    layers = system.architecture.layers
-    kernel = make_kernel(*kernel_shape(system.architecture, run.batch), source_hash())
+    out = not_begun(system, run)
+    advance(system, run, out, 0, run.duration + 1)
+    return out
+
+
+def not_begun(system: BinarySystem, run: CellRun) -> Trajectory:
+    """The trajectory of one cell at time 0, before anything is measured."""
     replicas = system.teacher.shape[0]
     shape = (replicas, len(run.times))
-    out = Trajectory(
+    return Trajectory(
         path_sum=np.zeros(shape, dtype=np.int64),
         batch_wrong=np.zeros(shape, dtype=np.int64),
         batch_bits=np.zeros(shape, dtype=np.int64),
@@ -59,6 +64,27 @@ def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
         first_passage=np.zeros(replicas, dtype=np.int64),
         student=system.student.copy(),
     )
+
+
+def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pause: int) -> None:
+    """Go on with a trajectory in place, from time `start` to time `pause`.
+
+    The state of a cell at time t is its `Trajectory` so far: random numbers are addressed by
+    sweep, and the batch that the student saw last is drawn again. In pieces or in one go,
+    the integers are the same.
+
+    Parameters
+    ----------
+    system, run
+        As for `run_bitsliced`.
+    out : Trajectory
+        Holds everything before time `start`; overwritten.
+    start, pause : int
+        Times in sweeps. What is due at `start` is measured, what is due at `pause` is not;
+        `run.duration + 1` goes to the end.
+    """
+    layers = system.architecture.layers
+    kernel = make_kernel(*kernel_shape(system.architecture, run.batch), source_hash())
     kernel(
         system.sources,
         system.teacher,
@@ -78,10 +104,11 @@ def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
         np.uint64(run.dynamics_key),
         np.uint64(run.test_key),
         run.first_replica,
+        start,
+        pause,
         out.path_sum,
         out.batch_wrong,
         out.batch_bits,
         out.test_wrong,
         out.first_passage,
     )
-    return out

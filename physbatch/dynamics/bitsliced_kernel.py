@@ -51,6 +51,7 @@ def _offset_for(fan_in: int) -> int:
     return int(2 ** (planes_for(fan_in) - 1)) - (fan_in + 1) // 2
 
 
+@functools.cache
 def source_hash() -> int:
     """Hash of the source of all compiled code.
 
@@ -109,6 +110,8 @@ def make_kernel(
         dynamics_key,
         test_key,
         first_replica,
+        start,
+        pause,
         path_sums,
         batch_wrong,
         batch_bits,
@@ -158,6 +161,10 @@ def make_kernel(
         last_threshold = acceptance.shape[0] - 1
 
         for row in range(teacher.shape[0]):
+            if start == 0:
+                first_passage[row] = -1
+            elif absorbing and first_passage[row] >= 0:
+                continue  # what is left of this row is written
             replica = np.uint64(first_replica + row)
             truth = teacher[row]
             weights = student[row]
@@ -176,13 +183,19 @@ def make_kernel(
             )
             if depth > 2:
                 index_edges(sources[row], fan_ins, unit_counts, unit_of, out_begin, out_edge)
-            first_passage[row] = -1
             measured = 0
+            while measured < times.shape[0] and times[measured] < start:
+                measured += 1
             count = np.int64(0)
-            for sweep in range(duration + 1):
-                # --- measure at time `sweep`; at time 0 on the first batch, before any move
-                if sweep == 0:
-                    count = draw_count(floor, threshold, dynamics_key, ZERO, replica)
+            for sweep in range(start, duration + 1):
+                if sweep == pause:
+                    break
+                # --- measure at time `sweep`, on the batch last drawn; at time 0 on the first
+                # batch, before any move
+                if sweep == start:
+                    drawn = sweep * learnable if each_proposal else sweep
+                    index = np.uint64(max(drawn - 1, 0))
+                    count = draw_count(floor, threshold, dynamics_key, index, replica)
                     draw_batch(
                         state,
                         raw,
@@ -196,7 +209,7 @@ def make_kernel(
                         size,
                         count,
                         dynamics_key,
-                        ZERO,
+                        index,
                         replica,
                     )
                 wrong = mistakes(state, valid, base_of, last_first, last_planes, words)

@@ -6,15 +6,14 @@ replicas at once, on any device. Fast engines are tested equal to this one, bit 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from physbatch.dynamics.cell_streams import CellStreams
 from physbatch.dynamics.rules import CellRun, Trajectory
-from physbatch.streams.keys import KIND_ACCEPT, KIND_BATCH, KIND_INPUTS, KIND_PROPOSAL
-from physbatch.streams.tensor import bounded, philox
+from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
+from physbatch.streams.tensor import bounded
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
@@ -64,39 +63,6 @@ def path_sums(architecture: Architecture, sources: Tensor, agreement: Tensor) ->
     return values.sum(dim=1)
 
 
-class _Streams:
-    """The random numbers of a cell, addressed as the kernels address them."""
-
-    def __init__(self, run: CellRun, replicas: int, size: int, device: torch.device) -> None:
-        self.run = run
-        self.size = size
-        self.device = device
-        first = run.first_replica
-        self.replica = torch.arange(first, first + replicas, device=device)[:, None]
-
-    def numbers(self, key: int, kind: int, index: int, count: int) -> Tensor:
-        """The first `count` 32-bit numbers of an index, shape (replica, count)."""
-        blocks = torch.arange(math.ceil(count / 4), device=self.device)[None, :]
-        low = torch.tensor(index & 0xFFFFFFFF, device=self.device)
-        high = torch.tensor(kind | ((index >> 32) << 8), device=self.device)
-        return philox(blocks, low, high, self.replica, key).flatten(1)[:, :count]
-
-    def inputs(self, key: int, index: int, samples: int) -> Tensor:
-        """Inputs +-1, shape (replica, sample, N); bit s of word w is sample 64 w + s."""
-        words = math.ceil(samples / 64)
-        numbers = self.numbers(key, KIND_INPUTS, index, 2 * words * self.size)
-        halves = numbers.reshape(-1, words, self.size, 2)
-        sample = torch.arange(samples, device=self.device)
-        packed = halves[:, sample // 64, :, sample % 64 // 32].transpose(0, 1)
-        bits: Tensor = (packed >> (sample % 32)[:, None]) & 1
-        return 1 - 2 * bits
-
-    def batch_count(self, index: int) -> Tensor:
-        """Number of samples in each replica's batch, shape (replica,)."""
-        number = self.numbers(self.run.dynamics_key, KIND_BATCH, index, 1)[:, 0]
-        return self.run.batch.floor + (number < self.run.batch.threshold).long()
-
-
 def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> Trajectory:
     """Simulate the replicas of one cell; arguments and result as for `run_bitsliced`.
 
@@ -112,7 +78,11 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
     acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(place)
     replicas = student.shape[0]
     rows = torch.arange(replicas, device=place)
-    streams = _Streams(run, replicas, architecture.size, place)
+    streams = CellStreams(run.first_replica, replicas, architecture.size, place)
+    # Replicas of one graph share the proposed positions, which come from the graph's stream.
+    graph = torch.arange(run.first_replica, run.first_replica + replicas) // run.replicas_per_graph
+    graph_row = (graph - graph[0]).to(place)
+    graph_streams = CellStreams(int(graph[0]), int(graph_row[-1]) + 1, architecture.size, place)
 
     def wrong_bits(weights: Tensor, inputs: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
         outputs = forward(architecture, sources, weights, inputs)
@@ -121,14 +91,15 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
         return (wrong_by_sample * in_batch).sum(dim=1)
 
     def draw_batch(index: int) -> tuple[Tensor, Tensor, Tensor]:
-        inputs = streams.inputs(run.dynamics_key, index, run.batch.largest)
-        return inputs, forward(architecture, sources, teacher, inputs), streams.batch_count(index)
+        inputs = streams.binary_inputs(run.dynamics_key, index, run.batch.largest)
+        counts = streams.batch_count(run.dynamics_key, run.batch, index)
+        return inputs, forward(architecture, sources, teacher, inputs), counts
 
     def test_error(sweep: int) -> Tensor:
         total = torch.zeros(replicas, dtype=torch.int64, device=place)
         for chunk, done in enumerate(range(0, run.test_samples, 64)):
             samples = min(64, run.test_samples - done)
-            inputs = streams.inputs(run.test_key, sweep | (chunk << 40), samples)
+            inputs = streams.binary_inputs(run.test_key, sweep | (chunk << 40), samples)
             targets = forward(architecture, sources, teacher, inputs)
             total += (forward(architecture, sources, student, inputs) != targets).sum(dim=(1, 2))
         return total
@@ -160,8 +131,8 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
             break
 
         learnable = architecture.learnable
-        numbers = streams.numbers(run.dynamics_key, KIND_PROPOSAL, sweep, learnable)
-        positions = bounded(numbers, learnable)
+        numbers = graph_streams.numbers(run.dynamics_key, KIND_PROPOSAL, sweep, learnable)
+        positions = bounded(numbers, learnable)[graph_row]
         chances = streams.numbers(run.dynamics_key, KIND_ACCEPT, sweep, learnable)
         for number in range(learnable):
             if number == 0 or run.refresh_each_proposal:

@@ -77,6 +77,9 @@ class CellRun:
         Stream keys.
     first_replica : int
         Number of the first replica.
+    replicas_per_graph : int
+        Replica r learns on graph r // replicas_per_graph, and all replicas of a graph are
+        proposed the same weights; teachers, starts, batches and decisions are their own.
     """
 
     batch: BatchRule
@@ -89,6 +92,7 @@ class CellRun:
     dynamics_key: int
     test_key: int
     first_replica: int
+    replicas_per_graph: int = 1
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,9 @@ def stable_range_data(
         chance = 0.5 * (1 - np.tanh(distance / 2))
         up = rng.random((1, len(m), replicas, 1)) < chance[None, :, None, None]
         truth = {"planted_amplitude": amplitude, "planted_exponent": exponent}
-        columns.append(replica_dataset(axes, up.astype(np.float64), up, "stable range", "step", truth))
+        columns.append(
+            replica_dataset(axes, up.astype(np.float64), up, "stable range", "step", truth)
+        )
     return _swept(columns, {"learning_rate": learning_rates})
 
 

@@ -1,17 +1,19 @@
 """One greedy sign unit: its number of wrong weights is an exactly solvable Markov chain.
 
-A unit with d binary weights (d odd), a fresh batch of m binary inputs for every proposal. The
-number j of wrong weights goes up with probability (d - j)/d * a_up(j), down with
+A unit with d binary weights, a fresh batch of m binary (d odd) or Gaussian inputs for every
+proposal. The number j of wrong weights goes up with probability (d - j)/d * a_up(j), down with
 j/d * a_down(j), where a is the chance that the batch accepts the move. Of the m samples, U
 become wrong and D become right; (U, D) is multinomial, with probabilities that follow by
-summing over the inputs. At zero temperature a = P[U <= D] if ties are accepted and P[U < D] if
-they are rejected; at temperature T it is E[min(1, exp(-(U - D)/T))].
+summing over binary inputs, or from the orthants of three Gaussian fields. At zero temperature
+a = P[U <= D] if ties are accepted and P[U < D] if they are rejected; at temperature T it is
+E[min(1, exp(-(U - D)/T))].
 """
 
 from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +30,14 @@ __all__ = [
 ]
 
 FloatArray = npt.NDArray[np.float64]
+Inputs = Literal["binary", "gaussian"]
 
 
-def _check(degree: int, batch_size: float) -> None:
-    if degree < 1 or degree % 2 == 0:
-        raise ValueError(f"degree must be odd and positive, not {degree}")
+def _check(degree: int, batch_size: float, inputs: Inputs) -> None:
+    if degree < 1:
+        raise ValueError(f"degree must be positive, not {degree}")
+    if degree % 2 == 0 and inputs == "binary":
+        raise ValueError(f"degree must be odd, not {degree}: the sign of the sum can be a tie")
     if not batch_size >= 1:
         raise ValueError(f"batch_size must be at least 1, not {batch_size}")
 
@@ -43,7 +48,9 @@ def _sum_law(terms: int) -> list[tuple[int, float]]:
 
 
 @cache
-def flip_probabilities(degree: int, wrong: int, flip_wrong: bool) -> tuple[float, float]:
+def flip_probabilities(
+    degree: int, wrong: int, flip_wrong: bool, inputs: Inputs = "binary"
+) -> tuple[float, float]:
     """Chances that a flip makes a sample newly wrong and newly right.
 
     With u_i = x_i w*_i, A the sum of u over right weights and B over wrong ones, the teacher
@@ -57,17 +64,21 @@ def flip_probabilities(degree: int, wrong: int, flip_wrong: bool) -> tuple[float
         Number j of wrong weights before the flip.
     flip_wrong : bool
         Flip one of the wrong weights (which makes it right) or one of the right ones.
+    inputs : {"binary", "gaussian"}
+        Uniform binary or standard normal inputs.
 
     Returns
     -------
     newly_wrong, newly_right : float
-        Probabilities over a uniform binary input.
+        Probabilities over one input.
 
     Examples
     --------
     >>> flip_probabilities(1, 0, False)
     (1.0, 0.0)
     """
+    if inputs == "gaussian":
+        return _gaussian_flip_probabilities(degree, wrong, wrong + (-1 if flip_wrong else 1))
     right_rest = degree - wrong - (0 if flip_wrong else 1)
     wrong_rest = wrong - (1 if flip_wrong else 0)
     newly_wrong = newly_right = 0.0
@@ -83,6 +94,21 @@ def flip_probabilities(degree: int, wrong: int, flip_wrong: bool) -> tuple[float
                 elif before != teacher and after == teacher:
                     newly_right += probability
     return newly_wrong, newly_right
+
+
+def _gaussian_flip_probabilities(degree: int, before: int, after: int) -> tuple[float, float]:
+    """Chances from the fields of teacher, student before and student after.
+
+    Three Gaussians have equal signs with probability 1/4 + (1/2 pi) sum arcsin(correlations);
+    to ask for an opposite sign of one, its correlations change sign.
+    """
+    right, changed = 1 - 2 * before / degree, 1 - 2 * after / degree
+    own = 1 - 2 / degree
+    angle_before, angle_after, angle_own = (math.asin(rho) for rho in (right, changed, own))
+    newly_wrong = 0.25 + (angle_before - angle_after - angle_own) / (2 * math.pi)
+    newly_right = 0.25 + (angle_after - angle_before - angle_own) / (2 * math.pi)
+    # Cancellation leaves the last digit of a zero on either side.
+    return max(newly_wrong, 0.0), max(newly_right, 0.0)
 
 
 def acceptance(
@@ -141,16 +167,21 @@ def _acceptance_of_whole(
 
 
 def transition_matrix(
-    degree: int, batch_size: float, *, ties: str = "accept", temperature: float | None = None
+    degree: int,
+    batch_size: float,
+    *,
+    ties: str = "accept",
+    temperature: float | None = None,
+    inputs: Inputs = "binary",
 ) -> FloatArray:
     """One proposal: P[j, k] from j to k wrong weights, shape (d + 1, d + 1).
 
     Raises
     ------
     ValueError
-        If d is even or m is below 1.
+        If d is even with binary inputs, or m is below 1.
     """
-    _check(degree, batch_size)
+    _check(degree, batch_size, inputs)
     matrix = np.zeros((degree + 1, degree + 1))
     for wrong in range(degree + 1):
         for flip_wrong, choices, target in (
@@ -159,7 +190,7 @@ def transition_matrix(
         ):
             if choices:
                 chance = acceptance(
-                    *flip_probabilities(degree, wrong, flip_wrong),
+                    *flip_probabilities(degree, wrong, flip_wrong, inputs),
                     batch_size,
                     ties=ties,
                     temperature=temperature,
@@ -170,7 +201,12 @@ def transition_matrix(
 
 
 def stationary_law(
-    degree: int, batch_size: float, *, ties: str = "accept", temperature: float | None = None
+    degree: int,
+    batch_size: float,
+    *,
+    ties: str = "accept",
+    temperature: float | None = None,
+    inputs: Inputs = "binary",
 ) -> FloatArray:
     """Stationary law of the number of wrong weights, shape (d + 1,).
 
@@ -182,7 +218,9 @@ def stationary_law(
     >>> stationary_law(3, 2).round(5).tolist()[0]
     0.39024
     """
-    matrix = transition_matrix(degree, batch_size, ties=ties, temperature=temperature)
+    matrix = transition_matrix(
+        degree, batch_size, ties=ties, temperature=temperature, inputs=inputs
+    )
     law = np.zeros(degree + 1)
     law[0] = 1.0
     for wrong in range(degree):
@@ -207,9 +245,12 @@ def law_after(
     ties: str = "accept",
     temperature: float | None = None,
     initial_overlap: float = 0.0,
+    inputs: Inputs = "binary",
 ) -> FloatArray:
     """Law of the number of wrong weights after some proposals, shape (d + 1,)."""
-    matrix = transition_matrix(degree, batch_size, ties=ties, temperature=temperature)
+    matrix = transition_matrix(
+        degree, batch_size, ties=ties, temperature=temperature, inputs=inputs
+    )
     return np.asarray(
         initial_law(degree, initial_overlap) @ np.linalg.matrix_power(matrix, proposals)
     )

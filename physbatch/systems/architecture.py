@@ -101,6 +101,7 @@ def build_architecture(
     output: Literal["vector", "scalar"],
     learned_layers: Literal["all", "first"],
     odd_fan_in: bool,
+    continuous_inputs: bool = False,
 ) -> Architecture:
     """Lay out the layers of a network.
 
@@ -126,6 +127,8 @@ def build_architecture(
         The rest stays fixed to the teacher's.
     odd_fan_in : bool
         Refuse even fan-ins: the sign of an even number of binary terms can be a tie.
+    continuous_inputs : bool
+        The terms of the first layer are not binary, so that its fan-in may be even.
 
     Raises
     ------
@@ -138,12 +141,16 @@ def build_architecture(
     else:
         layers = _sparse_layers(wiring, size, degree, depth, output)
     if odd_fan_in:
-        _refuse_even_fan_ins(layers)
+        _refuse_even_fan_ins(layers, first=1 if continuous_inputs else 0)
     return Architecture(size, tuple(layers), learned_layers)
 
 
 def dense_student(
-    teacher: Architecture, hidden_units: int | None = None, *, odd_fan_in: bool = False
+    teacher: Architecture,
+    hidden_units: int | None = None,
+    *,
+    odd_fan_in: bool = False,
+    continuous_inputs: bool = False,
 ) -> Architecture:
     """The layers of a dense student of a teacher: as many, with the same inputs and outputs.
 
@@ -153,13 +160,14 @@ def dense_student(
         The teacher's layers.
     hidden_units : int, optional
         Units K of each hidden layer; by default as many as the teacher's.
-    odd_fan_in : bool
+    odd_fan_in, continuous_inputs : bool
         Refuse even fan-ins, as in `build_architecture`.
 
     Raises
     ------
     ValueError
-        For an even fan-in, or if only the first layer is learned and the others, the teacher's, do not fit it.
+        For an even fan-in, or if only the first layer is learned and the others, the
+        teacher's, do not fit it.
     """
     hidden = [hidden_units or layer.units for layer in teacher.layers[:-1]]
     if teacher.learned == "first" and hidden != [layer.units for layer in teacher.layers[:-1]]:
@@ -169,13 +177,13 @@ def dense_student(
         )
     layers = _dense_layers(teacher.size, hidden, teacher.outputs)
     if odd_fan_in:
-        _refuse_even_fan_ins(layers)
+        _refuse_even_fan_ins(layers, first=1 if continuous_inputs else 0)
     return Architecture(teacher.size, tuple(layers), teacher.learned)
 
 
-def _refuse_even_fan_ins(layers: list[Layer]) -> None:
-    """The sign of an even number of binary terms can be a tie."""
-    for number, layer in enumerate(layers, start=1):
+def _refuse_even_fan_ins(layers: list[Layer], first: int) -> None:
+    """The sign of an even number of binary terms can be a tie; look from layer `first` on."""
+    for number, layer in enumerate(layers[first:], start=first + 1):
         if layer.fan_in % 2 == 0:
             what = "degree is" if layer.wiring in ("regular", "tree") else "a unit reads"
             if layer.wiring == "full" and layer.units == 1:

@@ -67,13 +67,18 @@ def draw_system(
     keys: StreamKeys,
     first_replica: int,
     replicas: int,
+    replicas_per_graph: int = 1,
 ) -> BinarySystem:
     """Draw graphs, teachers and students.
 
     Each learnable student weight equals the teacher's with probability (1 + r)/2, where r
-    is `initial_overlap`; those that are not learned are the teacher's.
+    is `initial_overlap`; those that are not learned are the teacher's. Replica r has graph
+    r // `replicas_per_graph`.
     """
-    sources = draw_wiring(architecture, keys.wiring, first_replica, replicas)
+    graph = np.arange(first_replica, first_replica + replicas) // replicas_per_graph
+    first = int(graph[0])
+    graphs = draw_wiring(architecture, keys.wiring, first, int(graph[-1]) - first + 1)
+    sources = graphs[graph - first]
     edges = architecture.edges
     bits = uniform32(keys.teacher, 0, first_replica, replicas, edges)
     teacher = (bits >> np.uint64(31)).astype(np.uint8)

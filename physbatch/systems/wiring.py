@@ -172,5 +172,5 @@ def draw_wiring(
             )
         else:
             # Tree and full layers read the units below in their order.
-            out[:, start:stop] = np.arange(layer.edges, dtype=np.int32)[None, :]
+            out[:, start:stop] = np.arange(layer.edges, dtype=np.int32)[None, :] % layer.sources
     return out

@@ -53,7 +53,7 @@ BAD_STUDIES = [
     ("    6,", "    -6,", "grid.size.0"),
     ('kind = "greedy"', 'kind = "annealing"', "dynamics"),
     ('weights = "binary"', 'weights = "ternary"', "ternary"),
-    ('activation = "sign"', 'activation = "tanh"', "not implemented: system.activation"),
+    ('activation = "sign"', 'activation = "tanh"', "count wrong signs"),
     ("[grid]", "[grid", "not a TOML file"),
 ]
 
@@ -242,6 +242,45 @@ def test_catalogue_has_one_line_each(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["catalogue"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(catalogue.names())
+
+
+#: Entries that take long at their own size, and a size at which they run in a blink.
+REDUCED: dict[str, dict[str, object]] = {
+    "linear-sgd": {"size": [10], "batch_ratio": [0.5, 1.0, 2.0], "duration": 60},
+    "sparse-sgd": {"size": [10], "batch_size": [2.0, 8.0], "duration": 60},
+    "dense-sgd": {"size": [8], "batch_size": [2.0, 8.0], "duration": 60},
+    "deep-dense": {"size": [8], "batch_size": [2.0, 8.0], "duration": 60},
+    "sparse-ternary-dense": {"size": [9], "batch_size": [8, 64], "duration": 100},
+    "sparse-patterns": {"size": [11], "batch_size": [4, 24], "duration": 100},
+    "planted-start": {"size": [20], "batch_size": [6, 13], "duration": 60},
+    "deep-sparse": {"size": [10], "batch_size": [6, 24], "duration": 60},
+    "deep-sparse-4": {"size": [8], "batch_size": [24, 64], "duration": 60},
+    "sparse-vector": {"size": [10], "batch_size": [8, 20], "duration": 60},
+    "sparse-vector-ties": {"size": [10], "batch_size": [3, 20], "duration": 60},
+    "sparse-scalar": {"size": [9], "batch_ratio": [1.0, 5.0], "duration": 60},
+    "independent-units": {"size": [15], "batch_size": [4, 24], "duration": 60},
+    "greedy-unit": {"batch_size": [1, 10], "duration": 100},
+}
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_entries_of_the_catalogue_run_at_reduced_size(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the study file through the run to the analysis."""
+    from physbatch import catalogue
+
+    changes = {"replicas": 6, "test_samples": 64, **REDUCED[name]}
+    source, target = tmp_path / "study.toml", tmp_path / "data.nc"
+    source.write_text(catalogue.study(name, **changes).to_toml())
+    assert main(["run", str(source), "-o", str(target), "--workers", "1"]) == 0
+    data = dataset.open_dataset(target)
+    assert (data["status"] != dataset.STATUS_MISSING).all()
+    first, last = (data["generalization_error"].isel(time=index) for index in (0, -1))
+    assert float(last[..., -1, :].median()) < float(first.median())
+    capsys.readouterr()
+    assert main(["analyse", str(target), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["parameters"]) == {"m_c", "jump"}
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,203 @@
+"""What the general discrete kernel works on: layers, fields and room, as tuples of arrays.
+
+None of the functions here is cached on disk by itself: they are compiled into the kernel, whose
+cache follows the source of all of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+__all__ = [
+    "Layout",
+    "Network",
+    "Rule",
+    "Scratch",
+    "State",
+    "empty_network",
+    "unowned_network",
+    "unowned_state",
+    "wire",
+]
+
+
+class Layout(NamedTuple):
+    """What all replicas have in common; units are numbered over all layers, inputs left out.
+
+    `below` is the number of the first unit that an edge's layer reads (0 for the first layer,
+    which reads inputs); `units` are the numbers of units of each layer.
+    """
+
+    edge_begin: np.ndarray
+    unit_of: np.ndarray
+    below: np.ndarray
+    units: np.ndarray
+    first_units: int
+    last_first: int
+
+
+class Network(NamedTuple):
+    """The layers of one replica.
+
+    `source` is the input (first layer) or the unit that an edge reads. `out_edge` lists the
+    edges that read each unit, from `out_begin` on.
+    """
+
+    edge_begin: np.ndarray
+    unit_of: np.ndarray
+    source: np.ndarray
+    weights: np.ndarray
+    out_begin: np.ndarray
+    out_edge: np.ndarray
+    first_units: int
+    last_first: int
+
+
+class State(NamedTuple):
+    """Samples of a batch, the student's fields and outputs on them, and room for a trial.
+
+    Rows of `inputs`, `fields`, `values` and `targets` are inputs, units, units and outputs;
+    columns are samples. `changed` lists the samples in which the changed unit's output moves;
+    `differences` and, for every unit it touches, `shift` hold the moves of an output and of a
+    field in those samples.
+    """
+
+    inputs: np.ndarray
+    fields: np.ndarray
+    values: np.ndarray
+    targets: np.ndarray
+    new_fields: np.ndarray
+    new_values: np.ndarray
+    changed: np.ndarray
+    differences: np.ndarray
+    shift: np.ndarray
+    touched: np.ndarray
+    is_touched: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """Room for the teacher on a batch, for test samples, and for a set of patterns.
+
+    `order`, `swaps` and `numbers` serve the choice of patterns.
+    """
+
+    teacher_fields: np.ndarray
+    teacher_values: np.ndarray
+    test_inputs: np.ndarray
+    test_fields: np.ndarray
+    test_values: np.ndarray
+    own_fields: np.ndarray
+    own_values: np.ndarray
+    patterns: np.ndarray
+    labels: np.ndarray
+    order: np.ndarray
+    swaps: np.ndarray
+    numbers: np.ndarray
+
+
+class Rule(NamedTuple):
+    """Numbers that say how samples are drawn; see `BatchRule` and `InputRule`."""
+
+    floor: int
+    threshold: np.uint64
+    gaussian: bool
+    pattern_count: int
+    label_threshold: np.uint64
+    patterns_key: np.uint64
+    key: np.uint64
+    test_key: np.uint64
+    test_samples: int
+
+
+@intrinsic
+def _unowned(typing_context, array):
+    """The same array without a count of its references.
+
+    Numba counts them, with a locked instruction, at every access to a field of a tuple, which
+    costs more than a small batch. The caller's own array keeps the memory alive.
+    """
+
+    def code(context, builder, signature, arguments):
+        view = context.make_array(array)(context, builder, arguments[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return array(array), code
+
+
+@numba.njit
+def empty_network(layout):
+    """Room for the network of one replica; `wire` fills it."""
+    edges = layout.unit_of.shape[0]
+    return Network(
+        layout.edge_begin,
+        layout.unit_of,
+        np.empty(edges, dtype=np.int32),
+        np.empty(edges, dtype=np.int8),
+        np.empty(layout.edge_begin.shape[0], dtype=np.int32),
+        np.empty(edges, dtype=np.int32),
+        layout.first_units,
+        layout.last_first,
+    )
+
+
+@numba.njit
+def wire(network, layout, sources, weights):
+    """Take the graph and the weights of a replica, and list the readers of each unit."""
+    first_upper = layout.edge_begin[layout.first_units]
+    edges = sources.shape[0]
+    network.weights[:] = weights
+    network.out_begin[:] = 0
+    for edge in range(edges):
+        network.source[edge] = sources[edge] + layout.below[edge]
+        if edge >= first_upper:
+            network.out_begin[network.source[edge] + 1] += 1
+    for unit in range(network.out_begin.shape[0] - 1):
+        network.out_begin[unit + 1] += network.out_begin[unit]
+    # Going down, each edge takes the last free place of its source, so the lists are sorted.
+    for edge in range(edges - 1, first_upper - 1, -1):
+        source = network.source[edge]
+        network.out_begin[source + 1] -= 1
+        network.out_edge[network.out_begin[source + 1]] = edge
+    for unit in range(network.out_begin.shape[0] - 1):
+        network.out_begin[unit] = network.out_begin[unit + 1]
+    network.out_begin[-1] = edges - first_upper
+
+
+@numba.njit
+def unowned_network(network):
+    """A network whose arrays are not counted; the given one must stay alive."""
+    return Network(
+        _unowned(network.edge_begin),
+        _unowned(network.unit_of),
+        _unowned(network.source),
+        _unowned(network.weights),
+        _unowned(network.out_begin),
+        _unowned(network.out_edge),
+        network.first_units,
+        network.last_first,
+    )
+
+
+@numba.njit
+def unowned_state(state):
+    """A state whose arrays are not counted; the given one must stay alive."""
+    return State(
+        _unowned(state.inputs),
+        _unowned(state.fields),
+        _unowned(state.values),
+        _unowned(state.targets),
+        _unowned(state.new_fields),
+        _unowned(state.new_values),
+        _unowned(state.changed),
+        _unowned(state.differences),
+        _unowned(state.shift),
+        _unowned(state.touched),
+        _unowned(state.is_touched),
+    )

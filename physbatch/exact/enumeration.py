@@ -1,0 +1,199 @@
+"""Exact chains and Gibbs laws of small sign networks, by enumeration of all students.
+
+A network with few enough weights has few enough students to list them all. Their outputs on all
+binary inputs give the exact transition matrix of the greedy and Metropolis dynamics with fresh
+batches; their errors on a fixed pattern set give the Gibbs law that Metropolis moves on the
+whole set must reach. Energies are counted in half errors: an output 0 that should be a sign
+is one, the wrong sign two.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+__all__ = [
+    "all_binary_inputs",
+    "all_students",
+    "batch_error_law",
+    "gibbs_law",
+    "half_error_table",
+    "network_outputs",
+    "proposal_chain",
+]
+
+Integers = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+def all_students(count: int, values: Sequence[int] = (-1, 1)) -> Integers:
+    """Every choice of `count` weights, shape (len(values)^count, count), in counting order.
+
+    Examples
+    --------
+    >>> all_students(2).tolist()
+    [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+    """
+    return np.array(list(itertools.product(values, repeat=count)), dtype=np.int64)
+
+
+def all_binary_inputs(size: int) -> Integers:
+    """Every binary input, shape (2^N, N)."""
+    return all_students(size)
+
+
+def network_outputs(weights: Integers, widths: Sequence[int], inputs: npt.ArrayLike) -> Integers:
+    """Outputs of dense sign networks, shape (student, input, output).
+
+    Parameters
+    ----------
+    weights : ndarray, shape (student, weight)
+        Weights numbered layer by layer, unit by unit.
+    widths : sequence of int
+        N, then the number of units of each layer.
+    inputs : array_like, shape (input, N)
+    """
+    values = np.broadcast_to(np.asarray(inputs), (len(weights), *np.shape(inputs)))
+    first = 0
+    for sources, units in itertools.pairwise(widths):
+        matrix = weights[:, first : first + units * sources].reshape(-1, units, sources)
+        values = np.sign(np.einsum("kui,ksi->ksu", matrix, values))
+        first += units * sources
+    return values.astype(np.int64)
+
+
+def half_error_table(outputs: Integers, targets: Integers) -> Integers:
+    """Half errors of each student on each input, shape (student, input)."""
+    table: Integers = np.abs(outputs - targets).sum(axis=-1)
+    return table
+
+
+def gibbs_law(half_errors: Integers, temperature: float) -> FloatArray:
+    """Gibbs law exp(-E/T)/Z with E the number of wrong output bits.
+
+    Parameters
+    ----------
+    half_errors : ndarray, shape (student,)
+        2 E.
+    temperature : float
+        T > 0.
+
+    Raises
+    ------
+    ValueError
+        If T is not positive.
+
+    References
+    ----------
+    Metropolis et al., J. Chem. Phys. 21 (1953) 1087, doi 10.1063/1.1699114.
+
+    Examples
+    --------
+    >>> gibbs_law(np.array([0, 2]), 1.0).round(5).tolist()
+    [0.73106, 0.26894]
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, not {temperature}")
+    weights = np.exp(-(half_errors - half_errors.min()) / (2 * temperature))
+    return np.asarray(weights / weights.sum())
+
+
+def batch_error_law(patterns: int, wrong: int, batch_size: int) -> FloatArray:
+    """Law of the number of wrong patterns in a batch drawn without replacement.
+
+    Hypergeometric: mean m W/P, variance m (W/P)(1 - W/P)(P - m)/(P - 1).
+
+    Parameters
+    ----------
+    patterns, wrong, batch_size : int
+        P, the number W of patterns that the student gets wrong, and m.
+
+    Returns
+    -------
+    ndarray, shape (m + 1,)
+
+    Examples
+    --------
+    >>> batch_error_law(3, 1, 2).round(5).tolist()
+    [0.33333, 0.66667, 0.0]
+    """
+    return np.asarray(stats.hypergeom.pmf(np.arange(batch_size + 1), patterns, wrong, batch_size))
+
+
+def _acceptance(
+    changes: Integers, batch_size: int, accept: Callable[[Integers], FloatArray]
+) -> float:
+    """Chance that a batch of uniform inputs accepts, from the change on each input."""
+    largest = int(np.abs(changes).max())
+    law = np.bincount(changes + largest, minlength=2 * largest + 1) / len(changes)
+    total = np.ones(1)
+    for _ in range(batch_size):
+        total = np.convolve(total, law)
+    sums = np.arange(len(total)) - batch_size * largest
+    return float(total @ accept(sums))
+
+
+def proposal_chain(
+    students: Integers,
+    half_errors: Integers,
+    batch_size: int | None,
+    *,
+    ties: str = "accept",
+    temperature: float | None = None,
+) -> FloatArray:
+    """One proposal: transition matrix between all students, shape (student, student).
+
+    One uniformly random weight is changed to another of its values, uniformly.
+
+    Parameters
+    ----------
+    students : ndarray, shape (student, weight)
+        Every student, as from `all_students`.
+    half_errors : ndarray, shape (student, input)
+        From `half_error_table`.
+    batch_size : int or None
+        m uniformly random inputs, fresh for every proposal; None: every input once, as for a
+        batch that is the whole pattern set.
+    ties : {"accept", "reject"}
+        Whether dE = 0 is accepted at zero temperature.
+    temperature : float, optional
+        Metropolis at T > 0; `ties` is then ignored.
+
+    Examples
+    --------
+    >>> students = all_students(1)
+    >>> inputs = all_binary_inputs(1)
+    >>> errors = half_error_table(network_outputs(students, [1, 1], inputs), inputs)
+    >>> proposal_chain(students, errors, 1).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+
+    def accept(change: Integers) -> FloatArray:
+        if temperature is not None:
+            return np.asarray(np.exp(-np.maximum(change, 0) / (2 * temperature)))
+        return (change <= 0 if ties == "accept" else change < 0).astype(np.float64)
+
+    values = np.unique(students)
+    place = {tuple(student): row for row, student in enumerate(students.tolist())}
+    count = students.shape[1]
+    chance = 1 / (count * (len(values) - 1))
+    matrix = np.zeros((len(students), len(students)))
+    for row, student in enumerate(students):
+        for weight, value in itertools.product(range(count), values):
+            if student[weight] == value:
+                continue
+            other = student.copy()
+            other[weight] = value
+            column = place[tuple(other.tolist())]
+            changes = half_errors[column] - half_errors[row]
+            if batch_size is None:
+                accepted = float(accept(changes.sum()[None])[0])
+            else:
+                accepted = _acceptance(changes, batch_size, accept)
+            matrix[row, column] = chance * accepted
+        matrix[row, row] = 1 - matrix[row].sum()
+    return matrix
