@@ -8,30 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from physbatch.dynamics.definition import _Streams
-from physbatch.dynamics.rules import ALWAYS, CellRun, acceptance_table, batch_rule
+from physbatch.dynamics.cell_streams import CellStreams
+from physbatch.dynamics.rules import ALWAYS, acceptance_table, batch_rule
 
 
-def streams(batch_size: float, replicas: int, size: int) -> _Streams:
-    run = CellRun(
-        batch=batch_rule(batch_size),
-        acceptance=acceptance_table(),
-        refresh_each_proposal=False,
-        absorbing=True,
-        times=np.array([0]),
-        duration=1,
-        test_samples=1,
-        dynamics_key=12345,
-        test_key=1,
-        first_replica=0,
-    )
-    return _Streams(run, replicas, size, torch.device("cpu"))
+def streams(replicas: int, size: int) -> CellStreams:
+    return CellStreams(0, replicas, size, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("batch_size", [1.0, 2.5, 12.25, 13.9])
 def test_a_real_batch_size_is_the_mean_number_of_samples(batch_size: float) -> None:
-    source = streams(batch_size, 20_000, 3)
-    counts = torch.cat([source.batch_count(index) for index in range(5)]).numpy()
+    source, rule = streams(20_000, 3), batch_rule(batch_size)
+    counts = torch.cat([source.batch_count(12345, rule, index) for index in range(5)]).numpy()
     assert set(counts) <= {int(batch_size), int(batch_size) + 1}
     part = batch_size % 1
     error = sqrt(max(part * (1 - part), 1e-30) / len(counts))
@@ -47,7 +35,7 @@ def test_batch_rule_edges() -> None:
 def test_inputs_are_fair_and_independent() -> None:
     """Mean and pair correlations of 10^6 bits, z below 4.5 for each of the 55 numbers."""
     size, samples, replicas = 10, 100, 1000
-    x = streams(4, replicas, size).inputs(99, 7, samples).numpy().reshape(-1, size)
+    x = streams(replicas, size).binary_inputs(99, 7, samples).numpy().reshape(-1, size)
     moments = x.T @ x / len(x)
     z = moments[np.triu_indices(size, 1)] * sqrt(len(x))
     assert abs(z).max() < 4.5
