@@ -1,7 +1,7 @@
 """The command line: it parses, calls the library and prints.
 
-Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 a worker failed,
-2 bad input, 130 interrupted.
+Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 cells failed, 2 bad
+input, 75 stopped by a time limit or a signal and saved, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
 from physbatch.commands.output import keep_other_text, keep_others, print_json
-from physbatch.errors import DatasetError, PhysbatchError, StudyError
+from physbatch.commands.studies import load_study
+from physbatch.errors import DatasetError, PhysbatchError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from physbatch.scaling import Analysis
-    from physbatch.study import Study
 
 __all__ = ["app", "main"]
 
@@ -36,94 +36,32 @@ app = App(
 )
 study_app = App(name="study", help="Look at study files.", help_format="plaintext")
 app.command(study_app)
-# Analyses of any table of sizes, controls and observables: imported when they are used.
+# Imported when they are used: runs, and analyses of any table of sizes, controls, observables.
 for _name, _home, _help in (
+    ("run", "runs:run", "Simulate a study and write its dataset; go on where a run stopped."),
+    ("status", "runs:status", "Say how far a run is."),
+    ("merge", "runs:merge", "Write the dataset of an array job from its parts."),
+    ("slurm", "runs:slurm", "Print an sbatch script that computes a study as an array job."),
+    ("diff", "provenance:diff", "Say what differs between two studies or datasets."),
+    ("verify", "provenance:verify", "Recompute some cells of a dataset, compare bit for bit."),
+    ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table of observables as CSV."),
     ("moments", "moments:moments", "Moments of samples, with errors: Binder, susceptibility ..."),
     ("crossings", "crossings:crossings", "Where the curves of two sizes cross."),
     ("collapse", "collapse:collapse", "Critical point and exponents by data collapse."),
     ("exponents", "exponents:exponents", "Exponents from power laws in the size."),
+    ("order", "order:order", "First order, continuous, crossover or undecided: the evidence."),
+    ("explore", "explore:explore", "A page on which sliders move the collapse live."),
+    ("passages", "passages:passages", "Mean times to the first passage, and their laws."),
 ):
     app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
+app.command(
+    "physbatch.commands.noise:noise", name="noise", help="Batch noise: stability, best m, evidence."
+)
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 Json = Annotated[bool, Parameter(name="--json", negative=())]
-
-
-@app.command
-def run(
-    study: str,
-    *,
-    output: Output,
-    workers: Annotated[int | None, Parameter(name=["--workers", "-w"])] = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-) -> None:
-    """Simulate a study and write its dataset; finished cells are never computed twice.
-
-    Parameters
-    ----------
-    study
-        A study file (TOML) or the name of a study in the catalogue.
-    output
-        The dataset to write (NetCDF). Finished cells are kept in OUTPUT.cells/.
-    workers
-        Worker processes; by default one per core.
-    device
-        Where to compute; the data are the same on every device.
-    """
-    from physbatch.progress import progress_display
-    from physbatch.support import require_built
-    from physbatch.sweep.run import run_study
-
-    if workers is not None and workers < 1:
-        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
-    resolved = require_built(_load_study(study), where=study)
-    run_study(resolved, output, workers=workers, device=device, progress=progress_display())
-    print(f"dataset  {output}")
-
-
-@app.command
-def status(output: Path, *, json_: Json = False) -> None:
-    """Say how far a run is.
-
-    Parameters
-    ----------
-    output
-        The dataset of the run, finished or not.
-    json_
-        Print one JSON object.
-    """
-    from physbatch.dataset import STATUS_MISSING
-    from physbatch.support import require_built
-    from physbatch.sweep.plan import Plan
-    from physbatch.sweep.store import Store
-
-    store = Store(output)
-    study = require_built(store.study(), where=str(output))
-    plan = Plan(study)
-    done = len(store.finished(plan)) if store.folder.exists() else 0
-    # Shards may be thrown away once everything is merged.
-    merged = output.exists() and bool((_open(output)["status"] != STATUS_MISSING).all())
-    done = len(plan) if merged else done
-    if json_:
-        print_json(
-            {
-                "study": study.title,
-                "study_hash": study.hash(),
-                "cells": len(plan),
-                "done": done,
-                "complete": merged,
-                "damaged": store.damaged,
-            }
-        )
-        return
-    state = "complete" if merged else "unfinished"
-    print(f"{study.title}\n{state}: {done} of {len(plan)} cells done")
-    for line in store.damaged:
-        print(f"will be computed again: {line}")
-    if state == "unfinished":
-        print(f"go on with: physbatch run STUDY -o {output}")
 
 
 @app.command
@@ -164,18 +102,24 @@ def analyse(
 
 @app.command
 def figure(results: Path, *, output: Output) -> None:
-    """Draw the overview figure of some results, as PDF and PNG.
+    """Draw the figures of some results, as PDF and PNG.
 
     Parameters
     ----------
     results
-        Results that `physbatch analyse` wrote, or a dataset to analyse.
+        Results that `physbatch analyse` or `physbatch collapse` wrote, or a dataset to analyse.
     output
-        The figure; both suffixes .pdf and .png are written.
+        The figure; both suffixes .pdf and .png are written. Those of a collapse besides its
+        first go to OUTPUT-windows and OUTPUT-corner.
     """
+    from physbatch.commands.collapse import draw, stored
     from physbatch.plots import plot_overview, save_figure
 
-    for path in save_figure(plot_overview(_load_analysis(results)), output):
+    fit = stored(results)
+    written = (
+        draw(fit, output) if fit else save_figure(plot_overview(_load_analysis(results)), output)
+    )
+    for path in written:
         print(f"figure   {path}")
 
 
@@ -186,13 +130,19 @@ def report(*files: Path, output: Output) -> None:
     Parameters
     ----------
     files
-        A dataset, and optionally the results of its analysis.
+        A dataset, and optionally the results of its analysis; or the results of
+        `physbatch collapse` alone.
     output
         The page to write.
     """
-    from physbatch.report import write_report
+    from physbatch.commands.collapse import stored
+    from physbatch.report import write_collapse, write_report
 
     keep_other_text(output, "<!doctype html")
+    fit = stored(files[0]) if len(files) == 1 else None
+    if fit is not None:
+        print(f"{fit}\nreport   {write_collapse(fit, output, files)}")
+        return
     data, results = _sort_files(files)
     write_report(results, data, output, files=[str(path) for path in files])
     print(results.headline())
@@ -236,7 +186,7 @@ def check(file: str, *, json_: Json = False) -> None:
     from physbatch.sweep.plan import Plan, estimate
     from physbatch.sweep.run import default_workers
 
-    study = require_built(_load_study(file), where=file)
+    study = require_built(load_study(file), where=file)
     cost = estimate(Plan(study))
     if json_:
         print_json(
@@ -265,22 +215,6 @@ def check(file: str, *, json_: Json = False) -> None:
 
 
 # --- helpers ----------------------------------------------------------------------------
-
-
-def _load_study(name: str) -> Study:
-    """A study from a file, or from the catalogue by name."""
-    from physbatch import catalogue as studies
-    from physbatch.study import Study
-
-    if Path(name).exists() or name not in studies.names():
-        if not Path(name).exists() and not name.endswith(".toml"):
-            raise StudyError(
-                f"no study file and no study in the catalogue is named {name!r}",
-                where="study",
-                remedy="see `physbatch catalogue`",
-            )
-        return Study.from_toml(name)
-    return studies.study(name)
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -370,6 +304,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has gone: there is nobody to tell.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # A path that no check foresaw: too long a name, a loop of links, a dead disk.
+        _complain(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        return 2
     except MemoryError:
         _complain("out of memory; use fewer sizes, replicas or measuring times")
         return 2

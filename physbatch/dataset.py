@@ -7,18 +7,16 @@ Dimensions go by name, never by order: ``size`` (N), any swept parameter, the co
 
 from __future__ import annotations
 
-import contextlib
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from physbatch.errors import DatasetError, OutputError
+from physbatch.errors import DatasetError
+from physbatch.files import open_netcdf, save, to_bytes, write_atomic
 
 __all__ = [
     "OPTIONAL_VARIABLES",
@@ -35,7 +33,9 @@ __all__ = [
     "open_dataset",
     "open_netcdf",
     "save",
+    "to_bytes",
     "validate",
+    "write_atomic",
 ]
 
 SCHEMA_VERSION = 1
@@ -47,12 +47,6 @@ STATUS_MISSING = 2
 CONTROL_DIMS = ("batch_size", "batch_ratio")
 #: Parameters that may be swept besides size and control, in the order of their dimensions.
 SWEPT_DIMS = ("degree", "initial_overlap", "temperature", "learning_rate", "pattern_count")
-
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-#: Where the end-of-file address stands in each version of the superblock, and how far one
-#: must read to have it.
-_END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
-_SUPERBLOCK = 52
 
 
 @dataclass(frozen=True)
@@ -125,6 +119,24 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
         "float64",
         np.nan,
         "root mean square of the student's weights over that of the teacher's",
+    ),
+    "training_error": VariableSpec(
+        ("replica", "time"), "float64", np.nan, "fraction of training samples in the wrong class"
+    ),
+    "test_loss": VariableSpec(
+        ("replica", "time"), "float64", np.nan, "mean loss on the test samples"
+    ),
+    "sharpness": VariableSpec(
+        ("replica", "time"),
+        "float64",
+        np.nan,
+        "largest eigenvalue of the second derivative of the mean loss on the training set",
+    ),
+    "batch_sharpness": VariableSpec(
+        ("replica", "time"),
+        "float64",
+        np.nan,
+        "largest eigenvalue of the second derivative of the mean loss on the next batch",
     ),
     "random_overlap": VariableSpec(
         ("replica",), "float64", np.nan, "overlap of a random student, positive by matching alone"
@@ -227,104 +239,6 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
     return data
 
 
-def to_bytes(data: xr.Dataset) -> bytes:
-    """The NetCDF-4 file image of a dataset, each variable compressed and checksummed.
-
-    The image is cut at the end-of-file address of its HDF5 superblock, so that a file
-    that lost bytes is recognised by its length alone.
-    """
-    encoding = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
-        for name, variable in data.variables.items()
-        if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
-    }
-    image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding))
-    end = _end_of_file_address(image)
-    return image if end is None else image[:end]
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If the folder or the disk does not take it; `path` is then as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        # A read-only folder refuses the removal too; the first error is the one to report.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write ({error.strerror or error})",
-            where=str(path),
-            remedy="free space or choose another place with -o",
-        ) from error
-
-
-def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write a dataset atomically (temporary name, fsync, rename) and return its path.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written; an existing file stays untouched.
-    """
-    target = Path(path)
-    write_atomic(target, to_bytes(data))
-    return target
-
-
-def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
-    """Load any NetCDF file into memory, with one clear line if it is damaged or none.
-
-    Raises
-    ------
-    DatasetError
-        If the file is missing, not NetCDF-4, truncated or damaged.
-    """
-    source = Path(path)
-    try:
-        with open(source, "rb") as stream:
-            head = stream.read(_SUPERBLOCK)
-        length = source.stat().st_size
-    except OSError as error:
-        raise DatasetError(
-            f"cannot read ({error.strerror or error})", where=str(source), remedy="check the path"
-        ) from error
-    if not head.startswith(_HDF5_SIGNATURE) and not head.startswith(b"CDF"):
-        raise DatasetError(
-            "not a NetCDF file", where=str(source), remedy="give a file that physbatch wrote"
-        )
-    end = _end_of_file_address(head)
-    if head.startswith(_HDF5_SIGNATURE) and (
-        length < _SUPERBLOCK or (end is not None and length < end)
-    ):
-        raise DatasetError(
-            f"truncated: {length} of {end or 'many more'} bytes are there",
-            where=str(source),
-            remedy="make it again; finished cells are reused",
-        )
-    try:
-        with xr.open_dataset(source, engine="netcdf4", decode_timedelta=False) as data:
-            return data.load()
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
-        raise DatasetError(
-            f"damaged NetCDF file ({' '.join(str(error).split())[:120]})",
-            where=str(source),
-            remedy="make it again; finished cells are reused",
-        ) from error
-
-
 def open_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
     """Load a physbatch dataset and check it against the schema.
 
@@ -334,25 +248,3 @@ def open_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
         If the file is missing, damaged, not ours, or from a newer schema.
     """
     return validate(open_netcdf(path), where=str(path))
-
-
-def _end_of_file_address(head: bytes) -> int | None:
-    """End-of-file address in an HDF5 superblock with 8-byte offsets, any of its versions."""
-    if len(head) < _SUPERBLOCK or not head.startswith(_HDF5_SIGNATURE):
-        return None
-    version = head[8]
-    if version not in _END_ADDRESS or head[9 if version >= 2 else 13] != 8:
-        return None
-    start = _END_ADDRESS[version]
-    (end,) = struct.unpack("<Q", head[start : start + 8])
-    return int(end)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; not every platform lets one open a folder."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

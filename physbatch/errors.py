@@ -15,6 +15,7 @@ __all__ = [
     "InterruptedRun",
     "NotBuiltError",
     "OutputError",
+    "PausedRun",
     "PhysbatchError",
     "StudyError",
     "WorkerError",
@@ -89,3 +90,12 @@ class InterruptedRun(PhysbatchError):
     """A run that was stopped from the keyboard; what was finished is saved."""
 
     exit_code = 130
+
+
+class PausedRun(InterruptedRun):
+    """A run that its time limit or a signal stopped; the same command goes on with it.
+
+    The code is EX_TEMPFAIL of sysexits.h: a batch system may queue the job again.
+    """
+
+    exit_code = 75

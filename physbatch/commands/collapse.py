@@ -15,7 +15,7 @@ from physbatch.errors import AnalysisError
 if TYPE_CHECKING:
     from physbatch.scaling.collapse_result import Collapse
 
-__all__ = ["collapse"]
+__all__ = ["collapse", "draw", "stored"]
 
 Switch = Annotated[bool, Parameter(negative=())]
 Words = Annotated[list[str] | None, Parameter(negative=())]
@@ -28,12 +28,15 @@ def collapse(
     control: str | None = None,
     observable: Words = None,
     error: Words = None,
+    exponent: Words = None,
     fix: Words = None,
     corrections: Switch = False,
     drift: Switch = False,
-    method: Literal["gp", "spline"] = "gp",
+    method: Literal["gp", "spline", "local-linear"] = "gp",
     window: Literal["scan", "all"] = "scan",
-    errors: Literal["likelihood", "profile", "bootstrap", "posterior"] = "likelihood",
+    errors: Literal["likelihood", "profile", "bootstrap", "posterior", "quality"] | None = None,
+    start: Words = None,
+    seed: int = 0,
     dimension: Literal["N", "L"] | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     figure: Path | None = None,
@@ -53,24 +56,34 @@ def collapse(
         Column of an observable; give it again for more, which share c_c and nu.
     error
         Column of its standard error, in the same order.
+    exponent
+        What zeta is: beta (of an order parameter, zeta = -beta) or gamma (of a susceptibility,
+        zeta = gamma); for several observables OBSERVABLE=beta, once for each.
     fix
-        Hold an exponent, as in --fix zeta=0; give it again for more.
+        Hold an exponent, as in --fix zeta=0 or --fix beta=0.125; give it again for more.
     corrections
         Fit corrections to scaling with their exponent omega.
     drift
         Let c_c move with the size as c_c + a N^(-phi).
     method
-        Gaussian process, or least squares on a spline (less biased at noise of a few per cent).
+        Gaussian process; least squares on a spline (less biased at noise of a few per cent); or
+        the smallest S of Houdayer and Hartmann (biased where points are far apart).
     window
         Scan windows in size and distance from c_c, or take all points.
     errors
-        Where statistical errors come from.
+        Where statistical errors come from: by default the likelihood, for local-linear the
+        bootstrap; "quality" is S_min + 1.
+    start
+        One more start, as in --start nu=1; give it again for more. None is needed.
+    seed
+        Seed of bootstrap and posterior.
     dimension
         Whether sizes are volumes (N) or linear sizes (L); nu refers to it.
     output
         Where to write the results (NetCDF).
     figure
-        Where to draw the collapse, as .pdf and .png; the scan goes to NAME-windows.
+        Where to draw the collapse, as .pdf and .png; the scan goes to NAME-windows, the
+        posterior or bootstrap to NAME-corner.
     json_
         Print one JSON object.
 
@@ -94,7 +107,8 @@ def collapse(
     from physbatch.scaling.collapse import collapse as fit
     from physbatch.scaling.reading import read_table
 
-    fixed = _fixed(fix or ())
+    fixed, begin = _numbers(fix or (), "--fix"), _numbers(start or (), "--start")
+    named = _exponent(exponent or ())
     if output is not None:
         keep_others(output, "physbatch_collapse")
     table = read_table(
@@ -102,12 +116,15 @@ def collapse(
     )
     result = fit(
         table,
+        exponent=named,
         fixed=fixed,
         corrections=corrections,
         drift=drift,
         method=method,
         window=window,
         errors=errors,
+        start=begin or None,
+        seed=seed,
     )
     written = _write(result, output, figure)
     if json_:
@@ -116,9 +133,9 @@ def collapse(
     print("\n".join([repr(result), *written]))
 
 
-def _fixed(words: Sequence[str]) -> dict[str, float]:
+def _numbers(words: Sequence[str], option: str) -> dict[str, float]:
     """Values of words like zeta=0."""
-    fixed: dict[str, float] = {}
+    values: dict[str, float] = {}
     for word in words:
         name, _, text = (part.strip() for part in word.rpartition("="))
         try:
@@ -127,12 +144,29 @@ def _fixed(words: Sequence[str]) -> dict[str, float]:
             value = math.nan
         if not name or not math.isfinite(value):
             raise AnalysisError(
-                f"cannot read {word!r}", where="--fix", remedy="write NAME=VALUE, as in zeta=0"
+                f"cannot read {word!r}", where=option, remedy="write NAME=VALUE, as in zeta=0"
             )
-        if name in fixed:
-            raise AnalysisError(f"{name} is given twice", where="--fix", remedy="give it once")
-        fixed[name] = value
-    return fixed
+        if name in values:
+            raise AnalysisError(f"{name} is given twice", where=option, remedy="give it once")
+        values[name] = value
+    return values
+
+
+def _exponent(words: Sequence[str]) -> str | dict[str, str] | None:
+    """The name of one exponent, or those of several observables."""
+    if len(words) == 1 and "=" not in words[0]:
+        return words[0].strip()
+    named: dict[str, str] = {}
+    for word in words:
+        observable, _, name = (part.strip() for part in word.rpartition("="))
+        if not observable or observable in named:
+            raise AnalysisError(
+                f"cannot read {' '.join(words)!r}",
+                where="--exponent",
+                remedy="write beta, or OBSERVABLE=beta once for each observable",
+            )
+        named[observable] = name
+    return named or None
 
 
 def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[str]:
@@ -143,19 +177,32 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
 
         lines.append(f"results  {save(result.to_dataset(), output)}")
     if figure is not None:
-        lines += [f"figure   {path}" for path in _draw(result, figure)]
+        lines += [f"figure   {path}" for path in draw(result, figure)]
     return lines
 
 
-def _draw(result: Collapse, path: Path) -> list[Path]:
-    """The collapse, and the scan of windows if there was one."""
+def stored(path: Path) -> Collapse | None:
+    """The collapse in a file, or None if it holds something else."""
+    from physbatch.dataset import open_netcdf
+    from physbatch.scaling.collapse_result import Collapse
+
+    content = open_netcdf(path)
+    return Collapse.from_dataset(content) if "physbatch_collapse" in content.attrs else None
+
+
+def draw(result: Collapse, path: Path) -> list[Path]:
+    """The collapse, the scan of windows and the corner plot of samples, if there are any."""
     from physbatch.plots.collapse import plot_collapse
+    from physbatch.plots.corner import plot_corner
     from physbatch.plots.style import root_figure, save_figure
     from physbatch.plots.windows import plot_windows
 
+    stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
     written = [*save_figure(root_figure(plot_collapse(result)[0].collapse), path)]
     if len(result.windows) > 1 and result.parameters:
-        stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
         scan = path.with_name(f"{stem}-windows")
         written += save_figure(root_figure(plot_windows(result)[0]), scan)
+    if result.samples.size:
+        corner = path.with_name(f"{stem}-corner")
+        written += save_figure(root_figure(plot_corner(result)[0][0]), corner)
     return written

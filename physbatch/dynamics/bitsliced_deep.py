@@ -6,145 +6,116 @@ may flip in the same sample.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
-from physbatch.dynamics.bitsliced_parts import ONES, ZERO, error_change, step_count
+from physbatch.dynamics.bitsliced_lanes import any_lane, load, spread, store
+from physbatch.dynamics.bitsliced_layout import Array
+from physbatch.dynamics.bitsliced_parts import error_change, step_count
 
-__all__ = ["deep_change", "deep_commit", "index_edges"]
+__all__ = ["Trial", "deep_change", "deep_commit", "empty_trial"]
+
+
+class Trial(NamedTuple):
+    """A copy of the state in which a flip is tried, and the units that it touched."""
+
+    state: Array
+    touched: Array
+    is_touched: Array
 
 
 @numba.njit
-def _touch(state, trial, touched, is_touched, length, unit, base, block):
+def empty_trial(shape, layout, state):
+    """Room for a trial; none for networks that do not need it."""
+    return Trial(
+        np.zeros_like(state) if shape.depth > 2 else state,
+        np.zeros(layout.units, dtype=np.int64),
+        np.zeros(layout.units, dtype=np.uint8),
+    )
+
+
+@numba.njit
+def _touch(state, trial, length, unit, base, block):
     """Take a unit into the trial: copy its planes once."""
-    if is_touched[unit]:
+    if trial.is_touched[unit]:
         return length
-    is_touched[unit] = 1
-    touched[length] = unit
+    trial.is_touched[unit] = 1
+    trial.touched[length] = unit
     for at in range(base, base + block):
-        trial[at] = state[at]
+        trial.state[at] = state[at]
     return length + 1
 
 
 @numba.njit
-def deep_change(
-    state,
-    trial,
-    touched,
-    is_touched,
-    valid,
-    weights,
-    base_of,
-    unit_of,
-    out_begin,
-    out_edge,
-    last_first,
-    planes,
-    last_planes,
-    words,
-    unit,
-    source,
-    negative,
-):
+def _pass_on(state, trial, network, shape, layout, length, unit, place, output, flip):
+    """Flip the terms that read a unit in the samples where its output flips."""
+    for at in range(network.out_begin[unit], network.out_begin[unit + 1]):
+        edge = network.out_edge[at]
+        target = np.int64(network.unit_of[edge])
+        planes = shape.last_planes if target >= layout.last_first else shape.planes
+        base = network.base_of[target]
+        length = _touch(state, trial, length, target, base, planes * shape.row)
+        term = output ^ spread(network.signs[edge], output)
+        step_count(trial.state, base + place, planes, shape.row, term, flip)
+    return length
+
+
+@numba.njit
+def deep_change(state, trial, valid, network, shape, layout, unit, source, negative):
     """Try one weight flip on copies of all units that it reaches.
 
     Units are visited layer by layer; several terms of one unit may flip in a sample.
-    Returns the change of the number of wrong bits and how many units were touched.
+    Returns the change of the number of wrong bits by lane and how many units were touched.
     """
-    change = np.int64(0)
-    length = _touch(state, trial, touched, is_touched, 0, unit, base_of[unit], planes * words)
-    for word in range(words):
-        step_count(trial, base_of[unit], planes, words, word, state[source + word] ^ negative, ONES)
+    row, lanes = shape.row, shape.lanes
+    zeros = negative ^ negative
+    change = zeros
+    base = network.base_of[unit]
+    length = _touch(state, trial, 0, unit, base, shape.planes * row)
+    for place in range(0, row, lanes):
+        term = load(state, source + place, negative) ^ negative
+        step_count(trial.state, base + place, shape.planes, row, term, ~zeros)
     visited = 0
     while visited < length:
-        unit = touched[visited]
+        unit = trial.touched[visited]
         visited += 1
-        base = base_of[unit]
-        own = last_planes if unit >= last_first else planes
-        top = base + (own - 1) * words
-        for word in range(words):
-            flip = (state[top + word] ^ trial[top + word]) & valid[word]
-            if flip == ZERO:
+        base = network.base_of[unit]
+        planes = shape.last_planes if unit >= layout.last_first else shape.planes
+        top = base + (planes - 1) * row
+        for place in range(0, row, lanes):
+            output = load(state, top + place, negative)
+            flip = output ^ load(trial.state, top + place, negative)
+            flip &= load(valid, place, negative)
+            if not any_lane(flip):
                 continue
-            if unit >= last_first:
-                change += error_change(state, base, own, words, word, flip)
-                continue
-            for at in range(out_begin[unit], out_begin[unit + 1]):
-                edge = out_edge[at]
-                target = np.int64(unit_of[edge])
-                count = last_planes if target >= last_first else planes
-                length = _touch(
-                    state,
-                    trial,
-                    touched,
-                    is_touched,
-                    length,
-                    target,
-                    base_of[target],
-                    count * words,
+            if unit >= layout.last_first:
+                change += error_change(state, base + place, planes, row, flip)
+            else:
+                length = _pass_on(
+                    state, trial, network, shape, layout, length, unit, place, output, flip
                 )
-                term = state[top + word] ^ (ZERO - np.uint64(weights[edge]))
-                step_count(trial, base_of[target], count, words, word, term, flip)
     return change, length
 
 
 @numba.njit
-def deep_commit(
-    state,
-    trial,
-    touched,
-    is_touched,
-    length,
-    accepted,
-    base_of,
-    last_first,
-    planes,
-    last_planes,
-    words,
-):
-    """Keep or drop a trial, and forget which units it touched."""
+def deep_commit(state, trial, network, shape, layout, length, accepted, ones):
+    """Keep a trial in the lanes that accept it, and forget which units it touched."""
+    row = shape.row
+    kept = spread(accepted, ones)
     for number in range(length):
-        unit = touched[number]
-        is_touched[unit] = 0
+        unit = trial.touched[number]
+        trial.is_touched[unit] = 0
         if not accepted:
             continue
-        base = base_of[unit]
-        own = last_planes if unit >= last_first else planes
-        if unit >= last_first:
-            top = base + (own - 1) * words
-            for word in range(words):
-                state[top + words + word] ^= state[top + word] ^ trial[top + word]
-        for at in range(base, base + own * words):
-            state[at] = trial[at]
-
-
-@numba.njit
-def index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
-    """The unit that each edge feeds, and the edges that read each hidden unit.
-
-    The latter are `out_edge[out_begin[u]:out_begin[u + 1]]`.
-    """
-    out_begin[:] = 0
-    for filling in range(2):
-        filled = np.zeros(out_begin.shape[0], dtype=np.int64)
-        edge = 0
-        unit = 0
-        below = 0
-        for layer in range(fan_ins.shape[0]):
-            first = unit
-            for _ in range(unit_counts[layer]):
-                for _ in range(fan_ins[layer]):
-                    unit_of[edge] = unit
-                    if layer > 0:
-                        source = below + np.int64(sources[edge])
-                        if filling:
-                            out_edge[out_begin[source] + filled[source]] = edge
-                            filled[source] += 1
-                        else:
-                            out_begin[source + 1] += 1
-                    edge += 1
-                unit += 1
-            below = first
-        if not filling:
-            for number in range(out_begin.shape[0] - 1):
-                out_begin[number + 1] += out_begin[number]
+        base = network.base_of[unit]
+        planes = shape.last_planes if unit >= layout.last_first else shape.planes
+        if unit >= layout.last_first:
+            top = base + (planes - 1) * row
+            for at in range(top, top + row, shape.lanes):
+                flip = (load(state, at, ones) ^ load(trial.state, at, ones)) & kept
+                store(state, at + row, load(state, at + row, ones) ^ flip)
+        for at in range(base, base + planes * row, shape.lanes):
+            held = load(state, at, ones)
+            store(state, at, held ^ ((held ^ load(trial.state, at, ones)) & kept))

@@ -1,13 +1,12 @@
-"""Compiled building blocks of the bit-sliced kernel: 64 samples to a word.
+"""Compiled building blocks of the bit-sliced kernel: one bit for each sample.
 
 A bit stands for -1 where it is 1. A unit's count of negative terms is held as bit planes,
 shifted by a constant so that the threshold (fan_in + 1)/2 falls on the top plane: the unit's
 output *is* the top plane. One weight flip changes the count by one, and that changes the
 output only where the count sits at the threshold: one xor and one and per plane.
 
-The state of a replica is one array of words. First stand the inputs (`words` each), then one
-block per unit: its planes, the top plane last, and one more row that holds, for output units,
-the mask of wrong samples.
+Vectors of constant length (`physbatch.dynamics.bitsliced_lanes`) run along the rows of the state
+(`physbatch.dynamics.bitsliced_layout`); `ones`, a vector of all ones, carries that length.
 
 None of these functions is cached on disk by itself: they are compiled into the kernels, whose
 cache follows the source of all of them.
@@ -15,34 +14,41 @@ cache follows the source of all of them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from physbatch.dynamics.bitsliced_lanes import (
+    lanes_below,
+    load,
+    popcount,
+    population,
+    signed_lane,
+    spread,
+    store,
+    total,
+)
+from physbatch.dynamics.bitsliced_layout import ONE, ZERO, Array
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 
 __all__ = [
+    "Batch",
     "accept",
+    "accept_lanes",
+    "count_mistakes",
     "draw_batch",
-    "draw_batch_inlined",
     "draw_count",
     "draw_numbers",
     "draw_proposals",
+    "empty_batch",
     "error_change",
     "flip_mask",
-    "index_readers",
-    "index_sources",
-    "mistakes",
-    "path_sum",
     "step_count",
 ]
 
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
-ZERO = np.uint64(0)
-ONE = np.uint64(1)
 _8 = np.uint64(8)
 _32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
@@ -50,15 +56,32 @@ _INPUTS = np.uint64(KIND_INPUTS)
 _BATCH = np.uint64(KIND_BATCH)
 
 
-@intrinsic
-def popcount(typingctx, word):
-    """Number of ones in a 64-bit word, as one instruction."""
+class Batch(NamedTuple):
+    """The batch of the replicas in a row.
 
-    def codegen(context, builder, signature, args):
-        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
-        return builder.call(function, args)
+    Attributes
+    ----------
+    raw : room for the random words of one replica.
+    valid : one row, the masks of valid samples.
+    counts : how many samples the batch of each replica holds.
+    wrong : how many output bits of each replica are wrong.
+    """
 
-    return types.int64(types.uint64), codegen
+    raw: Array
+    valid: Array
+    counts: Array
+    wrong: Array
+
+
+@numba.njit
+def empty_batch(shape, layout, lane_type):
+    """Room for a batch; lanes have the type of `lane_type`."""
+    return Batch(
+        np.zeros(shape.row // shape.together * layout.size + 2, dtype=np.uint64),
+        np.zeros(shape.row, dtype=lane_type.dtype),
+        np.zeros(shape.together, dtype=np.int64),
+        np.zeros(shape.together, dtype=np.int64),
+    )
 
 
 # --- random numbers ---------------------------------------------------------------------
@@ -97,14 +120,16 @@ def draw_proposals(out, count, kind, key, index, replica):
 
 
 @numba.njit
-def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):
-    """Input words of a batch of `count` samples and the masks of its valid samples.
+def _draw_inputs(state, batch, row, place, words, size, skip, count, key, index, replica):
+    """Inputs of a batch of `count` samples of one replica, and the masks of its valid samples.
 
-    Word w of input i is number w * size + i of the stream, whatever `words` is.
+    Word w of input i is number w * size + i of the stream, whatever `words` is, without its
+    first `skip` samples; the replica's words stand at `place` in each row.
     """
     kind = _INPUTS | ((index >> _32) << _8)
     low = index & _LOW
     used = (count + 63) // 64
+    raw, valid = batch.raw, batch.valid
     for block in range((used * size + 1) // 2):
         x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replica, key)
         raw[2 * block] = x0 | (x1 << _32)
@@ -112,44 +137,43 @@ def _draw_inputs(state, raw, valid, size, words, count, key, index, replica):
     for word in range(words):
         if word < used:
             for unit in range(size):
-                state[unit * words + word] = raw[word * size + unit]
+                state[unit * row + place + word] = raw[word * size + unit] >> skip
         left = count - 64 * word
         if left >= 64:
-            valid[word] = ONES
+            valid[place + word] = ONES
         elif left > 0:
-            valid[word] = (ONE << np.uint64(left)) - ONE
+            valid[place + word] = (ONE << np.uint64(left)) - ONE
         else:
-            valid[word] = ZERO
+            valid[place + word] = ZERO
 
 
 # --- counts -----------------------------------------------------------------------------
 
 
 @numba.njit(forceinline=True)
-def flip_mask(state, base, planes, words, word, term, within):
+def flip_mask(state, at, planes, row, term, within):
     """Samples in `within` where the unit's output flips if `term` flips."""
-    flip = within & ~(state[base + (planes - 1) * words + word] ^ term)
+    flip = within & ~(load(state, at + (planes - 1) * row, within) ^ term)
     for plane in range(planes - 1):
-        flip &= state[base + plane * words + word] ^ term
+        flip &= load(state, at + plane * row, within) ^ term
     return flip
 
 
 @numba.njit(forceinline=True)
-def step_count(state, base, planes, words, word, term, within):
+def step_count(state, at, planes, row, term, within):
     """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
     carry = within
     for plane in range(planes):
-        at = base + plane * words + word
-        held = state[at]
-        state[at] = held ^ carry
+        held = load(state, at + plane * row, within)
+        store(state, at + plane * row, held ^ carry)
         carry &= held ^ term
 
 
 @numba.njit(forceinline=True)
-def error_change(state, base, planes, words, word, flip):
-    """Change of the number of wrong bits if an output flips in the samples `flip`."""
-    wrong = state[base + planes * words + word]
-    return popcount(flip) - np.int64(2) * popcount(flip & wrong)
+def error_change(state, at, planes, row, flip):
+    """Change of the number of wrong bits, by lane, if an output flips in the samples `flip`."""
+    wrong = load(state, at + planes * row, flip)
+    return population(flip & ~wrong) - population(flip & wrong)
 
 
 @numba.njit(forceinline=True)
@@ -164,155 +188,182 @@ def accept(change, acceptance, last, chances, number):
 
 
 @numba.njit(forceinline=True)
-def _forward_layer(
-    state, addresses, weights, base_of, first, stop, edge, terms, planes, offset, words
+def accept_lanes(change, acceptance, chances, number, shape, everyone):
+    """The replicas in a row, as a mask, that accept a move with these changes of the error.
+
+    `chances` has a row for each replica. Like `accept`, but without branches: a chance that is
+    never drawn is 0, and the threshold then 0 or 2^32.
+    """
+    last = np.int64(acceptance.shape[0] - 1)
+    if shape.together == 1:
+        threshold = acceptance[np.uint64(min(max(total(change), 0), last))]
+        kept = total(change) < 0 or np.uint64(chances[0, number]) < threshold
+        return everyone if kept else ZERO
+    if last == 1:  # zero temperature: all at once
+        return lanes_below(change, np.int64(acceptance[0] > ZERO)) & everyone
+    chosen = ZERO
+    for member in range(shape.together):
+        own = signed_lane(change, member)
+        threshold = acceptance[np.uint64(min(max(own, 0), last))]
+        if own < 0 or np.uint64(chances[member, number]) < threshold:
+            chosen |= ONE << np.uint64(member)
+    return chosen & everyone
+
+
+# --- batches ----------------------------------------------------------------------------
+
+
+@numba.njit(forceinline=True)
+def _term(state, addresses, weights, slot, place, ones):
+    """The term that an edge adds to its unit's field."""
+    return load(state, addresses[slot] + place, ones) ^ spread(weights[slot], ones)
+
+
+@numba.njit(forceinline=True)
+def _count_in_registers(
+    state, addresses, weights, begin, stop, place, base, planes, offset, row, ones
 ):
+    """Count the terms of a unit with at most four planes, each written once."""
+    zeros = ones ^ ones
+    plane_0 = ones if offset & 1 else zeros
+    plane_1 = ones if offset & 2 else zeros
+    plane_2 = ones if offset & 4 else zeros
+    plane_3 = zeros
+    for slot in range(begin, stop):
+        carry = _term(state, addresses, weights, slot, place, ones)
+        above = plane_0 & carry
+        plane_0 ^= carry
+        carry = plane_1 & above
+        plane_1 ^= above
+        plane_3 ^= plane_2 & carry
+        plane_2 ^= carry
+    store(state, base, plane_0)
+    if planes > 1:
+        store(state, base + row, plane_1)
+    if planes > 2:
+        store(state, base + 2 * row, plane_2)
+    if planes > 3:
+        store(state, base + 3 * row, plane_3)
+
+
+@numba.njit(forceinline=True)
+def _count_in_memory(
+    state, addresses, weights, begin, stop, place, base, planes, offset, row, ones
+):
+    """Count the terms of a unit with any number of planes."""
+    zeros = ones ^ ones
+    for plane in range(planes):
+        store(state, base + plane * row, ones if (offset >> plane) & 1 else zeros)
+    for slot in range(begin, stop):
+        # Adding is stepping a term that was 0 wherever the new term is 1.
+        term = _term(state, addresses, weights, slot, place, ones)
+        step_count(state, base, planes, row, zeros, term)
+
+
+@numba.njit(forceinline=True)
+def _forward_layer(state, network, weights, first, stop, edge, terms, planes, offset, shape, ones):
+    addresses, base_of = network.addresses, network.base_of
     for unit in range(first, stop):
-        base = base_of[unit]
-        for plane in range(planes):
-            initial = ONES if (offset >> plane) & 1 else ZERO
-            for word in range(words):
-                state[base + plane * words + word] = initial
-        for _ in range(terms):
-            source = addresses[edge]
-            negative = ZERO - np.uint64(weights[edge])
-            for word in range(words):
-                # Adding is stepping a term that was 0 wherever the new term is 1.
-                term = state[source + word] ^ negative
-                step_count(state, base, planes, words, word, ZERO, term)
-            edge += 1
+        end = edge + terms
+        for place in range(0, shape.row, shape.lanes):
+            at = base_of[unit] + place
+            if planes <= 4:
+                _count_in_registers(
+                    state, addresses, weights, edge, end, place, at, planes, offset, shape.row, ones
+                )
+            else:
+                _count_in_memory(
+                    state, addresses, weights, edge, end, place, at, planes, offset, shape.row, ones
+                )
+        edge = end
 
 
-def _draw_batch(
+@numba.njit
+def _forward(state, network, weights, shape, layout, ones):
+    """Run a network on the inputs of the batch."""
+    last_first, units = layout.last_first, layout.units
+    _forward_layer(
+        state,
+        network,
+        weights,
+        0,
+        last_first,
+        0,
+        shape.fan_in,
+        shape.planes,
+        shape.offset,
+        shape,
+        ones,
+    )
+    _forward_layer(
+        state,
+        network,
+        weights,
+        last_first,
+        units,
+        last_first * shape.fan_in,
+        shape.last_fan_in,
+        shape.last_planes,
+        shape.last_offset,
+        shape,
+        ones,
+    )
+
+
+@numba.njit
+def draw_batch(
     state,
-    raw,
-    valid,
-    addresses,
-    truth,
-    weights,
-    base_of,
-    last_first,
+    batch,
+    network,
     shape,
-    size,
-    count,
+    layout,
+    floor,
+    threshold,
     key,
     index,
-    replica,
+    first_replica,
+    members,
+    skip,
+    ones,
 ):
-    """Draw a batch, run teacher and student on it, and mark the wrong samples."""
-    fan_in, planes, offset, last_fan_in, last_planes, last_offset, words = shape
-    _draw_inputs(state, raw, valid, size, words, count, key, index, replica)
-    units = base_of.shape[0]
-    for network in range(2):
-        bits = truth if network == 0 else weights
-        _forward_layer(
-            state, addresses, bits, base_of, 0, last_first, 0, fan_in, planes, offset, words
-        )
-        _forward_layer(
-            state,
-            addresses,
-            bits,
-            base_of,
-            last_first,
-            units,
-            last_first * fan_in,
-            last_fan_in,
-            last_planes,
-            last_offset,
-            words,
-        )
-        for unit in range(last_first, units):
-            top = base_of[unit] + (last_planes - 1) * words
-            for word in range(words):
-                if network == 0:
-                    state[top + words + word] = state[top + word]
-                else:
-                    state[top + words + word] ^= state[top + word]
+    """Draw a batch for each replica in a row, run teachers and students, mark wrong samples.
 
-
-#: Inlined where speed counts, shared where it does not: inlining costs compile time.
-draw_batch_inlined = numba.njit(forceinline=True)(_draw_batch)
-draw_batch = numba.njit(_draw_batch)
-
-
-@numba.njit
-def mistakes(state, valid, base_of, last_first, last_planes, words):
-    """Number of wrong output bits on the batch."""
-    wrong = np.int64(0)
-    for unit in range(last_first, base_of.shape[0]):
-        base = base_of[unit] + last_planes * words
-        for word in range(words):
-            wrong += popcount(state[base + word] & valid[word])
-    return wrong
-
-
-# --- bookkeeping ------------------------------------------------------------------------
-
-
-@numba.njit
-def index_sources(sources, fan_ins, unit_counts, base_of, planes, words, addresses):
-    """Where the activation of each edge's source stands in the state."""
-    edge = 0
-    unit = 0
-    below = 0
-    for layer in range(fan_ins.shape[0]):
-        first = unit
-        for _ in range(unit_counts[layer] * fan_ins[layer]):
-            source = np.int64(sources[edge])
-            if layer == 0:
-                addresses[edge] = source * words
-            else:
-                addresses[edge] = base_of[below + source] + (planes - 1) * words
-            edge += 1
-        unit += unit_counts[layer]
-        below = first
-
-
-@numba.njit
-def index_readers(
-    sources,
-    weights,
-    last_edge,
-    last_fan_in,
-    last_base,
-    last_block,
-    readers,
-    reader_base,
-    reader_weight,
-    reader_of,
-):
-    """The outputs that read each unit below them, in one stretch of memory for each unit.
-
-    `reader_of` finds the place of an edge of the last layer in that order.
+    `skip` samples of each word are left out.
     """
-    if readers == 0:
-        return
-    filled = np.zeros(reader_base.shape[0] // readers, dtype=np.int64)
-    for number in range(reader_base.shape[0]):
-        source = np.int64(sources[last_edge + number])
-        at = source * readers + filled[source]
-        filled[source] += 1
-        reader_base[at] = last_base + number // last_fan_in * last_block
-        reader_weight[at] = weights[last_edge + number]
-        reader_of[number] = at
+    words = shape.row // shape.together
+    for member in range(members):
+        replica = np.uint64(first_replica + member)
+        count = draw_count(floor, threshold, key, index, replica)
+        batch.counts[member] = count
+        place = member * words
+        _draw_inputs(
+            state, batch, shape.row, place, words, layout.size, skip, count, key, index, replica
+        )
+    wrong = shape.last_planes * shape.row
+    top = wrong - shape.row
+    base_of = network.base_of
+    _forward(state, network, network.truth, shape, layout, ones)
+    for unit in range(layout.last_first, layout.units):
+        base = base_of[unit]
+        for at in range(base, base + shape.row, shape.lanes):
+            store(state, at + wrong, load(state, at + top, ones))
+    _forward(state, network, network.signs, shape, layout, ones)
+    for unit in range(layout.last_first, layout.units):
+        base = base_of[unit]
+        for at in range(base, base + shape.row, shape.lanes):
+            target = load(state, at + wrong, ones)
+            store(state, at + wrong, target ^ load(state, at + top, ones))
 
 
 @numba.njit
-def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above):
-    """Sum over outputs and paths of the products of w w*."""
-    edge = 0
-    below[:] = 1
-    for layer in range(fan_ins.shape[0]):
-        for unit in range(unit_counts[layer]):
-            total = np.int64(0)
-            for _ in range(fan_ins[layer]):
-                value = below[sources[edge]]
-                total += value if teacher[edge] == student[edge] else -value
-                edge += 1
-            above[unit] = total
-        for unit in range(unit_counts[layer]):
-            below[unit] = above[unit]
-    total = np.int64(0)
-    for unit in range(unit_counts[-1]):
-        total += below[unit]
-    return total
+def count_mistakes(state, batch, network, shape, layout, members):
+    """Number of wrong output bits on the batch of each replica in a row."""
+    words = shape.row // shape.together
+    base_of, valid, wrong = network.base_of, batch.valid, batch.wrong
+    wrong[:] = 0
+    for unit in range(layout.last_first, layout.units):
+        base = base_of[unit] + shape.last_planes * shape.row
+        for member in range(members):
+            for place in range(member * words, (member + 1) * words):
+                bits = np.uint64(state[base + place] & valid[place])
+                wrong[member] += popcount(bits)

@@ -1,11 +1,13 @@
 """Figures of results, one per module: they draw what they are given and compute nothing."""
 
 from physbatch.plots.collapse import plot_collapse
+from physbatch.plots.corner import plot_corner
 from physbatch.plots.crossings import plot_crossings
 from physbatch.plots.drift import plot_drift
 from physbatch.plots.exponents import plot_exponents
 from physbatch.plots.extrapolation import plot_extrapolation
 from physbatch.plots.histogram import plot_histograms
+from physbatch.plots.order import plot_order
 from physbatch.plots.overlap import plot_overlap
 from physbatch.plots.overview import plot_overview
 from physbatch.plots.style import (
@@ -26,11 +28,13 @@ __all__ = [
     "figure_bytes",
     "journal_style",
     "plot_collapse",
+    "plot_corner",
     "plot_crossings",
     "plot_drift",
     "plot_exponents",
     "plot_extrapolation",
     "plot_histograms",
+    "plot_order",
     "plot_overlap",
     "plot_overview",
     "plot_success",

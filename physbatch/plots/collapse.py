@@ -273,7 +273,9 @@ def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int
         for name, estimate in result.parameters.items()
         if not name.startswith("zeta") or name == own
     ]
-    if math.isfinite(result.chi2):
+    if result.method == "local-linear":
+        parts.append(f"$S = {result.quality:.3g}$")
+    elif math.isfinite(result.chi2):
         parts.append(rf"$\chi^2/\mathrm{{dof}} = {result.chi2:.3g}/{result.dof:.3g}$")
     lines = [",  ".join(parts[at : at + per_line]) for at in range(0, len(parts), per_line)]
     flags = _plain(", ".join(flag_names(result.flags)).replace("_", " "))

@@ -22,7 +22,7 @@ from physbatch.report.tables import (
 from physbatch.report.words import ReportWords, number, remarks
 from physbatch.scaling.results import Analysis
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["environment", "render_report", "write_report"]
 
 
 def write_report(
@@ -98,7 +98,7 @@ def render_report(
     True
     """
     study = study_table(dataset)
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         title=str(dataset.attrs.get("title", "")) or "physbatch report",
         analysis=analysis,
@@ -115,7 +115,7 @@ def render_report(
     )
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Escapes everything, and stops at a name that the template uses but nobody gave."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),

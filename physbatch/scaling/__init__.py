@@ -12,6 +12,8 @@ from physbatch.scaling.extrapolation import extrapolate
 from physbatch.scaling.goodness import deviance_p_value
 from physbatch.scaling.jump import find_jump
 from physbatch.scaling.moments import moments
+from physbatch.scaling.order import transition_order
+from physbatch.scaling.order_result import Evidence, TransitionOrder
 from physbatch.scaling.peaks import separation_threshold, split_in_two, valley_p_value
 from physbatch.scaling.quality import collapse_quality
 from physbatch.scaling.reading import from_dataset, read_table
@@ -38,11 +40,13 @@ __all__ = [
     "Collapse",
     "Crossings",
     "Estimate",
+    "Evidence",
     "Extrapolation",
     "Jump",
     "ScalingTable",
     "SuccessCurve",
     "TimeDrift",
+    "TransitionOrder",
     "analyse",
     "collapse",
     "collapse_quality",
@@ -63,5 +67,6 @@ __all__ = [
     "succeeded_by",
     "success_counts",
     "success_curve",
+    "transition_order",
     "valley_p_value",
 ]

@@ -186,10 +186,13 @@ def _flags(
     """Every flag once; those of one size say which."""
     flags: list[str] = []
     status = data["status"].values
-    for code, name in ((STATUS_DIVERGED, "diverged"), (STATUS_MISSING, "missing")):
+    for code, name, fate in (
+        (STATUS_DIVERGED, "diverged", "count as failures and have no overlap"),
+        (STATUS_MISSING, "missing", "are left out"),
+    ):
         count = int(np.sum(status == code))
         if count:
-            flags.append(f"{name}: {count} of {status.size} replicas are left out")
+            flags.append(f"{name}: {count} of {status.size} replicas {fate}")
     lost = int(np.sum((status == STATUS_OK) & np.isnan(data["overlap"].values).any(axis=-1)))
     if lost:
         flags.append(f"nan: {lost} replicas with status ok have an overlap that is nan")

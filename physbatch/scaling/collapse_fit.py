@@ -31,6 +31,7 @@ _BOUNDS = {
 _HYPER_BOUNDS = {
     "amplitude": (-5.0, 6.0),
     "length": (-6.0, 4.0),
+    "reach": (-6.0, 4.0),
     "correction": (-9.0, 5.0),
     "nugget": (-4.0, 12.0),
 }
@@ -93,7 +94,7 @@ class Objective:
             where = self.form.rescale(vector[: self.exponents], self.table, name)
             hyper = self.hyper(vector, place)
             value, by_parameter, by_hyper = log_likelihood(
-                self.curve(place), where, self.hyper_names, hyper, 1.0, gradient=gradient
+                self.curve(place), where, self.hyper_names, hyper, gradient=gradient
             )
             prior, pull = hyper_prior(self.hyper_names, hyper)
             total += value + prior
@@ -112,7 +113,7 @@ class Objective:
             where = self.form.rescale(vector[: self.exponents], self.table, name)
             hyper = self.hyper(vector, place)
             try:
-                fit = predict(self.curve(place), where, self.hyper_names, hyper, 1.0)
+                fit = predict(self.curve(place), where, self.hyper_names, hyper)
             except np.linalg.LinAlgError:
                 return math.inf, float(len(self.table.size))
             chi2 += fit.chi2
@@ -145,6 +146,7 @@ class Objective:
             usual = {
                 "amplitude": 0.0,
                 "length": -1.2,
+                "reach": -1.2,
                 "correction": -2.0,
                 "nugget": math.log(0.1 / float(np.median(curve.errors))),
             }

@@ -125,6 +125,13 @@ class Collapse:
         The collapsed points and the master curve of each observable.
     covariance : ndarray
         Covariance of `parameters`, in their order.
+    method : str
+        ``gp``, ``spline`` or ``local-linear``; for the last, chi2/dof is S, and dof the number
+        of independent terms in it.
+    named : mapping
+        beta or gamma and their ratios to nu (``beta``, ``beta_over_nu``), if they were named.
+    samples : ndarray, shape (n_sample, n_parameter)
+        Samples of the posterior or the bootstrap where errors come from them, else empty.
     """
 
     parameters: Mapping[str, Estimate]
@@ -145,21 +152,39 @@ class Collapse:
     dimension: str
     corrections: bool
     flags: tuple[str, ...] = ()
+    method: str = "gp"
+    named: Mapping[str, Estimate] = field(default_factory=dict)
+    samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
     def __repr__(self) -> str:
-        head = ", ".join(f"{name} = {estimate}" for name, estimate in self.parameters.items())
+        stated = {**self.parameters, **self.named}
+        head = ", ".join(
+            f"{name.replace('_over_nu', '/nu')} = {estimate}" for name, estimate in stated.items()
+        )
         held = ", ".join(f"{name} = {value:g} (fixed)" for name, value in self.fixed.items())
         lines = [
             f"Collapse of {', '.join(self.observables)}: {head}{', ' + held if held else ''}",
             f"  y = {self.size_name}^(zeta/nu) f({self.size_name}^(1/nu) "
             f"({self.control_name} - c_c)), nu per {self.dimension}",
-            f"  chi2/dof = {self.chi2:.4g}/{self.dof:.4g}, p = {self.p_value:.2g}; "
+            f"  {self.goodness_text}; "
             f"{self.size_name} >= {self.window.size_min:g}, "
             f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
             f"  {self.starts_agreed} of {self.starts_tried} starts agree; "
             f"{sum(one.accepted for one in self.windows)} of {len(self.windows)} windows accepted",
         ]
         return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+
+    @property
+    def goodness_text(self) -> str:
+        """chi^2 over its degrees of freedom, for method local-linear S, with its p-value."""
+        if self.method == "local-linear":
+            return f"S = {self.quality:.3g}, p = {self.p_value:.2g}"
+        return f"chi2/dof = {self.chi2:.4g}/{self.dof:.4g}, p = {self.p_value:.2g}"
+
+    @property
+    def identifiable(self) -> bool:
+        """Whether the data determine c_c and every free exponent; if not, a flag says why."""
+        return all(math.isfinite(one.value) for one in self.parameters.values())
 
     @property
     def correlation(self) -> FloatArray:
@@ -186,25 +211,29 @@ class Collapse:
         """Math of a parameter, e.g. ``T_c`` or ``\\zeta_{U}``; empty for odd names."""
         if parameter == "c_c":
             return f"{self.control_symbol or 'c'}_c"
-        if parameter.startswith("zeta_"):
-            observable = math_symbol(parameter.removeprefix("zeta_"))
-            return rf"\zeta_{{{observable}}}" if observable else ""
+        if parameter.endswith("_over_nu"):
+            above = self.symbol(parameter.removesuffix("_over_nu"))
+            return rf"{above}/\nu" if above else ""
+        greek, _, rest = parameter.partition("_")
+        if rest and greek in ("zeta", "beta", "gamma"):
+            observable = math_symbol(rest)
+            return rf"\{greek}_{{{observable}}}" if observable else ""
         return math_symbol(parameter)
 
     def report(self) -> str:
         """All numbers as text, in the manner of lmfit: parameters, correlations, windows."""
-        from physbatch.scaling.collapse_storage import collapse_report
+        from physbatch.scaling.collapse_text import collapse_report
 
         return collapse_report(self)
 
     def to_latex(self) -> str:
         """Parameters with errors as a LaTeX table; it needs the package booktabs."""
-        from physbatch.scaling.collapse_storage import collapse_latex
+        from physbatch.scaling.collapse_text import collapse_latex
 
         return collapse_latex(self)
 
     def _repr_html_(self) -> str:
-        from physbatch.scaling.collapse_storage import collapse_html
+        from physbatch.scaling.collapse_text import collapse_html
 
         return collapse_html(self)
 
@@ -256,8 +285,9 @@ class Collapse:
                     "systematic": _finite(one.systematic),
                     "interval68": [_finite(bound) for bound in one.interval68],
                 }
-                for name, one in self.parameters.items()
+                for name, one in {**self.parameters, **self.named}.items()
             },
+            "method": self.method,
             "fixed": dict(self.fixed),
             "goodness": {
                 "chi2": _finite(self.chi2),
@@ -266,6 +296,7 @@ class Collapse:
                 "S": _finite(self.quality),
                 "size_min": self.window.size_min,
                 "fraction": self.window.fraction,
+                "identifiable": self.identifiable,
             },
             "starts": {"tried": self.starts_tried, "agreed": self.starts_agreed},
             "flags": list(self.flags),
@@ -290,7 +321,6 @@ def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[Collapse
             where,
             objective.hyper_names,
             objective.hyper(vector, place),
-            1.0,
         )
         stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
         scale = np.exp(where.log_scale + _log_unit(objective, vector, name))

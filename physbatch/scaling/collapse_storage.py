@@ -1,11 +1,9 @@
-"""The other forms of a collapse: dataset, text, HTML and LaTeX."""
+"""A collapse as a dataset that NetCDF holds, and back."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from html import escape
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,6 @@ from physbatch.scaling.windows import Window
 __all__ = [
     "COLLAPSE_VERSION",
     "collapse_from_dataset",
-    "collapse_html",
-    "collapse_latex",
-    "collapse_report",
     "collapse_to_dataset",
 ]
 
@@ -33,6 +28,8 @@ COLLAPSE_VERSION = 1
 
 _LONG_NAMES = {
     "value": "value of the parameter",
+    "named_value": "value of an exponent that has a name",
+    "sample_value": "parameters in a sample of the posterior or the bootstrap",
     "stderr": "statistical standard error",
     "systematic": "systematic error: spread over admissible windows",
     "covariance": "covariance of the parameters",
@@ -70,7 +67,13 @@ def collapse_to_dataset(result: Collapse) -> xr.Dataset:
     for name in _SCALARS:
         data[name] = ((), float(getattr(result, name)))
     if names:
-        data = data.assign(_parameter_variables(result))
+        data = data.assign(_estimate_variables("parameter", result.parameters))
+        data["covariance"] = (("parameter", "parameter_other"), result.covariance)
+    if result.named:
+        data = data.assign_coords(named=("named", np.array(list(result.named), dtype=object)))
+        data = data.assign(_estimate_variables("named", result.named))
+    if result.samples.size:
+        data["sample_value"] = (("sample", "parameter"), result.samples)
     data = data.assign(
         {
             **_flattened("point", _POINT, result.points),
@@ -87,6 +90,7 @@ def collapse_to_dataset(result: Collapse) -> xr.Dataset:
         "source": f"physbatch {physbatch.__version__}",
         "physbatch_collapse": COLLAPSE_VERSION,
         **{name: getattr(result, name) for name in _TEXTS},
+        "method": result.method,
         "corrections": int(result.corrections),
         "starts_tried": int(result.starts_tried),
         "starts_agreed": int(result.starts_agreed),
@@ -98,15 +102,18 @@ def collapse_to_dataset(result: Collapse) -> xr.Dataset:
     return data
 
 
-def _parameter_variables(result: Collapse) -> dict[str, Any]:
-    estimates = list(result.parameters.values())
-    rows = [(e.value, e.stderr, e.systematic, *e.interval68) for e in estimates]
+def _estimate_variables(dim: str, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Numbers and flags of some estimates; those of the parameters have no prefix."""
+    prefix = "" if dim == "parameter" else f"{dim}_"
+    rows = [(e.value, e.stderr, e.systematic, *e.interval68) for e in estimates.values()]
     columns = dict(zip(_ESTIMATE, np.array(rows, dtype=np.float64).T, strict=True))
-    flags = np.array([json.dumps(estimate.flags) for estimate in estimates], dtype=object)
+    flags = np.array([json.dumps(estimate.flags) for estimate in estimates.values()], dtype=object)
     return {
-        **{name: ("parameter", np.ascontiguousarray(column)) for name, column in columns.items()},
-        "parameter_flags": ("parameter", flags),
-        "covariance": (("parameter", "parameter_other"), result.covariance),
+        **{
+            f"{prefix}{name}": (dim, np.ascontiguousarray(column))
+            for name, column in columns.items()
+        },
+        f"{dim}_flags": (dim, flags),
     }
 
 
@@ -161,7 +168,7 @@ def _read(data: xr.Dataset) -> Collapse:
     names = [str(name) for name in data["parameter"].values]
     observables = tuple(str(name) for name in data["observable"].values)
     return Collapse(
-        parameters={name: _estimate(data, row) for row, name in enumerate(names)},
+        parameters={name: _estimate(data, "parameter", row) for row, name in enumerate(names)},
         fixed={str(k): float(v) for k, v in json.loads(attrs["fixed"]).items()},
         observables=observables,
         window=Window(float(attrs["window_size_min"]), float(attrs["window_fraction"])),
@@ -177,6 +184,14 @@ def _read(data: xr.Dataset) -> Collapse:
         covariance=np.array(data["covariance"].values) if names else np.empty((0, 0)),
         corrections=bool(int(attrs["corrections"])),
         flags=_flags(attrs["flags"]),
+        method=str(attrs.get("method", "gp")),  # older files have none
+        named={
+            str(name): _estimate(data, "named", row)
+            for row, name in enumerate(data["named"].values if "named" in data else ())
+        },
+        samples=np.array(data["sample_value"].values)
+        if "sample_value" in data
+        else np.empty((0, len(names))),
         **scalars,
     )
 
@@ -185,9 +200,12 @@ def _flags(text: Any) -> tuple[str, ...]:
     return tuple(map(str, json.loads(str(text))))
 
 
-def _estimate(data: xr.Dataset, row: int) -> Estimate:
-    value, stderr, systematic, low, high = (float(data[name].values[row]) for name in _ESTIMATE)
-    flags = _flags(data["parameter_flags"].values[row])
+def _estimate(data: xr.Dataset, dim: str, row: int) -> Estimate:
+    prefix = "" if dim == "parameter" else f"{dim}_"
+    value, stderr, systematic, low, high = (
+        float(data[f"{prefix}{name}"].values[row]) for name in _ESTIMATE
+    )
+    flags = _flags(data[f"{dim}_flags"].values[row])
     return Estimate(value, stderr, systematic, (low, high), flags)
 
 
@@ -215,167 +233,3 @@ def _window_fits(data: xr.Dataset, names: Sequence[str]) -> Iterator[WindowFit]:
             p_value=float(held["p_value"]),
             accepted=bool(held["accepted"]),
         )
-
-
-# --- text -------------------------------------------------------------------------------
-
-
-def collapse_report(result: Collapse) -> str:
-    """See `Collapse.report`."""
-    parts = [
-        ("Collapse", _summary_lines(result)),
-        ("Parameters", _parameter_lines(result)),
-        ("Correlations (those below 0.1 are left out)", _correlation_lines(result)),
-        ("Windows (*: chosen; -: rejected)", _window_lines(result)),
-        ("Flags", result.flags),
-    ]
-    return "\n".join(
-        "\n".join([f"[[{title}]]", *(f"    {line}" for line in lines)])
-        for title, lines in parts
-        if lines
-    )
-
-
-def _summary_lines(result: Collapse) -> list[str]:
-    # The form, the goodness and the starts stand in the repr already, below its first line.
-    kept = [line.strip() for line in repr(result).splitlines()[1:] if line[:4] != "  ! "]
-    extra = ["with corrections to scaling"] if result.corrections else []
-    extra += ["with a drift of c_c"] if result.drift else []
-    return [f"observables  {', '.join(result.observables)}", *kept, *extra]
-
-
-def _parameter_lines(result: Collapse) -> list[str]:
-    rows = []
-    for name, one in result.parameters.items():
-        percent = (
-            f"({100 * one.stderr / abs(one.value):.2g} %)" if one.stderr < abs(one.value) else ""
-        )
-        second = f"+/- {one.systematic:.2g} (systematic)" if one.systematic else ""
-        rows.append((f"{name}:", f"{one.value:.8g}", f"+/- {one.stderr:.3g}", percent, second))
-    rows += [
-        (f"{name}:", f"{value:.8g}", "(fixed)", "", "") for name, value in result.fixed.items()
-    ]
-    return _aligned(rows)
-
-
-def _correlation_lines(result: Collapse) -> list[str]:
-    names, matrix = list(result.parameters), result.correlation
-    pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
-    strong = [(i, j) for i, j in pairs if abs(matrix[i, j]) >= 0.1]
-    strong.sort(key=lambda pair: -abs(matrix[pair]))
-    return _aligned([(f"C({names[i]}, {names[j]})", f"= {matrix[i, j]:+.3f}") for i, j in strong])
-
-
-def _window_lines(result: Collapse) -> list[str]:
-    names = list(result.parameters)
-    header = ("", f"{result.size_name} >=", "points", "of all", "chi2/dof", "p", *names)
-    rows = [header]
-    for fit in result.windows:
-        mark = "*" if fit.window == result.window else "" if fit.accepted else "-"
-        share = f"{100 * fit.window.fraction:.0f} %"
-        goodness = f"{fit.chi2:.4g}/{fit.dof:.4g}"
-        numbers = (str(Estimate(fit.values[name], fit.errors[name])) for name in names)
-        lead = (mark, f"{fit.window.size_min:g}", str(fit.points), share, goodness)
-        rows.append((*lead, f"{fit.p_value:.2g}", *numbers))
-    return _aligned(rows) if result.windows else []
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-
-
-# --- HTML and LaTeX ---------------------------------------------------------------------
-
-
-def collapse_html(result: Collapse) -> str:
-    """The parameters as an HTML table, every text escaped."""
-    rows = [
-        (name, str(one), f"{one.stderr:.2g}", f"{one.systematic:.2g}")
-        for name, one in result.parameters.items()
-    ]
-    rows += [(name, f"{value:g} (fixed)", "", "") for name, value in result.fixed.items()]
-    goodness = f"{result.chi2:.4g}/{result.dof:.4g} (p = {result.p_value:.2g})"
-    rows.append(("chi2/dof", goodness, "", ""))
-    caption = f"Collapse of {', '.join(result.observables)}"
-    flags = "".join(f"<li>{escape(flag)}</li>" for flag in result.flags)
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead>"
-        f"{_html_row('th', ('parameter', 'value', 'statistical', 'systematic'))}</thead><tbody>"
-        f"{''.join(_html_row('td', row) for row in rows)}</tbody></table>"
-        f"{f'<ul>{flags}</ul>' if flags else ''}"
-    )
-
-
-def _html_row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
-
-
-def collapse_latex(result: Collapse) -> str:
-    """See `Collapse.to_latex`."""
-    rows = [
-        (_latex_name(result.symbol(name), name), _latex_number(one), _latex_interval(one))
-        for name, one in result.parameters.items()
-    ]
-    rows += [
-        (_latex_name(result.symbol(name), name), f"${value:g}$ (fixed)", "")
-        for name, value in result.fixed.items()
-    ]
-    size = _latex_name(result.size_symbol, result.size_name)
-    last = [
-        (r"$\chi^2/\mathrm{dof}$", f"${result.chi2:.4g}/{result.dof:.4g}$", ""),
-        (f"smallest {size}", f"${result.window.size_min:g}$", ""),
-    ]
-    lines = [
-        "% value(statistical error)(systematic error)",
-        r"\begin{tabular}{lll}",
-        r"\toprule",
-        r"parameter & value & 68\,\% interval \\",
-        r"\midrule",
-        *(rf"{' & '.join(row)} \\" for row in rows),
-        r"\midrule",
-        *(rf"{' & '.join(row)} \\" for row in last),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    # A number without its warnings must not travel: they follow it as comments.
-    lines += [f"% {' '.join(flag.split())}" for flag in result.flags]
-    return "\n".join(lines) + "\n"
-
-
-def _latex_name(symbol: str, name: str) -> str:
-    return f"${symbol}$" if symbol else _escaped(name)
-
-
-def _latex_number(estimate: Estimate) -> str:
-    if not math.isfinite(estimate.value):
-        return "--"
-    head, e, power = str(estimate).partition("e")
-    return rf"${head} \times 10^{{{int(power)}}}$" if e else f"${head}$"
-
-
-def _latex_interval(estimate: Estimate) -> str:
-    low, high = estimate.interval68
-    width = high - low
-    if not (math.isfinite(width) and width > 0):
-        return "--"
-    places = max(1 - math.floor(math.log10(width)), 0)
-    return f"$[{low:.{places}f}, {high:.{places}f}]$"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "|": r"\textbar{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    **{sign: f"\\{sign}" for sign in "{}$&#_%"},
-}
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))

@@ -118,15 +118,25 @@ class Crossings(Record):
             Estimate(float(v), float(e), float(s)) for v, e, s in zip(*columns, strict=True)
         )
 
+    def stated(self) -> dict[str, Estimate]:
+        """The limits and their exponents, then the crossing of every pair."""
+        pairs = {
+            f"{self.control_name} ({self.small[i]:g}, {self.large[i]:g})": one
+            for i, one in enumerate(self.estimates("crossing"))
+        }
+        return {
+            "c_c": self.c_c,
+            f"{self.observable}_c": self.level_limit,
+            "one_over_nu_plus_omega": self.exponent,
+            "omega": self.level_exponent,
+            **pairs,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of ``--json``, with every pair under ``crossings``."""
+        limits = dict(list(self.stated().items())[:4])
         document = strict_json(
-            {
-                "c_c": self.c_c,
-                f"{self.observable}_c": self.level_limit,
-                "one_over_nu_plus_omega": self.exponent,
-                "omega": self.level_exponent,
-            },
+            limits,
             {
                 "chi2": self.control_fit.chi2,
                 "dof": self.control_fit.dof,
@@ -208,6 +218,7 @@ def find_crossings(
     True
     """
     name = _observable(table, observable)
+    table = table.only(name).checked(minimum_points=1, where=table.source or "crossings")
     generator = np.random.default_rng([seed, 31])
     curves = curves_of_sizes(table, name, resamples, generator)
     chosen_pairs = pairs_of_sizes(table.sizes, pairs)

@@ -15,7 +15,7 @@ import xarray as xr
 
 from physbatch.dataset import control_dim
 from physbatch.scaling.logistic import fit_logistic
-from physbatch.scaling.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.resampling import bootstrap_counts, graph_labels, unbiased_spread
 from physbatch.scaling.results import Estimate, TimeDrift
 from physbatch.scaling.success_curve import succeeded_by
 
@@ -92,7 +92,9 @@ def fit_drift(
     counted, first_passage = _histories(data, dim)
     chosen, m_c = _fitted_times(control, counted, first_passage, times)
     if chosen.size >= 3:
-        drawn, degenerate = _resampled(control, counted, first_passage, chosen, resamples, seed)
+        drawn, degenerate = _resampled(
+            control, counted, first_passage, chosen, resamples, seed, graph_labels(data)
+        )
         kept = degenerate <= _MOST_DEGENERATE
         chosen, m_c, drawn = chosen[kept], m_c[kept], drawn[:, kept]
     if chosen.size < 3:
@@ -109,11 +111,13 @@ def fit_drift(
 
 def _histories(data: xr.Dataset, dim: str) -> tuple[BoolArray, FloatArray]:
     """Which replicas count, and their first passage, each shape (n_control, n_replica)."""
-    counted = succeeded_by(data, math.inf)[0]
+    counted, sound = succeeded_by(data, math.inf)
     rest = [d for d in counted.dims if d not in (dim, "replica")]
-    flags = counted.isel(dict.fromkeys(rest, 0)).transpose(dim, "replica").values
-    passage = data["first_passage"].isel(dict.fromkeys(rest, 0)).transpose(dim, "replica").values
-    return np.asarray(flags, dtype=bool), np.where(flags, passage, np.inf)
+    flags, good, passage = (
+        one.isel(dict.fromkeys(rest, 0)).transpose(dim, "replica").values
+        for one in (counted, sound, data["first_passage"])
+    )
+    return np.asarray(flags, dtype=bool), np.where(good, passage, np.inf)
 
 
 def _replicas(counted: BoolArray) -> int:
@@ -160,13 +164,16 @@ def _resampled(
     times: FloatArray,
     resamples: int,
     seed: int,
+    graphs: npt.NDArray[np.int64] | None,
 ) -> tuple[FloatArray, FloatArray]:
     """m_c of every resample at every time, and the fraction of degenerate ones at each time."""
     generator = np.random.default_rng([seed, 2])
     weights = np.zeros((resamples, *counted.shape))
     for row, flags in enumerate(counted):
         if flags.any():
-            weights[:, row, flags] = bootstrap_counts(generator, int(flags.sum()), resamples)
+            clusters = None if graphs is None else graphs[flags]
+            count = int(flags.sum())
+            weights[:, row, flags] = bootstrap_counts(generator, count, resamples, clusters)
     used = counted.any(axis=1)
     weights, control, first_passage = weights[:, used], control[used], first_passage[used]
     trials = counted[used].sum(axis=1).astype(float)

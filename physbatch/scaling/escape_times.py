@@ -17,7 +17,7 @@ from physbatch.scaling.exponents import ScalingFit, fit_law
 from physbatch.scaling.passages import fit_escape_time
 from physbatch.scaling.power_laws import law
 from physbatch.scaling.records import Record
-from physbatch.scaling.results import flag_names
+from physbatch.scaling.results import Estimate, flag_names
 
 __all__ = [
     "EscapeTimes",
@@ -60,6 +60,18 @@ class EscapeTimes(Record):
         known = int(np.isfinite(self.tau).sum())
         names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
         return f"EscapeTimes(tau of {known} of {self.tau.size} cells){names}"
+
+    def stated(self) -> dict[str, Estimate]:
+        """tau of every cell."""
+        columns = (self.tau, self.stderr, self.lower68, self.upper68)
+        return {
+            f"tau (N = {size:g}, {self.control_name} = {control:g})": Estimate(
+                tau, stderr, 0.0, (low, high)
+            )
+            for size, control, tau, stderr, low, high in zip(
+                self.size, self.control, *(map(float, one) for one in columns), strict=True
+            )
+        }
 
     def at_size(self, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Control, tau and its error at one size, where tau is known."""

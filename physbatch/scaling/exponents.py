@@ -79,10 +79,14 @@ class ScalingFit(Record):
             f"{self.chi2:.3g}/{self.dof}){flags}"
         )
 
+    def stated(self) -> dict[str, Estimate]:
+        """The parameters of the form by their names."""
+        return dict(zip(self.names, self.estimates, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """Parameters, goodness, starts and flags as strict JSON."""
         return strict_json(
-            dict(zip(self.names, self.estimates, strict=True)),
+            self.stated(),
             {"form": self.form, "chi2": self.chi2, "dof": self.dof, "p_value": self.p_value},
             {"tried": self.starts_tried, "agreed": self.starts_agreed},
             self.flags,

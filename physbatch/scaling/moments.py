@@ -14,7 +14,12 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.errors import AnalysisError
-from physbatch.scaling.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.resampling import (
+    bootstrap_counts,
+    graph_labels,
+    independent_units,
+    unbiased_spread,
+)
 
 __all__ = ["MOMENTS", "moment_values", "moments", "resampled_moments"]
 
@@ -145,6 +150,8 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     The success probability is the exception: k of n replicas has a binomial law, and the
     bootstrap error would be 0 for k = 0 and k = n. Its error is the standard deviation of
     the posterior Beta(k + 1/2, n - k + 1/2), which is never 0 (doi 10.1214/ss/1009213286).
+    If replicas share graphs (coordinate ``graph`` on the replicas), whole graphs are drawn, and
+    that error is the larger of the two.
 
     Examples
     --------
@@ -157,7 +164,8 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     if resamples < 50:
         raise AnalysisError(f"resamples = {resamples}", remedy="take at least 50")
     generator = np.random.default_rng([seed, 1])
-    counts = {}  # the same resamples for every cell with as many replicas
+    graphs = graph_labels(data)
+    counts = {}  # the same resamples for every cell with the same replicas
     cells = [str(dim) for dim in data["overlap"].dims if dim not in ("replica", "time")]
     stacked = data.transpose(*cells, "replica", "time", ...).stack(cell=cells, create_index=False)
     stacked = stacked.transpose("cell", "replica", "time", ...)
@@ -170,14 +178,18 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     for cell in range(shape[0]):
         rows = used[cell]
         n = int(rows.sum())
-        if n < 2:
+        clusters = None if graphs is None else graphs[rows]
+        units = independent_units(n, clusters)
+        if units < 2:
             continue
-        if n not in counts:
-            counts[n] = bootstrap_counts(generator, n, resamples)
+        drawn = n if clusters is None else clusters.tobytes()
+        if drawn not in counts:
+            counts[drawn] = bootstrap_counts(generator, n, resamples, clusters)
         for name, (value, stderr) in _cell_moments(
             {str(v): stacked[v].values[cell, rows] for v in _observed(stacked)},
-            counts[n],
+            counts[drawn],
             float(sizes[cell]),
+            units,
         ).items():
             result[name][cell] = value
             result[f"{name}_stderr"][cell] = stderr
@@ -190,22 +202,25 @@ def _observed(stacked: xr.Dataset) -> list[str]:
 
 
 def _cell_moments(
-    observed: Mapping[str, FloatArray], counts: FloatArray, size: float
+    observed: Mapping[str, FloatArray], counts: FloatArray, size: float, units: int
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Values and errors of one cell; every array has shape (n, time)."""
     overlap = observed["overlap"]
     n = overlap.shape[0]
     values = moment_values(overlap, size, axis=0)
     drawn = resampled_moments(overlap, counts, size)
-    cell = {name: (values[name], unbiased_spread(drawn[name], n)) for name in MOMENTS}
+    cell = {name: (values[name], unbiased_spread(drawn[name], units)) for name in MOMENTS}
     fraction = values["success_probability"]
     smooth = (n * fraction + 0.5) / (n + 1.0)
-    cell["success_probability"] = (fraction, np.sqrt(smooth * (1.0 - smooth) / (n + 2.0)))
+    binomial = np.sqrt(smooth * (1.0 - smooth) / (n + 2.0))
+    if units < n:  # replicas of a graph may succeed together
+        binomial = np.fmax(binomial, cell["success_probability"][1])
+    cell["success_probability"] = (fraction, binomial)
     for name in _ERRORS:
         source = name.removesuffix("_mean")
         if source in observed:
             means = (counts / n) @ observed[source]
-            cell[name] = (observed[source].mean(axis=0), unbiased_spread(means, n))
+            cell[name] = (observed[source].mean(axis=0), unbiased_spread(means, units))
     return cell
 
 

@@ -23,7 +23,7 @@ from physbatch.scaling.local_fits import (
 )
 from physbatch.scaling.power_laws import Form, law
 from physbatch.scaling.records import Record
-from physbatch.scaling.results import flag_names
+from physbatch.scaling.results import Estimate, flag_names
 from physbatch.scaling.table import ScalingTable
 
 __all__ = ["Peaks", "find_peaks"]
@@ -62,6 +62,18 @@ class Peaks(Record):
         known = int(np.isfinite(self.height).sum())
         names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
         return f"Peaks({self.observable}: {known} of {self.size.size} sizes){names}"
+
+    def stated(self) -> dict[str, Estimate]:
+        """Position and height at every size."""
+        columns = {
+            "position": (self.position, self.position_stderr, self.position_systematic),
+            "height": (self.height, self.height_stderr, self.height_systematic),
+        }
+        return {
+            f"{name} ({self.dimension} = {size:g})": Estimate(float(v[i]), float(e[i]), float(s[i]))
+            for i, size in enumerate(self.size)
+            for name, (v, e, s) in columns.items()
+        }
 
     def fit_heights(self, forms: Sequence[Form] = (law("power"), law("corrected"))) -> ScalingFit:
         """Heights against size, A N^b: b = zeta/nu."""
@@ -122,6 +134,9 @@ def find_peaks(
     """
     if observable not in table.observables:
         raise AnalysisError(f"no observable {observable!r}", remedy=f"of {table.observables}")
+    table = table.only(observable).checked(
+        minimum_sizes=1, minimum_points=1, where=table.source or "peaks"
+    )
     sign = -1.0 if minimum else 1.0
     values, errors = sign * table.values[observable], table.errors[observable]
     covariance, samples = table.covariance.get(observable), table.samples.get(observable)

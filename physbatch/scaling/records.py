@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import DatasetError
+from physbatch.scaling.markup import estimates_html, estimates_latex
 from physbatch.scaling.results import Estimate
 
 __all__ = ["Record", "read_results", "strict_json"]
@@ -58,6 +59,31 @@ class Record:
         if not isinstance(held, cls):
             raise DatasetError(f"{type(held).__name__}, not {cls.__name__}", where="from_dataset")
         return held
+
+    def stated(self) -> dict[str, Estimate]:
+        """The estimates of the result by their names, in the order in which they are shown."""
+        return {name: one for name, one in _fields(self).items() if isinstance(one, Estimate)}
+
+    def to_latex(self) -> str:
+        """The estimates as a LaTeX table; it needs the package booktabs."""
+        return estimates_latex(self.stated(), self._goodness(), _fields(self).get("flags", ()))
+
+    def _repr_html_(self) -> str:
+        """The estimates as an HTML table, every text escaped."""
+        fields = _fields(self)
+        of = fields.get("quantity") or fields.get("observable")
+        caption = f"{type(self).__name__} of {of}" if of else type(self).__name__
+        return estimates_html(caption, self.stated(), self._goodness(), fields.get("flags", ()))
+
+    def _goodness(self) -> list[tuple[str, str]]:
+        """Form and goodness of fit of results that have them."""
+        fields = _fields(self)
+        shown = ("form", "replicas", "passed", "chi2", "dof", "p_value")
+        return [
+            (name, one if isinstance(one, str) else f"{one:.4g}")
+            for name in shown
+            if isinstance(one := fields.get(name), (str, int, float))
+        ]
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -4,21 +4,57 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import xarray as xr
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-__all__ = ["bootstrap_counts", "bootstrap_indices", "unbiased_spread"]
+__all__ = [
+    "bootstrap_counts",
+    "bootstrap_indices",
+    "graph_labels",
+    "independent_units",
+    "unbiased_spread",
+]
 
 
-def bootstrap_counts(generator: np.random.Generator, replicas: int, resamples: int) -> FloatArray:
+def bootstrap_counts(
+    generator: np.random.Generator,
+    replicas: int,
+    resamples: int,
+    clusters: npt.ArrayLike | None = None,
+) -> FloatArray:
     """How often each replica is drawn in each resample, shape (resamples, replicas).
 
     Each row is multinomial with `replicas` draws and equal probabilities, so that
-    ``counts @ x / replicas`` are the resampled means of x.
+    ``counts @ x / replicas`` are the resampled means of x. With `clusters`, the label of each
+    replica's cluster (replicas that share a graph), whole clusters are drawn, as many as there
+    are, and each row is divided so that it sums to `replicas` again.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(4)
+    >>> bootstrap_counts(generator, 4, 1, clusters=[0, 0, 1, 1]).tolist()
+    [[2.0, 2.0, 0.0, 0.0]]
     """
-    counts = generator.multinomial(replicas, np.full(replicas, 1.0 / replicas), size=resamples)
-    return np.asarray(counts, dtype=np.float64)
+    if clusters is None:
+        counts = generator.multinomial(replicas, np.full(replicas, 1.0 / replicas), size=resamples)
+        return np.asarray(counts, dtype=np.float64)
+    labels, place = np.unique(np.asarray(clusters), return_inverse=True)
+    drawn = bootstrap_counts(generator, labels.size, resamples)[:, place]
+    return np.asarray(drawn * (replicas / drawn.sum(axis=1, keepdims=True)))
+
+
+def independent_units(replicas: int, clusters: npt.ArrayLike | None) -> int:
+    """Number of independent units: of clusters if there are any, of replicas otherwise."""
+    return replicas if clusters is None else int(np.unique(np.asarray(clusters)).size)
+
+
+def graph_labels(data: xr.Dataset) -> npt.NDArray[np.int64] | None:
+    """The cluster of each replica of a dataset whose replicas share graphs; else None."""
+    if "graph" not in data.coords:
+        return None
+    return np.asarray(data["graph"].values, dtype=np.int64)
 
 
 def bootstrap_indices(
@@ -32,7 +68,8 @@ def unbiased_spread(resampled: FloatArray, replicas: int) -> FloatArray:
     """Standard error from resampled estimates, shape (resamples, ...) -> (...).
 
     The standard deviation over resamples times sqrt(n / (n - 1)): the resamples spread with
-    the population variance of the n replicas, which is too small by (n - 1) / n on average.
+    the population variance of the n replicas (clusters, if those are drawn), which is too small
+    by (n - 1) / n on average.
     """
     factor = np.sqrt(replicas / (replicas - 1.0)) if replicas > 1 else np.nan
     return np.asarray(factor * np.std(resampled, axis=0), dtype=np.float64)

@@ -307,6 +307,17 @@ class Analysis:
 
         return analysis_to_json(self)
 
+    def to_latex(self) -> str:
+        """The numbers as a LaTeX table; it needs the package booktabs."""
+        from physbatch.scaling.analysis_text import analysis_latex
+
+        return analysis_latex(self)
+
+    def _repr_html_(self) -> str:
+        from physbatch.scaling.analysis_text import analysis_html
+
+        return analysis_html(self)
+
     @property
     def late_drift(self) -> TimeDrift | None:
         """The drift of the largest size at which it is known at late times."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,14 @@ from physbatch.scaling.table import ScalingTable
 __all__ = ["Rescaled", "ScalingForm", "make_form"]
 
 FloatArray = npt.NDArray[np.float64]
+
+
+#: Fits that run away may ask for numbers beyond floating point on their way.
+_LARGEST = 300.0
+
+
+def _exponential(x: float) -> float:
+    return math.exp(min(max(x, -_LARGEST), _LARGEST))
 
 
 class Rescaled(NamedTuple):
@@ -83,14 +91,14 @@ class ScalingForm:
         if "c_c" in raw:
             values["c_c"] = self.control_middle + self.control_unit * raw["c_c"]
         if "nu" in raw:
-            values["nu"] = math.exp(-raw["nu"])
+            values["nu"] = _exponential(-raw["nu"])
         for name in self.names:
             if name.startswith("zeta"):
                 values[name] = raw[name] * values["nu"]
             elif name in ("omega", "phi"):
-                values[name] = math.exp(raw[name])
+                values[name] = _exponential(raw[name])
             elif name == "shift":
-                phi = values.get("phi", math.exp(raw["phi"]) if "phi" in raw else 1.0)
+                phi = values.get("phi", _exponential(raw["phi"]) if "phi" in raw else 1.0)
                 values[name] = raw[name] * self.control_unit * self.size_unit**phi
         return values
 
@@ -112,6 +120,11 @@ class ScalingForm:
             else:
                 out[place] = value / nu
         return out
+
+    def holding(self, name: str, value: float) -> ScalingForm:
+        """The same form, in the same units, with one free parameter held at a value."""
+        names = tuple(one for one in self.names if one != name)
+        return replace(self, names=names, fixed={**self.fixed, name: value})
 
     def jacobian(self, vector: FloatArray) -> FloatArray:
         """d(physical parameters)/d(fit vector), shape (n_name, n_name), by central steps."""

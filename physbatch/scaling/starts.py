@@ -13,7 +13,7 @@ from physbatch.scaling.collapse_fit import Objective, units_of
 from physbatch.scaling.scaling_form import ScalingForm
 from physbatch.scaling.table import ScalingTable
 
-__all__ = ["coarse_table", "starts"]
+__all__ = ["candidates", "coarse_table", "local_maxima", "starts"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def _slope_at(table: ScalingTable, observable: str, control: float) -> float:
     return float(np.clip(np.polyfit(log_size, log_value, 1)[0], -5, 5))
 
 
-def _candidates(form: ScalingForm, table: ScalingTable) -> list[list[FloatArray]]:
+def candidates(form: ScalingForm, table: ScalingTable) -> list[list[FloatArray]]:
     """Fit vectors on a grid of c_c (rows) and nu (columns)."""
     low, high = float(table.control.min()), float(table.control.max())
     controls = np.linspace(low, high, _CONTROLS) if "c_c" in form.names else [form.fixed["c_c"]]
@@ -88,7 +88,7 @@ def starts(form: ScalingForm, table: ScalingTable, *, most: int = 8) -> list[Flo
         Number of starts at most.
     """
     small = coarse_table(table, _MAP_POINTS)
-    grid = _candidates(form, small)
+    grid = candidates(form, small)
     middle = grid[len(grid) // 2][len(grid[0]) // 2]
     units = units_of(form, small, middle, form.observables)
     generous = ScalingTable(
@@ -104,7 +104,7 @@ def starts(form: ScalingForm, table: ScalingTable, *, most: int = 8) -> list[Flo
     )
     objective = Objective(form, generous, units, ("amplitude", "length"))
     heights = np.array([[_height(objective, vector) for vector in row] for row in grid])
-    order = _local_maxima(heights)
+    order = local_maxima(heights)
     return [grid[i][j] for i, j in order[:most]]
 
 
@@ -122,7 +122,7 @@ def _height(objective: Objective, vector: FloatArray) -> float:
     return max(values)
 
 
-def _local_maxima(heights: FloatArray) -> list[tuple[int, int]]:
+def local_maxima(heights: FloatArray) -> list[tuple[int, int]]:
     """Grid points that no neighbour tops, the highest first."""
     padded = np.pad(np.where(np.isfinite(heights), heights, -np.inf), 1, constant_values=-np.inf)
     found = []

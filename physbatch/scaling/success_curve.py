@@ -52,10 +52,11 @@ def succeeded_by(data: xr.Dataset, time: float) -> tuple[xr.DataArray, xr.DataAr
     -------
     counted, succeeded : xarray.DataArray of bool
         Dims as ``first_passage``. A replica counts if its status is ok and its first passage
-        is a number (inf: not within the run).
+        is a number (inf: not within the run), or if it diverged: that is a failure to learn.
     """
-    counted = (data["status"] == STATUS_OK) & data["first_passage"].notnull()
-    return counted, counted & (data["first_passage"] <= time)
+    sound = (data["status"] == STATUS_OK) & data["first_passage"].notnull()
+    counted = sound | (data["status"] == STATUS_DIVERGED)
+    return counted, sound & (data["first_passage"] <= time)
 
 
 def success_counts(data: xr.Dataset, time: float) -> tuple[FloatArray, IntArray, IntArray]:
@@ -115,7 +116,7 @@ def fit_success_curve(data: xr.Dataset, time: float) -> SuccessCurve:
     diverged = int((data["status"] == STATUS_DIVERGED).sum())
     if not diverged:
         return curve
-    flag = f"diverged: {diverged} replicas at N = {size:g} left out of the fit"
+    flag = f"diverged: {diverged} replicas at N = {size:g} count as failures"
     return _with_flags(curve, (flag,))
 
 

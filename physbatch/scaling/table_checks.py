@@ -23,11 +23,14 @@ __all__ = [
     "check_extent",
     "check_finite",
     "check_numbers",
+    "check_range",
     "check_samples",
     "check_shapes",
 ]
 
 FloatArray = npt.NDArray[np.float64]
+#: Numbers are raised to the fourth power, and multiplied by as many of them.
+_TINY = 1e-60
 #: Says where a row came from: "points.csv, line 7".
 Locate = Callable[[int], str]
 
@@ -80,6 +83,20 @@ def check_numbers(table: ScalingTable, locate: Locate) -> None:
                 where=locate(int(bad[0])),
                 remedy="leave the row out or repair it",
             )
+        check_range(values, name, locate, least=_TINY)
+    for name, values in (("control", table.control), *table.values.items()):
+        check_range(values, repr(name), locate)
+
+
+def check_range(values: FloatArray, name: str, locate: Locate, *, least: float = 0.0) -> None:
+    """Refuse numbers whose powers leave the range of floating point."""
+    bad = np.flatnonzero((np.abs(values) > 1 / _TINY) | (np.abs(values) < least))
+    if bad.size:
+        raise AnalysisError(
+            f"{name} is {values[bad[0]]:g}{_and_more(bad)}, too near the end of floating point",
+            where=locate(int(bad[0])),
+            remedy="give it in other units",
+        )
 
 
 def check_duplicates(table: ScalingTable, order: npt.NDArray[np.intp], locate: Locate) -> None:

@@ -27,7 +27,16 @@ from physbatch.scaling.starts import coarse_table, starts
 from physbatch.scaling.table import ScalingTable
 from physbatch.scaling.windows import Window, inside, shared_fraction, windows
 
-__all__ = ["BAD_FIT", "LEAST_SHARED", "Fit", "by_spline", "global_optimum", "scan", "settle"]
+__all__ = [
+    "BAD_FIT",
+    "LEAST_SHARED",
+    "Fit",
+    "by_spline",
+    "global_optimum",
+    "hyper_names",
+    "scan",
+    "settle",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -87,8 +96,9 @@ class Fit:
         return (2 * self.dof - self.chi2) * self.points / len(self.objective.table.size)
 
 
-def _hyper_names(form: ScalingForm, nugget: bool) -> tuple[str, ...]:
-    names = ["amplitude", "length"]
+def hyper_names(form: ScalingForm, nugget: bool) -> tuple[str, ...]:
+    """Hyperparameters of each observable; the nugget, if any, comes last."""
+    names = ["amplitude", "length", "reach"]
     names += ["correction"] if form.corrections else []
     names += ["nugget"] if nugget else []
     return tuple(names)
@@ -107,7 +117,7 @@ def global_optimum(
     if start is not None:
         vectors.append(form.vector({**form.exponents(vectors[0]), **start}))
     units = units_of(form, small, vectors[0], form.observables)
-    objective = Objective(form, small, units, _hyper_names(form, nugget=True))
+    objective = Objective(form, small, units, hyper_names(form, nugget=True))
     found = [
         newton(objective, climb(objective, objective.start(vector), steps=80))[0]
         for vector in vectors
@@ -149,7 +159,7 @@ def _fit_window(
     """Fit one window, which follows the exponents: first with a nugget, then without."""
     count = len(form.names)
     vector = begin
-    names = _hyper_names(form, nugget=True)
+    names = hyper_names(form, nugget=True)
     whole = part = table
     for _ in range(2 if window.fraction < 1 else 1):
         keep = inside(window, form, vector[:count], table)
@@ -159,7 +169,7 @@ def _fit_window(
         part = coarse_table(whole, most)
         objective = Objective(form, part, units, names)
         vector = newton(objective, climb(objective, vector, steps=60), rounds=3)[0].vector
-    bare = Objective(form, part, units, _hyper_names(form, nugget=False))
+    bare = Objective(form, part, units, hyper_names(form, nugget=False))
     return _polish(form, bare, _without_nugget(objective, vector), window, len(whole.size))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +14,16 @@ from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batc
 from physbatch.errors import StudyError
 from physbatch.streams.keys import stream_keys
 from physbatch.study import Greedy
+from physbatch.sweep.checkpoints import Checkpoint
 from physbatch.sweep.engines import Arrays
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 
 __all__ = ["BinaryEngine", "prepare"]
+
+#: A cell can be stopped about this often.
+PIECE_SECONDS = 1.0
 
 
 class BinaryEngine:
@@ -32,25 +38,47 @@ class BinaryEngine:
         return {}
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
-        """On ``cpu`` by the bit-sliced kernel, elsewhere by the torch definition: same bits."""
+        """On ``cpu`` by the bit-sliced kernel, on ``cuda`` by its twin: same bits."""
         prepared = prepare(plan, cell)
-        if device == "cpu":
-            from physbatch.dynamics.bitsliced import run_bitsliced
+        trajectory = _engine_on(device, prepared.system.architecture)(prepared.system, prepared.run)
+        return _observables(prepared.system.architecture, prepared.run, trajectory)
 
-            trajectory = run_bitsliced(prepared.system, prepared.run)
-        else:
-            from physbatch.dynamics.definition import run_definition
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same in pieces of about a second, from an earlier state on if there is one."""
+        if device != "cpu":
+            return self.simulate(plan, cell, device)
+        from physbatch.dynamics.bitsliced import advance, not_begun
 
-            trajectory = run_definition(prepared.system, prepared.run, device)
+        prepared = prepare(plan, cell)
+        trajectory, start = not_begun(prepared.system, prepared.run), 0
+        state = checkpoint.load()
+        if state is not None:
+            start = int(state["sweep"])
+            for name, values in trajectory.__dict__.items():
+                values[...] = state[name]
+        end = prepared.run.duration + 1
+        pace = self.seconds(plan, cell) / end
+        while start < end:
+            pause = min(start + max(1, int(PIECE_SECONDS / pace)), end)
+            began = time.perf_counter()
+            advance(prepared.system, prepared.run, trajectory, start, pause)
+            pace = max(time.perf_counter() - began, 1e-6) / (pause - start)
+            start = pause
+            if start < end:
+                state = {"sweep": np.array(start), **trajectory.__dict__}
+                checkpoint.offer(state)
         return _observables(prepared.system.architecture, prepared.run, trajectory)
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
         """Compile every kernel that these cells need."""
-        from physbatch.dynamics.bitsliced import kernel_shape, run_bitsliced
+        from physbatch.dynamics.bitsliced import KernelShape, kernel_shape, run_bitsliced
 
-        shapes: dict[tuple[int, ...], Cell] = {}
+        shapes: dict[KernelShape, Cell] = {}
+        shared = plan.study.grid.replicas_per_graph
         for cell in cells:
-            shape = kernel_shape(plan.architecture(cell), batch_rule(cell.batch_size))
+            shape = kernel_shape(plan.architecture(cell), batch_rule(cell.batch_size), shared)
             known = shapes.get(shape)
             if known is None or cell.size < known.size:
                 shapes[shape] = cell
@@ -103,6 +131,22 @@ class Prepared:
     run: CellRun
 
 
+def _engine_on(
+    device: str, architecture: Architecture
+) -> Callable[[BinarySystem, CellRun], Trajectory]:
+    """The fastest engine on a device that knows the network."""
+    if device == "cpu":
+        from physbatch.dynamics.bitsliced import run_bitsliced
+
+        return run_bitsliced
+    from physbatch.dynamics.bitsliced_cuda import cuda_ready, fits_cuda, run_cuda
+    from physbatch.dynamics.definition import run_definition
+
+    if fits_cuda(architecture) and cuda_ready():
+        return run_cuda
+    return functools.partial(run_definition, device=device)
+
+
 def prepare(plan: Plan, cell: Cell) -> Prepared:
     """Draw the systems of a cell and translate its physics for an engine."""
     study = plan.study
@@ -115,6 +159,7 @@ def prepare(plan: Plan, cell: Cell) -> Prepared:
         keys,
         cell.first_replica,
         cell.replicas,
+        study.grid.replicas_per_graph,
     )
     dynamics = study.dynamics
     if dynamics.kind == "sgd":  # require_built refuses it with the reason
@@ -132,6 +177,7 @@ def prepare(plan: Plan, cell: Cell) -> Prepared:
         dynamics_key=keys.dynamics,
         test_key=keys.test,
         first_replica=cell.first_replica,
+        replicas_per_graph=study.grid.replicas_per_graph,
     )
     return Prepared(system, run)
 

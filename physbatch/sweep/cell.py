@@ -10,20 +10,39 @@ import xarray as xr
 
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION
+from physbatch.sweep.checkpoints import Checkpoint, Resumable
 from physbatch.sweep.engines import Arrays
 from physbatch.sweep.plan import Cell, Plan
 
 __all__ = ["limit_threads", "run_cell", "shard_of"]
 
 
-def run_cell(plan: Plan, cell: Cell, device: str = "cpu") -> Arrays:
+def run_cell(
+    plan: Plan, cell: Cell, device: str = "cpu", checkpoint: Checkpoint | None = None
+) -> Arrays:
     """Simulate one cell.
+
+    Parameters
+    ----------
+    plan, cell
+        What to simulate; nothing else changes the data.
+    device : str
+        Where.
+    checkpoint : Checkpoint, optional
+        Where an engine that can be stopped and resumed finds and offers its state.
 
     Returns
     -------
     dict of ndarray
         The engine's variables, shapes (replica, time, ...) or (replica,).
+
+    Raises
+    ------
+    CellPaused
+        If `checkpoint` stops the cell.
     """
+    if checkpoint is not None and isinstance(plan.engine, Resumable):
+        return plan.engine.simulate_resumably(plan, cell, device, checkpoint)
     return plan.engine.simulate(plan, cell, device)
 
 

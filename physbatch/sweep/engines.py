@@ -18,7 +18,7 @@ from physbatch.study import Study
 if TYPE_CHECKING:
     from physbatch.sweep.plan import Cell, Plan
 
-__all__ = ["Arrays", "Engine", "engine_for"]
+__all__ = ["Arrays", "Engine", "bitsliced", "engine_for"]
 
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -48,6 +48,32 @@ class Engine(Protocol):
 
 def engine_for(study: Study) -> Engine:
     """The engine that runs a study; `physbatch.support` says what each one can do."""
-    from physbatch.sweep.binary_engine import BinaryEngine
+    if study.system.inputs.kind == "samples":
+        from physbatch.sweep.classifier_engine import ClassifierEngine
 
-    return BinaryEngine()
+        return ClassifierEngine()
+    if study.dynamics.kind == "sgd" and study.dynamics.engine == "projected":
+        from physbatch.sweep.projected_engine import ProjectedEngine
+
+        return ProjectedEngine()
+    if study.dynamics.kind == "sgd":
+        from physbatch.sweep.gradient_engine import GradientEngine
+
+        return GradientEngine()
+    if bitsliced(study):
+        from physbatch.sweep.binary_engine import BinaryEngine
+
+        return BinaryEngine()
+    from physbatch.sweep.discrete_engine import DiscreteEngine
+
+    return DiscreteEngine()
+
+
+def bitsliced(study: Study) -> bool:
+    """Whether binary weights on a known sparse graph learn from fresh binary inputs."""
+    system = study.system
+    return (
+        system.weights == "binary"
+        and system.inputs.kind == "binary"
+        and system.wiring.kind != "dense"
+    )

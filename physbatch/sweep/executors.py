@@ -1,7 +1,8 @@
 """Executors: they compute groups of cells, here or in worker processes.
 
-Both yield the index of each group when its shard is on disk. Workers start with `spawn`,
-use one thread each, ignore Ctrl-C (the parent decides) and end when the parent does.
+All yield an `Outcome` for each group, when its shard is on disk. Workers start with `spawn`,
+use one thread each, ignore Ctrl-C and the signals of batch systems (the parent decides) and
+end when the parent does. `physbatch.sweep.dask_executor` is the one for many machines.
 """
 
 from __future__ import annotations
@@ -11,68 +12,214 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Protocol
 
-from physbatch.errors import PhysbatchError, WorkerError
+from physbatch.errors import PhysbatchError
 from physbatch.study import Study
 from physbatch.sweep.cell import limit_threads, run_cell, shard_of
+from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint
+from physbatch.sweep.engines import Arrays
+from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.sweep.store import Store
 
-__all__ = ["compute_group", "run_in_processes", "run_serial"]
+__all__ = ["Outcome", "Stop", "compute_group", "run_in_processes", "run_serial"]
 
 Groups = Sequence[Sequence[Cell]]
-Stop = Callable[[], bool]
 
 
-def compute_group(plan: Plan, output: Path, cells: Sequence[Cell], device: str) -> None:
-    """Simulate the cells of a group and write their shard."""
-    results = [run_cell(plan, cell, device) for cell in cells]
-    Store(output).save(cells, shard_of(plan, cells, results))
+class Stop(Protocol):
+    """Whether the run must end."""
+
+    def asked(self) -> bool:
+        """No new group is begun; cells in flight are finished or saved."""
+
+    def overdue(self) -> bool:
+        """Cells in flight are given up."""
 
 
-def run_serial(plan: Plan, output: Path, groups: Groups, device: str, stop: Stop) -> Iterator[int]:
-    """Compute groups one after the other in this process."""
-    for index, cells in enumerate(groups):
-        if stop():
-            return
-        compute_group(plan, output, cells, device)
-        yield index
+class _Never:
+    def asked(self) -> bool:
+        return False
+
+    def overdue(self) -> bool:
+        return False
 
 
-def run_in_processes(
-    plan: Plan, output: Path, groups: Groups, workers: int, stop: Stop
-) -> Iterator[int]:
-    """Compute groups in worker processes; the largest number of `workers` at a time.
+NEVER: Stop = _Never()
+
+
+def _ignore(group: int) -> None:
+    """Nobody wants to know that a group is begun."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a group.
+
+    Attributes
+    ----------
+    group : int
+        Number of the group.
+    note : ShardNote or None
+        The shard, if any cell was finished.
+    finished : tuple of int
+        Places in the group of the cells in the shard.
+    failed : dict
+        Place in the group -> why that cell failed.
+    seconds : float
+        Time it took.
+    """
+
+    group: int
+    note: ShardNote | None
+    finished: tuple[int, ...]
+    failed: dict[int, str]
+    seconds: float
+
+
+def compute_group(
+    plan: Plan,
+    output: Path,
+    cells: Sequence[Cell],
+    device: str,
+    *,
+    group: int = 0,
+    stop: Callable[[], bool] = NEVER.asked,
+) -> Outcome:
+    """Simulate the cells of a group and write the shard of those that succeed.
+
+    A cell that fails for a reason of its own does not stop the others.
 
     Raises
     ------
-    WorkerError
-        If a worker dies or a cell fails for a reason of its own. Shards already written stay.
     PhysbatchError
-        What the worker raised, for example `OutputError` on a full disk.
+        What the user can act upon, for example `OutputError` on a full disk.
     """
-    context = multiprocessing.get_context("spawn")
+    began = time.perf_counter()
+    store = Store(output)
+    results: dict[int, Arrays] = {}
+    failed: dict[int, str] = {}
+    kept: list[FileCheckpoint] = []
+    for place, cell in enumerate(cells):
+        if place and stop():
+            break
+        checkpoint = FileCheckpoint(store.folder, cell.key, stop)
+        try:
+            results[place] = run_cell(plan, cell, device, checkpoint)
+            kept.append(checkpoint)
+        except CellPaused:
+            break
+        except PhysbatchError:
+            raise
+        except Exception as error:
+            failed[place] = " ".join(f"{type(error).__name__}: {error}".split())
+    note = None
+    if results:
+        done = [cells[place] for place in results]
+        note = store.save(done, shard_of(plan, done, list(results.values())))
+        for checkpoint in kept:
+            checkpoint.drop()
+    return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
+
+
+def run_serial(
+    plan: Plan,
+    output: Path,
+    groups: Groups,
+    device: str,
+    stop: Stop = NEVER,
+    begun: Callable[[int], None] = _ignore,
+) -> Iterator[Outcome]:
+    """Compute groups one after the other in this process; `begun` is told of each."""
+    for index, cells in enumerate(groups):
+        if stop.asked():
+            return
+        begun(index)
+        yield compute_group(plan, output, list(cells), device, group=index, stop=stop.asked)
+
+
+def run_in_processes(
+    plan: Plan,
+    output: Path,
+    groups: Groups,
+    workers: int,
+    stop: Stop = NEVER,
+    begun: Callable[[int], None] = _ignore,
+) -> Iterator[Outcome]:
+    """Compute groups in worker processes; the largest number of `workers` at a time.
+
+    A worker that dies is replaced, and the group that it computed has failed.
+
+    Raises
+    ------
+    PhysbatchError
+        What a worker raised, for example `OutputError` on a full disk. Shards already written
+        stay.
+    """
     limit_threads()
-    team: list[tuple[SpawnProcess, Connection]] = []
+    team = _Team(plan.study.model_dump_json(), output)
     try:
         for _ in range(min(workers, len(groups))):
-            here, there = context.Pipe()
-            process = context.Process(
-                target=_work, args=(there, plan.study.model_dump_json(), str(output)), daemon=True
-            )
-            process.start()
-            there.close()
-            team.append((process, here))
-        yield from _hand_out(team, groups, stop)
+            team.hire()
+        yield from _hand_out(team, groups, stop, begun)
     finally:
-        for process, connection in team:
+        team.dismiss()
+
+
+class _Team:
+    """Worker processes, each with a pipe; `busy` says which group each one computes."""
+
+    def __init__(self, study: str, output: Path) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._arguments = (study, str(output))
+        self._all: dict[Connection, SpawnProcess] = {}
+        self.idle: list[Connection] = []
+        self.busy: dict[Connection, int] = {}
+
+    def hire(self) -> None:
+        """Start one more worker."""
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(there, *self._arguments), daemon=True)
+        process.start()
+        there.close()
+        self._all[here] = process
+        self.idle.append(here)
+
+    def give(self, index: int, cells: Sequence[Cell]) -> None:
+        """Hand a group to an idle worker."""
+        connection = self.idle.pop()
+        # A worker that died while idle shows when its pipe ends.
+        with contextlib.suppress(OSError):
+            connection.send((index, list(cells)))
+        self.busy[connection] = index
+
+    def ask_to_stop(self) -> None:
+        """Tell all busy workers to save what they have: any message does."""
+        for connection in self.busy:
+            with contextlib.suppress(OSError):
+                connection.send(None)
+
+    def bury(self, connection: Connection) -> int | None:
+        """Forget a dead worker and return its exit code."""
+        process = self._all.pop(connection)
+        process.join(5)
+        code = process.exitcode
+        connection.close()
+        return code
+
+    def dismiss(self) -> None:
+        """End all workers."""
+        for connection, process in self._all.items():
             connection.close()
             process.terminate()
-        for process, _ in team:
+        for process in self._all.values():
             process.join(5)
             if process.is_alive():
                 process.kill()
@@ -81,74 +228,71 @@ def run_in_processes(
 
 
 def _hand_out(
-    team: Sequence[tuple[SpawnProcess, Connection]], groups: Groups, stop: Stop
-) -> Iterator[int]:
+    team: _Team, groups: Groups, stop: Stop, begun: Callable[[int], None]
+) -> Iterator[Outcome]:
     """Keep every worker busy until all groups are done or a stop is asked for."""
-    pending = list(range(len(groups)))[::-1]
-    busy: dict[Connection, tuple[SpawnProcess, int]] = {}
-    idle = list(team)
+    waiting = iter(range(len(groups)))
+    upcoming = next(waiting, None)
+    told = False
     while True:
-        while idle and pending and not stop():
-            process, connection = idle.pop()
-            index = pending.pop()
-            # A worker that died while idle shows up below, when its pipe ends.
-            with contextlib.suppress(OSError):
-                connection.send((index, list(groups[index])))
-            busy[connection] = (process, index)
-        if not busy:
+        while team.idle and upcoming is not None and not stop.asked():
+            begun(upcoming)
+            team.give(upcoming, groups[upcoming])
+            upcoming = next(waiting, None)
+        if not team.busy or stop.overdue():
             return
-        for ready in wait(list(busy), timeout=0.2):
+        if stop.asked() and not told:
+            team.ask_to_stop()
+            told = True
+        for ready in wait(list(team.busy), timeout=0.2):
             assert isinstance(ready, Connection)
-            process, index = busy.pop(ready)
+            index = team.busy.pop(ready)
             try:
-                failure = ready.recv()
+                answer = ready.recv()
             except (EOFError, OSError):
-                process.join(5)
-                raise WorkerError(
-                    f"a worker process died (exit code {process.exitcode}) while it computed "
-                    f"{_describe(groups[index])}",
-                    where="run",
-                    remedy="finished cells are saved; run the same command again to go on",
-                ) from None
-            if isinstance(failure, PhysbatchError):
-                raise failure
-            if failure is not None:
-                raise WorkerError(
-                    f"{_describe(groups[index])}: {failure}",
-                    where="run",
-                    remedy="finished cells are saved; run the same command again to go on",
-                )
-            idle.append((process, ready))
-            yield index
-
-
-def _describe(cells: Sequence[Cell]) -> str:
-    one = cells[0]
-    place = ", ".join(f"{dim} = {value:g}" for dim, value in one.point)
-    return f"cell {place}" if len(cells) == 1 else f"{len(cells)} cells from {place}"
+                code = team.bury(ready)
+                if upcoming is not None and not stop.asked():
+                    team.hire()
+                if not stop.asked():
+                    reason = f"a worker process died (exit code {code})"
+                    cells = range(len(groups[index]))
+                    yield Outcome(index, None, (), dict.fromkeys(cells, reason), 0)
+                continue
+            if isinstance(answer, PhysbatchError):
+                raise answer
+            team.idle.append(ready)
+            yield answer
 
 
 def _work(connection: Connection, study: str, output: str) -> None:
     """Body of a worker process: compute groups until the parent closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     limit_threads()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     plan = Plan(Study.from_json(study))
     while True:
         try:
-            _, cells = connection.recv()
+            message = connection.recv()
         except (EOFError, OSError):
             return
+        if message is None:  # asked to stop after the last group was done
+            continue
+        index, cells = message
         # An error that the user can act upon reaches the parent as it is: a full disk, say.
-        failure: PhysbatchError | str | None = None
+        answer: PhysbatchError | Outcome
         try:
-            compute_group(plan, Path(output), cells, "cpu")
+            answer = compute_group(
+                plan, Path(output), cells, "cpu", group=index, stop=connection.poll
+            )
         except PhysbatchError as error:
-            failure = error
-        except Exception as error:  # the parent reports it in one line
-            failure = f"{type(error).__name__}: {error}"
+            answer = error
+        except Exception as error:  # outside any cell: memory for the shard, say
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            answer = Outcome(index, None, (), dict.fromkeys(range(len(cells)), reason), 0.0)
         try:
-            connection.send(failure)
+            connection.send(answer)
         except OSError:
             return
 

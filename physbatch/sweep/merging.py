@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ __all__ = ["merge"]
 
 
 def merge(
-    shards: Sequence[xr.Dataset],
+    shards: Iterable[xr.Dataset],
     grid: Mapping[str, Sequence[float]],
     variables: Mapping[str, VariableSpec],
     lengths: Mapping[str, int],
@@ -28,9 +28,9 @@ def merge(
 
     Parameters
     ----------
-    shards : sequence of xarray.Dataset
-        Each with dims ``cell``, ``replica``, ``time``; coordinates on ``cell`` give the
-        place of each cell along every dimension of `grid`.
+    shards : iterable of xarray.Dataset
+        Taken one at a time. Each with dims ``cell``, ``replica``, ``time``; coordinates on
+        ``cell`` give the place of each cell along every dimension of `grid`.
     grid : mapping
         Dimension name -> sorted values; the order is the order of the dimensions.
     variables : mapping
@@ -57,9 +57,8 @@ def merge(
         first = int(shard["replica"].values[0])
         rows = slice(first, first + shard.sizes["replica"])
         for name, spec in variables.items():
-            values = shard[name].transpose("cell", *spec.dims).values
-            for row, cell in enumerate(zip(*index, strict=True)):
-                arrays[name][(*cell, rows)] = values[row]
+            place: tuple[Any, ...] = (*index, rows)
+            arrays[name][place] = shard[name].transpose("cell", *spec.dims).values
     merged: dict[str, Any] = {}
     for name, spec in variables.items():
         units = time_units if spec.is_time else "1"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from physbatch.study import Greedy, Metropolis, Study, canonical_json
 from physbatch.sweep.engines import Engine, engine_for
 from physbatch.systems.architecture import Architecture
 
-__all__ = ["Cell", "Estimate", "Plan", "estimate", "group_cells"]
+__all__ = ["Cell", "Cells", "Estimate", "Group", "Plan", "describe", "estimate", "group_cells"]
 
 #: Replicas of one cell at most; a study with more replicas reuses the blocks already done.
 REPLICAS_PER_CELL = 32
@@ -55,6 +55,48 @@ class Cell:
         return dict(self.point)[dim]
 
 
+def describe(cell: Cell) -> str:
+    """The grid point of a cell in words."""
+    return "cell " + ", ".join(f"{dim} = {value:g}" for dim, value in cell.point)
+
+
+class Cells(Sequence[Cell]):
+    """Cells of a plan by number, made when they are asked for.
+
+    A plan of ten million cells is a range of numbers; the cells would fill ten gigabytes.
+
+    Attributes
+    ----------
+    ordinals : ndarray of int64
+        Numbers of the cells in the plan.
+    """
+
+    def __init__(self, plan: Plan, ordinals: npt.NDArray[np.int64]) -> None:
+        self._plan = plan
+        self.ordinals = ordinals
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
+
+    @overload
+    def __getitem__(self, index: int) -> Cell: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Cells: ...
+
+    def __getitem__(self, index: int | slice) -> Cell | Cells:
+        if isinstance(index, slice):
+            return Cells(self._plan, self.ordinals[index])
+        return self._plan.cell(int(self.ordinals[index]))
+
+    def __iter__(self) -> Iterator[Cell]:
+        return (self._plan.cell(int(ordinal)) for ordinal in self.ordinals)
+
+    def sketches(self) -> Iterator[Cell]:
+        """The cells without identity and key, which cost most of the time to make."""
+        return (self._plan.cell(int(ordinal), named=False) for ordinal in self.ordinals)
+
+
 class Plan:
     """All cells of a study.
 
@@ -66,6 +108,8 @@ class Plan:
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self._architecture = functools.cache(study.architecture)
+        self._student_architecture = functools.cache(study.student_architecture)
         self.times = study.measurement.measuring_times()
         self.engine: Engine = engine_for(study)
 
@@ -90,41 +134,80 @@ class Plan:
             **self.engine.lengths(self),
         }
 
+    @property
+    def blocks(self) -> int:
+        """Cells at one grid point: blocks of at most `REPLICAS_PER_CELL` replicas."""
+        return -(-self.study.grid.replicas // REPLICAS_PER_CELL)
+
     def __len__(self) -> int:
-        blocks = -(-self.study.grid.replicas // REPLICAS_PER_CELL)
-        count = blocks
-        for values in self.grid.values():
-            count *= len(values)
-        return count
+        return self._length
 
     @cached_property
-    def cells(self) -> list[Cell]:
-        """Every cell, in grid order."""
-        return list(self._make_cells())
+    def _length(self) -> int:
+        return self.blocks * math.prod(len(values) for values in self.grid.values())
 
-    def _make_cells(self) -> Iterator[Cell]:
-        study = self.study
-        seeds = canonical_json(self.seeds)
-        measurement = canonical_json(
-            study.measurement.model_dump(mode="json", exclude_defaults=True)
+    @cached_property
+    def cells(self) -> Cells:
+        """Every cell, in grid order."""
+        return Cells(self, np.arange(len(self), dtype=np.int64))
+
+    def cell(self, ordinal: int, *, named: bool = True) -> Cell:
+        """Cell number `ordinal`; without identity and key unless `named`.
+
+        Raises
+        ------
+        IndexError
+            If there is no such cell.
+        """
+        if not 0 <= ordinal < len(self):
+            raise IndexError(f"no cell {ordinal} in a plan of {len(self)}")
+        number, block = divmod(ordinal, self.blocks)
+        coordinates = []
+        for dim, values in reversed(self.grid.items()):
+            number, index = divmod(number, len(values))
+            coordinates.append((dim, values[index]))
+        point = tuple(reversed(coordinates))
+        places = dict(point)
+        batch_size = self.batch_size(places)
+        first = block * REPLICAS_PER_CELL
+        replicas = min(REPLICAS_PER_CELL, self.study.grid.replicas - first)
+        identity = self._identity(places, batch_size) if named else ""
+        text = f"cell 1\n{identity}\n{self._rest_of_key}\n{first}+{replicas}" if named else ""
+        return Cell(
+            size=int(places["size"]),
+            batch_size=batch_size,
+            point=point,
+            first_replica=first,
+            replicas=replicas,
+            identity=identity,
+            key=hashlib.sha256(text.encode()).hexdigest()[:32] if named else "",
         )
-        total = study.grid.replicas
-        for values in itertools.product(*self.grid.values()):
-            point = dict(zip(self.grid, values, strict=True))
-            batch_size = self.batch_size(point)
-            identity = self._identity(point, batch_size)
-            for first in range(0, total, REPLICAS_PER_CELL):
-                replicas = min(REPLICAS_PER_CELL, total - first)
-                text = f"cell 1\n{identity}\n{measurement}\n{seeds}\n{first}+{replicas}"
-                yield Cell(
-                    size=int(point["size"]),
-                    batch_size=batch_size,
-                    point=tuple(point.items()),
-                    first_replica=first,
-                    replicas=replicas,
-                    identity=identity,
-                    key=hashlib.sha256(text.encode()).hexdigest()[:32],
-                )
+
+    def ordinal(self, point: Mapping[str, float], first_replica: int) -> int | None:
+        """Number of the cell at a grid point; None if the plan has none there."""
+        block, rest = divmod(first_replica, REPLICAS_PER_CELL)
+        if rest or not 0 <= block < self.blocks:
+            return None
+        number = 0
+        for dim, places in self._places.items():
+            index = places.get(float(point[dim]))
+            if index is None:
+                return None
+            number = number * len(places) + index
+        return number * self.blocks + block
+
+    @cached_property
+    def _places(self) -> dict[str, dict[float, int]]:
+        return {
+            dim: {float(value): index for index, value in enumerate(values)}
+            for dim, values in self.grid.items()
+        }
+
+    @cached_property
+    def _rest_of_key(self) -> str:
+        """What names a result besides its physics and its replicas."""
+        measurement = self.study.measurement.model_dump(mode="json", exclude_defaults=True)
+        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}"
 
     @property
     def seeds(self) -> dict[str, int]:
@@ -165,12 +248,14 @@ class Plan:
             rule = self.study.dynamics.learning_rate.rule
             rate = {"rule": rule, "base": self.base_learning_rate(point)}
             dynamics = {**dynamics, "learning_rate": rate}
+        shared = self.study.grid.replicas_per_graph
         return canonical_json(
             {
                 "system": resolved,
                 "dynamics": dynamics,
                 "size": int(point["size"]),
                 "batch_size": batch_size,
+                **({} if shared == 1 else {"replicas_per_graph": shared}),
             }
         )
 
@@ -225,29 +310,41 @@ class Plan:
 
     def architecture(self, cell: Cell) -> Architecture:
         """The layers of a cell's teachers."""
-        return self.study.architecture(cell.size, self.degree(dict(cell.point)))
+        return self._architecture(cell.size, self.degree(dict(cell.point)))
 
     def student_architecture(self, cell: Cell) -> Architecture:
         """The layers of a cell's students."""
-        return self.study.student_architecture(cell.size, self.degree(dict(cell.point)))
+        return self._student_architecture(cell.size, self.degree(dict(cell.point)))
 
 
-def group_cells(plan: Plan, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+class Group(Cells):
+    """The cells of one shard, all of the same replicas.
+
+    Attributes
+    ----------
+    cost : float
+        About how many core seconds they take.
+    """
+
+    def __init__(self, plan: Plan, ordinals: npt.NDArray[np.int64], cost: float) -> None:
+        super().__init__(plan, ordinals)
+        self.cost = cost
+
+
+def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
     """Group small neighbouring cells with the same replicas into one shard each."""
-    group: list[Cell] = []
-    cost = 0.0
-    for cell in sorted(cells, key=lambda one: one.first_replica):
-        same = not group or (group[0].first_replica, group[0].replicas) == (
-            cell.first_replica,
-            cell.replicas,
-        )
-        if group and (not same or cost >= SECONDS_PER_SHARD or len(group) >= CELLS_PER_SHARD):
-            yield group
-            group, cost = [], 0.0
-        group.append(cell)
+    if plan.blocks > 1:
+        ordinals = ordinals[np.argsort(ordinals % plan.blocks, kind="stable")]
+    first, cost, block = 0, 0.0, -1
+    for place, cell in enumerate(Cells(plan, ordinals).sketches()):
+        full = cost >= SECONDS_PER_SHARD or place - first >= CELLS_PER_SHARD
+        if place > first and (full or cell.first_replica != block):
+            yield Group(plan, ordinals[first:place], cost)
+            first, cost = place, 0.0
+        block = cell.first_replica
         cost += plan.engine.seconds(plan, cell)
-    if group:
-        yield group
+    if len(ordinals) > first:
+        yield Group(plan, ordinals[first:], cost)
 
 
 @dataclass(frozen=True)
@@ -262,16 +359,18 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """Number of cells, time on one core and memory of a study."""
-    points = len(plan) // -(-plan.study.grid.replicas // REPLICAS_PER_CELL)
+    points = len(plan) // plan.blocks
     lengths = plan.lengths
     per_point = 0
     for spec in plan.engine.variables(plan).values():
         per_point += math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
+    core_seconds, worker_bytes = 0.0, 0
+    for cell in plan.cells.sketches():
+        core_seconds += plan.engine.seconds(plan, cell)
+        worker_bytes = max(worker_bytes, cell.replicas * plan.engine.replica_bytes(plan, cell))
     return Estimate(
         cells=len(plan),
-        core_seconds=sum(plan.engine.seconds(plan, cell) for cell in plan.cells),
+        core_seconds=core_seconds,
         dataset_bytes=points * per_point,
-        worker_bytes=max(
-            cell.replicas * plan.engine.replica_bytes(plan, cell) for cell in plan.cells
-        ),
+        worker_bytes=worker_bytes,
     )

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from physbatch import dataset
-from physbatch.errors import InterruptedRun, StudyError
+from physbatch.errors import OutputError, StudyError, WorkerError
 from physbatch.study import Study
 from physbatch.support import require_built
-from physbatch.sweep.executors import run_in_processes, run_serial
-from physbatch.sweep.plan import Plan, group_cells
+from physbatch.sweep.executors import Outcome, run_in_processes, run_serial
+from physbatch.sweep.index import Index
+from physbatch.sweep.lock import Lock, Part
+from physbatch.sweep.plan import Cells, Group, Plan, describe, group_cells
+from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
+from physbatch.sweep.survey import survey
 
-__all__ = ["Progress", "default_workers", "resolve_device", "run_study"]
+__all__ = [
+    "Cluster",
+    "Progress",
+    "default_workers",
+    "merge_study",
+    "resolve_device",
+    "run_part",
+    "run_study",
+]
 
 
 class Progress(Protocol):
@@ -82,6 +93,25 @@ def resolve_device(device: str) -> str:
     return "cuda"
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """Workers of dask.distributed instead of own processes.
+
+    Attributes
+    ----------
+    address : str
+        ``tcp://host:8786`` or ``tls://host:8786`` of a scheduler, or ``local`` for one with
+        workers on this machine, which listens on 127.0.0.1 only.
+    tls_ca, tls_cert, tls_key : path, optional
+        Certificates for ``tls://``; a plain connection is refused then.
+    """
+
+    address: str
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+
 def run_study(
     study: Study,
     output: str | os.PathLike[str],
@@ -89,6 +119,8 @@ def run_study(
     workers: int | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    time_limit: float | None = None,
+    cluster: Cluster | None = None,
 ) -> xr.Dataset:
     """Simulate every cell of a study that is not done yet and write the dataset.
 
@@ -104,6 +136,10 @@ def run_study(
         The data are the same, bit for bit, on every device.
     progress : Progress, optional
         Where to show progress.
+    time_limit : float, optional
+        Seconds after which to save and stop.
+    cluster : Cluster, optional
+        Compute on dask workers.
 
     Returns
     -------
@@ -115,9 +151,14 @@ def run_study(
     NotBuiltError
         If the study asks for something that is not implemented.
     OutputError
-        If the output exists and belongs to another study, or cannot be written.
+        If the output exists and belongs to another study, is being written by another run, or
+        cannot be written.
+    WorkerError
+        If cells failed; all others are saved.
     InterruptedRun
         After Ctrl-C; finished cells are saved and the same call goes on from there.
+    PausedRun
+        The same after the time limit, SIGUSR1 or SIGTERM.
 
     Examples
     --------
@@ -132,72 +173,202 @@ def run_study(
     """
     require_built(study)
     target = Path(output)
-    plan = Plan(study)
     display: Progress = progress or Quiet()
     place = resolve_device(device)
     store = Store(target)
-    if store.claim(study):
+    if store.is_complete(study):
         display.note(f"{target} is complete; nothing to do")
         return dataset.open_dataset(target)
-    done = store.finished(plan)
-    for line in store.damaged:
-        display.note(f"computing again: {line}")
-    left = [cell for cell in plan.cells if cell.key not in done]
-    groups = list(group_cells(plan, left))
-    costs = [sum(plan.engine.seconds(plan, cell) for cell in group) for group in groups]
-    # The longest first, so that the workers finish together.
-    order = sorted(range(len(groups)), key=lambda index: -costs[index])
-    groups, costs = [groups[index] for index in order], [costs[index] for index in order]
+    with Lock(store.folder) as lock:
+        plan = Plan(study)
+        with Index(store.folder, study.hash()) as index:
+            run = _Run(plan, store, lock, index, place, display)
+            run.compute(workers, time_limit, cluster)
+        return _merge(store, plan, place, partial=False)
 
-    count = min(default_workers() if workers is None else workers, max(len(groups), 1))
-    if place == "cpu" and left:
-        display.note("compiling kernels (cached on disk for the next time)")
-        plan.engine.compile(plan, left)
-    finished = len(plan.cells) - len(left)
-    display.start(len(plan.cells), finished, sum(costs))
-    try:
-        with _gentle_interrupt(display) as stop:
-            if place == "cpu" and count > 1:
-                steps = run_in_processes(plan, target, groups, count, stop)
-            else:
-                steps = run_serial(plan, target, groups, place, stop)
-            for index in steps:
-                finished += len(groups[index])
-                display.advance(len(groups[index]), costs[index])
-    except KeyboardInterrupt:
-        raise _interrupted(finished, len(plan.cells)) from None
-    finally:
-        display.stop()
-    if finished < len(plan.cells):
-        raise _interrupted(finished, len(plan.cells))
-    merged = store.merge(plan, place)
-    dataset.save(merged, target)
+
+def run_part(
+    study: Study,
+    output: str | os.PathLike[str],
+    part: Part,
+    *,
+    workers: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    time_limit: float | None = None,
+    cluster: Cluster | None = None,
+) -> int:
+    """Simulate one part of a study's cells, for array jobs; `merge_study` makes the dataset.
+
+    Parameters
+    ----------
+    part : Part
+        Which part: every total-th cell.
+
+    Returns
+    -------
+    int
+        Number of cells of the part, all of which are done now.
+
+    See Also
+    --------
+    run_study : the other parameters, and the errors raised.
+    """
+    require_built(study)
+    place = resolve_device(device)
+    store = Store(Path(output))
+    plan = Plan(study)
+    mine = np.arange(part.number - 1, len(plan), part.total, dtype=np.int64)
+    if store.is_complete(study):
+        return len(mine)
+    with Lock(store.folder, part) as lock, Index(store.folder, study.hash(), part) as index:
+        run = _Run(plan, store, lock, index, place, progress or Quiet(), mine)
+        run.compute(workers, time_limit, cluster)
+    return len(mine)
+
+
+def merge_study(
+    output: str | os.PathLike[str],
+    sources: Sequence[str | os.PathLike[str]] = (),
+    *,
+    partial: bool = False,
+) -> xr.Dataset:
+    """Write the dataset of a store from the shards of all its parts.
+
+    Parameters
+    ----------
+    output : path
+        The dataset; its shards are in ``OUTPUT.cells/``.
+    sources : sequence of path
+        Other outputs, for parts that ran where the folder is not shared: their shards are
+        copied.
+    partial : bool
+        Write the dataset even if cells are missing; it says which.
+
+    Raises
+    ------
+    OutputError
+        If cells are missing, or a run is still writing.
+    """
+    store = Store(Path(output))
+    others = [Store(Path(source)) for source in sources]
+    study = next((one for one in (store, *others) if one.exists()), store).study()
+    require_built(study, where=str(output))
+    if store.is_complete(study):
+        return dataset.open_dataset(output)
+    with Lock(store.folder):
+        store.begin(study)
+        for other in others:
+            store.copy_shards(other)
+        return _merge(store, Plan(study), "cpu", partial=partial)
+
+
+def _merge(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
+    """Merge and write; nothing is written if cells are missing, unless `partial`."""
+    merged = store.merge(plan, device)
+    missing = int((merged["status"] == dataset.STATUS_MISSING).any("replica").sum())
+    if missing and not partial:
+        damaged = f" ({store.damaged[0]})" if store.damaged else ""
+        raise OutputError(
+            f"cells are missing at {missing} of {len(plan) // plan.blocks} grid points{damaged}",
+            where=str(store.output),
+            remedy="compute them with `physbatch run`, or merge with --partial",
+        )
+    dataset.save(merged, store.output)
     return merged
 
 
-def _interrupted(finished: int, total: int) -> InterruptedRun:
-    return InterruptedRun(
-        f"interrupted: {finished} of {total} cells are saved",
-        remedy="run the same command again to go on",
-    )
+class _Run:
+    """One run over the cells of a plan, or over some of them."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        lock: Lock,
+        index: Index,
+        device: str,
+        display: Progress,
+        ordinals: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        self.plan, self.store, self.lock = plan, store, lock
+        self.device, self.display = device, display
+        self.ordinals = np.arange(len(plan), dtype=np.int64) if ordinals is None else ordinals
+        self.index = index
+        self.failed: dict[int, str] = {}
 
-@contextmanager
-def _gentle_interrupt(display: Progress) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C lets the cells in flight finish, the second stops at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
+    def compute(
+        self, workers: int | None, time_limit: float | None, cluster: Cluster | None
+    ) -> None:
+        """Compute what is missing; see `run_study` for the errors."""
+        self.store.begin(self.plan.study)
+        done = survey(self.store, self.plan, verify=True, index=self.index).done
+        for line in self.store.damaged:
+            self.display.note(f"computing again: {line}")
+        left = self.ordinals[~done[self.ordinals]]
+        # The longest first, so that the workers finish together.
+        groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
+        cost = sum(group.cost for group in groups)
+        count = min(default_workers() if workers is None else workers, max(len(groups), 1))
+        if self.device == "cpu" and groups and (cluster is None or cluster.address == "local"):
+            self.display.note("compiling kernels (cached on disk for the next time)")
+            points = np.unique(left // self.plan.blocks) * self.plan.blocks
+            self.plan.engine.compile(self.plan, Cells(self.plan, points))
+        finished = len(self.ordinals) - len(left)
+        self.index.begin(count, cost)
+        self.display.start(len(self.ordinals), finished, cost)
+        stopper = Stopper(self.display.note, time_limit, self.lock.lost.is_set)
+        try:
+            with stopper:
+                for outcome in self._steps(groups, count, cluster, stopper):
+                    self._note(groups[outcome.group], outcome)
+                    finished += len(outcome.finished)
+        except KeyboardInterrupt:
+            raise stopper.error(finished, len(self.ordinals)) from None
+        finally:
+            self.display.stop()
+        if self.failed:
+            raise self._failure()
+        if finished < len(self.ordinals):
+            raise stopper.error(finished, len(self.ordinals))
 
-    def handle(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        display.note("stopping when the cells in flight are done; Ctrl-C again stops now")
+    def _steps(
+        self, groups: Sequence[Group], workers: int, cluster: Cluster | None, stopper: Stopper
+    ) -> Iterator[Outcome]:
+        output = self.store.output
 
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)
+        def begun(group: int) -> None:
+            self.index.take(groups[group].ordinals)
+
+        if cluster is not None:
+            from physbatch.sweep.dask_executor import run_on_cluster
+
+            note = self.display.note
+            return run_on_cluster(
+                self.plan, self.store, groups, cluster, workers, stopper, note, begun
+            )
+        if self.device == "cpu" and workers > 1:
+            return run_in_processes(self.plan, output, groups, workers, stopper, begun)
+        return run_serial(self.plan, output, groups, self.device, stopper, begun)
+
+    def _note(self, group: Group, outcome: Outcome) -> None:
+        """Keep what became of a group."""
+        places = np.array(outcome.finished, dtype=np.int64)
+        cost = group.cost * len(places) / len(group)
+        if outcome.note is not None:
+            self.index.save(outcome.note, group.ordinals[places], cost, outcome.seconds)
+        for place, reason in outcome.failed.items():
+            ordinal = int(group.ordinals[place])
+            self.failed[ordinal] = reason
+            self.index.fail(ordinal, reason)
+        self.index.release(int(group.ordinals[0]))
+        self.display.advance(len(places), cost)
+
+    def _failure(self) -> WorkerError:
+        first = min(self.failed)
+        return WorkerError(
+            f"{len(self.failed)} of {len(self.ordinals)} cells failed; "
+            f"{describe(self.plan.cell(first))}: {self.failed[first]}",
+            where="run",
+            remedy="finished cells are saved; run the same command again to go on",
+        )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -18,9 +19,12 @@ import xarray as xr
 
 import physbatch
 from physbatch import dataset
+from physbatch.comparison import extends
 from physbatch.dataset import SCHEMA_VERSION
 from physbatch.errors import DatasetError, OutputError, StudyError
+from physbatch.files import stated_digest, without_checksum
 from physbatch.study import Study
+from physbatch.sweep.index import SHARD_NAME, ShardNote
 from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Cell, Plan
 
@@ -49,9 +53,16 @@ class Store:
     ----------
     output : Path
         The merged dataset ``OUT.nc``; shards live in ``OUT.nc.cells/`` beside it.
+
+    Raises
+    ------
+    OutputError
+        If the output has no name.
     """
 
     def __init__(self, output: Path) -> None:
+        if not output.name:  # "." or "/"
+            raise OutputError("is a folder", where=str(output), remedy="name a file")
         self.output = output
         self.folder = output.with_name(output.name + ".cells")
         #: Shards that could not be read; their cells are computed again.
@@ -59,21 +70,15 @@ class Store:
 
     # --- opening ------------------------------------------------------------------------
 
-    def claim(self, study: Study) -> bool:
-        """Make sure that the output may be written; True if it is already complete.
+    def is_complete(self, study: Study) -> bool:
+        """Whether the dataset is there with every cell of this study.
 
         Raises
         ------
         OutputError
-            If the output belongs to another study or is no dataset, or if the folder
-            cannot be written. Nothing is touched then.
+            If the output belongs to another study or is no dataset. One that the study only
+            adds sizes, control values or replicas to is its own.
         """
-        complete = self._check_existing(study)
-        if not complete:
-            dataset.write_atomic(self.folder / "study.toml", study.to_toml().encode())
-        return complete
-
-    def _check_existing(self, study: Study) -> bool:
         if self.output.is_dir():
             raise OutputError("is a folder", where=str(self.output), remedy="name a file with -o")
         if not self.output.exists():
@@ -87,33 +92,67 @@ class Store:
                 where=str(self.output),
                 remedy=remedy,
             ) from error
-        if existing.attrs.get("study_hash") != study.hash():
+        if existing.attrs.get("study_hash") == study.hash():
+            return bool((existing["status"] != dataset.STATUS_MISSING).all())
+        old = Study.from_json(str(existing.attrs.get("study", "")), where=str(self.output))
+        if not extends(study, old):
             raise OutputError(
                 f"exists and belongs to another study ({existing.attrs.get('title', '')!r})",
                 where=str(self.output),
                 remedy=remedy,
             )
-        return bool((existing["status"] != dataset.STATUS_MISSING).all())
+        return False
+
+    def begin(self, study: Study) -> None:
+        """Note the study beside its shards, for `status` and `merge`.
+
+        Raises
+        ------
+        OutputError
+            If the folder cannot be written.
+        """
+        dataset.write_atomic(self.folder / "study.toml", study.to_toml().encode())
 
     def study(self) -> Study:
-        """The study of this store, from the dataset or from an unfinished run.
+        """The study of this store: of the run under way, or of the dataset.
 
         Raises
         ------
         StudyError
             If there is neither.
         """
+        source = self.folder / "study.toml"
+        if source.exists():
+            return Study.from_toml(source)
         if self.output.exists():
             attrs = dataset.open_dataset(self.output).attrs
             return Study.from_json(str(attrs["study"]), where=str(self.output))
-        source = self.folder / "study.toml"
-        if not source.exists():
-            raise StudyError(
-                "no dataset and no unfinished run",
-                where=str(self.output),
-                remedy="start one with `physbatch run STUDY.toml -o " + str(self.output) + "`",
-            )
-        return Study.from_toml(source)
+        raise StudyError(
+            "no dataset and no unfinished run",
+            where=str(self.output),
+            remedy="start one with `physbatch run STUDY.toml -o " + str(self.output) + "`",
+        )
+
+    def exists(self) -> bool:
+        """Whether there is a dataset or a run."""
+        return self.output.is_file() or (self.folder / "study.toml").is_file()
+
+    def copy_shards(self, other: Store) -> int:
+        """Copy the sound shards of another store that are not here; returns how many.
+
+        Raises
+        ------
+        DatasetError
+            If one of them is damaged.
+        """
+        own = set(self.shard_names())
+        fresh = [name for name in other.shard_names() if name not in own]
+        for name in fresh:
+            source = other.folder / name
+            content = source.read_bytes()
+            without_checksum(content, where=str(source))
+            self.write(name, content)
+        return len(fresh)
 
     # --- shards -------------------------------------------------------------------------
 
@@ -125,54 +164,86 @@ class Store:
             name = hashlib.sha256(joined.encode()).hexdigest()[:32]
         return self.folder / f"{name}.nc"
 
-    def save(self, cells: Sequence[Cell], shard: xr.Dataset) -> None:
+    def save(self, cells: Sequence[Cell], shard: xr.Dataset) -> ShardNote:
         """Write a shard."""
-        dataset.save(shard, self.shard_path(cells))
+        path = self.shard_path(cells)
+        content = dataset.to_bytes(shard)
+        self.write(path.name, content)
+        return ShardNote(path.name, stated_digest(content)[:16])
 
-    def shards(self, plan: Plan) -> Iterable[xr.Dataset]:
-        """Every readable shard, in the order of names."""
-        self.damaged = []
-        for path in sorted(self.folder.glob("*.nc")):
-            try:
-                shard = dataset.open_netcdf(path)
-                self._check_shard(shard, path, plan)
-            except DatasetError as error:
-                self.damaged.append(str(error))
-                continue
-            yield shard
+    def write(self, name: str, content: bytes) -> None:
+        """Write a shard that was made elsewhere."""
+        dataset.write_atomic(self.folder / name, content)
 
-    @staticmethod
-    def _check_shard(shard: xr.Dataset, path: Path, plan: Plan) -> None:
+    def shard_names(self) -> list[str]:
+        """Names of all files that look like shards, sorted."""
+        if not self.folder.exists():
+            return []
+        names = (entry.name for entry in os.scandir(self.folder))
+        return sorted(name for name in names if SHARD_NAME.fullmatch(name))
+
+    def open_shard(self, name: str) -> xr.Dataset:
+        """Load a shard after its checksum was verified.
+
+        Raises
+        ------
+        DatasetError
+            If it is damaged, or no shard.
+        """
+        path = self.folder / name
+        shard = dataset.open_netcdf(path)
         if int(shard.attrs.get("physbatch_shard", 0)) != SCHEMA_VERSION:
             raise DatasetError("not a shard of this schema version", where=str(path))
-        absent = {*plan.engine.variables(plan), "cell_key", "replica"} - set(
-            map(str, shard.variables)
-        )
-        if absent:
-            raise DatasetError(f"shard lacks {', '.join(sorted(absent))}", where=str(path))
+        _require_variables(shard, {"cell_key", "replica"}, path)
+        return shard
 
-    def finished(self, plan: Plan) -> set[str]:
-        """Keys of the cells of a plan that are done."""
-        wanted = {cell.key for cell in plan.cells}
-        done: set[str] = set()
-        for shard in self.shards(plan):
-            done.update(wanted.intersection(map(str, shard["cell_key"].values)))
-        return done
+    def rows(self, plan: Plan, name: str, shard: xr.Dataset) -> tuple[list[int], list[int]]:
+        """Rows of a shard that are cells of a plan, and the numbers of these cells.
+
+        Raises
+        ------
+        DatasetError
+            If there are any and the shard lacks a variable that the plan measures.
+        """
+        if not set(plan.grid) <= set(map(str, shard.variables)):
+            return [], []
+        first = int(shard["replica"].values[0])
+        columns = {dim: np.atleast_1d(shard[dim].values).tolist() for dim in plan.grid}
+        rows, ordinals = [], []
+        for row, key in enumerate(np.atleast_1d(shard["cell_key"].values)):
+            point = {dim: values[row] for dim, values in columns.items()}
+            ordinal = plan.ordinal(point, first)
+            if ordinal is not None and plan.cell(ordinal).key == str(key):
+                rows.append(row)
+                ordinals.append(ordinal)
+        if rows:
+            _require_variables(shard, set(plan.engine.variables(plan)), self.folder / name)
+        return rows, ordinals
 
     # --- merging ------------------------------------------------------------------------
 
+    def shards(self, plan: Plan) -> Iterator[xr.Dataset]:
+        """The cells of a plan, shard by shard in the order of names."""
+        self.damaged = []
+        for name in self.shard_names():
+            try:
+                shard = self.open_shard(name)
+                rows, _ = self.rows(plan, name, shard)
+            except DatasetError as error:
+                self.damaged.append(str(error))
+                continue
+            if rows:
+                yield shard if len(rows) == shard.sizes["cell"] else shard.isel(cell=rows)
+
     def merge(self, plan: Plan, device: str) -> xr.Dataset:
         """The labelled dataset of a study from those of its cells that are done."""
-        wanted = {cell.key for cell in plan.cells}
-        own = []
-        for shard in self.shards(plan):
-            keys = [str(key) for key in shard["cell_key"].values]
-            rows = [row for row, key in enumerate(keys) if key in wanted]
-            if rows:
-                own.append(shard.isel(cell=rows))
         study = plan.study
         merged = merge(
-            own, plan.grid, plan.engine.variables(plan), plan.lengths, study.time_units
+            self.shards(plan),
+            plan.grid,
+            plan.engine.variables(plan),
+            plan.lengths,
+            study.time_units,
         ).assign_coords(self._coordinates(plan))
         merged.attrs.update(_attributes(study, device))
         return dataset.validate(merged)
@@ -188,6 +259,13 @@ class Store:
             np.arange(plan.study.grid.replicas),
             {"long_name": LONG_NAMES["replica"], "units": "1"},
         )
+        shared = plan.study.grid.replicas_per_graph
+        if shared > 1:
+            coordinates["graph"] = xr.Variable(
+                "replica",
+                np.arange(plan.study.grid.replicas) // shared,
+                {"long_name": "number of the graph, the unit of the bootstrap", "units": "1"},
+            )
         coordinates["time"] = xr.Variable(
             "time",
             np.array(plan.times, dtype=np.int64),
@@ -197,6 +275,8 @@ class Store:
             coordinates[dim] = xr.Variable(
                 dim, np.arange(length), {"long_name": LONG_NAMES[dim], "units": "1"}
             )
+        if plan.study.time_units == "step":
+            coordinates.update(_other_times(plan))
         if plan.study.grid.control == "batch_ratio":
             sizes, ratios = plan.grid["size"], plan.grid["batch_ratio"]
             values = [
@@ -209,6 +289,28 @@ class Store:
                 {"long_name": LONG_NAMES["batch_size"], "units": "1"},
             )
         return coordinates
+
+
+def _other_times(plan: Plan) -> dict[str, xr.Variable]:
+    """The time of gradient descent in samples, m times steps, and in steps over N."""
+    times = np.array(plan.times, dtype=np.float64)
+    sizes, control = plan.grid["size"], plan.study.grid.control
+    controls = plan.grid[control]
+    alpha = times / np.array(sizes, dtype=np.float64)[:, None]
+    batch_sizes = np.array(
+        [[plan.batch_size({"size": size, control: value}) for value in controls] for size in sizes]
+    )
+    dims, seen = ["size", control, "time"], batch_sizes[:, :, None] * times
+    if control == "batch_size":  # the same at every size
+        dims, seen = dims[1:], seen[0]
+    return {
+        "samples": xr.Variable(
+            dims, seen, {"long_name": "samples seen, m times steps", "units": "1"}
+        ),
+        "alpha": xr.Variable(
+            ("size", "time"), alpha, {"long_name": "steps over number of inputs N", "units": "1"}
+        ),
+    }
 
 
 def _attributes(study: Study, device: str) -> dict[str, str | int]:
@@ -233,3 +335,9 @@ def _attributes(study: Study, device: str) -> dict[str, str | int]:
         "device": device,
         "control_dim": study.grid.control,
     }
+
+
+def _require_variables(shard: xr.Dataset, names: set[str], path: Path) -> None:
+    absent = names - set(map(str, shard.variables))
+    if absent:
+        raise DatasetError(f"shard lacks {', '.join(sorted(absent))}", where=str(path))

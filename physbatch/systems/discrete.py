@@ -168,6 +168,7 @@ def draw_discrete_system(
             student = np.where(first < right.astype(np.uint64), base, -base)
         student[:, student_layers.learnable :] = known[:, student_layers.learnable :]
         students.append(student.astype(np.int8))
+    student, random_student = students
     return DiscreteSystem(
-        teacher_layers, student_layers, drawn, sources, teacher, *students, ternary
+        teacher_layers, student_layers, drawn, sources, teacher, student, random_student, ternary
     )

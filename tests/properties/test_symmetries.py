@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.bitsliced_parts import path_sum
+from physbatch.dynamics.bitsliced_layout import path_sum
 from physbatch.dynamics.definition import forward, path_sums
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture
@@ -109,6 +109,7 @@ def test_compiled_and_tensor_path_sums_agree(architecture: Architecture, seed: i
         np.array([layer.units for layer in layers]),
         np.zeros(widest, dtype=np.int64),
         np.zeros(widest, dtype=np.int64),
+        0,
     )
     paths = architecture.outputs * architecture.paths_per_output
     assert compiled / paths == overlaps(system, system.student)[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from physbatch.cli import main
 from physbatch.commands.collapse import collapse
 from physbatch.dataset import open_netcdf
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
@@ -49,7 +50,8 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
         assert abs(found["value"] - truth) < 4 * np.hypot(found["stderr"], found["systematic"])
         low, high = found["interval68"]
         assert low < found["value"] < high
-    assert {"chi2", "dof", "p_value"} <= set(document["goodness"])
+    assert document["method"] == "gp"
+    assert {"chi2", "dof", "p_value", "identifiable"} <= set(document["goodness"])
     assert document["starts"]["tried"] >= document["starts"]["agreed"] >= 1
     assert all(isinstance(flag, str) for flag in document["flags"])
     stored = Collapse.from_dataset(open_netcdf(results))
@@ -98,3 +100,66 @@ def test_a_wrong_form_is_printed_with_its_flag(
 ) -> None:
     collapse(table, fix=["zeta=0", "nu=2"], window="all")
     assert "! bad_fit" in capsys.readouterr().out
+
+
+def test_beta_by_name_and_a_start(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    collapse(
+        table,
+        exponent=["beta"],
+        fix=["beta=0"],
+        window="all",
+        start=["nu=2", "c_c=2.1"],
+        json_=True,
+    )
+    document = json.loads(capsys.readouterr().out)
+    assert document["fixed"] == {"zeta": 0.0}
+    assert document["parameters"]["beta"]["value"] == 0.0
+    assert "beta_over_nu" in document["parameters"]
+    assert abs(document["parameters"]["nu"]["value"] - 1.0) < 0.1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"exponent": ["delta"]},
+        {"exponent": ["U=beta", "U=gamma"]},
+        {"exponent": ["beta", "gamma"]},
+        {"exponent": ["M=beta"]},
+        {"start": ["nu"]},
+        {"start": ["nu=-1"]},
+        {"start": ["omega=1"]},
+        {"method": "local-linear", "corrections": True},
+        {"method": "local-linear", "errors": "profile"},
+        {"errors": "quality"},
+    ],
+)
+def test_requests_that_make_no_sense(table: Path, options: dict[str, object]) -> None:
+    with pytest.raises(AnalysisError) as caught:
+        collapse(table, window="all", **options)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_local_linear_with_its_corner_plot_figure_and_page(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Everything that is drawn can be drawn again from the stored results."""
+    results = table.with_name("results.nc")
+    options = {"method": "local-linear", "fix": ["zeta=0"], "window": "all"}
+    collapse(table, output=results, figure=table.with_name("one.png"), **options)
+    out = capsys.readouterr().out
+    assert "  S = " in out
+    assert main(["figure", str(results), "-o", str(table.with_name("two.png"))]) == 0
+    names = {path.name for path in table.parent.iterdir()}
+    for stem in ("one", "two"):
+        assert {f"{stem}.png", f"{stem}-corner.png"} <= names
+    for kind in ("", "-corner"):
+        one, two = (table.with_name(f"{stem}{kind}.pdf").read_bytes() for stem in ("one", "two"))
+        assert one == two
+    page = table.with_name("page.html")
+    assert main(["report", str(results), "-o", str(page)]) == 0
+    text = page.read_text()
+    for words in ("Collapse of U", "fig-collapse", "fig-corner", "results.nc", "[[Parameters]]"):
+        assert words in text
+    assert "<script" not in text
+    assert " src=" not in text

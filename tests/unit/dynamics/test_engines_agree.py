@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbatch.dynamics.bitsliced import run_bitsliced
+from physbatch.dynamics.bitsliced import advance, not_begun, run_bitsliced
 from physbatch.dynamics.definition import run_definition
 from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
 from physbatch.streams.keys import stream_keys
@@ -36,6 +36,8 @@ def set_up(
     refresh_each_proposal: bool,
     batch_size: float,
     first_replica: int = 3,
+    replicas: int = 3,
+    replicas_per_graph: int = 1,
 ) -> tuple[BinarySystem, CellRun]:
     architecture = build_architecture(
         **system,
@@ -43,7 +45,7 @@ def set_up(
         odd_fan_in=True,
     )
     keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "agree")
-    drawn = draw_system(architecture, 0.2, keys, first_replica, 3)
+    drawn = draw_system(architecture, 0.2, keys, first_replica, replicas, replicas_per_graph)
     duration = 3 if refresh_each_proposal else 8
     run = CellRun(
         batch=batch_rule(batch_size),
@@ -56,6 +58,7 @@ def set_up(
         dynamics_key=keys.dynamics,
         test_key=keys.test,
         first_replica=first_replica,
+        replicas_per_graph=replicas_per_graph,
     )
     return drawn, run
 
@@ -79,6 +82,47 @@ def test_kernel_equals_definition(system: dict[str, Any], learned: str) -> None:
 def test_kernel_equals_definition_with_many_words(batch_size: float) -> None:
     case = set_up(SYSTEMS[1], "all", RULES[0], False, batch_size)
     assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("system", [SYSTEMS[2], SYSTEMS[3]], ids=["two layers", "three layers"])
+def test_replicas_that_share_a_graph(system: dict[str, Any]) -> None:
+    """Five replicas to a graph, from the middle of one: side by side in lanes of 16 bits."""
+    for rule in RULES:
+        for learned in ("all", "first"):
+            case = set_up(system, learned, rule, False, 3.4, 3, 9, replicas_per_graph=5)
+            assert_same(run_bitsliced(*case), run_definition(*case))
+    case = set_up(system, "all", RULES[1], True, 3.4, 3, 4, replicas_per_graph=5)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("batch_size", [20.5, 50, 70])
+def test_replicas_that_share_a_graph_with_larger_batches(batch_size: float) -> None:
+    """In lanes of 32 and 64 bits; above 64 samples each fills a row of its own."""
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, batch_size, 0, 4, replicas_per_graph=2)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+def test_more_replicas_than_fit_side_by_side() -> None:
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, 3.4, 2, 70, replicas_per_graph=36)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+def test_replicas_of_a_graph_share_it_and_the_proposals_but_nothing_else() -> None:
+    drawn, _ = set_up(SYSTEMS[2], "all", RULES[0], False, 3.4, 0, 4, replicas_per_graph=2)
+    alone, _ = set_up(SYSTEMS[2], "all", RULES[0], False, 3.4, 0, 4)
+    np.testing.assert_array_equal(drawn.sources, alone.sources[[0, 0, 1, 1]])
+    np.testing.assert_array_equal(drawn.teacher, alone.teacher)
+    np.testing.assert_array_equal(drawn.student, alone.student)
+
+
+@pytest.mark.parametrize("replicas_per_graph", [1, 4])
+def test_in_pieces_or_in_one_go(replicas_per_graph: int) -> None:
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, 3.4, 1, 6, replicas_per_graph)
+    whole = run_bitsliced(*case)
+    pieces = not_begun(*case)
+    for start, pause in ((0, 2), (2, 3), (3, 7), (7, 9)):
+        advance(*case, pieces, start, pause)
+    assert_same(pieces, whole)
 
 
 def test_the_perfect_student_is_absorbing_with_ties_rejected() -> None:

@@ -260,9 +260,9 @@ def test_pure_noise_is_flagged() -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        ({"values": {"m": np.ones(90)}}, "constant"),
-        ({"values": {"m": np.full(90, np.nan)}}, "finite"),
-        ({"errors": {"m": np.zeros(90)}}, "positive"),
+        ({"values": {"m": np.ones(90)}}, "a constant says nothing"),
+        ({"values": {"m": np.full(90, np.nan)}}, "is nan"),
+        ({"errors": {"m": np.zeros(90)}}, "above 0"),
     ],
 )
 def test_bad_tables_are_refused(spoil: dict[str, object], words: str) -> None:
@@ -286,10 +286,14 @@ def test_bad_requests_are_refused() -> None:
         collapse(table, fixed={"beta": 0.1})
     with pytest.raises(AnalysisError, match="nu = -1"):
         collapse(table, fixed={"nu": -1.0})
-    with pytest.raises(AnalysisError, match="1 size"):
+    with pytest.raises(AnalysisError, match="one size"):
         collapse(table.window(size_max=8))
-    with pytest.raises(AnalysisError, match="at least 8 points"):
+    with pytest.raises(AnalysisError, match="give at least 8"):
         collapse(table.select(np.arange(90) % 18 == 9))
+    with pytest.raises(AnalysisError, match="start nu = -1"):
+        collapse(table, start={"nu": -1.0})
+    with pytest.raises(AnalysisError, match="start beta"):
+        collapse(table, start={"beta": 0.1})
     with pytest.raises(AnalysisError, match="method"):
         collapse(table, method="magic")
     with pytest.raises(AnalysisError, match="errors = 'guess'"):
@@ -298,6 +302,19 @@ def test_bad_requests_are_refused() -> None:
         collapse(table, method="spline", errors="bootstrap")
     with pytest.raises(AnalysisError, match="window"):
         collapse(table, window="some")
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    table = planted(1)
+    mixed = table.take(np.random.default_rng(1).permutation(90))
+    for method in ("gp", "local-linear"):
+        options = {
+            "window": "all",
+            "method": method,
+            "errors": None if method == "gp" else "quality",
+        }
+        one, other = (collapse(data, **options) for data in (table, mixed))
+        assert one.identical(other)
 
 
 def test_shared_fraction() -> None:

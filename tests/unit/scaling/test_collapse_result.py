@@ -85,6 +85,11 @@ CASES = {
     "nothing free": {"parameters": {}, "covariance": np.empty((0, 0))},
     "no windows": {"windows": (), "flags": (), "fixed": {}, "corrections": False},
     "nothing drawn": {"points": (), "curve": ()},
+    "named and sampled": {
+        "method": "local-linear",
+        "named": {"beta_m": Estimate(0.125, 2e-7), "beta_m_over_nu": Estimate(math.nan, math.inf)},
+        "samples": np.arange(8.0).reshape(4, 2) / 3,
+    },
 }
 
 
@@ -135,7 +140,7 @@ def test_other_files_are_refused_in_one_line(data: xr.Dataset, words: str) -> No
 def test_json_is_strict_and_has_the_shape_of_every_command() -> None:
     document = example().to_json()
     json.dumps(document, allow_nan=False)
-    assert set(document) == {"parameters", "fixed", "goodness", "starts", "flags"}
+    assert set(document) == {"parameters", "method", "fixed", "goodness", "starts", "flags"}
     assert set(document["parameters"]["c_c"]) == {"value", "stderr", "systematic", "interval68"}
     assert document["parameters"]["zeta_m"]["interval68"] == [None, None]
     assert document["starts"] == {"tried": 8, "agreed": 3}

@@ -115,3 +115,38 @@ def test_data_without_any_valid_replica_give_nan():
     result = moments(data, resamples=50)
     assert np.isnan(result["overlap_mean"]).all()
     assert (result["replica_count"] == 0).all()
+
+
+def test_resamples_draw_whole_clusters_and_keep_their_weight():
+    labels = np.array([5, 5, 5, 7, 9, 9])
+    counts = bootstrap_counts(np.random.default_rng(3), 6, 200, labels)
+    np.testing.assert_allclose(counts.sum(axis=1), 6.0)
+    assert np.all(counts[:, 0] == counts[:, 1]) and np.all(counts[:, 4] == counts[:, 5])
+    alone = bootstrap_counts(np.random.default_rng(3), 6, 200, np.arange(6))
+    np.testing.assert_array_equal(alone, bootstrap_counts(np.random.default_rng(3), 6, 200))
+
+
+def test_errors_of_replicas_that_share_graphs_follow_the_spread_of_graphs():
+    """q = 0.3 + 0.02 (g + r): 60 graphs of 4 replicas, standard error 0.02 sqrt(1/60 + 1/240).
+
+    Over 120 datasets the mean error must agree within 4 standard errors (0.8 %) of itself, and
+    taking replicas as independent must be wrong by the known factor sqrt(2.5).
+    """
+    generator = np.random.default_rng(8)
+    graphs, each = 60, 4
+    template = first_order(sizes=(50,), replicas=graphs * each).isel(batch_size=[0], time=[-1])
+    found = {True: [], False: []}
+    for _ in range(120):
+        shared = generator.normal(size=graphs).repeat(each)
+        q = 0.3 + 0.02 * (shared + generator.normal(size=graphs * each))
+        data = template.copy(deep=True)
+        data["overlap"].values[...] = q.reshape(data["overlap"].shape)
+        for known in (True, False):
+            one = data.assign_coords(graph=("replica", np.arange(graphs * each) // each))
+            result = moments(one if known else data, resamples=200, seed=3)
+            found[known].append(float(result["overlap_mean_stderr"].squeeze()))
+    exact = 0.02 * np.sqrt(1 / graphs + 1 / (graphs * each))
+    for known, factor in ((True, 1.0), (False, np.sqrt(2 / 240) / np.sqrt(1 / 60 + 1 / 240))):
+        errors = np.array(found[known])
+        z = (errors.mean() - factor * exact) / (errors.std() / np.sqrt(errors.size))
+        assert abs(z) < 4.0, (known, z)

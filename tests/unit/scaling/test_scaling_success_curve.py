@@ -213,16 +213,17 @@ def test_success_by_a_time_is_a_first_passage_even_where_it_is_lost_again():
     assert lost.any()  # or else the test would show nothing
 
 
-def test_diverged_missing_and_nan_replicas_do_not_count():
+def test_missing_and_nan_replicas_do_not_count_and_diverged_ones_fail():
     data = first_order(sizes=(50,), replicas=8)
     data["status"][0, 0, 0] = 1
     data["status"][0, 1, :] = 2
     data["first_passage"][0, 2, :3] = np.nan
     counted, succeeded = succeeded_by(data, 1e9)
-    assert counted.sum("replica").values[0, :4].tolist() == [7, 0, 5, 8]
+    assert counted.sum("replica").values[0, :4].tolist() == [8, 0, 5, 8]
     assert not (succeeded & ~counted).any()
+    assert not succeeded[0, 0, 0]
     curve = fit_success_curve(data, 1000.0)
-    assert curve.trials[:4].tolist() == [7, 0, 5, 8]
+    assert curve.trials[:4].tolist() == [8, 0, 5, 8]
     assert "diverged" in flag_names(curve.flags)
 
 

@@ -19,6 +19,7 @@ from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Plan, estimate, group_cells
 from physbatch.sweep.run import run_study
 from physbatch.sweep.store import Store
+from physbatch.sweep.survey import survey
 from tests.conftest import TINY
 
 
@@ -51,7 +52,7 @@ def test_the_definition_gives_the_same_bits(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     original = executors.run_cell
     monkeypatch.setattr(
-        executors, "run_cell", lambda plan, cell, device: original(plan, cell, "meta-cpu")
+        executors, "run_cell", lambda plan, cell, *rest: original(plan, cell, "meta-cpu")
     )
     from physbatch.dynamics import definition
 
@@ -92,9 +93,9 @@ def test_finished_cells_are_not_computed_again(
     computed: list[str] = []
     original = executors.run_cell
 
-    def counting(plan: Plan, cell: object, device: str) -> object:
+    def counting(plan: Plan, cell: object, *rest: object) -> object:
         computed.append(cell.key)
-        return original(plan, cell, device)
+        return original(plan, cell, *rest)
 
     monkeypatch.setattr(executors, "run_cell", counting)
     same_variables(run_study(study, target, workers=1), reference)
@@ -135,7 +136,7 @@ def test_a_damaged_shard_is_computed_again(
     else:
         shard.write_bytes(b"")
     store = Store(target)
-    assert len(store.finished(plan)) < len(plan)
+    assert not survey(store, plan, verify=True).done.all()
     assert len(store.damaged) == 1
     same_variables(run_study(study, target, workers=1), reference)
 
@@ -168,16 +169,55 @@ def test_an_output_of_another_study_is_not_touched(tmp_path: Path) -> None:
         run_study(Study.from_dict(TINY), tmp_path, workers=1)
 
 
-def test_a_failing_cell_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failing_cell_is_named_and_all_others_are_done(
+    workers: int, reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cell smaller than its degree fails in the worker for a reason of its own."""
     plan = Plan(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     groups = [[cell] for cell in plan.cells]
-    groups[3] = [dataclasses.replace(plan.cells[3], size=2)]
-    steps = executors.run_in_processes(plan, store.output, groups, 1, lambda: False)
-    with pytest.raises(WorkerError, match=r"size = 9, batch_size = 2.*run the same command"):
-        list(steps)
-    assert len(list(store.folder.glob("*.nc"))) == 3
+    groups[3] = [dataclasses.replace(plan.cells[3], size=2), plan.cells[3]]
+    if workers == 1:
+        outcomes = list(executors.run_serial(plan, store.output, groups, "cpu"))
+    else:
+        outcomes = list(executors.run_in_processes(plan, store.output, groups, workers))
+    assert sorted(one.group for one in outcomes) == list(range(6))
+    failed = {one.group: one.failed for one in outcomes if one.failed}
+    assert set(failed) == {3}
+    assert set(failed[3]) == {0}
+    assert "Error" in failed[3][0]
+    assert survey(store, plan, verify=True).done.all()
+
+
+def test_failures_are_recorded_and_end_the_run_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study.from_dict(TINY)
+    plan = Plan(study)
+    target = tmp_path / "tiny.nc"
+    original = executors.run_cell
+
+    def fails_at(plan: Plan, cell: object, *rest: object) -> object:
+        if cell.key in (plan.cells[2].key, plan.cells[3].key):
+            raise ZeroDivisionError("of this cell")
+        return original(plan, cell, *rest)
+
+    monkeypatch.setattr(executors, "run_cell", fails_at)
+    with pytest.raises(
+        WorkerError,
+        match=r"2 of 6 cells failed; cell size = 6, batch_size = 8: "
+        r"ZeroDivisionError: of this cell; .*run the same command",
+    ) as caught:
+        run_study(study, target, workers=1)
+    assert caught.value.exit_code == 1
+    found = survey(Store(target), plan, verify=True)
+    assert found.done.tolist() == [True, True, False, False, True, True]
+    assert set(found.record.failed) == {2, 3}
+    assert not target.exists()
+    monkeypatch.setattr(executors, "run_cell", original)
+    run_study(study, target, workers=1)
+    assert survey(Store(target), plan, verify=True).record.failed == {}
 
 
 def test_what_a_worker_cannot_write_is_an_output_error(tmp_path: Path) -> None:
@@ -186,7 +226,7 @@ def test_what_a_worker_cannot_write_is_an_output_error(tmp_path: Path) -> None:
     store = Store(tmp_path / "tiny.nc")
     groups = [[cell] for cell in plan.cells]
     store.shard_path(groups[3]).mkdir(parents=True)
-    steps = executors.run_in_processes(plan, store.output, groups, 1, lambda: False)
+    steps = executors.run_in_processes(plan, store.output, groups, 1)
     with pytest.raises(OutputError, match="cannot write") as caught:
         list(steps)
     assert caught.value.exit_code == 2
@@ -205,7 +245,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_built_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     content = copy.deepcopy(TINY)
-    content["system"]["inputs"] = {"kind": "gaussian"}
+    content["grid"]["replicas_per_graph"] = 5
     with pytest.raises(NotBuiltError):
         run_study(Study.from_dict(content), tmp_path / "x.nc")
     assert list(tmp_path.iterdir()) == []
@@ -215,7 +255,7 @@ def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
     content = copy.deepcopy(TINY)
     content["grid"] = {"size": [5, 7], "batch_size": list(range(1, 200)), "replicas": 70}
     plan = Plan(Study.from_dict(content))
-    groups = list(group_cells(plan, plan.cells))
+    groups = list(group_cells(plan, plan.cells.ordinals))
     keys = [cell.key for group in groups for cell in group]
     assert sorted(keys) == sorted(cell.key for cell in plan.cells)
     assert len(set(keys)) == len(plan) == 2 * 199 * 3

@@ -1,0 +1,174 @@
+"""First passages on the command line: escape times, their growth with size, their divergence."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from physbatch.commands.output import keep_others, print_json
+from physbatch.errors import AnalysisError, DatasetError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from physbatch.scaling.escape_times import EscapeTimes
+    from physbatch.scaling.exponents import ScalingFit
+
+__all__ = ["passages"]
+
+_LEAST = 3  # escape times that a law of two parameters needs
+
+
+def passages(
+    file: Path,
+    *,
+    delay: Annotated[bool, Parameter(negative=())] = False,
+    divergence: Literal["below", "above"] | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Find the mean time to the first passage at every size and control, and its laws.
+
+    Passages are known up to the interval between two measuring times, and what had not passed
+    at the end is censored there. At every control with three sizes or more, exp(N Delta)
+    (nucleation) is compared with a power of N.
+
+    Parameters
+    ----------
+    file
+        A dataset that `physbatch run` wrote.
+    delay
+        Fit a time before which nothing passes.
+    divergence
+        At every size, also fit a divergence |c - c_s|^-y with c_s below or above all controls.
+    output
+        Where to write the escape times (NetCDF).
+    json_
+        Print one JSON object.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physbatch.dataset import save
+    >>> from physbatch.exact.planted import first_order
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     data = save(first_order(sizes=(50,), control=(13.0,)), Path(folder, "runs.nc"))
+    ...     passages(data)  # doctest: +ELLIPSIS
+    tau of 1 of 1 cells, in sweeps
+      N = 50, m = 13: ... (... of 32 passed)
+    """
+    from physbatch.dataset import open_dataset, save
+    from physbatch.scaling.escape_times import escape_times
+
+    if output is not None:
+        keep_others(output, "physbatch_record")
+    data = open_dataset(file)
+    if "first_passage" not in data:
+        raise DatasetError(
+            "no first passages", where=str(file), remedy="take a dataset of `physbatch run`"
+        )
+    times = escape_times(_one_of_each(data, file), delay=delay)
+    fits = {**_growths(times), **_divergences(times, divergence)}
+    flags = list(dict.fromkeys([*times.flags, *(flag for f in fits.values() for flag in f.flags)]))
+    if output is not None:
+        save(times.to_dataset(), output)
+    if json_:
+        print_json(_document(times, fits, flags))
+        return
+    print("\n".join(_lines(times, fits, flags)))
+    if output is not None:
+        print(f"results  {output}")
+
+
+def _one_of_each(data: xr.Dataset, file: Path) -> xr.Dataset:
+    """The dataset, if it has no parameters besides size and control."""
+    known = {"size", str(data.attrs["control_dim"]), "replica"}
+    extra = sorted(str(dim) for dim in data["first_passage"].dims if dim not in known)
+    if extra:
+        raise AnalysisError(
+            f"{', '.join(extra)} are swept as well",
+            where=str(file),
+            remedy="select one value of each with xarray and save it",
+        )
+    return data
+
+
+# --- laws -------------------------------------------------------------------------------
+
+
+def _growths(times: EscapeTimes) -> dict[str, ScalingFit]:
+    """Growth of tau with the size at every control."""
+    from physbatch.scaling.escape_times import fit_nucleation
+
+    fits = {}
+    known = np.isfinite(times.tau) & np.isfinite(times.stderr)
+    for control in np.unique(times.control):
+        rows = known & (times.control == control)
+        if rows.sum() >= _LEAST:
+            fits[f"ln tau at {times.control_name} = {control:g}"] = fit_nucleation(
+                times.size[rows], times.tau[rows], times.stderr[rows]
+            )
+    return fits
+
+
+def _divergences(
+    times: EscapeTimes, side: Literal["below", "above"] | None
+) -> dict[str, ScalingFit]:
+    """Divergence of tau in the control at every size, on one side of the data."""
+    from physbatch.scaling.escape_times import fit_divergence
+
+    fits: dict[str, ScalingFit] = {}
+    for size in np.unique(times.size) if side is not None else ():
+        columns = times.at_size(float(size))
+        if columns[0].size > _LEAST:
+            name = f"ln tau at N = {size:g}"
+            fits[name] = fit_divergence(*columns, side=-1.0 if side == "below" else 1.0)
+    return fits
+
+
+# --- words ------------------------------------------------------------------------------
+
+
+def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[str]) -> list[str]:
+    known = int(np.isfinite(times.tau).sum())
+    unit = f", in {times.time_units}s" if times.time_units else ""
+    symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(times.control_name, times.control_name)
+    rows = zip(
+        times.size, times.control, times.stated().values(), times.passed, times.replicas,
+        strict=True,
+    )  # fmt: skip
+    return [
+        f"tau of {known} of {times.tau.size} cells{unit}",
+        *(
+            f"  N = {size:g}, {symbol} = {control:g}: {tau} ({passed:.0f} of {replicas:.0f} passed)"
+            for size, control, tau, passed, replicas in rows
+        ),
+        *(f"{name}: {fit}" for name, fit in fits.items()),
+        *(f"flag     {flag}" for flag in flags),
+    ]
+
+
+def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[str]) -> dict[str, Any]:
+    def number(value: float) -> float | None:
+        return float(value) if math.isfinite(value) else None
+
+    names = ("size", "control", "tau", "stderr", "lower68", "upper68", "delay", "p_value")
+    cells = [
+        {
+            **{name: number(float(getattr(times, name)[row])) for name in names},
+            "passed": int(times.passed[row]),
+            "replicas": int(times.replicas[row]),
+        }
+        for row in range(times.tau.size)
+    ]
+    return {
+        "control": times.control_name,
+        "time_units": times.time_units,
+        "cells": cells,
+        "fits": {name: fit.to_json() for name, fit in fits.items()},
+        "flags": flags,
+    }

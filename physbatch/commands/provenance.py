@@ -1,0 +1,183 @@
+"""Where data come from: what differs, whether they can be made again, and making them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from physbatch.commands.output import print_json
+from physbatch.commands.studies import load_study, study_of_dataset
+from physbatch.errors import DatasetError, StudyError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from physbatch.study import Study
+
+__all__ = ["diff", "rerun", "verify"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Workers = Annotated[int | None, Parameter(name=["--workers", "-w"])]
+
+
+def diff(first: str, second: str, *, json_: Json = False) -> None:
+    """Say what differs between two studies or datasets: fields, cells, values, versions.
+
+    Parameters
+    ----------
+    first
+        A dataset, a study file (TOML) or the name of a study in the catalogue.
+    second
+        The other one.
+    json_
+        Print one JSON object.
+    """
+    from physbatch.comparison import attribute_differences, study_differences, value_differences
+
+    (study, data), (other_study, other_data) = _load(first), _load(second)
+    fields = study_differences(study, other_study)
+    shared, only_first, only_second = _count_cells(study, other_study)
+    values, attributes = {}, {}
+    if data is not None and other_data is not None:
+        values = value_differences(data, other_data)
+        attributes = attribute_differences(data, other_data)
+    differing = {name: one for name, one in values.items() if one.differing}
+    if json_:
+        answer: dict[str, Any] = {
+            "study": {name: list(pair) for name, pair in fields.items()},
+            "cells": {"both": shared, "first": only_first, "second": only_second},
+            "provenance": {name: list(pair) for name, pair in attributes.items()},
+        }
+        if values:
+            answer["values"] = {name: one.__dict__ for name, one in values.items()}
+        print_json(answer)
+        return
+    for name, pair in fields.items():
+        print(f"study    {name}: {_brief(pair[0])} | {_brief(pair[1])}")
+    print(f"cells    {shared} in both, {only_first} only in the first, {only_second} in the second")
+    for name, pair in attributes.items():
+        print(f"made by  {name}: {pair[0]} | {pair[1]}")
+    for name, one in differing.items():
+        print(
+            f"values   {name}: {one.differing} of {one.common} common values differ, "
+            f"by up to {one.largest:.3g}"
+        )
+    if values and not differing:
+        common = sum(one.common for one in values.values())
+        print(f"values   all {common} common values have the same bits")
+    if not fields and not differing:
+        print("no difference in the study" + (" and in the values" if values else ""))
+
+
+def verify(
+    file: Path,
+    *,
+    cells: int = 3,
+    seed: int | None = None,
+    json_: Json = False,
+) -> None:
+    """Recompute a random sample of the cells of a dataset and compare bit for bit.
+
+    Parameters
+    ----------
+    file
+        A dataset that `physbatch run` wrote.
+    cells
+        How many cells to recompute.
+    seed
+        Seed of the choice; by default other cells each time.
+    json_
+        Print one JSON object.
+    """
+    from physbatch.dataset import open_dataset
+    from physbatch.sweep.verifying import verify_dataset
+
+    if cells < 1:
+        raise StudyError(f"{cells} cells", where="--cells", remedy="give 1 or more")
+    data = open_dataset(file)
+    found = verify_dataset(data, cells, seed=seed)
+    if json_:
+        print_json(
+            {
+                "checked": found.checked,
+                "cells": found.total,
+                "values": found.values,
+                "differences": {cell: list(names) for cell, names in found.differences.items()},
+            }
+        )
+    if found.differences:
+        cell, names = next(iter(found.differences.items()))
+        raise DatasetError(
+            f"{len(found.differences)} of {found.checked} recomputed cells differ; {cell}: "
+            f"{', '.join(names)}",
+            where=str(file),
+            remedy=f"it was made with {data.attrs.get('package_versions', 'unknown versions')}",
+        )
+    if not json_:
+        print(
+            f"verified {found.checked} of {found.total} cells: all {found.values} values have the "
+            "same bits"
+        )
+
+
+def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
+    """Make a dataset again from its own attributes, and say whether the bits are the same.
+
+    Parameters
+    ----------
+    file
+        A dataset that `physbatch run` wrote.
+    output
+        The new dataset.
+    workers
+        Worker processes; by default one per core.
+    """
+    from physbatch.comparison import attribute_differences, value_differences
+    from physbatch.dataset import open_dataset
+    from physbatch.progress import progress_display
+    from physbatch.sweep.run import run_study
+
+    if workers is not None and workers < 1:
+        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
+    if output.exists() and output.samefile(file):
+        raise StudyError("is the dataset itself", where=str(output), remedy="name a new file")
+    old = open_dataset(file)
+    study = study_of_dataset(dict(old.attrs), where=str(file))
+    new = run_study(study, output, workers=workers, progress=progress_display())
+    print(f"dataset  {output}")
+    for name, pair in attribute_differences(old, new).items():
+        print(f"made by  {name}: {pair[0]} | {pair[1]}")
+    values = value_differences(old, new)
+    differing = [name for name, one in values.items() if one.differing]
+    if differing:
+        print(f"values   differ in {', '.join(differing)}")
+    else:
+        print(f"values   all {sum(one.common for one in values.values())} have the same bits")
+
+
+def _load(name: str) -> tuple[Study, xr.Dataset | None]:
+    """A study, and the dataset if the name is that of one."""
+    from physbatch.dataset import open_dataset
+
+    path = Path(name)
+    if path.is_file() and not name.endswith(".toml"):
+        data = open_dataset(path)
+        return study_of_dataset(dict(data.attrs), where=name), data
+    return load_study(name), None
+
+
+def _count_cells(one: Study, other: Study) -> tuple[int, int, int]:
+    """Number of cells in both studies, only in the first, only in the second."""
+    from physbatch.sweep.plan import Plan
+
+    first = {cell.key for cell in Plan(one).cells}
+    second = {cell.key for cell in Plan(other).cells}
+    return len(first & second), len(first - second), len(second - first)
+
+
+def _brief(value: object) -> str:
+    text = "-" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:40]} ... ({len(text)} characters)"

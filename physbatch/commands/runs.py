@@ -1,0 +1,254 @@
+"""Runs on the command line: run, status, merge, and the script of an array job."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from physbatch.commands.output import print_json
+from physbatch.commands.studies import load_study
+from physbatch.errors import StudyError
+
+if TYPE_CHECKING:
+    from physbatch.sweep.lock import Part
+    from physbatch.sweep.run import Cluster
+
+__all__ = ["merge", "run", "slurm", "status"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Workers = Annotated[int | None, Parameter(name=["--workers", "-w"])]
+
+
+def run(
+    study: str,
+    *,
+    output: Output,
+    workers: Workers = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    cells: str | None = None,
+    time_limit: str | None = None,
+    scheduler: str | None = None,
+    dask: Literal["local"] | None = None,
+    tls_ca: Path | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+) -> None:
+    """Simulate a study and write its dataset; finished cells are never computed twice.
+
+    Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by the time limit, SIGUSR1 or
+    SIGTERM with everything saved (run the same command again), 130 interrupted.
+
+    Parameters
+    ----------
+    study
+        A study file (TOML) or the name of a study in the catalogue.
+    output
+        The dataset to write (NetCDF). Finished cells are kept in OUTPUT.cells/.
+    workers
+        Worker processes; by default one per core.
+    device
+        Where to compute; the data are the same on every device.
+    cells
+        I/N: compute only part I of N, for array jobs; then `physbatch merge OUTPUT`.
+    time_limit
+        Save and stop after this time: 90s, 55m, 2h or 02:00:00.
+    scheduler
+        Address of a dask scheduler, tcp://host:8786 or tls://host:8786, whose workers compute.
+    dask
+        local: dask workers on this machine, listening on 127.0.0.1 only.
+    tls_ca
+        Certificate of the authority, for tls:// addresses.
+    tls_cert
+        Own certificate.
+    tls_key
+        Key of the own certificate.
+    """
+    from physbatch.progress import progress_display
+    from physbatch.support import require_built
+    from physbatch.sweep.run import run_part, run_study
+    from physbatch.sweep.stopping import parse_duration
+
+    if workers is not None and workers < 1:
+        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
+    part = None if cells is None else _part(cells)
+    seconds = None if time_limit is None else parse_duration(time_limit)
+    cluster = _cluster(scheduler, dask, (tls_ca, tls_cert, tls_key))
+    resolved = require_built(load_study(study), where=study)
+    options: dict[str, Any] = {
+        "workers": workers,
+        "device": device,
+        "progress": progress_display(),
+        "time_limit": seconds,
+        "cluster": cluster,
+    }
+    if part is None:
+        run_study(resolved, output, **options)
+        print(f"dataset  {output}")
+        return
+    count = run_part(resolved, output, part, **options)
+    print(f"part     {part.number} of {part.total}: its {count} cells are done")
+    print(f"when all parts are done: physbatch merge {output}")
+
+
+def _part(text: str) -> Part:
+    from physbatch.sweep.lock import Part
+
+    match = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise StudyError(
+            f"{text!r} is no part", where="--cells", remedy="give I/N with I from 1 to N"
+        )
+    return Part(int(match[1]), int(match[2]))
+
+
+def _cluster(
+    scheduler: str | None, dask: str | None, tls: tuple[Path | None, Path | None, Path | None]
+) -> Cluster | None:
+    from physbatch.sweep.run import Cluster
+
+    if scheduler is not None and dask is not None:
+        raise StudyError("both --scheduler and --dask", where="run", remedy="give one of them")
+    if scheduler is not None and not re.fullmatch(r"(tcp|tls)://\S+:\d{1,5}", scheduler):
+        raise StudyError(
+            f"{scheduler!r} is no address",
+            where="--scheduler",
+            remedy="give tcp://host:8786 or tls://host:8786",
+        )
+    encrypted = scheduler is not None and scheduler.startswith("tls://")
+    if encrypted != any(tls) or any(tls) != all(tls):
+        raise StudyError(
+            "a tls:// scheduler and certificates belong together",
+            where="--scheduler",
+            remedy="give tls://..., --tls-ca, --tls-cert and --tls-key",
+        )
+    for path in tls:
+        if path is not None and not path.is_file():
+            raise StudyError("no such file", where=str(path), remedy="check the path")
+    address = scheduler or dask
+    return None if address is None else Cluster(address, *tls)
+
+
+def status(output: Path, *, json_: Json = False) -> None:
+    """Say how far a run is: done, running, failed and left cells, and the time it needs.
+
+    Parameters
+    ----------
+    output
+        The dataset of the run, finished or not.
+    json_
+        Print one JSON object.
+    """
+    from physbatch.support import require_built
+    from physbatch.sweep.plan import Plan
+    from physbatch.sweep.store import Store
+    from physbatch.sweep.survey import progress
+
+    store = Store(output)
+    study = require_built(store.study(), where=str(output))
+    plan = Plan(study)
+    state = progress(store, plan)
+    if json_:
+        failed = [{"cell": cell, "reason": reason} for cell, reason in state.failed.items()]
+        print_json(
+            {
+                "study": study.title,
+                "study_hash": study.hash(),
+                "cells": len(plan),
+                "done": state.done,
+                "running": state.running,
+                "failed": failed,
+                "left": len(plan) - state.done,
+                "seconds_left": state.seconds_left,
+                "runs": [str(owner) for owner in state.owners],
+                "complete": state.complete,
+                "damaged": store.damaged,
+            }
+        )
+        return
+    word = "complete" if state.complete else "running" if state.owners else "unfinished"
+    print(f"{study.title}\n{word}: {state.done} of {len(plan)} cells done")
+    for owner in state.owners:
+        print(f"run by   {owner}")
+    if state.running:
+        print(f"running  {state.running} cells")
+    if state.seconds_left is not None and not state.complete:
+        print(f"left     about {_duration(state.seconds_left)} at the pace so far")
+    for cell, reason in list(state.failed.items())[:10]:
+        print(f"failed   {cell}: {reason}")
+    if len(state.failed) > 10:
+        print(f"failed   and {len(state.failed) - 10} more cells")
+    for line in store.damaged:
+        print(f"will be computed again: {line}")
+    if word == "unfinished":
+        print(f"go on with: physbatch run STUDY -o {output}")
+
+
+def merge(output: Path, *sources: Path, partial: bool = False) -> None:
+    """Write the dataset from the cells that the parts of an array job have computed.
+
+    Parameters
+    ----------
+    output
+        The dataset to write; its cells are in OUTPUT.cells/.
+    sources
+        Outputs of parts that ran where that folder is not shared: their cells are copied.
+    partial
+        Write the dataset even if cells are missing; they are marked so.
+    """
+    from physbatch.sweep.run import merge_study
+
+    merge_study(output, sources, partial=partial)
+    print(f"dataset  {output}")
+
+
+def slurm(
+    study: str,
+    *,
+    output: Output,
+    jobs: int = 8,
+    cpus: int = 1,
+    time: str = "04:00:00",
+    partition: str | None = None,
+    account: str | None = None,
+) -> None:
+    """Print an sbatch script that computes a study as an array job and goes on by itself.
+
+    Parameters
+    ----------
+    study
+        A study file (TOML) or the name of a study in the catalogue.
+    output
+        The dataset; its folder must be visible on all nodes.
+    jobs
+        Number of parts.
+    cpus
+        Cores of each part.
+    time
+        Time limit of each job; one that needs more is queued again and goes on.
+    partition
+        Partition of the cluster.
+    account
+        Account to charge.
+    """
+    from physbatch.support import require_built
+    from physbatch.sweep.slurm import array_script
+
+    require_built(load_study(study), where=study)
+    print(
+        array_script(
+            study, output, jobs=jobs, cpus=cpus, time=time, partition=partition, account=account
+        ),
+        end="",
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,48 @@
+"""Studies named on the command line: a file, a name in the catalogue, or a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from physbatch.errors import StudyError
+
+if TYPE_CHECKING:
+    from physbatch.study import Study
+
+__all__ = ["load_study", "study_of_dataset"]
+
+
+def load_study(name: str) -> Study:
+    """A study from a file, or from the catalogue by name.
+
+    Raises
+    ------
+    StudyError
+        If there is neither, or the file holds no study.
+    """
+    from physbatch import catalogue as studies
+    from physbatch.study import Study
+
+    if Path(name).exists() or name not in studies.names():
+        if not Path(name).exists() and not name.endswith(".toml"):
+            raise StudyError(
+                f"no study file and no study in the catalogue is named {name!r}",
+                where="study",
+                remedy="see `physbatch catalogue`",
+            )
+        return Study.from_toml(name)
+    return studies.study(name)
+
+
+def study_of_dataset(attributes: dict[str, object], *, where: str) -> Study:
+    """The study that made a dataset, from the dataset's own attributes.
+
+    Raises
+    ------
+    StudyError
+        If they hold none.
+    """
+    from physbatch.study import Study
+
+    return Study.from_json(str(attributes.get("study", "")), where=where)

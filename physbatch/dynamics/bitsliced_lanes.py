@@ -1,0 +1,265 @@
+"""SIMD vectors as a type of compiled code: a fixed number of lanes, used like one integer.
+
+The compiler's own vectoriser is not relied upon: `Lanes` is a vector type of LLVM, which turns
+it into the widest registers that the machine has. Vectors are made from arrays, so the type of
+the array says how wide a lane is, and a vector passed along says how many there are.
+"""
+
+from __future__ import annotations
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models, register_default
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin
+
+__all__ = [
+    "any_lane",
+    "fill",
+    "lanes_below",
+    "load",
+    "population",
+    "prefetch",
+    "spread",
+    "store",
+    "total",
+]
+
+
+class Lanes(types.Type):
+    """`count` unsigned integers of `bits` bits each."""
+
+    def __init__(self, bits: int, count: int) -> None:
+        self.bits = bits
+        self.count = count
+        super().__init__(name=f"lanes({bits}x{count})")
+
+
+@register_default(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, ir.VectorType(ir.IntType(kind.bits), kind.count))
+
+
+# --- operators --------------------------------------------------------------------------
+
+
+def _binary(symbol, method):
+    @infer_global(symbol)
+    class Template(AbstractTemplate):
+        def generic(self, args, keywords):
+            if len(args) == 2 and isinstance(args[0], Lanes) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(symbol, Lanes, Lanes)
+    def lower(context, builder, sig, args):
+        return getattr(builder, method)(*args)
+
+
+for _symbol, _method in (
+    (operator.xor, "xor"),
+    (operator.and_, "and_"),
+    (operator.or_, "or_"),
+    (operator.add, "add"),
+    (operator.sub, "sub"),
+    (operator.ixor, "xor"),
+    (operator.iand, "and_"),
+    (operator.iadd, "add"),
+):
+    _binary(_symbol, _method)
+
+
+@infer_global(operator.invert)
+class _Invert(AbstractTemplate):
+    def generic(self, args, keywords):
+        return signature(args[0], *args) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(operator.invert, Lanes)
+def _lower_invert(context, builder, sig, args):
+    return builder.not_(args[0])
+
+
+# --- memory -----------------------------------------------------------------------------
+
+
+def _pointer(context, builder, kind, array, offset, vector):
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), vector.as_pointer())
+
+
+@intrinsic
+def load(typingctx, array, offset, like):
+    """The lanes that stand at `array[offset]`; as many as `like` has."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        at = _pointer(context, builder, sig.args[0], args[0], args[1], vector)
+        return builder.load(at, align=array.dtype.bitwidth // 8)
+
+    return like(array, types.intp, like), codegen
+
+
+@intrinsic
+def store(typingctx, array, offset, lanes):
+    """Write the lanes to `array[offset]` and after."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.args[2])
+        at = _pointer(context, builder, sig.args[0], args[0], args[1], vector)
+        builder.store(args[2], at, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, lanes), codegen
+
+
+@intrinsic
+def prefetch(typingctx, array, offset):
+    """Ask for the cache line of `array[offset]`, which will be read soon."""
+
+    def codegen(context, builder, sig, args):
+        byte = ir.IntType(8).as_pointer()
+        word = ir.IntType(32)
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        at = builder.bitcast(builder.gep(data, [args[1]]), byte)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, word, word, word]),
+            "llvm.prefetch.p0",
+        )
+        builder.call(function, [at, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+# --- making and reading -----------------------------------------------------------------
+
+
+def _splat(builder, scalar, vector):
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
+
+
+@intrinsic(prefer_literal=True)
+def fill(typingctx, array, value, count):
+    """A vector of `count` lanes (a constant), as wide as the items of `array`, all `value`."""
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    kind = Lanes(array.dtype.bitwidth, count.literal_value)
+    value = types.unliteral(value)
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        scalar = context.cast(builder, args[1], sig.args[1], types.uint64)
+        return _splat(builder, builder.trunc(scalar, vector.element), vector)
+
+    return kind(array, value, count), codegen
+
+
+def _resize(builder, value, wanted):
+    width = value.type.width
+    if width > wanted.width:
+        return builder.trunc(value, wanted)
+    return builder.zext(value, wanted) if width < wanted.width else value
+
+
+@intrinsic
+def spread(typingctx, mask, like):
+    """Lane i is all ones where bit i of the mask is 1, and else 0."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        bits = _resize(builder, args[0], ir.IntType(vector.count))
+        chosen = builder.bitcast(bits, ir.VectorType(ir.IntType(1), vector.count))
+        return builder.sext(chosen, vector)
+
+    return like(mask, like), codegen
+
+
+@intrinsic
+def population(typingctx, lanes):
+    """Number of ones in each lane."""
+
+    def codegen(context, builder, sig, args):
+        kind = sig.args[0]
+        vector = context.get_value_type(kind)
+        name = f"llvm.ctpop.v{kind.count}i{kind.bits}"
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector]), name
+        )
+        return builder.call(function, args)
+
+    return lanes(lanes), codegen
+
+
+@intrinsic
+def total(typingctx, lanes):
+    """Sum of the lanes as signed numbers."""
+
+    def codegen(context, builder, sig, args):
+        count = sig.args[0].count
+        wide = ir.VectorType(ir.IntType(64), count)
+        value = args[0] if sig.args[0].bits == 64 else builder.sext(args[0], wide)
+        if count == 1:
+            return builder.extract_element(value, ir.IntType(32)(0))
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.IntType(64), [wide]),
+            f"llvm.vector.reduce.add.v{count}i64",
+        )
+        return builder.call(function, [value])
+
+    return types.int64(lanes), codegen
+
+
+@intrinsic
+def lanes_below(typingctx, lanes, limit):
+    """Bit i is 1 where lane i, a signed number, is below the limit."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.args[0])
+        bound = _splat(builder, builder.trunc(args[1], vector.element), vector)
+        chosen = builder.icmp_signed("<", args[0], bound)
+        bits = builder.bitcast(chosen, ir.IntType(vector.count))
+        return _resize(builder, bits, ir.IntType(64))
+
+    return types.uint64(lanes, types.int64), codegen
+
+
+@intrinsic
+def signed_lane(typingctx, lanes, lane):
+    """One lane as a signed number."""
+
+    def codegen(context, builder, sig, args):
+        one = builder.extract_element(*args)
+        return builder.sext(one, ir.IntType(64))
+
+    return types.int64(lanes, types.int64), codegen
+
+
+@intrinsic
+def popcount(typingctx, word):
+    """Number of ones in a 64-bit word, as one instruction."""
+
+    def codegen(context, builder, signature, args):
+        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
+        return builder.call(function, args)
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
+def any_lane(typingctx, lanes):
+    """Whether any bit of any lane is 1."""
+
+    def codegen(context, builder, sig, args):
+        whole = ir.IntType(sig.args[0].bits * sig.args[0].count)
+        return builder.icmp_unsigned("!=", builder.bitcast(args[0], whole), whole(0))
+
+    return types.boolean(lanes), codegen

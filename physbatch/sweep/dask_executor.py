@@ -1,0 +1,354 @@
+"""Groups of cells on workers of dask.distributed, which may join and leave at any time.
+
+One task for each group, few at a time. A worker that sees the folder of shards writes there
+itself; one that does not sends its shard back. Tasks of a worker that dies are given to
+another one by the scheduler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import logging
+import os
+import queue
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import physbatch
+from physbatch.errors import PhysbatchError, StudyError, WorkerError
+from physbatch.files import digest_of, without_checksum
+from physbatch.study import Study
+from physbatch.sweep.cell import limit_threads
+from physbatch.sweep.executors import Outcome, Stop, compute_group
+from physbatch.sweep.plan import Cells, Group, Plan
+from physbatch.sweep.store import Store
+
+if TYPE_CHECKING:
+    from physbatch.sweep.run import Cluster
+
+__all__ = ["run_on_cluster"]
+
+#: Tasks in flight for each thread of the cluster: one runs, one waits.
+TASKS_PER_THREAD = 2
+#: Seconds to reach a scheduler, and to wait for one that went away.
+PATIENCE = 20.0
+#: Seconds until a file that a worker wrote must be visible here; network file systems
+#: remember for up to a minute that a file was not there.
+VISIBLE_AFTER = 75.0
+#: Times that one group is given out anew when its result was lost.
+ATTEMPTS = 3
+_MARK = ".shared-"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to know."""
+
+    ordinals: Any
+    group: int
+    output: str
+    token: str
+    version: str
+    send_back: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says: the outcome, and the shard if it could not write it."""
+
+    outcome: Outcome
+    content: bytes | None
+
+
+def run_on_cluster(
+    plan: Plan,
+    store: Store,
+    groups: Sequence[Group],
+    cluster: Cluster,
+    workers: int,
+    stop: Stop,
+    note: Callable[[str], None],
+    begun: Callable[[int], None],
+) -> Iterator[Outcome]:
+    """Compute groups on a cluster.
+
+    Raises
+    ------
+    StudyError
+        If dask is not installed or the scheduler does not answer.
+    WorkerError
+        If the scheduler goes away.
+    PhysbatchError
+        What a worker raised, for example `OutputError` on a full disk.
+    """
+    token = secrets.token_hex(8)
+    mark = store.folder / f"{_MARK}{token}"
+    with contextlib.ExitStack() as stack:
+        client = _connect(cluster, workers, stack)
+        client.register_plugin(_study_plugin(plan.study.model_dump_json(), token), name=token)
+        stack.callback(_quietly, client.unregister_worker_plugin, name=token)
+        mark.touch()
+        stack.callback(mark.unlink, missing_ok=True)
+        yield from _Dispatcher(plan, store, groups, client, token, note, begun).run(stop)
+
+
+def _connect(cluster: Cluster, workers: int, stack: contextlib.ExitStack) -> Any:
+    try:
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError as error:
+        raise StudyError(
+            "dask is not installed", where="dask", remedy="pip install 'physbatch[dask]'"
+        ) from error
+    _silence_loggers()
+    security = None
+    if cluster.tls_ca is not None:
+        security = distributed.Security(
+            tls_ca_file=str(cluster.tls_ca),
+            tls_client_cert=str(cluster.tls_cert),
+            tls_client_key=str(cluster.tls_key),
+            require_encryption=True,
+        )
+    address: Any = cluster.address
+    if cluster.address == "local":
+        limit_threads()
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        # The profiler's tree of call stacks grows with time, and nobody looks at it here.
+        settings: Any = importlib.import_module("dask").config
+        stack.enter_context(settings.set({"distributed.worker.profile.enabled": False}))
+        address = distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            local_directory=scratch,
+            silence_logs=logging.CRITICAL,
+        )
+        stack.callback(_quietly, address.close, timeout=PATIENCE)
+    try:
+        client = distributed.Client(
+            address, security=security, timeout=PATIENCE, set_as_default=False
+        )
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise StudyError(
+            f"no dask scheduler answers ({' '.join(str(error).split())[:120]})",
+            where=f"--scheduler {cluster.address}",
+            remedy="start one with `dask scheduler`",
+        ) from error
+    stack.callback(_quietly, client.close, timeout=PATIENCE)
+    return client
+
+
+def _silence_loggers() -> None:
+    """Lost connections are reported by this module in one line, not by those that lost them."""
+    for name in ("asyncio", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _quietly(close: Callable[..., Any], **arguments: Any) -> None:
+    """Close something whose other end may be gone."""
+    with contextlib.suppress(Exception):
+        close(**arguments)
+
+
+class _Dispatcher:
+    """Gives groups to the cluster and takes their outcomes back."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        groups: Sequence[Group],
+        client: Any,
+        token: str,
+        note: Callable[[str], None],
+        begun: Callable[[int], None],
+    ) -> None:
+        self._plan, self._store, self._groups = plan, store, groups
+        self._client, self._token, self._note, self._begun = client, token, note, begun
+        self._flying: dict[str, tuple[int, Any]] = {}
+        self._landed: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._attempts: dict[int, int] = {}
+        self._room = 0
+        self._room_known = -1e9
+        self._said_waiting = False
+        self._last_contact = time.monotonic()
+
+    def run(self, stop: Stop) -> Iterator[Outcome]:
+        """Yield outcomes until all groups are done or a stop is asked for."""
+        waiting = iter(range(len(self._groups)))
+        upcoming = next(waiting, None)
+        stop_file = self._store.folder / f"{_MARK}{self._token}.stop"
+        try:
+            while upcoming is not None or self._flying:
+                if stop.asked():
+                    stop_file.touch()
+                    upcoming = None
+                    if stop.overdue():
+                        return
+                while upcoming is not None and len(self._flying) < self._free_room():
+                    self._begun(upcoming)
+                    self._submit(upcoming)
+                    upcoming = next(waiting, None)
+                try:
+                    key = self._landed.get(timeout=0.2)
+                except queue.Empty:
+                    self._check_scheduler()
+                    continue
+                index, future = self._flying.pop(key)
+                outcome = self._collect(index, future)
+                if outcome is not None:
+                    yield outcome
+        finally:
+            _quietly(self._client.cancel, futures=[one for _, one in self._flying.values()])
+            stop_file.unlink(missing_ok=True)
+
+    def _free_room(self) -> int:
+        """How many tasks may be in flight, from the threads that the cluster has now."""
+        now = time.monotonic()
+        if now - self._room_known > 2.0:
+            try:
+                threads = sum(self._client.nthreads().values())
+                self._last_contact = now
+            except (OSError, TimeoutError, RuntimeError, ValueError):
+                threads = 0
+            if threads == 0 and not self._said_waiting:
+                self._note("waiting for dask workers")
+            self._said_waiting = threads == 0
+            self._room, self._room_known = TASKS_PER_THREAD * threads, now
+        return self._room
+
+    def _submit(self, index: int, *, send_back: bool = False) -> None:
+        attempt = self._attempts[index] = self._attempts.get(index, 0) + 1
+        key = f"physbatch-{self._token}-{index}-{attempt}"
+        task = Task(
+            ordinals=self._groups[index].ordinals,
+            group=index,
+            output=str(self._store.output.resolve()),
+            token=self._token,
+            version=physbatch.__version__,
+            send_back=send_back,
+        )
+        future = self._client.submit(compute_remotely, task, key=key, pure=False, retries=1)
+        self._flying[key] = (index, future)
+        future.add_done_callback(lambda _, key=key: self._landed.put(key))
+
+    def _collect(self, index: int, future: Any) -> Outcome | None:
+        """The outcome of a future that is done; None if the group flies again."""
+        try:
+            answer: Answer = future.result(timeout=PATIENCE)
+        except PhysbatchError:
+            raise
+        except Exception as error:
+            if type(error).__name__ in ("CancelledError", "FutureCancelledError", "TimeoutError"):
+                self._check_scheduler(patience=0.0)
+                return self._again(index, "its result was lost")
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            cells = range(len(self._groups[index]))
+            return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
+        shard = answer.outcome.note
+        if shard is None:
+            return answer.outcome
+        if answer.content is not None:
+            without_checksum(answer.content, where=f"shard {shard.name} from a worker")
+            self._store.write(shard.name, answer.content)
+        elif not _is_visible(self._store.folder / shard.name, shard.digest):
+            return self._again(index, "its shard does not show up in the shared folder")
+        return answer.outcome
+
+    def _again(self, index: int, reason: str) -> Outcome | None:
+        if self._attempts[index] < ATTEMPTS:
+            self._submit(index, send_back=True)
+            return None
+        cells = range(len(self._groups[index]))
+        return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
+
+    def _check_scheduler(self, patience: float = PATIENCE) -> None:
+        """Give up if the scheduler is gone for good."""
+        now = time.monotonic()
+        if self._client.status == "running":
+            self._last_contact = now
+        elif self._client.status == "closed" or now - self._last_contact > patience:
+            raise WorkerError(
+                "the dask scheduler went away",
+                where="run",
+                remedy="finished cells are saved; run the same command again to go on",
+            )
+
+
+def _is_visible(path: Path, digest: str) -> bool:
+    """Wait until a file that another machine wrote is there as it was written."""
+    end = time.monotonic() + VISIBLE_AFTER
+    while True:
+        with contextlib.suppress(OSError):
+            os.listdir(path.parent)  # makes a network file system look again
+            if (digest_of(path) or "").startswith(digest):
+                return True
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.2)
+
+
+# --- on the worker ----------------------------------------------------------------------
+
+
+#: Studies of the runs that use this worker, by token: too long to go with every task.
+_studies: dict[str, str] = {}
+
+
+def _study_plugin(study: str, token: str) -> Any:
+    """What brings the study to every worker, also to those that join later."""
+    distributed: Any = importlib.import_module("distributed")
+
+    class BringStudy(distributed.WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            importlib.import_module("physbatch.sweep.dask_executor")._studies[token] = study
+
+        def teardown(self, worker: Any) -> None:
+            importlib.import_module("physbatch.sweep.dask_executor")._studies.pop(token, None)
+
+    return BringStudy()
+
+
+@functools.lru_cache(maxsize=4)
+def _plan(token: str) -> Plan:
+    return Plan(Study.from_json(_studies[token]))
+
+
+def compute_remotely(task: Task) -> Answer:
+    """Compute one group on a dask worker.
+
+    Raises
+    ------
+    StudyError
+        If the worker has another version of physbatch.
+    """
+    if task.version != physbatch.__version__:
+        raise StudyError(
+            f"a dask worker has physbatch {physbatch.__version__}, this is {task.version}",
+            where="dask",
+            remedy="install the same version on all machines",
+        )
+    limit_threads()
+    plan = _plan(task.token)
+    cells = list(Cells(plan, task.ordinals))
+    output = Path(task.output)
+    folder = Store(output).folder
+    if not task.send_back and (folder / f"{_MARK}{task.token}").exists():
+        stop_file = folder / f"{_MARK}{task.token}.stop"
+        outcome = compute_group(plan, output, cells, "cpu", group=task.group, stop=stop_file.exists)
+        return Answer(outcome, None)
+    with tempfile.TemporaryDirectory() as scratch:
+        output = Path(scratch) / "part.nc"
+        outcome = compute_group(plan, output, cells, "cpu", group=task.group)
+        name = None if outcome.note is None else outcome.note.name
+        content = None if name is None else (Store(output).folder / name).read_bytes()
+    return Answer(outcome, content)

@@ -1,0 +1,114 @@
+"""Trusting a dataset: recompute some of its cells and compare bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from physbatch.comparison import same_bits
+from physbatch.dataset import STATUS_MISSING
+from physbatch.errors import DatasetError
+from physbatch.study import Study
+from physbatch.support import require_built
+from physbatch.sweep.cell import run_cell
+from physbatch.sweep.plan import Cell, Plan, describe
+
+__all__ = ["Verification", "verify_dataset"]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Cells that were recomputed.
+
+    Attributes
+    ----------
+    checked, total : int
+        Number of cells recomputed, and of cells that the dataset holds.
+    values : int
+        Number of values compared.
+    differences : dict
+        Cell in words -> variables whose bits differ; empty if all is well.
+    """
+
+    checked: int
+    total: int
+    values: int
+    differences: dict[str, tuple[str, ...]]
+
+
+def verify_dataset(
+    data: xr.Dataset, cells: int = 3, *, seed: int | None = None, device: str = "cpu"
+) -> Verification:
+    """Recompute a random sample of the cells of a dataset from its own attributes.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset that `physbatch.run` wrote.
+    cells : int
+        How many cells.
+    seed : int, optional
+        Seed of the choice; by default every call looks at other cells.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    DatasetError
+        If no cell of the study is in the dataset.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physbatch.catalogue import study
+    >>> from physbatch.sweep.run import run_study
+    >>> small = study("greedy-unit", replicas=4, duration=10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     data = run_study(small, f"{folder}/unit.nc", workers=1)
+    >>> verify_dataset(data, cells=2, seed=1).differences
+    {}
+    """
+    source = str(data.attrs.get("study", ""))
+    study = require_built(Study.from_json(source, where="attribute study"))
+    plan = Plan(study)
+    held = [
+        ordinal
+        for ordinal, cell in enumerate(plan.cells.sketches())
+        if not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
+    ]
+    if not held:
+        raise DatasetError("holds no cell of its study", where="dataset")
+    chance = np.random.default_rng(seed)
+    chosen = chance.choice(held, size=min(cells, len(held)), replace=False)
+    values = 0
+    differences: dict[str, tuple[str, ...]] = {}
+    for ordinal in sorted(chosen.tolist()):
+        cell = plan.cell(ordinal)
+        wrong = []
+        arrays = run_cell(plan, cell, device)
+        for name, spec in plan.engine.variables(plan).items():
+            there = _rows(data, plan, cell, name)
+            values += there.size
+            if not same_bits(np.asarray(arrays[name], dtype=spec.dtype), there):
+                wrong.append(name)
+        if wrong:
+            differences[f"{describe(cell)}, replica {cell.first_replica}"] = tuple(wrong)
+    return Verification(len(chosen), len(held), values, differences)
+
+
+def _rows(
+    data: xr.Dataset, plan: Plan, cell: Cell, name: str
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """The values of a variable that a cell made, dims as in its specification."""
+    try:
+        here = data[name].sel(dict(cell.point))
+        spec = plan.engine.variables(plan)[name]
+        rows = slice(cell.first_replica, cell.first_replica + cell.replicas)
+        return here.transpose(*spec.dims).isel(replica=rows).values
+    except (KeyError, ValueError) as error:
+        raise DatasetError(
+            f"does not match its own study ({' '.join(str(error).split())[:80]})",
+            where=f"variable {name!r}",
+        ) from error

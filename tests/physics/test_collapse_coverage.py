@@ -1,0 +1,159 @@
+"""The stated errors of a collapse cover the truth: the full study, and a reduced one.
+
+The full study (`tests/physics/collapse_coverage.py`, table in docs/coverage.md) takes hours. It
+resumes from the file that PHYSBATCH_COVERAGE_FILE names.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from physbatch.exact.scaling_functions import exponent_set
+from tests.physics import collapse_coverage as study
+
+FILE = "PHYSBATCH_COVERAGE_FILE"
+
+
+def pulls(records: Sequence[dict[str, Any]]) -> np.ndarray:
+    """z of each parameter in each fit."""
+    return np.array(
+        [
+            [
+                (record["stated"][name][0] - getattr(exponent_set(record["exponents"]), name))
+                / record["stated"][name][1]
+                for name in study.PARAMETERS
+            ]
+            for record in records
+        ]
+    )
+
+
+def assert_calibrated(records: Sequence[dict[str, Any]]) -> None:
+    """Mean, spread and coverage within 4 sigma of what honest errors have.
+
+    Parameters of one fit are correlated, so each stands for itself. The mean may also be off by
+    0.3, the bias of the Gaussian process that remains at 3 % noise.
+    """
+    z = pulls(records)
+    count = len(z)
+    assert np.isfinite(z).all()
+    assert (np.abs(z.mean(axis=0)) < 4 / math.sqrt(count) + 0.3).all(), z.mean(axis=0)
+    deviation = z.std(axis=0, ddof=1)
+    assert (np.abs(deviation - 1) < 4 / math.sqrt(2 * count) + 0.05).all(), deviation
+    for name in study.PARAMETERS:
+        found = study.coverage(records, name)
+        assert abs(found.inside68 - 0.683) < 4 * math.sqrt(0.683 * 0.317 / count), name
+        assert found.inside95 > 0.95 - 4 * math.sqrt(0.95 * 0.05 / count), name
+
+
+@pytest.mark.parametrize(("method", "errors"), study.QUICK)
+def test_a_few_as_a_user_fits_them(method: str, errors: str) -> None:
+    """Ten data sets through `collapse`, with the global search."""
+    records = [
+        study.fit(study.Case(name, level, 0, method, errors))
+        for name in study.CURVES
+        for level in (0.003, 0.03)
+    ]
+    assert_calibrated(records)
+
+
+@pytest.mark.parametrize(("method", "seeds"), [("gp", 6), ("spline", 3)])
+def test_many_from_the_truth(method: str, seeds: int) -> None:
+    """All exponent sets and noise levels, without the search: 120 and 60 data sets."""
+    records = [
+        study.fit_from_truth(study.Case(name, level, seed, method, "likelihood"))
+        for seed in range(seeds)
+        for level in study.LEVELS
+        for name in study.CURVES
+    ]
+    assert_calibrated(records)
+
+
+def synthetic(error: float, bias: float = 0.0, count: int = 4000) -> list[dict[str, Any]]:
+    """Records of normal estimates of known error, which state another."""
+    generator = np.random.default_rng(1)
+    records = []
+    for seed in range(count):
+        name = list(study.CURVES)[seed % 5]
+        stated = {}
+        for parameter in study.PARAMETERS:
+            value = getattr(exponent_set(name), parameter) + 0.01 * (bias + generator.normal())
+            stated[parameter] = [value, 0.01 * error, value - 0.01 * error, value + 0.01 * error]
+        case = study.Case(name, 0.01, seed, "gp", "profile")
+        records.append({**case._asdict(), "stated": stated})
+    return records
+
+
+def test_the_table_reads_coverage_off_known_records() -> None:
+    """Honest errors, errors 20 % too small, and a bias of 1, against the normal law."""
+    for error, bias, inside68, inside95 in (
+        (1.0, 0.0, 0.6827, 0.95),
+        (0.8, 0.0, 0.5763, 0.8831),
+        (1.0, 1.0, 0.4772, 0.8299),
+    ):
+        found = study.coverage(synthetic(error, bias), "nu")
+        assert found.inside68 == pytest.approx(inside68, abs=4 * 0.008)
+        assert found.inside95 == pytest.approx(inside95, abs=4 * 0.006)
+        assert found.error_over_scatter == pytest.approx(error, rel=4 * 0.0112)
+        assert found.mean == pytest.approx(bias / error, abs=4 * 0.016 / error)
+
+
+def test_intervals_that_are_not_stated_are_counted_apart() -> None:
+    records = synthetic(1.0, count=20)
+    records[3]["stated"]["nu"] = [math.nan, math.inf, math.nan, math.nan]
+    found = study.coverage(records, "nu")
+    assert (found.fits, found.unstated) == (19, 1)
+
+
+def test_a_run_resumes(tmp_path: Path) -> None:
+    """What a file holds is not fitted again, a line cut short by a kill is, shares are disjoint."""
+    fitted: list[study.Case] = []
+
+    def fit(case: study.Case) -> dict[str, Any]:
+        fitted.append(case)
+        return {**case._asdict(), "stated": {}}
+
+    path = tmp_path / "coverage.jsonl"
+    study.run(path, (0, 2), 2, slow=False, fit=fit)
+    half = path.read_text()
+    assert len(fitted) == half.count("\n") == 40
+    path.write_text(half[:-5])
+    study.run(path, (0, 2), 2, slow=False, fit=fit)
+    assert path.read_text() == half
+    assert len(fitted) == 41
+    study.run(path, (1, 2), 2, slow=False, fit=fit)
+    records = study.read([path])
+    assert len(records) == len({tuple(r[f] for f in study.Case._fields) for r in records}) == 80
+    counts = [sum(c.errors == e for c in study.cases()) for e in ("profile", "posterior")]
+    assert counts == [4000, 600]
+
+
+@pytest.mark.slow
+def test_full(tmp_path: Path) -> None:
+    """4000 fits a method with likelihood errors, 600 with bootstrap and posterior errors."""
+    path = Path(os.environ.get(FILE, tmp_path / "coverage.jsonl"))
+    study.run(path, (0, 1), study.SEEDS, slow=True)
+    records = study.read([path])
+    missed = []
+    for kind, (method, errors, curvature) in study.KINDS.items():
+        chosen = [r for r in records if (r["method"], r["errors"]) == (method, errors)]
+        few = len(chosen) < 1000
+        for name in study.PARAMETERS:
+            found = study.coverage(chosen, name, curvature=curvature)
+            low, high = (0.61, 0.75) if few else (0.65, 0.71)
+            good = (
+                found.unstated == 0
+                and low <= found.inside68 <= high
+                and (few or 0.93 <= found.inside95 <= 0.97)
+                and 0.9 <= found.error_over_scatter <= 1.1
+            )
+            if not good:
+                missed.append((kind, name, found))
+    assert not missed, missed
