@@ -22,6 +22,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -214,15 +215,11 @@ class Lock:
                     where=str(self.folder.with_name(self.folder.name.removesuffix(".cells"))),
                     remedy=f"wait for it or stop it; if it is dead, remove {path}",
                 )
-        aside = self.folder / f".{path.name}.{self.owner.token}.old"
-        try:
-            path.rename(aside)
-        except FileNotFoundError:
-            return
-        if Owner.read(aside) != owner:  # another run was faster: give its lock back
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
-        aside.unlink(missing_ok=True)
+        with _guard(self.folder):
+            # Of several that judged the same dead owner, the first removes the lock; the others
+            # must not remove that of the first.
+            if Owner.read(path) == owner:
+                path.unlink(missing_ok=True)
 
     @staticmethod
     def _is_touched(path: Path) -> bool:
@@ -255,6 +252,21 @@ def owners(folder: Path) -> dict[str, Owner]:
         if owner is not None and not owner.gone:
             found[path.name.removeprefix("lock")] = owner
     return found
+
+
+@contextlib.contextmanager
+def _guard(folder: Path) -> Iterator[None]:
+    """One takeover at a time; the kernel forgets the guard of a process that dies."""
+    try:
+        import fcntl
+    except ImportError:  # Windows refuses to remove a file that is in use
+        yield
+        return
+    with open(folder / ".takeover", "a") as stream:
+        # A file system without such locks leaves a window of microseconds.
+        with contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _changed(path: Path) -> int | None:
