@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from physbatch.dynamics.bitsliced_lanes import any_lane, load, spread, store
+from physbatch.dynamics.bitsliced_lanes import any_lane, load, part, spread, store
 from physbatch.dynamics.bitsliced_layout import Array
 from physbatch.dynamics.bitsliced_parts import error_change, step_count
 
@@ -26,7 +25,7 @@ class Trial(NamedTuple):
     is_touched: Array
 
 
-@numba.njit
+@part
 def empty_trial(shape, layout, state):
     """Room for a trial; none for networks that do not need it."""
     return Trial(
@@ -36,7 +35,7 @@ def empty_trial(shape, layout, state):
     )
 
 
-@numba.njit
+@part
 def _touch(state, trial, length, unit, base, block):
     """Take a unit into the trial: copy its planes once."""
     if trial.is_touched[unit]:
@@ -48,7 +47,7 @@ def _touch(state, trial, length, unit, base, block):
     return length + 1
 
 
-@numba.njit
+@part
 def _pass_on(state, trial, network, shape, layout, length, unit, place, output, flip):
     """Flip the terms that read a unit in the samples where its output flips."""
     for at in range(network.out_begin[unit], network.out_begin[unit + 1]):
@@ -62,7 +61,7 @@ def _pass_on(state, trial, network, shape, layout, length, unit, place, output, 
     return length
 
 
-@numba.njit
+@part
 def deep_change(state, trial, valid, network, shape, layout, unit, source, negative):
     """Try one weight flip on copies of all units that it reaches.
 
@@ -99,7 +98,7 @@ def deep_change(state, trial, valid, network, shape, layout, unit, source, negat
     return change, length
 
 
-@numba.njit
+@part
 def deep_commit(state, trial, network, shape, layout, length, accepted, ones):
     """Keep a trial in the lanes that accept it, and forget which units it touched."""
     row = shape.row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -19,14 +20,21 @@ from numba.extending import intrinsic, lower_builtin
 __all__ = [
     "any_lane",
     "fill",
+    "inlined",
     "lanes_below",
     "load",
+    "part",
     "population",
     "prefetch",
     "spread",
     "store",
     "total",
 ]
+
+
+#: Functions that only compiled code calls: without a door to Python they compile faster.
+part = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 class Lanes(types.Type):

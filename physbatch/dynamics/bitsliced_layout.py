@@ -17,6 +17,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.dynamics.bitsliced_lanes import part
+
 __all__ = [
     "Layout",
     "Network",
@@ -82,7 +84,7 @@ class Network(NamedTuple):
     out_edge: Array
 
 
-@numba.njit
+@part
 def lay_out(shape, unit_counts, size, edges, learnable):
     """The layout of a network."""
     units = unit_counts.sum()
@@ -109,7 +111,7 @@ def lay_out(shape, unit_counts, size, edges, learnable):
     )
 
 
-@numba.njit
+@part
 def empty_network(shape, layout, mask_type):
     """Room for one network; masks have the type of `mask_type`."""
     last_edges = layout.edges - layout.last_edge
@@ -133,7 +135,7 @@ def empty_network(shape, layout, mask_type):
     )
 
 
-@numba.njit
+@part
 def load_network(
     network,
     shape,
@@ -162,7 +164,7 @@ def load_network(
         )
 
 
-@numba.njit
+@part
 def _pack_weights(bits, first, members, everyone, masks):
     for edge in range(masks.shape[0]):
         mask = ZERO
@@ -171,7 +173,7 @@ def _pack_weights(bits, first, members, everyone, masks):
         masks[edge] = mask if members > 1 else (ZERO - mask) & everyone
 
 
-@numba.njit
+@part
 def unpack_weights(masks, first, members, bits):
     """Write the weights of the replicas in the masks as bits, shape (replica, edge)."""
     for edge in range(masks.shape[0]):
@@ -179,7 +181,7 @@ def unpack_weights(masks, first, members, bits):
             bits[first + member, edge] = (np.uint64(masks[edge]) >> np.uint64(member)) & ONE
 
 
-@numba.njit
+@part
 def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresses):
     edge = 0
     unit = 0
@@ -197,7 +199,7 @@ def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresse
         below = first
 
 
-@numba.njit
+@part
 def _index_readers(network, sources, shape, layout):
     filled = np.zeros(layout.last_first - layout.deep_first, dtype=np.int64)
     for number in range(network.reader_base.shape[0]):
@@ -210,7 +212,7 @@ def _index_readers(network, sources, shape, layout):
         network.reader_of[number] = at
 
 
-@numba.njit
+@part
 def _index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
     out_begin[:] = 0
     for filling in range(2):

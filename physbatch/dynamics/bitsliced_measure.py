@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from physbatch.dynamics.bitsliced_lanes import part
 from physbatch.dynamics.bitsliced_layout import ZERO, Array, path_sum
 from physbatch.dynamics.bitsliced_parts import count_mistakes, draw_batch, draw_count
 
@@ -44,7 +44,7 @@ class Measured(NamedTuple):
     first_passage: Array
 
 
-@numba.njit
+@part
 def note(out, run, network, batch, graph, fan_ins, unit_counts, layout, room, first, members, now):
     """Overlaps and batch errors at a measuring time, and who is perfect for the first time.
 
@@ -71,7 +71,7 @@ def note(out, run, network, batch, graph, fan_ins, unit_counts, layout, room, fi
     return passed
 
 
-@numba.njit
+@part
 def test(out, run, state, batch, network, shape, layout, first, members, sweep, column, ones):
     """Wrong output bits on fresh samples: of 64 at a time, as many as a lane holds."""
     done = np.int64(0)
@@ -98,7 +98,7 @@ def test(out, run, state, batch, network, shape, layout, first, members, sweep, 
         done += 8 * state.itemsize
 
 
-@numba.njit
+@part
 def fill_in(out, run, layout, fan_ins, first, members, column):
     """Nothing changes any more: the rest is known."""
     for later in range(column, run.times.shape[0]):

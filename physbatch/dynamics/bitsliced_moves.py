@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from physbatch.dynamics.bitsliced_lanes import load, prefetch, spread, store
+from physbatch.dynamics.bitsliced_lanes import inlined, load, prefetch, spread, store
 from physbatch.dynamics.bitsliced_parts import error_change, flip_mask, step_count
 
 __all__ = [
@@ -18,7 +17,7 @@ __all__ = [
 ]
 
 
-@numba.njit(forceinline=True)
+@inlined
 def output_change(state, valid, shape, base, source, negative):
     """Change of the error by lane if a term of an output unit flips."""
     change = negative ^ negative
@@ -31,7 +30,7 @@ def output_change(state, valid, shape, base, source, negative):
     return change
 
 
-@numba.njit(forceinline=True)
+@inlined
 def output_commit(state, shape, base, source, negative, kept):
     """Flip a term of an output unit in the lanes `kept`."""
     for place in range(0, shape.row, shape.lanes):
@@ -40,7 +39,7 @@ def output_commit(state, shape, base, source, negative, kept):
         _step_output(state, at, shape, term, kept)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def _step_output(state, at, shape, term, within):
     """Flip a term of an output unit in some samples and keep the mask of wrong ones."""
     wrong = at + shape.last_planes * shape.row
@@ -51,7 +50,7 @@ def _step_output(state, at, shape, term, within):
     store(state, wrong, load(state, wrong, term) ^ flip)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def hidden_change(state, valid, reader_base, reader_sign, shape, base, begin, source, negative):
     """Change of the error by lane if a term of a unit just below the outputs flips.
 
@@ -74,7 +73,7 @@ def hidden_change(state, valid, reader_base, reader_sign, shape, base, begin, so
     return change
 
 
-@numba.njit(forceinline=True)
+@inlined
 def hidden_commit(state, reader_base, reader_sign, shape, base, begin, source, negative, kept):
     """Flip a term of a unit just below the outputs in the lanes `kept`.
 
@@ -97,7 +96,7 @@ def hidden_commit(state, reader_base, reader_sign, shape, base, begin, source, n
 # --- memory ahead of time ---------------------------------------------------------------
 
 
-@numba.njit(forceinline=True)
+@inlined
 def prefetch_far(state, addresses, signs, reader_base, reader_sign, shape, layout, edge):
     """Ask for the weight, the unit and the readers of a proposal to come.
 
@@ -116,7 +115,7 @@ def prefetch_far(state, addresses, signs, reader_base, reader_sign, shape, layou
     prefetch(reader_sign, begin)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def prefetch_soon(state, addresses, reader_base, shape, layout, edge):
     """Ask for what the weight and the readers of a proposal to come point to."""
     prefetch(state, addresses[np.uint64(edge)])

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from physbatch.dynamics.bitsliced_lanes import (
+    inlined,
     lanes_below,
     load,
+    part,
     popcount,
     population,
     signed_lane,
@@ -73,7 +74,7 @@ class Batch(NamedTuple):
     wrong: Array
 
 
-@numba.njit
+@part
 def empty_batch(shape, layout, lane_type):
     """Room for a batch; lanes have the type of `lane_type`."""
     return Batch(
@@ -87,7 +88,7 @@ def empty_batch(shape, layout, lane_type):
 # --- random numbers ---------------------------------------------------------------------
 
 
-@numba.njit
+@part
 def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`: floor(m), and one more with the chance given."""
     if threshold == ZERO:
@@ -97,7 +98,7 @@ def draw_count(floor, threshold, key, index, replica):
     return floor + 1 if x0 < threshold else floor
 
 
-@numba.njit
+@part
 def draw_numbers(out, count, kind, key, index, replica):
     """The first `count` 32-bit numbers of an index; `out` has room for a whole last block."""
     kind = kind | ((index >> _32) << _8)
@@ -110,7 +111,7 @@ def draw_numbers(out, count, kind, key, index, replica):
         out[4 * block + 3] = x3
 
 
-@numba.njit
+@part
 def draw_proposals(out, count, kind, key, index, replica):
     """`count` positions, uniform on 0 ... count - 1."""
     draw_numbers(out, count, kind, key, index, replica)
@@ -119,7 +120,7 @@ def draw_proposals(out, count, kind, key, index, replica):
         out[number] = bounded(np.uint64(out[number]), bound)
 
 
-@numba.njit
+@part
 def _draw_inputs(state, batch, row, place, words, size, skip, count, key, index, replica):
     """Inputs of a batch of `count` samples of one replica, and the masks of its valid samples.
 
@@ -150,7 +151,7 @@ def _draw_inputs(state, batch, row, place, words, size, skip, count, key, index,
 # --- counts -----------------------------------------------------------------------------
 
 
-@numba.njit(forceinline=True)
+@inlined
 def flip_mask(state, at, planes, row, term, within):
     """Samples in `within` where the unit's output flips if `term` flips."""
     flip = within & ~(load(state, at + (planes - 1) * row, within) ^ term)
@@ -159,7 +160,7 @@ def flip_mask(state, at, planes, row, term, within):
     return flip
 
 
-@numba.njit(forceinline=True)
+@inlined
 def step_count(state, at, planes, row, term, within):
     """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
     carry = within
@@ -169,14 +170,14 @@ def step_count(state, at, planes, row, term, within):
         carry &= held ^ term
 
 
-@numba.njit(forceinline=True)
+@inlined
 def error_change(state, at, planes, row, flip):
     """Change of the number of wrong bits, by lane, if an output flips in the samples `flip`."""
     wrong = load(state, at + planes * row, flip)
     return population(flip & ~wrong) - population(flip & wrong)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def accept(change, acceptance, last, chances, number):
     """Metropolis decision from integer thresholds; no random number is read at T = 0."""
     if change < 0:
@@ -187,7 +188,7 @@ def accept(change, acceptance, last, chances, number):
     return threshold > ZERO and chances[number] < threshold
 
 
-@numba.njit(forceinline=True)
+@inlined
 def accept_lanes(change, acceptance, chances, number, shape, everyone):
     """The replicas in a row, as a mask, that accept a move with these changes of the error.
 
@@ -213,13 +214,13 @@ def accept_lanes(change, acceptance, chances, number, shape, everyone):
 # --- batches ----------------------------------------------------------------------------
 
 
-@numba.njit(forceinline=True)
+@inlined
 def _term(state, addresses, weights, slot, place, ones):
     """The term that an edge adds to its unit's field."""
     return load(state, addresses[slot] + place, ones) ^ spread(weights[slot], ones)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def _count_in_registers(
     state, addresses, weights, begin, stop, place, base, planes, offset, row, ones
 ):
@@ -246,7 +247,7 @@ def _count_in_registers(
         store(state, base + 3 * row, plane_3)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def _count_in_memory(
     state, addresses, weights, begin, stop, place, base, planes, offset, row, ones
 ):
@@ -260,7 +261,7 @@ def _count_in_memory(
         step_count(state, base, planes, row, zeros, term)
 
 
-@numba.njit(forceinline=True)
+@inlined
 def _forward_layer(state, network, weights, first, stop, edge, terms, planes, offset, shape, ones):
     addresses, base_of = network.addresses, network.base_of
     for unit in range(first, stop):
@@ -278,7 +279,7 @@ def _forward_layer(state, network, weights, first, stop, edge, terms, planes, of
         edge = end
 
 
-@numba.njit
+@part
 def _forward(state, network, weights, shape, layout, ones):
     """Run a network on the inputs of the batch."""
     last_first, units = layout.last_first, layout.units
@@ -310,7 +311,7 @@ def _forward(state, network, weights, shape, layout, ones):
     )
 
 
-@numba.njit
+@part
 def draw_batch(
     state,
     batch,
@@ -355,7 +356,7 @@ def draw_batch(
             store(state, at + wrong, target ^ load(state, at + top, ones))
 
 
-@numba.njit
+@part
 def count_mistakes(state, batch, network, shape, layout, members):
     """Number of wrong output bits on the batch of each replica in a row."""
     words = shape.row // shape.together

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -116,8 +117,11 @@ def latex_number(estimate: Estimate) -> str:
     """An estimate in the notation of the field; a dash where there is none."""
     if not math.isfinite(estimate.value):
         return "--"
-    head, e, power = str(estimate).partition("e")
-    return rf"${head} \times 10^{{{int(power)}}}$" if e else f"${head}$"
+    # The brackets of the errors may follow the power: 1.06e-23(0).
+    found = re.fullmatch(r"(.*?)e([+-]?\d+)(.*)", str(estimate))
+    if found is None:
+        return f"${estimate}$"
+    return rf"${found[1]}{found[3]} \times 10^{{{int(found[2])}}}$"
 
 
 def latex_interval(estimate: Estimate) -> str:
