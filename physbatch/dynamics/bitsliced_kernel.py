@@ -40,14 +40,15 @@ from physbatch.dynamics.bitsliced_moves import (
 )
 from physbatch.dynamics.bitsliced_parts import (
     ONES,
-    accept_lanes,
+    accept_below,
+    accept_hot,
     count_mistakes,
     draw_batch,
     draw_numbers,
     draw_proposals,
     empty_batch,
 )
-from physbatch.dynamics.bitsliced_shape import offset_for, planes_for, shape_of
+from physbatch.dynamics.bitsliced_shape import offset_for, planes_for, shape_of, stride_for
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 
 __all__ = ["make_kernel", "source_hash"]
@@ -107,6 +108,7 @@ def make_kernel(
     """
     planes, last_planes = planes_for(fan_in), planes_for(last_fan_in)
     offset, last_offset = offset_for(fan_in), offset_for(last_fan_in)
+    stride = stride_for(readers, last_fan_in, row)
 
     @numba.njit(cache=True, nogil=True)
     def run_rows(
@@ -133,6 +135,7 @@ def make_kernel(
                 last_planes,
                 last_offset,
                 readers,
+                stride,
                 row,
                 lanes,
                 together,
@@ -148,6 +151,9 @@ def make_kernel(
         room = np.zeros((2, max(size, unit_counts.max())), dtype=np.int64)
         ones = fill(state, ONES, lanes)
         far = state.nbytes > _NEAR
+        # At T = 0 a move is accepted or not whatever the chance; that needs no table.
+        cold = run.acceptance.shape[0] == 2
+        limit = np.int64(run.acceptance[0] > ZERO)
         # Reading an array out of a tuple counts a reference: not within the loops.
         valid, signs, addresses = batch.valid, network.signs, network.addresses
         reader_base, reader_sign = network.reader_base, network.reader_sign
@@ -244,7 +250,7 @@ def make_kernel(
                 # --- one sweep
                 now = np.uint64(sweep)
                 draw_proposals(proposals, learnable, _PROPOSAL, run.dynamics_key, now, graph)
-                if run.acceptance.shape[0] > 2:
+                if not cold:
                     for member in range(members):
                         own = np.uint64(replica + member)
                         draw_numbers(
@@ -294,9 +300,12 @@ def make_kernel(
                         unit = np.int64(place // np.uint64(last_fan_in))
                         base = layout.last_base + unit * layout.last_block
                         change = output_change(state, valid, shape, base, source, negative)
-                        accepted = accept_lanes(
-                            change, acceptance, chances, number, shape, everyone
-                        )
+                        if cold:
+                            accepted = accept_below(change, limit, shape, everyone)
+                        else:
+                            accepted = accept_hot(
+                                change, acceptance, chances, number, shape, everyone
+                            )
                         if accepted:
                             kept = spread(accepted, ones)
                             output_commit(state, shape, base, source, negative, kept)
@@ -318,19 +327,25 @@ def make_kernel(
                             source,
                             negative,
                         )
-                        accepted = accept_lanes(
-                            change, acceptance, chances, number, shape, everyone
-                        )
+                        if cold:
+                            accepted = accept_below(change, limit, shape, everyone)
+                        else:
+                            accepted = accept_hot(
+                                change, acceptance, chances, number, shape, everyone
+                            )
                         deep_commit(state, trial, network, shape, layout, length, accepted, ones)
                         signs[edge] ^= accepted
                         continue
 
                     base = layout.first_base + unit * layout.block
-                    begin = np.uint64(unit - layout.deep_first) * np.uint64(readers)
+                    begin = np.uint64(unit - layout.deep_first) * np.uint64(stride)
                     change = hidden_change(
                         state, valid, reader_base, reader_sign, shape, base, begin, source, negative
                     )
-                    accepted = accept_lanes(change, acceptance, chances, number, shape, everyone)
+                    if cold:
+                        accepted = accept_below(change, limit, shape, everyone)
+                    else:
+                        accepted = accept_hot(change, acceptance, chances, number, shape, everyone)
                     if accepted:
                         kept = spread(accepted, ones)
                         hidden_commit(

@@ -18,14 +18,18 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin
 
 __all__ = [
+    "any_bit",
     "any_lane",
     "fill",
+    "fill_like",
     "inlined",
     "lanes_below",
     "load",
+    "load_across",
     "part",
     "population",
     "prefetch",
+    "repeat",
     "spread",
     "store",
     "total",
@@ -125,6 +129,66 @@ def store(typingctx, array, offset, lanes):
     return types.void(array, types.intp, lanes), codegen
 
 
+#: How two vectors of two rows of four words are made into four vectors of one word each, in two
+#: rounds: first neighbouring words, then neighbouring pairs of them.
+_ODD_WORDS = {0: (0, 8, 2, 10, 4, 12, 6, 14), 1: (1, 9, 3, 11, 5, 13, 7, 15)}
+_PAIRS = {0: (0, 1, 4, 5, 8, 9, 12, 13), 1: (2, 3, 6, 7, 10, 11, 14, 15)}
+
+
+def _choose(builder, one, other, places):
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
+    return builder.shuffle_vector(one, other, mask)
+
+
+@intrinsic
+def load_across(typingctx, array, offsets, begin):
+    """Four words from each of eight places, as four vectors of eight lanes.
+
+    Lane k of vector w is `array[offsets[begin + k] + w]`.
+    """
+    kind = Lanes(array.dtype.bitwidth, 8)
+
+    def codegen(context, builder, sig, args):
+        element = ir.IntType(array.dtype.bitwidth)
+        four = ir.VectorType(element, 4)
+        index = context.make_array(sig.args[1])(context, builder, args[1]).data
+        loaded = []
+        for lane in range(8):
+            number = builder.add(args[2], ir.IntType(64)(lane))
+            offset = builder.sext(builder.load(builder.gep(index, [number])), ir.IntType(64))
+            at = _pointer(context, builder, sig.args[0], args[0], offset, four)
+            loaded.append(builder.load(at, align=array.dtype.bitwidth // 8))
+        pairs = [
+            _choose(builder, loaded[first], loaded[first + 2], range(8)) for first in (0, 1, 4, 5)
+        ]
+        halves = {
+            (half, parity): _choose(builder, pairs[2 * half], pairs[2 * half + 1], places)
+            for half in (0, 1)
+            for parity, places in _ODD_WORDS.items()
+        }
+        rows = [
+            _choose(builder, halves[0, word % 2], halves[1, word % 2], _PAIRS[word // 2])
+            for word in range(4)
+        ]
+        return context.make_tuple(builder, sig.return_type, rows)
+
+    return types.UniTuple(kind, 4)(array, offsets, types.intp), codegen
+
+
+@intrinsic
+def any_bit(typingctx, array, offset, like):
+    """All ones in lane k where `array[offset + k]` is not 0."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        items = ir.VectorType(ir.IntType(array.dtype.bitwidth), vector.count)
+        at = _pointer(context, builder, sig.args[0], args[0], args[1], items)
+        found = builder.load(at, align=array.dtype.bitwidth // 8)
+        return builder.sext(builder.icmp_unsigned("!=", found, ir.Constant(items, None)), vector)
+
+    return like(array, types.intp, like), codegen
+
+
 @intrinsic
 def prefetch(typingctx, array, offset):
     """Ask for the cache line of `array[offset]`, which will be read soon."""
@@ -175,6 +239,28 @@ def _resize(builder, value, wanted):
     if width > wanted.width:
         return builder.trunc(value, wanted)
     return builder.zext(value, wanted) if width < wanted.width else value
+
+
+@intrinsic
+def fill_like(typingctx, value, like):
+    """A vector like another, all lanes `value`."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        return _splat(builder, builder.trunc(args[0], vector.element), vector)
+
+    return like(types.int64, like), codegen
+
+
+@intrinsic
+def repeat(typingctx, one, like):
+    """The first lane of a vector in all lanes of a vector like another."""
+
+    def codegen(context, builder, sig, args):
+        vector = context.get_value_type(sig.return_type)
+        return _splat(builder, builder.extract_element(args[0], ir.IntType(32)(0)), vector)
+
+    return like(one, like), codegen
 
 
 @intrinsic

@@ -66,7 +66,7 @@ class Network(NamedTuple):
     addresses : where the activation of each edge's source stands.
     truth, signs : weights of teachers and students, as masks.
     reader_base, reader_sign : block and weight of the outputs that read each unit below them, in
-        one stretch of memory for each unit.
+        one stretch of `stride` places for each unit.
     reader_of : place of each edge of the last layer among the readers.
     unit_of, out_begin, out_edge : the unit that each edge feeds, and the edges
         `out_edge[out_begin[u]:out_begin[u + 1]]` that read unit u; of deep networks.
@@ -107,7 +107,8 @@ def lay_out(shape, unit_counts, size, edges, learnable):
         block,
         last_base,
         last_block,
-        last_base + outputs * last_block,
+        # A block of zeros at the end is the output that fills empty places: it never flips.
+        last_base + outputs * last_block + 4 * shape.row,
     )
 
 
@@ -115,6 +116,7 @@ def lay_out(shape, unit_counts, size, edges, learnable):
 def empty_network(shape, layout, mask_type):
     """Room for one network; masks have the type of `mask_type`."""
     last_edges = layout.edges - layout.last_edge
+    places = (layout.last_first - layout.deep_first) * shape.stride
     indexed = layout.edges if shape.depth > 2 else 1
     base_of = np.zeros(layout.units, dtype=np.int64)
     for unit in range(layout.units):
@@ -126,8 +128,8 @@ def empty_network(shape, layout, mask_type):
         np.zeros(layout.edges, dtype=np.int32),
         np.zeros(layout.edges, dtype=mask_type.dtype),
         np.zeros(layout.edges, dtype=mask_type.dtype),
-        np.zeros(last_edges, dtype=np.int32),
-        np.zeros(last_edges, dtype=mask_type.dtype),
+        np.full(places, layout.length - 4 * shape.row, dtype=np.int32),
+        np.zeros(places, dtype=mask_type.dtype),
         np.zeros(last_edges, dtype=np.int32),
         np.zeros(indexed, dtype=np.int32),
         np.zeros(layout.units + 1, dtype=np.int64),
@@ -202,9 +204,9 @@ def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresse
 @part
 def _index_readers(network, sources, shape, layout):
     filled = np.zeros(layout.last_first - layout.deep_first, dtype=np.int64)
-    for number in range(network.reader_base.shape[0]):
+    for number in range(network.reader_of.shape[0]):
         source = np.int64(sources[layout.last_edge + number])
-        at = source * shape.readers + filled[source]
+        at = source * shape.stride + filled[source]
         filled[source] += 1
         unit = number // shape.last_fan_in
         network.reader_base[at] = layout.last_base + unit * layout.last_block

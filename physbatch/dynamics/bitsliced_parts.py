@@ -37,7 +37,8 @@ from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 __all__ = [
     "Batch",
     "accept",
-    "accept_lanes",
+    "accept_below",
+    "accept_hot",
     "count_mistakes",
     "draw_batch",
     "draw_count",
@@ -151,23 +152,44 @@ def _draw_inputs(state, batch, row, place, words, size, skip, count, key, index,
 # --- counts -----------------------------------------------------------------------------
 
 
+# The first planes are written out: the compiler does not unroll loops this short by itself.
+
+
 @inlined
 def flip_mask(state, at, planes, row, term, within):
     """Samples in `within` where the unit's output flips if `term` flips."""
     flip = within & ~(load(state, at + (planes - 1) * row, within) ^ term)
-    for plane in range(planes - 1):
+    if planes > 1:
+        flip &= load(state, at, within) ^ term
+    if planes > 2:
+        flip &= load(state, at + row, within) ^ term
+    if planes > 3:
+        flip &= load(state, at + 2 * row, within) ^ term
+    for plane in range(3, planes - 1):
         flip &= load(state, at + plane * row, within) ^ term
     return flip
 
 
 @inlined
+def _step_plane(state, at, term, carry):
+    """Flip a plane in the samples `carry`, and return where that carries on."""
+    held = load(state, at, carry)
+    store(state, at, held ^ carry)
+    return carry & (held ^ term)
+
+
+@inlined
 def step_count(state, at, planes, row, term, within):
     """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
-    carry = within
-    for plane in range(planes):
-        held = load(state, at + plane * row, within)
-        store(state, at + plane * row, held ^ carry)
-        carry &= held ^ term
+    carry = _step_plane(state, at, term, within)
+    if planes > 1:
+        carry = _step_plane(state, at + row, term, carry)
+    if planes > 2:
+        carry = _step_plane(state, at + 2 * row, term, carry)
+    if planes > 3:
+        carry = _step_plane(state, at + 3 * row, term, carry)
+    for plane in range(4, planes):
+        carry = _step_plane(state, at + plane * row, term, carry)
 
 
 @inlined
@@ -189,25 +211,23 @@ def accept(change, acceptance, last, chances, number):
 
 
 @inlined
-def accept_lanes(change, acceptance, chances, number, shape, everyone):
-    """The replicas in a row, as a mask, that accept a move with these changes of the error.
-
-    `chances` has a row for each replica. Like `accept`, but without branches: a chance that is
-    never drawn is 0, and the threshold then 0 or 2^32.
-    """
-    last = np.int64(acceptance.shape[0] - 1)
+def accept_below(change, limit, shape, everyone):
+    """The replicas in a row, as a mask, whose error changes by less than a limit (T = 0)."""
     if shape.together == 1:
-        threshold = acceptance[np.uint64(min(max(total(change), 0), last))]
-        kept = total(change) < 0 or np.uint64(chances[0, number]) < threshold
-        return everyone if kept else ZERO
-    if last == 1:  # zero temperature: all at once
-        return lanes_below(change, np.int64(acceptance[0] > ZERO)) & everyone
+        return everyone if total(change) < limit else ZERO
+    return lanes_below(change, limit) & everyone
+
+
+@inlined
+def accept_hot(change, acceptance, chances, number, shape, everyone):
+    """The same at a temperature; `chances` has a row for each replica."""
     chosen = ZERO
+    last = np.int64(acceptance.shape[0] - 1)
     for member in range(shape.together):
-        own = signed_lane(change, member)
+        own = signed_lane(change, member) if shape.together > 1 else total(change)
         threshold = acceptance[np.uint64(min(max(own, 0), last))]
         if own < 0 or np.uint64(chances[member, number]) < threshold:
-            chosen |= ONE << np.uint64(member)
+            chosen |= everyone if shape.together == 1 else ONE << np.uint64(member)
     return chosen & everyone
 
 

@@ -12,12 +12,16 @@ from numba.core.datamodel import models, register_default
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, lower_getattr_generic
 
-__all__ = ["FIELDS", "offset_for", "planes_for", "shape_of"]
+__all__ = ["AT_ONCE", "FIELDS", "offset_for", "planes_for", "shape_of", "stride_for"]
+
+#: Outputs that one vector instruction works on if a batch fills one word only.
+AT_ONCE = 8
 
 #: depth: weight layers. fan_in, planes, offset: of units below the outputs, their number of
 #: terms, the bit planes that count them, and the shift that puts the threshold (fan_in + 1)/2 on
 #: the top plane. last_fan_in, last_planes, last_offset: the same of output units. readers: how
-#: many outputs read one unit of the layer below them. row: words that hold one bit of all
+#: many outputs read one unit of the layer below them. stride: places reserved for them in the
+#: lists of readers; 8 if they are looked at all at once. row: words that hold one bit of all
 #: samples. lanes: words that one instruction works on. together: replicas side by side in a row.
 FIELDS = (
     "depth",
@@ -28,6 +32,7 @@ FIELDS = (
     "last_planes",
     "last_offset",
     "readers",
+    "stride",
     "row",
     "lanes",
     "together",
@@ -42,6 +47,16 @@ def planes_for(fan_in: int) -> int:
 def offset_for(fan_in: int) -> int:
     """Shift that puts the threshold (fan_in + 1)/2 on the top plane."""
     return int(2 ** (planes_for(fan_in) - 1)) - (fan_in + 1) // 2
+
+
+def stride_for(readers: int, last_fan_in: int, row: int) -> int:
+    """Places reserved for the readers of a unit.
+
+    With one word to a row the lanes of a vector hold different outputs instead: up to eight, whose
+    two or three planes and mask of wrong samples fit four words.
+    """
+    at_once = row == 1 and 2 <= readers <= AT_ONCE and 2 <= planes_for(last_fan_in) <= 3
+    return AT_ONCE if at_once else readers
 
 
 class Shape(types.Type):

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.collapse_errors import Interval, bootstrap, posterior, profile
+from physbatch.scaling.collapse_fit import Optimum
 from physbatch.scaling.collapse_outcome import Search, outcome
 from physbatch.scaling.collapse_result import Collapse, collapsed_points, master_curve
 from physbatch.scaling.identifiability import find_rival
@@ -33,6 +34,8 @@ _ERRORS = {
 }
 #: A fit of c_c, nu and zeta leaves something of as many points.
 _LEAST_POINTS = 8
+#: ln of the likelihood ratio above which a start of the user replaces those of the data.
+_FAR_BETTER = 5.0
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
 
@@ -165,7 +168,7 @@ def _search(
     method: str,
 ) -> Search:
     """The fits by the Gaussian process, and by the spline in its window."""
-    tried, agreed, units, optima = global_optimum(form, table, start)
+    tried, agreed, units, optima = _optima(form, table, start)
     fits = scan(form, table, units, optima, window)
     final = settle(form, table, fits)
     rival = find_rival(form, table, units, optima, window, final)
@@ -177,6 +180,24 @@ def _search(
     points = collapsed_points(final.objective, vector)
     curve = master_curve(final.objective, vector)
     return Search(final, fits, tried, agreed, rival, points, curve)
+
+
+def _optima(
+    form: ScalingForm, table: ScalingTable, start: Mapping[str, float] | None
+) -> tuple[int, int, tuple[float, ...], list[Optimum]]:
+    """The global optimum; the user's start counts among the starts, and where it is far better.
+
+    The same optimum is reached to other digits from every start, and where corrections make it
+    a long ridge windows may then be chosen differently. So the search goes on from the optima of
+    the starts that the data gave, unless the user's leads to one that is far more likely.
+    """
+    found = global_optimum(form, table, start)
+    if start is None:
+        return found
+    own = global_optimum(form, table, None)
+    if found[3][0].value > own[3][0].value + _FAR_BETTER:
+        return found
+    return found[0], found[1], own[2], own[3]
 
 
 def _intervals(

@@ -40,6 +40,8 @@ _MAP_POINTS = 90
 _SEARCH_POINTS = 200
 #: Two minima are the same if all exponents, as they are fitted, are nearer than this.
 _SAME = 0.02
+#: S of the user's start, in units of that of the others, below which it replaces them.
+_FAR_DEEPER = 0.8
 #: A second minimum is followed through the windows if its S is at most so much of the best.
 _RIVAL_RATIO = 3.0
 #: ... and counts if it is so many errors away: by linear response they are up to half too small.
@@ -125,12 +127,15 @@ def _global_minima(
     rough = Quality(form, small)
     heights = np.array([[-rough(vector) for vector in row] for row in grid])
     vectors = [grid[i][j] for i, j in local_maxima(heights)[:_MOST_STARTS]]
-    if start is not None:
-        vectors.append(form.vector({**form.exponents(vectors[0]), **start}))
     quality = Quality(form, coarse_table(table, _SEARCH_POINTS))
     found = [minimise(quality, vector, rounds=2) for vector in vectors]
     found.sort(key=lambda one: -one.value)
     best = minimise(quality, found[0].vector)
+    if start is not None:
+        extra = minimise(quality, form.vector({**form.exponents(vectors[0]), **start}))
+        # Valleys of S are many; a start of the user's counts where it leads to a far deeper one.
+        best = extra if extra.value > _FAR_DEEPER * best.value else best
+        found.append(extra)
     agreed = sum(_same(one, best) for one in found)
     different = [best, *(one for one in found if not _same(one, best))]
     return _Minima(len(found), agreed, different[:2])

@@ -8,7 +8,6 @@ another one by the scheduler.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import logging
 import os
@@ -49,8 +48,13 @@ _MARK = ".shared-"
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know."""
+    """What a worker needs to know.
 
+    The study is too long to go with every task: only a worker that does not know it yet
+    gets it.
+    """
+
+    study: str | None
     ordinals: Any
     group: int
     output: str
@@ -61,9 +65,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker says: the outcome, and the shard if it could not write it."""
+    """What a worker says: the outcome, and the shard if it could not write it.
 
-    outcome: Outcome
+    Without an outcome it asks for the study.
+    """
+
+    outcome: Outcome | None
     content: bytes | None
 
 
@@ -92,8 +99,6 @@ def run_on_cluster(
     mark = store.folder / f"{_MARK}{token}"
     with contextlib.ExitStack() as stack:
         client = _connect(cluster, workers, stack)
-        client.register_plugin(_study_plugin(plan.study.model_dump_json(), token), name=token)
-        stack.callback(_quietly, client.unregister_worker_plugin, name=token)
         mark.touch()
         stack.callback(mark.unlink, missing_ok=True)
         yield from _Dispatcher(plan, store, groups, client, token, note, begun).run(stop)
@@ -174,6 +179,8 @@ class _Dispatcher:
     ) -> None:
         self._plan, self._store, self._groups = plan, store, groups
         self._client, self._token, self._note, self._begun = client, token, note, begun
+        self._study = plan.study.model_dump_json()
+        self._submitted = 0
         self._flying: dict[str, tuple[int, Any]] = {}
         self._landed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._attempts: dict[int, int] = {}
@@ -226,10 +233,11 @@ class _Dispatcher:
             self._room, self._room_known = TASKS_PER_THREAD * threads, now
         return self._room
 
-    def _submit(self, index: int, *, send_back: bool = False) -> None:
-        attempt = self._attempts[index] = self._attempts.get(index, 0) + 1
-        key = f"physbatch-{self._token}-{index}-{attempt}"
+    def _submit(self, index: int, *, send_back: bool = False, with_study: bool = False) -> None:
+        self._submitted += 1
+        key = f"physbatch-{self._token}-{index}-{self._submitted}"
         task = Task(
+            study=self._study if with_study else None,
             ordinals=self._groups[index].ordinals,
             group=index,
             output=str(self._store.output.resolve()),
@@ -254,19 +262,24 @@ class _Dispatcher:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             cells = range(len(self._groups[index]))
             return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
-        shard = answer.outcome.note
+        outcome = answer.outcome
+        if outcome is None:
+            self._submit(index, with_study=True)
+            return None
+        shard = outcome.note
         if shard is None:
-            return answer.outcome
+            return outcome
         if answer.content is not None:
             without_checksum(answer.content, where=f"shard {shard.name} from a worker")
             self._store.write(shard.name, answer.content)
         elif not _is_visible(self._store.folder / shard.name, shard.digest):
             return self._again(index, "its shard does not show up in the shared folder")
-        return answer.outcome
+        return outcome
 
     def _again(self, index: int, reason: str) -> Outcome | None:
-        if self._attempts[index] < ATTEMPTS:
-            self._submit(index, send_back=True)
+        self._attempts[index] = self._attempts.get(index, 1) + 1
+        if self._attempts[index] <= ATTEMPTS:
+            self._submit(index, send_back=True, with_study=True)
             return None
         cells = range(len(self._groups[index]))
         return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
@@ -300,27 +313,18 @@ def _is_visible(path: Path, digest: str) -> bool:
 # --- on the worker ----------------------------------------------------------------------
 
 
-#: Studies of the runs that use this worker, by token: too long to go with every task.
-_studies: dict[str, str] = {}
+#: Plans of the last runs that used this worker, by token.
+_plans: dict[str, Plan] = {}
+_MOST_PLANS = 4
 
 
-def _study_plugin(study: str, token: str) -> Any:
-    """What brings the study to every worker, also to those that join later."""
-    distributed: Any = importlib.import_module("distributed")
-
-    class BringStudy(distributed.WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            importlib.import_module("physbatch.sweep.dask_executor")._studies[token] = study
-
-        def teardown(self, worker: Any) -> None:
-            importlib.import_module("physbatch.sweep.dask_executor")._studies.pop(token, None)
-
-    return BringStudy()
-
-
-@functools.lru_cache(maxsize=4)
-def _plan(token: str) -> Plan:
-    return Plan(Study.from_json(_studies[token]))
+def _plan_of(task: Task) -> Plan | None:
+    """The plan of a task; None if this worker has not been told the study."""
+    if task.study is not None and task.token not in _plans:
+        while len(_plans) >= _MOST_PLANS:
+            _plans.pop(next(iter(_plans)), None)
+        _plans[task.token] = Plan(Study.from_json(task.study))
+    return _plans.get(task.token)
 
 
 def compute_remotely(task: Task) -> Answer:
@@ -338,7 +342,9 @@ def compute_remotely(task: Task) -> Answer:
             remedy="install the same version on all machines",
         )
     limit_threads()
-    plan = _plan(task.token)
+    plan = _plan_of(task)
+    if plan is None:
+        return Answer(None, None)
     cells = list(Cells(plan, task.ordinals))
     output = Path(task.output)
     folder = Store(output).folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import signal
 import subprocess
@@ -15,12 +16,14 @@ from typing import Any
 import pytest
 import xarray as xr
 
+import physbatch
 from physbatch.errors import StudyError, WorkerError
 from physbatch.files import save
 from physbatch.study import Study
 from physbatch.sweep import dask_executor
 from physbatch.sweep import plan as planning
 from physbatch.sweep.dask_executor import Task, compute_remotely
+from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import Cluster, run_study
 from tests.conftest import TINY, command_line
 from tests.system.clusters import cluster
@@ -149,9 +152,21 @@ def test_failures_on_workers_are_recorded(
 
 
 def test_another_version_is_refused() -> None:
-    task = Task(None, 0, "x.nc", "t", "0.0", send_back=False)
+    task = Task(None, None, 0, "x.nc", "t", "0.0", send_back=False)
     with pytest.raises(StudyError, match=r"a dask worker has physbatch .* this is 0\.0"):
         compute_remotely(task)
+
+
+def test_a_worker_asks_for_a_study_that_it_does_not_know(tmp_path: Path) -> None:
+    study, version = Study.from_dict(TINY), physbatch.__version__
+    plan = Plan(study)
+    unknown = Task(None, plan.cells.ordinals[:2], 0, str(tmp_path / "x.nc"), "t", version, True)
+    assert compute_remotely(unknown).outcome is None
+    told = dataclasses.replace(unknown, study=study.model_dump_json())
+    first, second = compute_remotely(told), compute_remotely(unknown)
+    assert first.outcome is not None
+    assert first.outcome.finished == (0, 1)
+    assert first.content == second.content
 
 
 def test_workers_may_leave_and_join(tmp_path: Path, reference: xr.Dataset) -> None:
