@@ -66,7 +66,7 @@ def collapse(
     drift
         Let c_c move with the size as c_c + a N^(-phi).
     method
-        Gaussian process; least squares on a spline (less biased at noise of a few per cent); or
+        Gaussian process; least squares on a spline in the window that the former has chosen; or
         the smallest S of Houdayer and Hartmann (biased where points are far apart).
     window
         Scan windows in size and distance from c_c, or take all points.

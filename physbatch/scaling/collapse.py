@@ -81,8 +81,8 @@ def collapse(
         Gaussian-process likelihood; least squares on a cubic spline in the window that the
         former has chosen; or the smallest S of Houdayer and Hartmann (`collapse_quality`), whose
         master curve is a straight line between neighbouring points. At noise of a few per cent
-        the first is biased by up to half of its error in nu, the second is not. The third is
-        biased wherever the curvature between neighbouring points exceeds the noise.
+        a bias of up to a third of its error remains in nu with the first. The third is biased
+        wherever the curvature between neighbouring points exceeds the noise.
     window : {"scan", "all"}
         Scan windows, or take all points (then there is no systematic error).
     errors : {"likelihood", "profile", "bootstrap", "posterior", "quality"}, optional

@@ -239,9 +239,9 @@ def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderD
             where="transition_order",
             remedy="overlap and generalization_error are such",
         )
-    runs, planted, flags = _starts(data)
-    runs, planted = (None if one is None else _until(one, time) for one in (runs, planted))
-    assert runs is not None
+    random, informed, flags = _starts(data)
+    runs = _until(random, time)
+    planted = None if informed is None else _until(informed, time)
     dim = control_dim(runs)
     named = runs.drop_vars("overlap") if observable != "overlap" else runs
     named = named.rename({observable: "overlap"}) if observable != "overlap" else named

@@ -268,7 +268,7 @@ def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Evid
             solved = np.linalg.lstsq(design, target, rcond=None)[0]
             chi2[power_of_size] += float(np.sum((target - design @ solved) ** 2))
             freedom[power_of_size] += n.size - columns.shape[1]
-    p = stats.chi2.sf(chi2, freedom)
+    p = np.asarray(stats.chi2.sf(chi2, freedom))
     means = np.concatenate([cell[1] for cell in several])
     errors = np.concatenate([cell[2] for cell in several])
     resolved = float(np.ptp(means) / np.median(errors))

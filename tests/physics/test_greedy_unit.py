@@ -38,6 +38,7 @@ def simulate(
     *,
     ties: str = "accept",
     temperature: float | None = None,
+    replicas_per_graph: int = 1,
 ) -> np.ndarray:
     """Overlaps of single units, shape (replica, time)."""
     architecture = build_architecture(
@@ -62,8 +63,9 @@ def simulate(
         dynamics_key=keys.dynamics,
         test_key=keys.test,
         first_replica=0,
+        replicas_per_graph=replicas_per_graph,
     )
-    system = draw_system(architecture, 0.0, keys, 0, replicas)
+    system = draw_system(architecture, 0.0, keys, 0, replicas, replicas_per_graph)
     trajectory = (run_bitsliced if engine == "kernel" else run_definition)(system, run)
     return trajectory.path_sum / degree
 
@@ -132,6 +134,22 @@ def test_simulated_law_at_every_time(ties: str, temperature: float | None) -> No
         errors = np.sqrt(np.maximum(expected * (1 - law), 1e-300))
         seen = expected > 5
         assert (abs(counts - expected)[seen] < 4.3 * errors[seen]).all()
+
+
+@pytest.mark.parametrize(("degree", "batch_size"), [(5, 5), (7, 10)])
+def test_replicas_that_share_proposals_keep_the_stationary_law(
+    degree: int, batch_size: int
+) -> None:
+    """32 replicas to a graph: each is a valid chain. z below 4, with graphs as the unit."""
+    burn_in, shared = 150, 32
+    overlaps = simulate(
+        "kernel", degree, batch_size, 8000, range(burn_in, 350, 10), replicas_per_graph=shared
+    )
+    overlap, perfect = overlap_and_perfect(stationary_law(degree, batch_size))
+    for samples, exact in ((overlaps, overlap), (overlaps == 1, perfect)):
+        z, relative_error = z_and_error(samples.reshape(8000 // shared, -1), exact)
+        assert abs(z) < 4
+        assert relative_error < 0.005
 
 
 def test_ties_rejected_is_absorbing() -> None:

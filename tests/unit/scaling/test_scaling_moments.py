@@ -121,7 +121,8 @@ def test_resamples_draw_whole_clusters_and_keep_their_weight():
     labels = np.array([5, 5, 5, 7, 9, 9])
     counts = bootstrap_counts(np.random.default_rng(3), 6, 200, labels)
     np.testing.assert_allclose(counts.sum(axis=1), 6.0)
-    assert np.all(counts[:, 0] == counts[:, 1]) and np.all(counts[:, 4] == counts[:, 5])
+    assert np.all(counts[:, 0] == counts[:, 1])
+    assert np.all(counts[:, 4] == counts[:, 5])
     alone = bootstrap_counts(np.random.default_rng(3), 6, 200, np.arange(6))
     np.testing.assert_array_equal(alone, bootstrap_counts(np.random.default_rng(3), 6, 200))
 
