@@ -245,7 +245,7 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_built_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     content = copy.deepcopy(TINY)
-    content["grid"]["replicas_per_graph"] = 5
+    content["measurement"]["sharpness"] = True
     with pytest.raises(NotBuiltError):
         run_study(Study.from_dict(content), tmp_path / "x.nc")
     assert list(tmp_path.iterdir()) == []
