@@ -71,7 +71,7 @@ def operations_per_flip_sample(architecture: Architecture) -> float | None:
     >>> layers = build_architecture(wiring="regular", size=300, degree=7, depth=2, output="vector",
     ...                             learned_layers="all", odd_fan_in=True)
     >>> round(operations_per_flip_sample(layers), 3)
-    0.107
+    0.108
     """
     if architecture.depth > 2:
         return None

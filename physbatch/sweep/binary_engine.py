@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,24 +104,36 @@ class BinaryEngine:
     def seconds(self, plan: Plan, cell: Cell) -> float:
         """About how long one cell takes on one core if no replica learns early.
 
-        Measured on one core at 2.6 GHz (2026-11): 22 ns a proposal and 14 ns for each further
-        word of 64 samples. A flip that reaches the outputs through more than one layer touches a
-        number of units that grows as d^(L - 2). A fresh batch for each proposal runs the whole
-        network twice.
+        Measured on one core at 2.6 GHz with vectors of 512 bits (2026-11, docs/performance.md). A
+        flip that reaches the outputs through more than one layer touches a number of units that
+        grows as d^(L - 2). A fresh batch for each proposal runs the whole network twice.
         """
         architecture = plan.architecture(cell)
-        words = -(-batch_rule(cell.batch_size).largest // 64)
-        proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
-        nanoseconds = 22.0 + 14.0 * (words - 1)
+        degree = architecture.layers[0].fan_in
+        samples = batch_rule(cell.batch_size).largest
+        words = -(-samples // 64)
+        shared = plan.study.grid.replicas_per_graph
+        nanoseconds = 8.5 + 0.8 * degree + (7.0 if words > 4 else 0.0)
+        nanoseconds += 1.2 * degree * (-(-words // 8) - 1)
+        if shared > 1 and words == 1:  # a move is almost always accepted by one of them
+            lane = next(bits for bits in (16, 32, 64) if samples <= bits)
+            nanoseconds *= 2.6 * math.ceil(shared * lane / 512) / shared
+        nanoseconds *= max(1.0, math.pow(cell.size / 300, 0.24))
         if architecture.depth > 2:
-            nanoseconds *= 3.5 * architecture.layers[0].fan_in ** (architecture.depth - 2)
+            nanoseconds *= 3.5 * math.pow(degree, architecture.depth - 2)
         if getattr(plan.study.dynamics, "refresh", "sweep") == "proposal":
-            nanoseconds += 2.7 * words * architecture.edges
+            nanoseconds += 2.3 * max(1.0, words / 4) * architecture.edges
+        proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
         return 1e-9 * nanoseconds * proposals
 
     def replica_bytes(self, plan: Plan, cell: Cell) -> int:
-        """Graph, weights, counters and measurements."""
-        return plan.architecture(cell).edges * 22 + len(plan.times) * 32
+        """Graph, weights and measurements, and a share of the counters of the one that runs."""
+        architecture = plan.architecture(cell)
+        words = -(-batch_rule(cell.batch_size).largest // 64)
+        planes = max(layer.fan_in.bit_length() for layer in architecture.layers)
+        state = 8 * words * (architecture.size + architecture.units * (planes + 1))
+        own = architecture.edges * 22 + len(plan.times) * 32
+        return own + (state + architecture.edges * 25) // cell.replicas
 
 
 @dataclass(frozen=True)

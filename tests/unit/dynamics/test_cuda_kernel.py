@@ -43,7 +43,7 @@ def test_gpu_kernel_equals_definition_on_a_gpu() -> None:
     from numba import cuda
 
     if not cuda.is_available():
-        pytest.skip("component missing: a CUDA device")
+        pytest.skip("needs a CUDA device")
     done = _child("50", simulated=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -82,6 +82,6 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     try:
         code, _ = cuda.compile_ptx(kernel.py_func, arguments, cc=(9, 0))
     except NvvmSupportError:
-        pytest.skip("component missing: the compiler library NVVM")
+        pytest.skip("needs the compiler library NVVM of the CUDA toolkit")
     assert ".target sm_90" in code
     assert "popc.b64" in code
