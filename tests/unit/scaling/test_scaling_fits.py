@@ -90,15 +90,19 @@ def test_no_change_with_time_is_a_slope_of_zero_without_an_error():
     assert flag_names(drift.flags) == ("no_change",)
 
 
-def test_replicas_that_do_not_count_are_left_out_of_the_drift():
+def test_missing_replicas_are_left_out_of_the_drift_and_diverged_ones_fail():
     data = first_order(sizes=(200,), replicas=40, seed=2)
-    fewer = data.isel(replica=slice(0, 30))
     spoiled = data.copy(deep=True)
-    spoiled["status"][..., 30:] = 1
     spoiled["first_passage"][..., 30:] = 10.0
-    a, b = fit_drift(fewer, resamples=50), fit_drift(spoiled, resamples=50)
-    np.testing.assert_allclose(a.m_c, b.m_c, rtol=1e-12)
-    assert a.slope.stderr == pytest.approx(b.slope.stderr, rel=1e-9)
+    missing, diverged = spoiled.copy(deep=True), spoiled.copy(deep=True)
+    missing["status"][..., 30:] = 2
+    diverged["status"][..., 30:] = 1
+    failed = data.copy(deep=True)
+    failed["first_passage"][..., 30:] = np.inf
+    for one, other in ((data.isel(replica=slice(0, 30)), missing), (failed, diverged)):
+        a, b = fit_drift(one, resamples=50), fit_drift(other, resamples=50)
+        np.testing.assert_allclose(a.m_c, b.m_c, rtol=1e-12)
+        assert a.slope.stderr == pytest.approx(b.slope.stderr, rel=1e-9)
 
 
 # extrapolation -------------------------------------------------------------------------------
