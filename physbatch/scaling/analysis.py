@@ -196,6 +196,11 @@ def _flags(
     lost = int(np.sum((status == STATUS_OK) & np.isnan(data["overlap"].values).any(axis=-1)))
     if lost:
         flags.append(f"nan: {lost} replicas with status ok have an overlap that is nan")
+    if "graph" in data.coords and np.unique(data["graph"].values).size < data.sizes["replica"]:
+        flags.append(
+            "shared_graphs: the errors of m_c and of the jump take replicas of one graph as "
+            "independent, and are too small; those of moments and of the drift are not"
+        )
     for curve in curves:
         for flag in curve.flags:
             name, _, text = flag.partition(": ")

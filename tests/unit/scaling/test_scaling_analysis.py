@@ -134,6 +134,12 @@ def test_data_that_cannot_show_a_transition_give_nan_flags_and_no_claim(data, ho
     assert expected[how] in flag_names(result.flags)
 
 
+def test_replicas_that_share_graphs_are_flagged(data):
+    assert "shared_graphs" not in flag_names(analyse(data, resamples=50).flags)
+    shared = data.assign_coords(graph=("replica", np.arange(data.sizes["replica"]) // 4))
+    assert "shared_graphs" in flag_names(analyse(shared, resamples=50).flags)
+
+
 def test_missing_cells_leave_the_rest_usable(data):
     result = analyse(_spoiled(data, "cells missing"), resamples=50)
     assert math.isfinite(result.m_c.value)
