@@ -28,7 +28,7 @@ LONG: dict[str, Any] = {
     **TINY,
     "title": "one long cell",
     "grid": {"size": [300], "batch_size": [2], "replicas": 4},
-    "measurement": {"duration": 12_000, "test_samples": 70},
+    "measurement": {"duration": 60_000, "test_samples": 70},
 }
 
 
@@ -131,7 +131,7 @@ def wait_until_computing(target: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_a_signal_saves_a_long_cell_and_the_exit_code_says_go_on(tmp_path: Path) -> None:
-    study = Study.from_dict({**LONG, "measurement": {"duration": 40_000, "test_samples": 70}})
+    study = Study.from_dict({**LONG, "measurement": {"duration": 120_000, "test_samples": 70}})
     long_file = tmp_path / "long.toml"
     long_file.write_text(study.to_toml())
     target = tmp_path / "long.nc"
