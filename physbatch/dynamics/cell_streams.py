@@ -9,7 +9,7 @@ from torch import Tensor
 
 from physbatch.dynamics.rules import BatchRule
 from physbatch.streams.keys import KIND_BATCH, KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
-from physbatch.streams.tensor import bounded, normals, philox
+from physbatch.streams.tensor import bounded, normals, stream_numbers
 
 __all__ = ["CellStreams"]
 
@@ -34,10 +34,7 @@ class CellStreams:
 
     def numbers(self, key: int, kind: int, index: int, count: int) -> Tensor:
         """The first `count` 32-bit numbers of an index, shape (replica, count)."""
-        blocks = torch.arange(math.ceil(count / 4), device=self.device)[None, :]
-        low = torch.tensor(index & 0xFFFFFFFF, device=self.device)
-        high = torch.tensor(kind | ((index >> 32) << 8), device=self.device)
-        return philox(blocks, low, high, self.replica, key).flatten(1)[:, :count]
+        return stream_numbers(key, kind, index, self.replica[:, 0], count)
 
     def binary_inputs(self, key: int, index: int, samples: int) -> Tensor:
         """Inputs +-1, shape (replica, sample, N); bit s of word w is sample 64 w + s."""

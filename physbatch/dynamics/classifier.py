@@ -19,13 +19,12 @@ from physbatch.streams.keys import (
     KIND_SELECT,
     StreamKeys,
 )
-from physbatch.streams.tensor import bounded
+from physbatch.streams.tensor import bounded, stream_numbers
 from physbatch.systems.classifiers import (
     Activation,
     Classifier,
     Statistics,
     initial_parameters,
-    stream_numbers,
 )
 from physbatch.systems.samples import Samples
 

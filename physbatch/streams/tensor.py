@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["bounded", "normals", "philox"]
+__all__ = ["bounded", "normals", "philox", "stream_numbers"]
 
 _M0 = 0xD2511F53
 _M1 = 0xCD9E8D57
@@ -51,6 +51,14 @@ def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: int) -> Tensor:
 def bounded(number: Tensor, bound: int) -> Tensor:
     """Map 32-bit numbers to 0 ... bound - 1 by multiply-and-shift (bound below 2^31)."""
     return (number * bound) >> 32
+
+
+def stream_numbers(key: int, kind: int, index: int, replicas: Tensor, count: int) -> Tensor:
+    """The first `count` 32-bit numbers of an index of a stream, shape (replica, count)."""
+    blocks = torch.arange(math.ceil(count / 4), device=replicas.device)[None, :]
+    low = torch.tensor(index & 0xFFFFFFFF, device=replicas.device)
+    high = torch.tensor(kind | ((index >> 32) << 8), device=replicas.device)
+    return philox(blocks, low, high, replicas[:, None], key).flatten(1)[:, :count]
 
 
 def normals(numbers: Tensor) -> Tensor:

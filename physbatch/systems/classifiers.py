@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from physbatch.streams.keys import KIND_INPUTS
-from physbatch.streams.tensor import normals, philox
+from physbatch.streams.tensor import normals, stream_numbers
 
-__all__ = ["Classifier", "Convolutional", "Dense", "stream_numbers"]
+__all__ = ["Classifier", "Convolutional", "Dense"]
 
 Activation = Literal["erf", "tanh", "relu"]
 #: Mean and variance of each channel of a normalised layer, shape (replica, channel) each.
@@ -30,14 +30,6 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
 }
 _SMALLEST_VARIANCE = 1e-5
-
-
-def stream_numbers(key: int, kind: int, index: int, replicas: Tensor, count: int) -> Tensor:
-    """The first `count` 32-bit numbers of an index of a stream, shape (replica, count)."""
-    blocks = torch.arange(math.ceil(count / 4), device=replicas.device)[None, :]
-    low = torch.tensor(index & 0xFFFFFFFF, device=replicas.device)
-    high = torch.tensor(kind | ((index >> 32) << 8), device=replicas.device)
-    return philox(blocks, low, high, replicas[:, None], key).flatten(1)[:, :count]
 
 
 class Classifier(Protocol):

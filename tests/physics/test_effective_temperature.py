@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,13 +18,13 @@ from physbatch.noise.effective_temperature import batch_acceptance, effective_te
 @pytest.mark.parametrize("ties", ["accept", "reject"])
 @pytest.mark.parametrize(("wrong", "right", "patterns", "size"), [(2, 1, 6, 3), (3, 3, 8, 4)])
 def test_acceptance_by_enumeration(
-    wrong: int, right: int, patterns: int, size: int, ties: str
+    wrong: int, right: int, patterns: int, size: int, ties: Literal["accept", "reject"]
 ) -> None:
     """All batches of a small set, counted one by one."""
     change = [1] * wrong + [-1] * right + [0] * (patterns - wrong - right)
     sums = [sum(batch) for batch in itertools.combinations(change, size)]
     kept = [one <= 0 if ties == "accept" else one < 0 for one in sums]
-    found = batch_acceptance(wrong, right, patterns, size, ties=ties)  # type: ignore[arg-type]
+    found = batch_acceptance(wrong, right, patterns, size, ties=ties)
     assert found == pytest.approx(np.mean(kept), abs=1e-12)
 
 

@@ -15,11 +15,11 @@ from torch import nn
 from physbatch.dynamics.classifier import ClassifierRun, run_classifier
 from physbatch.dynamics.curvature import largest_curvature
 from physbatch.streams.keys import KIND_SELECT, stream_keys
+from physbatch.streams.tensor import stream_numbers
 from physbatch.systems.classifiers import (
     Convolutional,
     Dense,
     initial_parameters,
-    stream_numbers,
 )
 from physbatch.systems.samples import Samples
 
