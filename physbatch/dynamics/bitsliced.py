@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from physbatch.dynamics.bitsliced_kernel import make_kernel, source_hash
+from physbatch.dynamics.bitsliced_kernel import SOURCE_HASH, make_kernel
 from physbatch.dynamics.bitsliced_measure import Instructions, Measured
 from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
@@ -146,7 +146,7 @@ def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pau
         shape.row,
         shape.lanes,
         shape.together,
-        source_hash(),
+        SOURCE_HASH,
     )
     kernel(
         system.sources,

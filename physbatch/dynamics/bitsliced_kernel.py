@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 import physbatch.dynamics.bitsliced_deep
@@ -19,6 +16,8 @@ import physbatch.dynamics.bitsliced_moves
 import physbatch.dynamics.bitsliced_parts
 import physbatch.dynamics.bitsliced_shape
 import physbatch.streams.compiled
+import physbatch.streams.keys
+from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.bitsliced_deep import deep_change, deep_commit, empty_trial
 from physbatch.dynamics.bitsliced_lanes import fill, spread
 from physbatch.dynamics.bitsliced_layout import (
@@ -51,7 +50,21 @@ from physbatch.dynamics.bitsliced_parts import (
 from physbatch.dynamics.bitsliced_shape import offset_for, planes_for, shape_of, stride_for
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 
-__all__ = ["make_kernel", "source_hash"]
+__all__ = ["make_kernel", "SOURCE_HASH"]
+
+#: What the disk cache must follow, see `hash_of_sources`.
+SOURCE_HASH = hash_of_sources(
+    __file__,
+    physbatch.dynamics.bitsliced_deep,
+    physbatch.dynamics.bitsliced_lanes,
+    physbatch.dynamics.bitsliced_layout,
+    physbatch.dynamics.bitsliced_measure,
+    physbatch.dynamics.bitsliced_moves,
+    physbatch.dynamics.bitsliced_parts,
+    physbatch.dynamics.bitsliced_shape,
+    physbatch.streams.compiled,
+    physbatch.streams.keys,
+)
 
 _PROPOSAL = np.uint64(KIND_PROPOSAL)
 _ACCEPT = np.uint64(KIND_ACCEPT)
@@ -60,29 +73,6 @@ _NEAR = 200_000
 #: How many proposals ahead memory is asked for: weights and units, and what they point to.
 _FAR = 12
 _SOON = 3
-
-
-@functools.cache
-def source_hash() -> int:
-    """Hash of the source of all compiled code.
-
-    The compiler's disk cache does not notice a change in a helper of another module; a
-    captured constant that depends on all of them makes it recompile.
-    """
-    digest = hashlib.sha256()
-    modules = (
-        physbatch.dynamics.bitsliced_deep,
-        physbatch.dynamics.bitsliced_lanes,
-        physbatch.dynamics.bitsliced_layout,
-        physbatch.dynamics.bitsliced_measure,
-        physbatch.dynamics.bitsliced_moves,
-        physbatch.dynamics.bitsliced_parts,
-        physbatch.dynamics.bitsliced_shape,
-        physbatch.streams.compiled,
-    )
-    for name in (__file__, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
-    return int.from_bytes(digest.digest()[:7], "little")
 
 
 @functools.cache
@@ -103,14 +93,14 @@ def make_kernel(
     depth, fan_in, last_fan_in, readers, row, lanes, together : int
         See `Shape`; the fan-ins are odd.
     version : int
-        `source_hash()`, so that the disk cache follows the source. The closure holds
+        `SOURCE_HASH`, so that the disk cache follows the source. The closure holds
         integers only: with anything else the disk cache never hits.
     """
     planes, last_planes = planes_for(fan_in), planes_for(last_fan_in)
     offset, last_offset = offset_for(fan_in), offset_for(last_fan_in)
     stride = stride_for(readers, last_fan_in, row)
 
-    @numba.njit(cache=True, nogil=True)
+    @cached_njit(nogil=True)
     def run_rows(
         sources,
         teacher,

@@ -7,14 +7,15 @@ decisions, bit for bit.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from physbatch.dynamics.discrete_kernel import TEST_CHUNK, make_kernel, source_hash
+from physbatch.dynamics.discrete_kernel import SOURCE_HASH, TEST_CHUNK, make_kernel
 from physbatch.dynamics.discrete_rules import DiscreteRun, DiscreteTrajectory
 from physbatch.dynamics.discrete_state import Layout, Rule, Scratch, State
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem
 
-__all__ = ["run_discrete"]
+__all__ = ["DiscreteWalk", "run_discrete"]
 
 
 def run_discrete(system: DiscreteSystem, run: DiscreteRun) -> DiscreteTrajectory:
@@ -32,21 +33,43 @@ def run_discrete(system: DiscreteSystem, run: DiscreteRun) -> DiscreteTrajectory
     DiscreteTrajectory
         Equal, integer by integer, to that of `run_general_definition`.
     """
-    layers = system.student_layers
-    out = DiscreteTrajectory.empty(len(system.student), len(run.times), layers.edges)
-    make_kernel(source_hash())(
-        _layout(system.teacher_layers),
-        _layout(layers),
-        system.teacher_sources,
-        system.student_sources,
-        system.teacher,
-        system.student,
-        not system.dense,
-        system.ternary,
-        layers.learnable,
-        _state(system, run),
-        _scratch(system, run),
-        Rule(
+    walk = DiscreteWalk(system, run)
+    walk.advance(run.duration + 1)
+    return walk.out
+
+
+class DiscreteWalk:
+    """The replicas of one cell on their way, which can be cut between any two sweeps.
+
+    Random numbers are addressed by sweep, and the batch that a student saw last is drawn
+    again, so the weights and what was measured are the whole state. In pieces or in one go,
+    the integers are the same.
+
+    Parameters
+    ----------
+    system, run
+        As for `run_discrete`.
+
+    Attributes
+    ----------
+    time : int
+        Where the replicas are, in sweeps; what is due at this time is not measured yet.
+    weights : ndarray of int8, shape (replica, edge)
+        The students now.
+    out : DiscreteTrajectory
+        What was measured so far.
+    """
+
+    def __init__(self, system: DiscreteSystem, run: DiscreteRun) -> None:
+        self.system, self.run = system, run
+        self.time = 0
+        self.weights = system.student.copy()
+        replicas, edges = self.weights.shape
+        self.out = DiscreteTrajectory.empty(replicas, len(run.times), edges)
+        self._layouts = _layout(system.teacher_layers), _layout(system.student_layers)
+        self._room = _state(system, run), _scratch(system, run)
+        self._has_patterns = False
+        self._rule = Rule(
             floor=run.batch.floor,
             threshold=np.uint64(run.batch.threshold),
             gaussian=run.inputs.gaussian,
@@ -56,20 +79,70 @@ def run_discrete(system: DiscreteSystem, run: DiscreteRun) -> DiscreteTrajectory
             key=np.uint64(run.dynamics_key),
             test_key=np.uint64(run.test_key),
             test_samples=run.test_samples,
-        ),
-        run.acceptance,
-        run.refresh_each_proposal,
-        run.absorbing,
-        run.times,
-        run.duration,
-        run.first_replica,
-        out.students,
-        out.batch_half_errors,
-        out.batch_bits,
-        out.test_half_errors,
-        out.first_passage,
-    )
-    return out
+        )
+
+    def advance(self, pause: int) -> None:
+        """Go on to a time; ``run.duration + 1`` goes to the end."""
+        system, run, out = self.system, self.run, self.out
+        make_kernel(SOURCE_HASH)(
+            *self._layouts,
+            system.teacher_sources,
+            system.student_sources,
+            system.teacher,
+            self.weights,
+            not system.dense,
+            system.ternary,
+            system.student_layers.learnable,
+            *self._room,
+            self._rule,
+            run.acceptance,
+            run.refresh_each_proposal,
+            run.absorbing,
+            run.times,
+            run.duration,
+            self.time,
+            pause,
+            self._has_patterns,
+            run.first_replica,
+            out.students,
+            out.batch_half_errors,
+            out.batch_bits,
+            out.test_half_errors,
+            out.training_half_errors,
+            out.first_passage,
+        )
+        self.time = pause
+        # The room for patterns holds those of the last replica.
+        self._has_patterns = len(self.weights) == 1
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What a walk of the same system and run needs to go on from here."""
+        measured = self._measured()
+        return {
+            "time": np.array(self.time),
+            "weights": self.weights,
+            "first_passage": self.out.first_passage,
+            **{name: values[:, :measured] for name, values in self._by_time().items()},
+        }
+
+    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from a `state`, with the same bits."""
+        self.time = int(state["time"])
+        self.weights[...] = state["weights"]
+        self.out.first_passage[...] = state["first_passage"]
+        measured = self._measured()
+        for name, values in self._by_time().items():
+            values[:, :measured] = state[name]
+
+    def _by_time(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What is measured at every measuring time."""
+        return {name: one for name, one in self.out.__dict__.items() if name != "first_passage"}
+
+    def _measured(self) -> int:
+        """How many measuring times are over; all of them once nothing can change."""
+        if self.run.absorbing and (self.out.first_passage >= 0).any():
+            return len(self.run.times)
+        return int(np.searchsorted(self.run.times, self.time))
 
 
 def _layout(architecture: Architecture) -> Layout:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
+import physbatch.dynamics.bitsliced_lanes
+import physbatch.dynamics.bitsliced_layout
 import physbatch.dynamics.bitsliced_parts
 import physbatch.dynamics.discrete_parts
 import physbatch.dynamics.discrete_rules
 import physbatch.dynamics.discrete_state
 import physbatch.dynamics.discrete_success
+import physbatch.dynamics.rules
 import physbatch.streams.compiled
 import physbatch.streams.elementary
 import physbatch.streams.keys
 import physbatch.streams.normals
+from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.bitsliced_parts import accept, draw_count, draw_numbers
 from physbatch.dynamics.discrete_parts import (
     commit,
@@ -40,7 +42,24 @@ from physbatch.dynamics.discrete_success import every_path_right, same_sums
 from physbatch.streams.compiled import bounded
 from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
 
-__all__ = ["TEST_CHUNK", "make_kernel", "source_hash"]
+__all__ = ["TEST_CHUNK", "make_kernel", "SOURCE_HASH"]
+
+#: What the disk cache must follow, see `hash_of_sources`.
+SOURCE_HASH = hash_of_sources(
+    __file__,
+    physbatch.dynamics.bitsliced_lanes,
+    physbatch.dynamics.bitsliced_layout,
+    physbatch.dynamics.bitsliced_parts,
+    physbatch.dynamics.discrete_parts,
+    physbatch.dynamics.discrete_rules,
+    physbatch.dynamics.discrete_state,
+    physbatch.dynamics.discrete_success,
+    physbatch.dynamics.rules,
+    physbatch.streams.compiled,
+    physbatch.streams.elementary,
+    physbatch.streams.keys,
+    physbatch.streams.normals,
+)
 
 #: Test samples are drawn in chunks of this many.
 TEST_CHUNK = 64
@@ -50,25 +69,6 @@ _ACCEPT = np.uint64(KIND_ACCEPT)
 _LABEL = np.uint64(KIND_LABEL)
 _ZERO = np.uint64(0)
 _40 = np.uint64(40)
-
-
-def source_hash() -> int:
-    """Hash of the source of all compiled code, which the compiler's disk cache must follow."""
-    digest = hashlib.sha256()
-    modules = (
-        physbatch.dynamics.bitsliced_parts,
-        physbatch.dynamics.discrete_parts,
-        physbatch.dynamics.discrete_rules,
-        physbatch.dynamics.discrete_state,
-        physbatch.dynamics.discrete_success,
-        physbatch.streams.compiled,
-        physbatch.streams.elementary,
-        physbatch.streams.keys,
-        physbatch.streams.normals,
-    )
-    for name in (__file__, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
-    return int.from_bytes(digest.digest()[:7], "little")
 
 
 @numba.njit
@@ -107,6 +107,19 @@ def _test_half_errors(teacher, student, scratch, rule, time, replica):
 
 
 @numba.njit
+def _training_half_errors(student, scratch):
+    """Half errors on the whole pattern set."""
+    total = np.int64(0)
+    count = scratch.patterns.shape[1]
+    for first in range(0, count, TEST_CHUNK):
+        now = min(TEST_CHUNK, count - first)
+        scratch.test_inputs[:, :now] = scratch.patterns[:, first : first + now]
+        forward(student, scratch.test_inputs, now, scratch.own_fields, scratch.own_values)
+        total += half_errors(student, scratch.own_values, scratch.labels[:, first:], now)
+    return total
+
+
+@numba.njit
 def _new_batch(teacher, student, state, scratch, rule, index, replica):
     """Draw batch `index`, run both networks, and return its size and half errors."""
     count = draw_count(rule.floor, rule.threshold, rule.key, index, replica)
@@ -136,10 +149,10 @@ def make_kernel(version: int) -> Callable[..., Any]:
     Parameters
     ----------
     version : int
-        `source_hash()`: a captured constant makes the disk cache follow the source.
+        `SOURCE_HASH`: a captured constant makes the disk cache follow the source.
     """
 
-    @numba.njit(cache=True, nogil=True)
+    @cached_njit(nogil=True)
     def run(
         teacher_layout,
         student_layout,
@@ -158,11 +171,15 @@ def make_kernel(version: int) -> Callable[..., Any]:
         absorbing,
         times,
         duration,
+        start,
+        pause,
+        has_patterns,
         first_replica,
         students,
         batch_half_errors,
         batch_bits,
         test_half_errors,
+        training_half_errors,
         first_passage,
     ):
         _ = version
@@ -183,11 +200,15 @@ def make_kernel(version: int) -> Callable[..., Any]:
             replica = np.uint64(first_replica + row)
             wire(counted_teacher, teacher_layout, teacher_sources[row], teacher_weights[row])
             wire(counted_student, student_layout, student_sources[row], student_weights[row])
-            if rule.pattern_count > 0:
+            if absorbing and first_passage[row] >= 0:
+                continue  # before `start`, and all that follows was recorded then
+            if rule.pattern_count > 0 and not has_patterns:
                 _draw_patterns(teacher, scratch, rule, replica)
-            count, energy = _new_batch(teacher, student, state, scratch, rule, _ZERO, replica)
-            measured = 0
-            for sweep in range(duration + 1):
+            # The batch that the student saw last, the first one at time 0.
+            seen = np.uint64(max((start * learnable if each_proposal else start) - 1, 0))
+            count, energy = _new_batch(teacher, student, state, scratch, rule, seen, replica)
+            measured = np.searchsorted(times, start)
+            for sweep in range(start, pause):
                 # A perfect student makes no error, unless labels are wrong.
                 if first_passage[row] < 0 and (energy == 0 or rule.label_threshold > _ZERO):
                     if known_wiring:
@@ -205,6 +226,7 @@ def make_kernel(version: int) -> Callable[..., Any]:
                     test_half_errors[row, measured] = _test_half_errors(
                         teacher, student, scratch, rule, sweep, replica
                     )
+                    training_half_errors[row, measured] = _training_half_errors(student, scratch)
                     measured += 1
                 if sweep == duration:
                     break
@@ -240,5 +262,6 @@ def make_kernel(version: int) -> Callable[..., Any]:
                     commit(student, state, edge, new_weight, count, changes, length, accepted)
                     if accepted:
                         energy += change
+            student_weights[row] = student.weights
 
     return run

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.dynamics.projected_error import ERF, LINEAR, RELU
-from physbatch.dynamics.projected_kernel import make_kernel, source_hash
+from physbatch.dynamics.projected_kernel import SOURCE_HASH, make_kernel
 from physbatch.dynamics.projected_parts import LANES
 from physbatch.dynamics.projected_state import (
     WHERE,
@@ -205,7 +205,7 @@ def run_projected(state: CommitteeState, run: ProjectedRun) -> ProjectedTrajecto
     True
     """
     _check(state, run)
-    kernel = make_kernel(source_hash())
+    kernel = make_kernel(SOURCE_HASH)
     replicas, students, teachers = state.difference.shape
     measured = len(run.times)
     out = ProjectedTrajectory(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 
 import physbatch.dynamics.projected_error
@@ -17,7 +14,9 @@ import physbatch.dynamics.projected_parts
 import physbatch.dynamics.projected_step
 import physbatch.streams.compiled
 import physbatch.streams.elementary
+import physbatch.streams.keys
 import physbatch.streams.normals
+from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.projected_parts import (
     LANES,
     choose_partners,
@@ -37,7 +36,19 @@ from physbatch.dynamics.projected_step import (
 )
 from physbatch.streams.keys import KIND_FIELD
 
-__all__ = ["MOST_UNITS", "make_kernel", "make_start_kernel", "source_hash"]
+__all__ = ["MOST_UNITS", "make_kernel", "make_start_kernel", "SOURCE_HASH"]
+
+#: What the disk cache must follow, see `hash_of_sources`.
+SOURCE_HASH = hash_of_sources(
+    __file__,
+    physbatch.dynamics.projected_error,
+    physbatch.dynamics.projected_parts,
+    physbatch.dynamics.projected_step,
+    physbatch.streams.compiled,
+    physbatch.streams.elementary,
+    physbatch.streams.keys,
+    physbatch.streams.normals,
+)
 
 #: Largest number of units of a student or teacher.
 MOST_UNITS = 8
@@ -54,7 +65,7 @@ _FIELD = np.uint64(KIND_FIELD)
 def make_start_kernel(version: int) -> Callable[..., Any]:
     """Compile the drawing of teachers and students; see `make_kernel`."""
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def draw(
         size,
         orthogonal,
@@ -92,30 +103,14 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
     return draw
 
 
-def source_hash() -> int:
-    """Hash of the source of all compiled code, for the compiler's disk cache."""
-    digest = hashlib.sha256()
-    modules = (
-        physbatch.dynamics.projected_error,
-        physbatch.dynamics.projected_parts,
-        physbatch.dynamics.projected_step,
-        physbatch.streams.compiled,
-        physbatch.streams.elementary,
-        physbatch.streams.normals,
-    )
-    for name in (__file__, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
-    return int.from_bytes(digest.digest()[:7], "little")
-
-
 @functools.cache
 def make_kernel(version: int) -> Callable[..., Any]:
-    """Compile the kernel; `version` is `source_hash()`, so that the disk cache follows the source.
+    """Compile the kernel; `version` is `SOURCE_HASH`, so that the disk cache follows the source.
 
     One kernel serves every number of units, batch size and activation.
     """
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def run(
         teacher,
         partner,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.dynamics.projected_kernel import MOST_UNITS, make_start_kernel, source_hash
+from physbatch.dynamics.projected_kernel import MOST_UNITS, SOURCE_HASH, make_start_kernel
 from physbatch.dynamics.projected_parts import LANES
 from physbatch.errors import StudyError
 
@@ -158,7 +158,7 @@ def draw_state(
     check_units(size, students, teachers)
     if not -1 <= initial_overlap <= 1:
         raise StudyError(f"initial overlap {initial_overlap}", where=WHERE, remedy="use -1 to 1")
-    draw = make_start_kernel(source_hash())
+    draw = make_start_kernel(SOURCE_HASH)
     teacher = np.zeros((replicas, teachers, teachers))
     difference = np.zeros((replicas, students, teachers))
     perpendicular = np.zeros((replicas, students, students))

@@ -6,6 +6,7 @@ into integer thresholds here, once.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class BatchRule:
         return self.floor + (1 if self.threshold else 0)
 
 
+@functools.lru_cache(maxsize=4096)
 def batch_rule(batch_size: float) -> BatchRule:
     """A real batch size m: each batch holds floor(m) + Bernoulli(m - floor(m)) samples."""
     floor = math.floor(batch_size)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from physbatch.dynamics.rules import BatchRule
 from physbatch.dynamics.sgd_batches import Rules
-from physbatch.dynamics.sgd_kernel import make_kernels, source_hash
+from physbatch.dynamics.sgd_kernel import SOURCE_HASH, make_kernels
 from physbatch.dynamics.sgd_parts import ACTIVATIONS, Network
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
@@ -112,7 +112,7 @@ class CompiledDescent:
     def __init__(self, system: ContinuousSystem, run: GradientRun) -> None:
         self.system = system
         self.run = run
-        self._kernels = make_kernels(source_hash())
+        self._kernels = make_kernels(SOURCE_HASH)
         dtype = np.dtype(run.precision)
         self._teacher_network = network_of(system.teacher_layers, system.functions)
         self._network = network_of(system.student_layers, system.functions)
@@ -168,6 +168,22 @@ class CompiledDescent:
     def give_up(self, replica: int) -> None:
         """Count a replica as diverged from now on."""
         self.diverged_at[replica] = self.step
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What a descent of the same system and run needs to go on from here."""
+        return {
+            "step": np.array(self.step),
+            "diverged_at": self.diverged_at,
+            "weights": self._student,
+            "velocity": self._velocity,
+        }
+
+    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from a `state`, with the same bits."""
+        self.step = int(state["step"])
+        self.diverged_at[...] = state["diverged_at"]
+        self._student[...] = state["weights"]
+        self._velocity[...] = state["velocity"]
 
     def students(self) -> FloatArray:
         """The weights now, shape (replica, edge)."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
@@ -13,6 +11,12 @@ import numpy as np
 
 import physbatch.dynamics.sgd_batches
 import physbatch.dynamics.sgd_parts
+import physbatch.streams.compiled
+import physbatch.streams.elementary
+import physbatch.streams.filling
+import physbatch.streams.keys
+import physbatch.streams.normals
+from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.sgd_batches import (
     batch_count,
     draw_inputs,
@@ -22,9 +26,20 @@ from physbatch.dynamics.sgd_batches import (
     select_patterns,
 )
 from physbatch.dynamics.sgd_parts import TILE, backward, forward
-from physbatch.streams import filling
 
-__all__ = ["Kernels", "make_kernels", "source_hash"]
+__all__ = ["Kernels", "make_kernels", "SOURCE_HASH"]
+
+#: What the disk cache must follow, see `hash_of_sources`.
+SOURCE_HASH = hash_of_sources(
+    __file__,
+    physbatch.dynamics.sgd_batches,
+    physbatch.dynamics.sgd_parts,
+    physbatch.streams.compiled,
+    physbatch.streams.elementary,
+    physbatch.streams.filling,
+    physbatch.streams.keys,
+    physbatch.streams.normals,
+)
 
 
 @numba.njit(error_model="numpy")
@@ -68,16 +83,6 @@ def _update(weights, velocity, gradient, rate, momentum):
     return square
 
 
-def source_hash() -> int:
-    """Hash of the source of all compiled code, so that the disk cache follows every module."""
-    digest = hashlib.sha256()
-    modules = (physbatch.dynamics.sgd_batches, physbatch.dynamics.sgd_parts)
-    for name in (__file__, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
-    digest.update(filling.source_hash().to_bytes(8, "little"))
-    return int.from_bytes(digest.digest()[:7], "little")
-
-
 class Kernels(NamedTuple):
     """The compiled functions."""
 
@@ -94,11 +99,11 @@ def make_kernels(version: int) -> Kernels:
     Parameters
     ----------
     version : int
-        `source_hash()`, so that the disk cache follows the source. The closures hold
+        `SOURCE_HASH`, so that the disk cache follows the source. The closures hold
         integers only: with anything else the disk cache never hits.
     """
 
-    @numba.njit(cache=True, nogil=True)
+    @cached_njit(nogil=True)
     def draw_patterns(teacher_network, network, rules, teacher, sources, inputs, targets, first):
         """Pattern sets of all replicas."""
         _ = version
@@ -116,7 +121,7 @@ def make_kernels(version: int) -> Kernels:
                 np.uint64(first + row),
             )
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def advance(
         teacher_network, network, rules, teacher, teacher_sources, student, sources, velocity,
         inputs, targets, diverged_at, start, stop, first_replica, size,
@@ -166,7 +171,7 @@ def make_kernels(version: int) -> Kernels:
                 if not np.isfinite(square):
                     diverged_at[row] = step + 1
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def measure(
         teacher_network, network, rules, teacher, teacher_sources, student, sources, inputs,
         targets, loss, step, first_replica, size,
@@ -196,7 +201,7 @@ def make_kernels(version: int) -> Kernels:
                 total += _losses(found, work.targets, samples, rules.logistic)
             loss[row] = total / (count * network.units[-1])
 
-    @numba.njit(cache=True, nogil=True, error_model="numpy")
+    @cached_njit(nogil=True, error_model="numpy")
     def test(
         teacher_network, network, rules, teacher, teacher_sources, student, sources, error,
         time, test_samples, first_replica, size,

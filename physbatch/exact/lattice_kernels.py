@@ -8,6 +8,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import bounded, philox
 
 __all__ = ["all_states", "last_states", "wolff"]
@@ -103,7 +104,7 @@ def _fill_lattice(length, stop, cursor, key, work, largest, wrapping):
         wrapping[count + 1] = wraps
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def all_states(length, key, largest, wrapping):
     """Newman-Ziff runs of all replicas, shapes (n_replica, L^2 + 1)."""
     work = np.empty((length * length, 5), dtype=np.int64)
@@ -115,7 +116,7 @@ def all_states(length, key, largest, wrapping):
         )
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def last_states(length, counts, key, largest, wrapping):
     """Largest cluster and wrapping with `counts` occupied sites, shapes (n_replica,)."""
     work = np.empty((length * length, 5), dtype=np.int64)
@@ -149,7 +150,7 @@ def _flip_cluster(spin, stack, threshold, cursor, key):
                 height += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def wolff(length, threshold, clusters, measurements, spacing, key, values):
     """Fill `values`, shape (4, n_replica): means of abs(m), m^2, m^4 and the energy per site."""
     spin = np.empty((length, length), dtype=np.int64)

@@ -6,8 +6,9 @@ most of it to start its operations, this loop some microseconds.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from physbatch.compilation import cached_njit
 
 __all__ = ["NOWHERE", "mean_quality", "quality_terms", "simplex_minimum"]
 
@@ -15,7 +16,7 @@ __all__ = ["NOWHERE", "mean_quality", "quality_terms", "simplex_minimum"]
 NOWHERE = 1e12
 
 
-@numba.njit(cache=True, error_model="numpy")
+@cached_njit(error_model="numpy")
 def quality_terms(first, log_size, control, value, error, c_c, inverse_nu, ratio):
     """Sum of (y - Y)^2/(dy^2 + dY^2) over the points that other sizes bracket, and their number.
 
@@ -70,7 +71,7 @@ def quality_terms(first, log_size, control, value, error, c_c, inverse_nu, ratio
     return total, used
 
 
-@numba.njit(cache=True, error_model="numpy")
+@cached_njit(error_model="numpy")
 def mean_quality(vector, free, held, low, high, first, log_size, control, values, errors, least):
     """S averaged over the observables, or `NOWHERE`.
 
@@ -111,7 +112,7 @@ def mean_quality(vector, free, held, low, high, first, log_size, control, values
     return total / values.shape[0]
 
 
-@numba.njit(cache=True, error_model="numpy")
+@cached_njit(error_model="numpy")
 def simplex_minimum(
     start, steps, most, free, held, low, high, first, log_size, control, values, errors, least
 ):

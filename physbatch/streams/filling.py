@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -18,6 +16,7 @@ import numpy.typing as npt
 import physbatch.streams.compiled
 import physbatch.streams.elementary
 import physbatch.streams.normals
+from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.normals import normal_pair
 
@@ -27,8 +26,16 @@ __all__ = [
     "fill_normals",
     "fill_signs",
     "normal_rows",
-    "source_hash",
+    "SOURCE_HASH",
 ]
+
+#: What the disk cache must follow, see `hash_of_sources`.
+SOURCE_HASH = hash_of_sources(
+    __file__,
+    physbatch.streams.compiled,
+    physbatch.streams.elementary,
+    physbatch.streams.normals,
+)
 
 _32 = np.uint64(32)
 _8 = np.uint64(8)
@@ -123,18 +130,9 @@ def draw_permutation(order, numbers, key, kind, index, replica):
         order[j] = kept
 
 
-def source_hash() -> int:
-    """Hash of the source of all compiled code, so that the disk cache follows every module."""
-    digest = hashlib.sha256()
-    modules = (physbatch.streams.compiled, physbatch.streams.elementary, physbatch.streams.normals)
-    for name in (__file__, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
-    return int.from_bytes(digest.digest()[:7], "little")
-
-
 @functools.cache
 def _make_normal_rows(version: int) -> Callable[..., Any]:
-    @numba.njit(cache=True, nogil=True)
+    @cached_njit(nogil=True)
     def fill(out, key, kind, index, first_replica):
         _ = version
         for row in range(out.shape[0]):
@@ -175,6 +173,6 @@ def normal_rows(
     (2, 3)
     """
     out = np.empty((replicas, count), dtype=np.float64)
-    fill = _make_normal_rows(source_hash())
+    fill = _make_normal_rows(SOURCE_HASH)
     fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
     return out

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, overload
 
@@ -263,7 +263,11 @@ class Plan:
         """Connectivity d at a grid point; None for dense wiring."""
         if "degree" in point:
             return int(point["degree"])
-        return self.study.degrees[0] if self.study.degrees else None
+        return self._degrees[0] if self._degrees else None
+
+    @cached_property
+    def _degrees(self) -> tuple[int, ...]:
+        return self.study.degrees
 
     def pattern_count(self, point: dict[str, float]) -> int | None:
         """Number of patterns P at a grid point; None if every batch is fresh."""
@@ -308,6 +312,40 @@ class Plan:
             return times
         return np.ceil(times / cell.batch_size).astype(np.int64)
 
+    @cached_property
+    def _needs(self) -> npt.NDArray[np.float64]:
+        """What a cell of each grid point needs, shape (3, points).
+
+        Core seconds of a full and of the last block, bytes of a full one.
+        """
+        full = min(REPLICAS_PER_CELL, self.study.grid.replicas)
+        last = self.study.grid.replicas - (self.blocks - 1) * REPLICAS_PER_CELL
+        needs = np.empty((3, len(self) // self.blocks))
+        for number, cell in enumerate(self.points()):
+            seconds = rest = self.engine.seconds(self, cell)
+            if last != full:
+                rest = self.engine.seconds(self, replace(cell, replicas=last))
+            needs[:, number] = seconds, rest, full * self.engine.replica_bytes(self, cell)
+        return needs
+
+    def costs(self, ordinals: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """About how many core seconds some cells take."""
+        points, blocks = np.divmod(ordinals, self.blocks)
+        full, last = self._needs[:2]
+        costs: npt.NDArray[np.float64] = np.where(
+            blocks == self.blocks - 1, last[points], full[points]
+        )
+        return costs
+
+    @property
+    def most_bytes(self) -> int:
+        """Memory of the largest cell while it runs."""
+        return int(self._needs[2].max())
+
+    def points(self) -> Iterator[Cell]:
+        """The first cell of every grid point, without identity and key."""
+        return (self.cell(number, named=False) for number in range(0, len(self), self.blocks))
+
     def architecture(self, cell: Cell) -> Architecture:
         """The layers of a cell's teachers."""
         return self._architecture(cell.size, self.degree(dict(cell.point)))
@@ -335,16 +373,17 @@ def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
     """Group small neighbouring cells with the same replicas into one shard each."""
     if plan.blocks > 1:
         ordinals = ordinals[np.argsort(ordinals % plan.blocks, kind="stable")]
-    first, cost, block = 0, 0.0, -1
-    for place, cell in enumerate(Cells(plan, ordinals).sketches()):
-        full = cost >= SECONDS_PER_SHARD or place - first >= CELLS_PER_SHARD
-        if place > first and (full or cell.first_replica != block):
-            yield Group(plan, ordinals[first:place], cost)
-            first, cost = place, 0.0
-        block = cell.first_replica
-        cost += plan.engine.seconds(plan, cell)
+    first, total, current = 0, 0.0, -1
+    blocks = (ordinals % plan.blocks).tolist()
+    for place, (block, cost) in enumerate(zip(blocks, plan.costs(ordinals).tolist(), strict=True)):
+        full = total >= SECONDS_PER_SHARD or place - first >= CELLS_PER_SHARD
+        if place > first and (full or block != current):
+            yield Group(plan, ordinals[first:place], total)
+            first, total = place, 0.0
+        current = block
+        total += cost
     if len(ordinals) > first:
-        yield Group(plan, ordinals[first:], cost)
+        yield Group(plan, ordinals[first:], total)
 
 
 @dataclass(frozen=True)
@@ -364,13 +403,9 @@ def estimate(plan: Plan) -> Estimate:
     per_point = 0
     for spec in plan.engine.variables(plan).values():
         per_point += math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
-    core_seconds, worker_bytes = 0.0, 0
-    for cell in plan.cells.sketches():
-        core_seconds += plan.engine.seconds(plan, cell)
-        worker_bytes = max(worker_bytes, cell.replicas * plan.engine.replica_bytes(plan, cell))
     return Estimate(
         cells=len(plan),
-        core_seconds=core_seconds,
+        core_seconds=float(plan.costs(plan.cells.ordinals).sum()),
         dataset_bytes=points * per_point,
-        worker_bytes=worker_bytes,
+        worker_bytes=plan.most_bytes,
     )

@@ -311,7 +311,7 @@ class _Run:
         cost = sum(group.cost for group in groups)
         count = min(default_workers() if workers is None else workers, max(len(groups), 1))
         if self.device == "cpu" and groups and (cluster is None or cluster.address == "local"):
-            self.display.note("compiling kernels (cached on disk for the next time)")
+            self.display.note(_about_compiling())
             points = np.unique(left // self.plan.blocks) * self.plan.blocks
             self.plan.engine.compile(self.plan, Cells(self.plan, points))
         finished = len(self.ordinals) - len(left)
@@ -372,3 +372,15 @@ class _Run:
             where="run",
             remedy="finished cells are saved; run the same command again to go on",
         )
+
+
+def _about_compiling() -> str:
+    """What the user should know about the seconds before the first cell."""
+    from physbatch.compilation import cache_is_writable  # loads the compiler
+
+    if cache_is_writable():
+        return "compiling kernels (cached on disk for the next time)"
+    return (
+        "compiling kernels, every process its own: neither the folder of the package nor the "
+        "user's cache can be written; set NUMBA_CACHE_DIR to a folder that can"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 __all__ = ["Architecture", "Layer", "build_architecture", "dense_student"]
@@ -46,17 +47,17 @@ class Architecture:
         """Number of weight layers L."""
         return len(self.layers)
 
-    @property
+    @cached_property
     def edges(self) -> int:
         """Number of weights, learned or not."""
         return sum(layer.edges for layer in self.layers)
 
-    @property
+    @cached_property
     def units(self) -> int:
         """Number of units, inputs left out."""
         return sum(layer.units for layer in self.layers)
 
-    @property
+    @cached_property
     def learnable(self) -> int:
         """Number of learnable weights; they come first in the numbering."""
         return self.layers[0].edges if self.learned == "first" else self.edges

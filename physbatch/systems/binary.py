@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import philox
 from physbatch.streams.keys import StreamKeys
 from physbatch.systems.architecture import Architecture
@@ -34,7 +34,7 @@ class BinarySystem:
     student: npt.NDArray[np.uint8]
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _uniform32(out, key, index, first_replica):
     zero = np.uint64(0)
     replicas, count = out.shape

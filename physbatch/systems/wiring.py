@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import bounded, philox
 from physbatch.systems.architecture import Architecture
 
@@ -119,7 +120,7 @@ def _regular(units, degree, layer, replica, key):
     return complement
 
 
-@numba.njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _fill_regular(out, offset, units, degree, layer, first_replica, key):
     for row in range(out.shape[0]):
         graph = _regular(units, degree, layer, first_replica + row, key)

@@ -1,0 +1,224 @@
+"""What the findings share: numbers with errors, their tables, and reduced studies.
+
+Every question has a folder with its studies (``*.toml``), a ``finding.py`` and a README. The
+script defines ``REDUCED``, what to change in each study so that it runs in seconds, and
+``find(data)``, which reads datasets alone and returns a `Finding`.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from physbatch.dataset import open_dataset
+from physbatch.scaling import Estimate, flag_names
+from physbatch.study import Study
+
+ROOT = Path(__file__).resolve().parent
+DATA = ROOT.parent / "data"
+
+_BLOCK = re.compile(r"(<!-- numbers -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
+_MEASUREMENT = ("duration", "times", "test_samples")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One line of a finding's table.
+
+    Attributes
+    ----------
+    name : str
+        What it is, in words and symbols, with the run time and sizes it refers to.
+    estimate : Estimate
+        Value, statistical error, systematic error (windows, forms) and flags.
+    exact : float, optional
+        What theory says, if it says anything.
+    note : str
+        Definition, goodness of fit, window scan: what a reader needs to judge the number.
+    headline : bool
+        Whether the summary of all findings shows it.
+    """
+
+    name: str
+    estimate: Estimate
+    exact: float | None = None
+    note: str = ""
+    headline: bool = False
+
+    @property
+    def score(self) -> float:
+        """Distance from the exact value in units of the total error."""
+        if self.exact is None:
+            return float("nan")
+        return (self.estimate.value - self.exact) / self.estimate.total
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer to one question: numbers, figures by file name, and statements in words.
+
+    ``statements`` are verdicts that are not numbers, such as the order of a transition.
+    """
+
+    numbers: tuple[Number, ...]
+    figures: Mapping[str, Figure]
+    statements: tuple[str, ...] = ()
+
+
+class Script(Protocol):
+    """What a ``finding.py`` defines."""
+
+    REDUCED: Mapping[str, Mapping[str, Any]]
+
+    def find(self, data: Datasets) -> Finding:
+        """Numbers and figures from datasets alone."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A folder of `analysis`."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        return ROOT / self.name
+
+    @property
+    def script(self) -> Any:
+        """The module ``finding.py``, which keeps to `Script`."""
+        return importlib.import_module(f"analysis.{self.name}.finding")
+
+    def studies(self) -> dict[str, Path]:
+        """Study files by name."""
+        return {path.stem: path for path in sorted(self.folder.glob("*.toml"))}
+
+    def data_file(self, study: str, folder: Path = DATA) -> Path:
+        """Where the dataset of a study lies."""
+        return folder / f"{self.name}-{study}.nc"
+
+    def reduced_study(self, study: str) -> Study:
+        """The study with the changes that ``REDUCED`` names, to run in seconds."""
+        content = tomllib.loads(self.studies()[study].read_text("utf-8"))
+        for field, value in self.script.REDUCED[study].items():
+            section = "measurement" if field in _MEASUREMENT else "grid"
+            content[section][field] = value
+        return Study.from_dict(content, where=f"{self.name}/{study}, reduced")
+
+
+def questions() -> tuple[Question, ...]:
+    """All questions, by name."""
+    return tuple(Question(path.parent.name) for path in sorted(ROOT.glob("*/finding.py")))
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The datasets of one question.
+
+    ``data["study"]`` opens the dataset of ``study.toml``.
+    """
+
+    question: Question
+    folder: Path = DATA
+
+    def __getitem__(self, study: str) -> xr.Dataset:
+        return open_dataset(self.question.data_file(study, self.folder))
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None or not np.isfinite(value) else f"{value:.6g}"
+
+
+def write_csv(finding: Finding, path: Path) -> None:
+    """The numbers of a finding, one a line, unrounded enough to compute with."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(
+        ("name", "value", "stderr", "systematic", "exact", "score", "flags", "headline", "note")
+    )
+    for number in finding.numbers:
+        estimate = number.estimate
+        table.writerow(
+            (
+                number.name,
+                _digits(estimate.value),
+                _digits(estimate.stderr),
+                _digits(estimate.systematic),
+                _digits(number.exact),
+                f"{number.score:.2f}" if np.isfinite(number.score) else "",
+                " ".join(flag_names(estimate.flags)),
+                int(number.headline),
+                number.note,
+            )
+        )
+    path.write_text(text.getvalue(), "utf-8")
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _number_row(number: Number) -> str:
+    flags = ", ".join(flag_names(number.estimate.flags))
+    exact = ""
+    if number.exact is not None:
+        exact = f"{number.exact:.5g}"
+        if np.isfinite(number.score):
+            exact += f" ({number.score:+.1f} sigma)"
+    return _row(
+        number.name, f"{number.estimate}", exact, "; ".join(filter(None, (number.note, flags)))
+    )
+
+
+def numbers_table(finding: Finding) -> str:
+    """The numbers and statements of a finding as Markdown."""
+    lines = [
+        _row("quantity", "value(statistical)(systematic)", "exact", "remarks and flags"),
+        "|---|---|---|---|",
+        *(_number_row(number) for number in finding.numbers),
+    ]
+    if finding.statements:
+        lines += ["", *(f"* {statement}" for statement in finding.statements)]
+    return "\n".join(lines) + "\n"
+
+
+def with_block(text: str, block: str) -> str:
+    """A page whose numbers, between two marks, are replaced by others.
+
+    Raises
+    ------
+    ValueError
+        If the page lacks the marks.
+    """
+    if _BLOCK.search(text) is None:
+        raise ValueError("the page lacks <!-- numbers --> ... <!-- end of numbers -->")
+    return _BLOCK.sub(lambda match: f"{match[1]}{block}{match[2]}", text)
+
+
+def question_line(question: Question) -> str:
+    """The heading of a question's README."""
+    text = (question.folder / "README.md").read_text("utf-8")
+    return text.splitlines()[0].removeprefix("# ")
+
+
+def summary_rows(question: Question, finding: Finding) -> list[str]:
+    """The lines of one question in the summary of all findings."""
+    title = f"[{question_line(question)}]({question.name}/README.md)"
+    rows = []
+    for number in finding.numbers:
+        if number.headline:
+            cells = _number_row(number)
+            rows.append(f"| {title} {cells}")
+            title = ""
+    return rows

@@ -1,0 +1,161 @@
+"""Make the findings again: ``python -m analysis.remake run|figures|verify [QUESTION ...]``.
+
+``run`` simulates every study into ``data/`` (hours; stops and resumes at any time) and notes
+each file in ``data/MANIFEST.toml``. ``figures`` reads ``data/`` alone and writes the figures,
+the tables of numbers in the READMEs and the summary (minutes). ``verify`` compares checksums
+and recomputes a random cell of each file bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from analysis.common import (
+    DATA,
+    ROOT,
+    Datasets,
+    Finding,
+    Question,
+    numbers_table,
+    questions,
+    summary_rows,
+    with_block,
+    write_csv,
+)
+from physbatch.dataset import open_dataset
+from physbatch.plots import save_figure
+from physbatch.study import Study
+from physbatch.sweep.run import run_study
+from physbatch.sweep.verifying import verify_dataset
+
+MANIFEST = DATA / "MANIFEST.toml"
+_VERSIONS = ("physbatch", "numpy", "numba", "torch", "xarray", "netCDF4")
+
+
+def read_manifest() -> dict[str, dict[str, Any]]:
+    """File name -> sha256, command, date, versions, CPU seconds."""
+    return tomllib.loads(MANIFEST.read_text("utf-8")) if MANIFEST.exists() else {}
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _note(question: Question, study: str, target: Path, seconds: float) -> None:
+    entries = read_manifest()
+    entries[target.name] = {
+        "sha256": checksum(target),
+        "command": f"physbatch run analysis/{question.name}/{study}.toml -o data/{target.name}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _VERSIONS},
+        "seconds": round(seconds, 1),
+        "workers": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+    }
+    MANIFEST.write_text(tomli_w.dumps(dict(sorted(entries.items()))), "utf-8")
+
+
+def run(question: Question, workers: int | None) -> None:
+    """Simulate what is missing of every study of a question."""
+    for name, path in question.studies().items():
+        study = Study.from_toml(path)
+        target = question.data_file(name)
+        entry = read_manifest().get(target.name, {})
+        if target.exists() and entry.get("sha256") == checksum(target):
+            held = Study.from_json(str(open_dataset(target).attrs["study"]), where=target.name)
+            if held.hash() == study.hash():
+                continue
+        print(f"{question.name}: {name}", flush=True)
+        start = time.monotonic()
+        run_study(study, target, workers=workers)
+        _note(question, name, target, time.monotonic() - start)
+        shutil.rmtree(f"{target}.cells", ignore_errors=True)
+
+
+def publish(question: Question, folder: Path, finding: Finding) -> None:
+    """Write figures and numbers of a finding into a folder."""
+    for name, figure in finding.figures.items():
+        save_figure(figure, folder / f"{name}.pdf")
+    write_csv(finding, folder / "numbers.csv")
+
+
+def figures(chosen: Sequence[Question]) -> None:
+    """Figures and numbers of every chosen question, and the summary if all were chosen."""
+    summary = []
+    for question in chosen:
+        print(question.name, flush=True)
+        finding = question.script.find(Datasets(question))
+        publish(question, question.folder, finding)
+        readme = question.folder / "README.md"
+        readme.write_text(with_block(readme.read_text("utf-8"), numbers_table(finding)), "utf-8")
+        summary += summary_rows(question, finding)
+    if tuple(chosen) == questions():
+        head = (
+            "| question | quantity | value(statistical)(systematic) | exact | remarks |\n"
+            "|---|---|---|---|---|\n"
+        )
+        page = ROOT / "README.md"
+        table = head + "\n".join(summary) + "\n"
+        page.write_text(with_block(page.read_text("utf-8"), table), "utf-8")
+
+
+def verify(chosen: Sequence[Question], cells: int = 1) -> list[str]:
+    """What is wrong with the files of data/, one line each."""
+    problems = []
+    entries = read_manifest()
+    for question in chosen:
+        for study, source in question.studies().items():
+            path = question.data_file(study)
+            if entries.get(path.name, {}).get("sha256") != checksum(path):
+                problems.append(f"{path.name}: not the file that the manifest names")
+            data = open_dataset(path)
+            held = Study.from_json(str(data.attrs["study"]), where=path.name)
+            if held.hash() != Study.from_toml(source).hash():
+                problems.append(f"{path.name}: made from another study than {source.name}")
+            if differences := verify_dataset(data, cells=cells).differences:
+                problems.append(f"{path.name}: {differences}")
+            print(f"{path.name}: {cells} of its cells recomputed", flush=True)
+    return problems
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m analysis.remake", description=__doc__)
+    parser.add_argument("action", choices=("run", "figures", "verify"))
+    parser.add_argument("question", nargs="*", help="folders of analysis/; by default all")
+    parser.add_argument("--workers", type=int, help="worker processes; by default one per core")
+    options = parser.parse_args(words)
+    known = {question.name: question for question in questions()}
+    if unknown := [name for name in options.question if name not in known]:
+        parser.error(f"no finding {unknown[0]!r}; choose from {', '.join(known)}")
+    chosen = [known[name] for name in options.question] or list(known.values())
+    if options.action == "run":
+        DATA.mkdir(exist_ok=True)
+        for question in chosen:
+            run(question, options.workers)
+    elif options.action == "figures":
+        figures(tuple(chosen))
+    else:
+        for problem in (problems := verify(chosen)):
+            print(problem, file=sys.stderr)
+        return 2 if problems else 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
