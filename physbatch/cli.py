@@ -45,6 +45,7 @@ for _name, _home, _help in (
     ("diff", "provenance:diff", "Say what differs between two studies or datasets."),
     ("verify", "provenance:verify", "Recompute some cells of a dataset, compare bit for bit."),
     ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
+    ("select", "select:select", "Write a part of a dataset: some sizes, one degree ..."),
     ("bench", "bench:bench", "Time cells of a study: throughput, limit, expected time, memory."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table of observables as CSV."),

@@ -92,7 +92,7 @@ def _one_of_each(data: xr.Dataset, file: Path) -> xr.Dataset:
         raise AnalysisError(
             f"{', '.join(extra)} are swept as well",
             where=str(file),
-            remedy="select one value of each with xarray and save it",
+            remedy=f"choose one value of each: physbatch select {file} {extra[0]}=... -o PART.nc",
         )
     return data
 

@@ -118,11 +118,11 @@ def _one_grid(data: xr.Dataset) -> xr.Dataset:
         listed = "; ".join(
             f"{dim} = {', '.join(f'{value:g}' for value in data[dim].values)}" for dim in many
         )
-        chosen = ", ".join(f"{dim}={data[dim].values[0]:g}" for dim in many)
+        chosen = " ".join(f"{dim}={data[dim].values[0]:g}" for dim in many)
         raise AnalysisError(
             f"the data sweep {listed}",
             where="analyse",
-            remedy=f"select one value of each, e.g. dataset.sel({chosen})",
+            remedy=f"choose one value of each: physbatch select DATA.nc {chosen} -o PART.nc",
         )
     return data.squeeze(swept, drop=True).transpose(*kept, ...)
 

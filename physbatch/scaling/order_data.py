@@ -263,7 +263,7 @@ def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[str,
         raise AnalysisError(
             f"the data sweep {', '.join(other)}",
             where="transition_order",
-            remedy=f"select one value of each, e.g. dataset.sel({other[0]}=...)",
+            remedy=f"choose one value of each: physbatch select DATA.nc {other[0]}=... -o PART.nc",
         )
     if "initial_overlap" not in many:
         return data.squeeze(swept, drop=True), None, ()
