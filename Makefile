@@ -5,7 +5,7 @@ OUT ?= out/quickstart
 BIN := $(VENV)/bin
 PHYSBATCH := $(BIN)/physbatch
 
-.PHONY: help demo test test-long bench docs lint clean check-python
+.PHONY: help demo test test-long bench docs lint analysis figures clean check-python
 
 help:
 	@echo "make demo       install, run the quickstart study, leave results in $(OUT)"
@@ -14,6 +14,8 @@ help:
 	@echo "make bench      measure the kernels against their peers"
 	@echo "make docs       build the pages under docs/, running every block"
 	@echo "make lint       ruff and mypy --strict"
+	@echo "make analysis   simulate the findings again (hours; stops and resumes)"
+	@echo "make figures    draw the figures and numbers of the findings from data/"
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -52,6 +54,12 @@ lint: $(VENV)/.installed-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+analysis: $(VENV)/.installed-tests
+	$(BIN)/python -m analysis.remake run
+
+figures: $(VENV)/.installed-tests
+	$(BIN)/python -m analysis.remake figures
 
 clean:
 	rm -rf out build dist .pytest_cache .mypy_cache .ruff_cache

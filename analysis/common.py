@@ -214,11 +214,10 @@ def question_line(question: Question) -> str:
 
 def summary_rows(question: Question, finding: Finding) -> list[str]:
     """The lines of one question in the summary of all findings."""
-    title = f"[{question_line(question)}]({question.name}/README.md)"
+    title = f"{question_line(question)} (`{question.name}`)"
     rows = []
     for number in finding.numbers:
         if number.headline:
-            cells = _number_row(number)
-            rows.append(f"| {title} {cells}")
+            rows.append(f"| {title} {_number_row(number)}")
             title = ""
     return rows

@@ -109,9 +109,9 @@ def figures(chosen: Sequence[Question]) -> None:
             "| question | quantity | value(statistical)(systematic) | exact | remarks |\n"
             "|---|---|---|---|---|\n"
         )
-        page = ROOT / "README.md"
         table = head + "\n".join(summary) + "\n"
-        page.write_text(with_block(page.read_text("utf-8"), table), "utf-8")
+        for page in (ROOT / "README.md", ROOT.parent / "docs" / "findings.md"):
+            page.write_text(with_block(page.read_text("utf-8"), table), "utf-8")
 
 
 def verify(chosen: Sequence[Question], cells: int = 1) -> list[str]:

@@ -198,8 +198,8 @@ def _flags(
         flags.append(f"nan: {lost} replicas with status ok have an overlap that is nan")
     if "graph" in data.coords and np.unique(data["graph"].values).size < data.sizes["replica"]:
         flags.append(
-            "shared_graphs: the errors of m_c and of the jump take replicas of one graph as "
-            "independent, and are too small; those of moments and of the drift are not"
+            "shared_graphs: the tests for two peaks take replicas of one graph as independent; "
+            "all errors know that they are not"
         )
     for curve in curves:
         for flag in curve.flags:

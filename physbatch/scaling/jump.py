@@ -18,12 +18,13 @@ from physbatch.scaling.peaks import (
     split_in_two,
     valley_p_value,
 )
-from physbatch.scaling.resampling import bootstrap_indices, unbiased_spread
+from physbatch.scaling.resampling import bootstrap_indices, graph_labels, unbiased_spread
 from physbatch.scaling.results import Estimate, Jump
 
 __all__ = ["find_jump"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 #: Perfect and imperfect replicas that must both be there before a missing peak means something.
 _COEXISTING = 5
@@ -40,6 +41,7 @@ class _View(NamedTuple):
     time: float
     control: FloatArray
     samples: list[FloatArray]
+    graphs: list[IntArray | None]  # of each replica, if replicas share graphs
     grain: float
     splits: list[Split]
     thresholds: list[float]
@@ -139,7 +141,8 @@ def _two_peaks(view: _View, row: int, coexistence: int, resamples: int, seed: in
     """The result of the split at one control."""
     sample, split, grain = view.samples[row], view.splits[row], view.grain
     generator = np.random.default_rng([seed, 3])
-    drawn = split_in_two(sample[bootstrap_indices(generator, sample.size, resamples)], grain)
+    indices = bootstrap_indices(generator, sample.size, resamples, view.graphs[row])
+    drawn = split_in_two(sample[indices], grain)
     group = int(split.smaller[0])
     # A mean of values with steps is not known better than the step allows.
     least = grain / math.sqrt(12.0 * sample.size)
@@ -200,7 +203,7 @@ def _late_times(data: xr.Dataset, time: float) -> list[float]:
 def _view(data: xr.Dataset, time: float, m_c: float) -> _View:
     """The controls around m_c at one time, each split in two."""
     size = float(np.atleast_1d(data["size"].values)[0])
-    control, overlap = _overlaps_at(data, time)
+    control, overlap, graphs = _overlaps_at(data, time)
     places = _neighbours(control, overlap, m_c)
     grain = _grain(overlap)
     samples = [overlap[place] for place in places]
@@ -210,6 +213,7 @@ def _view(data: xr.Dataset, time: float, m_c: float) -> _View:
         time,
         control[places],
         samples,
+        [graphs[place] for place in places],
         grain,
         splits,
         [separation_threshold(sample.size) for sample in samples],
@@ -228,15 +232,19 @@ def _estimate(value: float, drawn: FloatArray, group: int, least: float) -> Esti
     return Estimate(float(value), stderr, interval68=(low, high))
 
 
-def _overlaps_at(data: xr.Dataset, time: float) -> tuple[FloatArray, list[FloatArray]]:
-    """Controls, and the overlaps of the valid replicas at each."""
+def _overlaps_at(
+    data: xr.Dataset, time: float
+) -> tuple[FloatArray, list[FloatArray], list[IntArray | None]]:
+    """Controls, the overlaps of the valid replicas at each, and their graphs if shared."""
     dim = control_dim(data)
     rest = [d for d in data["status"].dims if d not in (dim, "replica")]
     one = data.isel(dict.fromkeys(rest, 0)).sel(time=time)
     overlap = one["overlap"].transpose(dim, "replica").values
     valid = (one["status"].transpose(dim, "replica").values == STATUS_OK) & np.isfinite(overlap)
     rows = [row[flags] for row, flags in zip(overlap, valid, strict=True)]
-    return np.asarray(data[dim].values, dtype=np.float64), rows
+    graphs = graph_labels(data)
+    labels = [None if graphs is None else graphs[flags] for flags in valid]
+    return np.asarray(data[dim].values, dtype=np.float64), rows, labels
 
 
 def _neighbours(control: FloatArray, overlap: list[FloatArray], m_c: float) -> list[int]:

@@ -75,8 +75,8 @@ def cells_of(
         raise DatasetError(
             f"{first.name!r} also has dimension {', '.join(wrong)}",
             where=source,
-            remedy=f"choose one value, as physbatch select DATA.nc {wrong[0]}=... -o PART.nc does, or "
-            "name the dimension of the replicas",
+            remedy=f"physbatch select DATA.nc {wrong[0]}=... -o PART.nc chooses one value; or name "
+            "the dimension of the replicas",
         )
     whole = xr.broadcast(*(data[name] for name in columns.all))
     try:

@@ -58,10 +58,29 @@ def graph_labels(data: xr.Dataset) -> npt.NDArray[np.int64] | None:
 
 
 def bootstrap_indices(
-    generator: np.random.Generator, replicas: int, resamples: int
+    generator: np.random.Generator,
+    replicas: int,
+    resamples: int,
+    clusters: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.int64]:
-    """The replicas drawn in each resample, shape (resamples, replicas)."""
-    return generator.integers(0, replicas, size=(resamples, replicas))
+    """The replicas drawn in each resample, shape (resamples, replicas).
+
+    With `clusters`, the label of each replica's cluster, whole clusters are drawn until there
+    are enough replicas; the last one may be cut.
+
+    Examples
+    --------
+    >>> generator = np.random.default_rng(4)
+    >>> bootstrap_indices(generator, 4, 2, clusters=[0, 0, 1, 1]).tolist()
+    [[2, 3, 2, 3], [2, 3, 2, 3]]
+    """
+    if clusters is None:
+        return generator.integers(0, replicas, size=(resamples, replicas))
+    labels, place = np.unique(np.asarray(clusters), return_inverse=True)
+    members = [np.flatnonzero(place == label) for label in range(labels.size)]
+    enough = -(-replicas // min(map(len, members)))
+    drawn = generator.integers(0, labels.size, size=(resamples, enough))
+    return np.stack([np.concatenate([members[c] for c in row])[:replicas] for row in drawn])
 
 
 def unbiased_spread(resampled: FloatArray, replicas: int) -> FloatArray:

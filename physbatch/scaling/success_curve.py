@@ -19,7 +19,9 @@ from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim
 from physbatch.errors import AnalysisError
 from physbatch.scaling.goodness import deviance_p_value
 from physbatch.scaling.logistic import binomial_deviance, logistic, parameter_covariance
+from physbatch.scaling.resampling import graph_labels
 from physbatch.scaling.results import Estimate, SuccessCurve
+from physbatch.scaling.shared_graphs import counts_by_graph, with_shared_graphs
 
 if TYPE_CHECKING:
     import lmfit
@@ -113,6 +115,13 @@ def fit_success_curve(data: xr.Dataset, time: float) -> SuccessCurve:
     control, successes, trials = success_counts(data, time)
     size = float(np.atleast_1d(data["size"].values)[0])
     curve = success_curve(control, successes, trials, size=size, time=time)
+    graphs = graph_labels(data)
+    if graphs is not None and np.unique(graphs).size < graphs.size:
+        counted, succeeded = succeeded_by(data, time)
+        dim = control_dim(data)
+        curve = with_shared_graphs(
+            curve, counts_by_graph(succeeded, graphs, dim), counts_by_graph(counted, graphs, dim)
+        )
     diverged = int((data["status"] == STATUS_DIVERGED).sum())
     if not diverged:
         return curve
