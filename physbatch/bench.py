@@ -16,7 +16,8 @@ from physbatch.axes import Greedy
 from physbatch.errors import StudyError
 from physbatch.study import Study
 from physbatch.sweep.engines import Arrays, bitsliced
-from physbatch.sweep.plan import Cell, Plan, estimate
+from physbatch.sweep.estimate import estimate
+from physbatch.sweep.plan import Cell, Plan
 
 __all__ = ["Benchmark", "Timing", "bench_study"]
 

@@ -15,9 +15,9 @@ import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.commands.output import keep_other_text, keep_others, print_json
+from physbatch.commands.output import keep_others, print_json
 from physbatch.commands.studies import load_study
-from physbatch.errors import DatasetError, PhysbatchError
+from physbatch.errors import PhysbatchError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,8 +47,10 @@ for _name, _home, _help in (
     ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
     ("select", "select:select", "Write a part of a dataset: some sizes, one degree ..."),
     ("bench", "bench:bench", "Time cells of a study: throughput, limit, expected time, memory."),
+    ("figure", "figures:figure", "Draw the figures of a dataset or of results, as PDF and PNG."),
+    ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
-    ("export", "tables:export", "Write a table of observables as CSV."),
+    ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),
     ("moments", "moments:moments", "Moments of samples, with errors: Binder, susceptibility ..."),
     ("crossings", "crossings:crossings", "Where the curves of two sizes cross."),
     ("collapse", "collapse:collapse", "Critical point and exponents by data collapse."),
@@ -103,57 +105,6 @@ def analyse(
 
 
 @app.command
-def figure(results: Path, *, output: Output) -> None:
-    """Draw the figures of some results, as PDF and PNG.
-
-    Parameters
-    ----------
-    results
-        Results that `physbatch analyse` or `physbatch collapse` wrote, or a dataset to analyse.
-    output
-        The figure; both suffixes .pdf and .png are written. Those of a collapse besides its
-        first go to OUTPUT-windows and OUTPUT-corner.
-    """
-    from physbatch.commands.collapse import draw, stored
-    from physbatch.plots import plot_overview, save_figure
-
-    fit = stored(results)
-    written = (
-        draw(fit, output) if fit else save_figure(plot_overview(_load_analysis(results)), output)
-    )
-    for path in written:
-        print(f"figure   {path}")
-
-
-@app.command
-def report(*files: Path, output: Output) -> None:
-    """Write one self-contained HTML page: answer, figures, tables, study, provenance.
-
-    Parameters
-    ----------
-    files
-        A dataset, and optionally the results of its analysis; or the results of
-        `physbatch collapse` alone.
-    output
-        The page to write.
-    """
-    from physbatch.commands.collapse import stored
-    from physbatch.report import write_collapse, write_report
-
-    keep_other_text(output, "<!doctype html")
-    fit = stored(files[0]) if len(files) == 1 else None
-    if fit is not None:
-        print(f"{fit}\nreport   {write_collapse(fit, output, files)}")
-        return
-    data, results = _sort_files(files)
-    write_report(results, data, output, files=[str(path) for path in files])
-    print(results.headline())
-    for path in files:
-        print(f"data     {path}")
-    print(f"report   {output}")
-
-
-@app.command
 def catalogue(*, json_: Json = False) -> None:
     """List the named studies, one line each; `physbatch run NAME -o OUT.nc` runs one.
 
@@ -185,7 +136,8 @@ def check(file: str, *, json_: Json = False) -> None:
         Print one JSON object.
     """
     from physbatch.support import require_built
-    from physbatch.sweep.plan import Plan, estimate
+    from physbatch.sweep.estimate import estimate
+    from physbatch.sweep.plan import Plan
     from physbatch.sweep.run import default_workers
 
     study = require_built(load_study(file), where=file)
@@ -229,45 +181,6 @@ def _analyse(data: xr.Dataset, time: float | None = None) -> Analysis:
     from physbatch.scaling import analyse as analyse_dataset
 
     return analyse_dataset(data, time=time)
-
-
-def _load_analysis(path: Path) -> Analysis:
-    """Results from a results file, or made from a dataset."""
-    from physbatch.dataset import open_netcdf, validate
-    from physbatch.scaling import Analysis
-
-    content = open_netcdf(path)
-    if "physbatch_results" in content.attrs:
-        return Analysis.from_dataset(content)
-    return _analyse(validate(content, where=str(path)))
-
-
-def _sort_files(files: Sequence[Path]) -> tuple[xr.Dataset, Analysis]:
-    """The dataset among some files, and the results, made now if there are none."""
-    from physbatch.dataset import open_netcdf, validate
-    from physbatch.scaling import Analysis
-
-    data: xr.Dataset | None = None
-    results: Analysis | None = None
-    for path in files:
-        content = open_netcdf(path)
-        if "physbatch_results" in content.attrs:
-            results = Analysis.from_dataset(content)
-        else:
-            data = validate(content, where=str(path))
-    if data is None:
-        raise DatasetError(
-            "no dataset among the files", where="report", remedy="give DATASET.nc [RESULTS.nc]"
-        )
-    if results is None:
-        results = _analyse(data)
-    elif results.study_hash != data.attrs.get("study_hash"):
-        raise DatasetError(
-            "the results belong to another study than the dataset",
-            where="report",
-            remedy="run `physbatch analyse` on this dataset",
-        )
-    return data, results
 
 
 def _duration(seconds: float) -> str:

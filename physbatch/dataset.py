@@ -239,12 +239,20 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
     return data
 
 
-def open_dataset(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:
     """Load a physbatch dataset and check it against the schema.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    load : bool
+        If not, the file stays open and values are read when they are asked for: for datasets
+        larger than memory.
 
     Raises
     ------
     DatasetError
         If the file is missing, damaged, not ours, or from a newer schema.
     """
-    return validate(open_netcdf(path), where=str(path))
+    return validate(open_netcdf(path, load=load), where=str(path))

@@ -10,9 +10,11 @@ read it in a process of its own.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import struct
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,10 +23,13 @@ import xarray as xr
 from physbatch.errors import DatasetError, OutputError
 
 __all__ = [
+    "COMPRESSION",
     "digest_of",
+    "encoding_of",
     "holds_checksum",
     "open_netcdf",
     "save",
+    "save_piecewise",
     "stated_digest",
     "to_bytes",
     "with_checksum",
@@ -37,6 +42,14 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: must read to have it.
 _END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
 _SUPERBLOCK = 52
+
+#: Filters of every variable.
+COMPRESSION: Mapping[str, bool | int] = {
+    "zlib": True,
+    "complevel": 1,
+    "shuffle": True,
+    "fletcher32": True,
+}
 
 _MARK = b"\nphysbatch sha256 "
 #: Length of the last line: the mark, 64 hexadecimal digits and a newline.
@@ -55,14 +68,18 @@ def to_bytes(data: xr.Dataset) -> bytes:
     The image is cut at the end-of-file address of its HDF5 superblock, so that a file
     that lost bytes is recognised by its length alone; the checksum line follows.
     """
-    encoding = {
-        name: {"zlib": True, "complevel": 1, "shuffle": True, "fletcher32": True}
+    image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data)))
+    end = _end_of_file_address(image)
+    return with_checksum(image if end is None else image[:end])
+
+
+def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
+    """How each variable of a dataset is compressed and checksummed."""
+    return {
+        name: dict(COMPRESSION)
         for name, variable in data.variables.items()
         if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
     }
-    image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding))
-    end = _end_of_file_address(image)
-    return with_checksum(image if end is None else image[:end])
 
 
 def with_checksum(content: bytes) -> bytes:
@@ -83,24 +100,37 @@ def write_atomic(path: Path, content: bytes) -> None:
     OutputError
         If the folder or the disk does not take it; `path` is then as it was.
     """
+    with _replacing(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which it gets at the end of the context.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the disk does not take it; `path` is then as it was.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield temporary
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        # A read-only folder refuses the removal too; the first error is the one to report.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise OutputError(
             f"cannot write ({error.strerror or error})",
             where=str(path),
             remedy="free space or choose another place with -o",
         ) from error
+    finally:
+        # A read-only folder refuses the removal too; the first error is the one to report.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -114,6 +144,44 @@ def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     write_atomic(target, to_bytes(data))
     return target
+
+
+def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a NetCDF-4 file that does not fit into memory, whole or not at all.
+
+    What killed processes left of the same file is removed: nobody else may be writing it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    write : callable
+        Makes the HDF5 file under the name that it is given; the checksum line is added here.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an existing file stays untouched.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+    with _replacing(path) as temporary:
+        try:
+            write(temporary)
+        except RuntimeError as error:  # what netCDF4 makes of a full disk
+            raise OSError(f"{' '.join(str(error).split())[:80]}: is the disk full?") from error
+        with open(temporary, "r+b") as stream:
+            end = _end_of_file_address(stream.read(_SUPERBLOCK))
+            length = stream.seek(0, os.SEEK_END)
+            if end is None or length < end:
+                raise OSError(f"{length} of {end or 'many more'} bytes were written")
+            stream.truncate(end)
+            digest = _digest(stream, end)
+            stream.seek(end)
+            stream.write(_footer(digest))
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 # --- checking ---------------------------------------------------------------------------
@@ -164,8 +232,15 @@ def without_checksum(content: bytes, *, where: str) -> bytes:
     return body
 
 
-def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
+def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:
     """Load any NetCDF file into memory, with one clear line if it is damaged or none.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    load : bool
+        If not, the file stays open and values are read when they are asked for.
 
     Raises
     ------
@@ -175,7 +250,10 @@ def open_netcdf(path: str | os.PathLike[str]) -> xr.Dataset:
     source = Path(path)
     require_sound(source)
     try:
-        with xr.open_dataset(source, engine="netcdf4", decode_timedelta=False) as data:
+        data = xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
+        if not load:
+            return data
+        with data:
             return data.load()
     except MemoryError as error:
         raise DatasetError(

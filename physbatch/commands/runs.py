@@ -31,8 +31,10 @@ def run(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     cells: str | None = None,
     time_limit: str | None = None,
+    memory: str | None = None,
     scheduler: str | None = None,
     dask: Literal["local"] | None = None,
+    slurm: str | None = None,
     tls_ca: Path | None = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
@@ -51,15 +53,23 @@ def run(
     workers
         Worker processes; by default one per core.
     device
-        Where to compute; the data are the same on every device.
+        Where to compute. Discrete weights give the same data on every device, continuous ones
+        up to rounding.
     cells
         I/N: compute only part I of N, for array jobs; then `physbatch merge OUTPUT`.
     time_limit
         Save and stop after this time: 90s, 55m, 2h or 02:00:00.
+    memory
+        What all workers together may use: 500MB or 8GB; by default what is free. Fewer workers
+        are started if not all of them fit.
     scheduler
         Address of a dask scheduler, tcp://host:8786 or tls://host:8786, whose workers compute.
     dask
         local: dask workers on this machine, listening on 127.0.0.1 only.
+    slurm
+        partition=short,hours=2,jobs=10: dask workers in jobs of Slurm, which this command submits
+        and replaces until it is done; also account, cpus and memory (GB) of each job, and the
+        network interface that the nodes reach.
     tls_ca
         Certificate of the authority, for tls:// addresses.
     tls_cert
@@ -69,6 +79,7 @@ def run(
     """
     from physbatch.progress import progress_display
     from physbatch.support import require_built
+    from physbatch.sweep.memory import parse_bytes
     from physbatch.sweep.run import run_part, run_study
     from physbatch.sweep.stopping import parse_duration
 
@@ -76,13 +87,14 @@ def run(
         raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
     part = None if cells is None else _part(cells)
     seconds = None if time_limit is None else parse_duration(time_limit)
-    cluster = _cluster(scheduler, dask, (tls_ca, tls_cert, tls_key))
+    cluster = _cluster(scheduler, dask, slurm, (tls_ca, tls_cert, tls_key))
     resolved = require_built(load_study(study), where=study)
     options: dict[str, Any] = {
         "workers": workers,
         "device": device,
         "progress": progress_display(),
         "time_limit": seconds,
+        "memory": None if memory is None else parse_bytes(memory),
         "cluster": cluster,
     }
     if part is None:
@@ -106,12 +118,18 @@ def _part(text: str) -> Part:
 
 
 def _cluster(
-    scheduler: str | None, dask: str | None, tls: tuple[Path | None, Path | None, Path | None]
+    scheduler: str | None,
+    dask: str | None,
+    slurm: str | None,
+    tls: tuple[Path | None, Path | None, Path | None],
 ) -> Cluster | None:
     from physbatch.sweep.run import Cluster
+    from physbatch.sweep.slurm import SlurmWorkers
 
-    if scheduler is not None and dask is not None:
-        raise StudyError("both --scheduler and --dask", where="run", remedy="give one of them")
+    given = {"--scheduler": scheduler, "--dask": dask, "--slurm": slurm}
+    chosen = [name for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise StudyError(f"both {' and '.join(chosen)}", where="run", remedy="give one of them")
     if scheduler is not None and not re.fullmatch(r"(tcp|tls)://\S+:\d{1,5}", scheduler):
         raise StudyError(
             f"{scheduler!r} is no address",
@@ -119,7 +137,7 @@ def _cluster(
             remedy="give tcp://host:8786 or tls://host:8786",
         )
     encrypted = scheduler is not None and scheduler.startswith("tls://")
-    if encrypted != any(tls) or any(tls) != all(tls):
+    if any(tls) != all(tls) or (slurm is None and encrypted != any(tls)):
         raise StudyError(
             "a tls:// scheduler and certificates belong together",
             where="--scheduler",
@@ -128,6 +146,8 @@ def _cluster(
     for path in tls:
         if path is not None and not path.is_file():
             raise StudyError("no such file", where=str(path), remedy="check the path")
+    if slurm is not None:
+        return Cluster("slurm", *tls, SlurmWorkers.parse(slurm))
     address = scheduler or dask
     return None if address is None else Cluster(address, *tls)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +31,14 @@ from physbatch.systems.samples import Samples
 __all__ = ["ClassifierRun", "ClassifierTrajectory", "run_classifier"]
 
 FloatArray = npt.NDArray[np.float64]
+State = dict[str, npt.NDArray[np.generic]]
+#: Cuts the updates from one number to another into pieces; it is told how to have the state.
+Pieces = Callable[[int, int, Callable[[], State]], Iterable[int]]
+
+
+def in_one_go(first: int, last: int, state: Callable[[], State]) -> Iterable[int]:
+    """One piece, the whole way."""
+    return (last,)
 
 
 @dataclass(frozen=True)
@@ -100,21 +108,36 @@ def run_classifier(
     samples: Samples,
     run: ClassifierRun,
     device: str = "cpu",
+    *,
+    begun: State | None = None,
+    pieces: Pieces = in_one_go,
 ) -> ClassifierTrajectory:
     """Train all replicas and measure them.
 
     A replica whose loss is no longer a number has diverged: it is recorded, and its weights
     are set to zero so that they cannot disturb the others.
+
+    Parameters
+    ----------
+    network, activation, samples, run
+        What to train, on what and how.
+    device : str
+        A torch device.
+    begun : dict of ndarray, optional
+        A state that `pieces` was offered: the run goes on from there with the same bits.
+    pieces : callable
+        Cuts the updates up to each measuring time into pieces.
     """
     training = _Training(network, activation, samples, run, torch.device(device))
-    shape = (len(run.replicas), len(run.updates))
-    out: dict[str, FloatArray] = {}
+    if begun is not None:
+        training.restore(begun)
     with _one_thread():
-        for column, updates in enumerate(run.updates):
-            training.advance_to(int(updates))
-            for name, values in training.measure().items():
-                out.setdefault(name, np.full(shape, np.nan))[:, column] = values
-    return ClassifierTrajectory(out, diverged_at=training.diverged_at.cpu().numpy())
+        while training.column < len(run.updates):
+            last = int(run.updates[training.column])
+            for updates in pieces(training.updates, last, training.state):
+                training.advance_to(updates)
+            training.measure()
+    return ClassifierTrajectory(training.measured, diverged_at=training.diverged_at.cpu().numpy())
 
 
 @contextmanager
@@ -132,7 +155,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Training:
-    """The state of the replicas between measurements."""
+    """The replicas and what was measured; `column` is the next measuring time."""
 
     def __init__(
         self,
@@ -151,6 +174,8 @@ class _Training:
         self.parameters = [one.to(device, self.precision).requires_grad_() for one in start]
         self.velocity = [torch.zeros_like(one) for one in self.parameters]
         self.updates = 0
+        self.column = 0
+        self.measured: dict[str, FloatArray] = {}
         self.diverged_at = torch.full_like(self.replicas, -1)
         self.order = torch.empty(0)
         self.epoch = -1
@@ -173,6 +198,33 @@ class _Training:
             flipped = draws[:, :, 0] < round(run.label_noise * 2**32)
             other = self.labels + 1 + bounded(draws[:, :, 1], self.classes - 1)
             self.labels = torch.where(flipped, other % self.classes, self.labels)
+
+    def state(self) -> State:
+        """What a training of the same run needs to go on from here."""
+        tensors = {"diverged_at": self.diverged_at, **self._tensors()}
+        return {
+            "updates": np.array(self.updates),
+            "column": np.array(self.column),
+            **{name: one.detach().cpu().numpy() for name, one in tensors.items()},
+            **{f"measured.{name}": values for name, values in self.measured.items()},
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state`, with the same bits."""
+        self.updates, self.column = int(state["updates"]), int(state["column"])
+        with torch.no_grad():
+            for name, own in {"diverged_at": self.diverged_at, **self._tensors()}.items():
+                own.copy_(torch.from_numpy(state[name]))
+        self.measured = {
+            name.removeprefix("measured."): values.astype(np.float64)
+            for name, values in state.items()
+            if name.startswith("measured.")
+        }
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Weights and velocities by name."""
+        pairs = (("weight", self.parameters), ("velocity", self.velocity))
+        return {f"{name}.{place}": one for name, all_ in pairs for place, one in enumerate(all_)}
 
     def advance_to(self, updates: int) -> None:
         """Make updates until there have been so many."""
@@ -230,9 +282,18 @@ class _Training:
             by_sample = 0.5 * ((scores - targets) ** 2).sum(dim=2)
         return by_sample.mean(dim=1)
 
+    def measure(self) -> None:
+        """Record errors and losses now; nan for replicas that have diverged."""
+        shape = (len(self.run.replicas), len(self.run.updates))
+        gone = self.diverged_at >= 0
+        for name, values in self._observables().items():
+            numbers = torch.where(gone, torch.nan, values.double()).cpu().numpy()
+            self.measured.setdefault(name, np.full(shape, np.nan))[:, self.column] = numbers
+        self.column += 1
+
     @torch.no_grad()
-    def measure(self) -> dict[str, FloatArray]:
-        """Errors and losses now; nan for replicas that have diverged."""
+    def _observables(self) -> dict[str, Tensor]:
+        """Errors and losses now, shape (replica,)."""
         statistics: Statistics
         scores, statistics = self.network.forward(self.parameters, self.inputs)
         test_scores, _ = self.network.forward(self.parameters, self.test_inputs, statistics)
@@ -247,11 +308,7 @@ class _Training:
         if self.run.sharpness:
             found["sharpness"] = self._curvature(self.inputs, self.labels)
             found["batch_sharpness"] = self._curvature(*batch)
-        gone = self.diverged_at >= 0
-        return {
-            name: torch.where(gone, torch.nan, values.double()).cpu().numpy()
-            for name, values in found.items()
-        }
+        return found
 
     def _curvature(self, inputs: Tensor, labels: Tensor) -> Tensor:
         return largest_curvature(

@@ -44,11 +44,11 @@ def largest_curvature(
     held = [one.detach().requires_grad_() for one in parameters]
     replicas = len(held[0])
     with torch.enable_grad():
-        slopes = torch.autograd.grad(loss(held).sum(), held, create_graph=True)
-    flat: Tensor = _flat(slopes)
+        flat = _flat(torch.autograd.grad(loss(held).sum(), held, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
-        found = torch.autograd.grad((flat * vector).sum(), held, retain_graph=True)
+        with torch.enable_grad():  # whatever the caller has switched off
+            found = torch.autograd.grad((flat * vector).sum(), held, retain_graph=True)
         return _flat(found).detach()
 
     size = flat.shape[1]

@@ -101,6 +101,13 @@ class _Data:
         sample = torch.arange(batch.inputs.shape[1], device=self.device)[None, :]
         return (by_sample * (sample < batch.counts[:, None])).sum(dim=1).long()
 
+    def training_half_errors(self, matrices: Sequence[Tensor]) -> Tensor:
+        """Half errors on the whole pattern set, shape (replica,); 0 without one."""
+        if not self.run.inputs.pattern_count:
+            return torch.zeros(len(self.streams.replica), dtype=torch.int64)
+        wrong = (sign_outputs(matrices, self.patterns) - self.labels).abs()
+        return wrong.sum(dim=(1, 2)).long()
+
     def test_half_errors(self, matrices: Sequence[Tensor], time: int) -> Tensor:
         """Half errors on fresh test samples, shape (replica,)."""
         run = self.run
@@ -182,10 +189,12 @@ def run_general_definition(
         if sweep in columns:
             column = columns[sweep]
             tested = data.test_half_errors(student.matrices(student.weights), sweep)
+            trained = data.training_half_errors(student.matrices(student.weights))
             out.students[:, column] = weights
             out.batch_half_errors[:, column] = energy.cpu().numpy()
             out.batch_bits[:, column] = (batch.counts * layers.outputs).cpu().numpy()
             out.test_half_errors[:, column] = tested.cpu().numpy()
+            out.training_half_errors[:, column] = trained.cpu().numpy()
         if sweep == run.duration:
             break
 

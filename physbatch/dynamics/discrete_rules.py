@@ -63,6 +63,8 @@ class DiscreteTrajectory:
         Half errors on the last batch, and the number of output bits it held.
     test_half_errors : ndarray of int64, shape (replica, time)
         Half errors on fresh test samples, against the teacher itself.
+    training_half_errors : ndarray of int64, shape (replica, time)
+        Half errors on the whole set of patterns; 0 without one.
     first_passage : ndarray of int64, shape (replica,)
         First sweep after which the student was perfect; -1 if there was none.
     """
@@ -71,6 +73,7 @@ class DiscreteTrajectory:
     batch_half_errors: npt.NDArray[np.int64]
     batch_bits: npt.NDArray[np.int64]
     test_half_errors: npt.NDArray[np.int64]
+    training_half_errors: npt.NDArray[np.int64]
     first_passage: npt.NDArray[np.int64]
 
     @classmethod
@@ -82,5 +85,6 @@ class DiscreteTrajectory:
             batch_half_errors=np.zeros(shape, dtype=np.int64),
             batch_bits=np.zeros(shape, dtype=np.int64),
             test_half_errors=np.zeros(shape, dtype=np.int64),
+            training_half_errors=np.zeros(shape, dtype=np.int64),
             first_passage=np.full(replicas, -1, dtype=np.int64),
         )

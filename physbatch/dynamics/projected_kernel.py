@@ -186,6 +186,9 @@ def make_kernel(version: int) -> Callable[..., Any]:
             due = measured < times.shape[0] and times[measured] == step
             if due or step % check_interval == 0:
                 for lane in range(LANES):
+                    # The error of a lane costs as much as its step.
+                    if not due and first_passage[lane] >= 0:
+                        continue
                     error = np.nan
                     if diverged_at[lane] < 0:
                         error = lane_error(

@@ -136,6 +136,18 @@ class TensorDescent:
         """Count a replica as diverged from now on."""
         self._diverged_at[replica] = self._step
 
+    @property
+    def patterns(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Inputs (replica, P, N) and labels (replica, P, output) of the finite sets.
+
+        Raises
+        ------
+        AttributeError
+            If every batch is fresh.
+        """
+        inputs, targets = self._patterns
+        return inputs.cpu().numpy(), targets.cpu().numpy()
+
     # --- samples ------------------------------------------------------------------------
 
     def _numbers(self, key: int, kind: int, index: int, count: int) -> Tensor:
@@ -240,6 +252,25 @@ class TensorDescent:
             square = (self._weights[:, :learnable] ** 2).sum(dim=1)
             lost = alive & ~torch.isfinite(square)
             self._diverged_at = torch.where(lost, self._step, self._diverged_at)
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What a descent of the same system and run needs to go on from here."""
+        return {
+            "step": np.array(self.step),
+            "diverged_at": self.diverged_at,
+            "weights": self._weights.cpu().numpy(),
+            "velocity": self._velocity.cpu().numpy(),
+        }
+
+    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from a `state`, with the same bits."""
+        self._step = int(state["step"])
+        for own, values in (
+            (self._diverged_at, state["diverged_at"]),
+            (self._weights, state["weights"]),
+            (self._velocity, state["velocity"]),
+        ):
+            own.copy_(torch.from_numpy(values))
 
     def students(self) -> FloatArray:
         """The weights now, shape (replica, edge)."""

@@ -10,7 +10,7 @@ import xarray as xr
 
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION
-from physbatch.sweep.checkpoints import Checkpoint, Resumable
+from physbatch.sweep.checkpoints import Checkpoint
 from physbatch.sweep.engines import Arrays
 from physbatch.sweep.plan import Cell, Plan
 
@@ -29,7 +29,7 @@ def run_cell(
     device : str
         Where.
     checkpoint : Checkpoint, optional
-        Where an engine that can be stopped and resumed finds and offers its state.
+        Where the engine finds the state of an earlier run and offers its own.
 
     Returns
     -------
@@ -41,9 +41,9 @@ def run_cell(
     CellPaused
         If `checkpoint` stops the cell.
     """
-    if checkpoint is not None and isinstance(plan.engine, Resumable):
-        return plan.engine.simulate_resumably(plan, cell, device, checkpoint)
-    return plan.engine.simulate(plan, cell, device)
+    if checkpoint is None:
+        return plan.engine.simulate(plan, cell, device)
+    return plan.engine.simulate_resumably(plan, cell, device, checkpoint)
 
 
 def shard_of(plan: Plan, cells: Sequence[Cell], results: Sequence[Arrays]) -> xr.Dataset:

@@ -1,9 +1,9 @@
 """Checkpoints inside long cells: the state of a cell that was stopped between two sweeps.
 
-An engine that can go on from a state offers `Resumable.simulate_resumably`; the sweep then
-stops it when a run must end, and saves it from time to time against the day the power fails.
-A checkpoint is a plain array file (no pickle) with a checksum. One that is damaged, or of
-another version of physbatch, is not used: the cell starts anew.
+`Engine.simulate_resumably` goes on from a state and offers its own about once a second; the
+sweep stops it there when a run must end, and saves it from time to time against the day the
+power fails. A checkpoint is a plain array file (no pickle) with a checksum. One that is
+damaged, or of another version of physbatch, is not used: the cell starts anew.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +22,21 @@ import physbatch
 from physbatch.errors import DatasetError
 from physbatch.files import with_checksum, without_checksum, write_atomic
 
-if TYPE_CHECKING:
-    from physbatch.sweep.plan import Cell, Plan
-
-__all__ = ["CellPaused", "Checkpoint", "FileCheckpoint", "Resumable"]
+__all__ = [
+    "CellPaused",
+    "Checkpoint",
+    "FileCheckpoint",
+    "Pauses",
+    "State",
+    "Unsaved",
+    "pack",
+    "unpack",
+]
 
 State = dict[str, npt.NDArray[np.generic]]
 
+#: A cell can be stopped about this often, in seconds.
+PIECE_SECONDS = 1.0
 #: Seconds between two saves of a cell that runs undisturbed.
 INTERVAL = 120.0
 #: A cell that has run for less is not worth a file when it is stopped: it starts anew.
@@ -60,14 +68,82 @@ class Checkpoint(Protocol):
         """
 
 
-@runtime_checkable
-class Resumable(Protocol):
-    """An engine whose cells can be stopped and go on with the same bits."""
+class Unsaved:
+    """No checkpoint: a cell that runs from its start to its end."""
 
-    def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
-    ) -> dict[str, npt.NDArray[np.generic]]:
-        """Like `Engine.simulate`, from `checkpoint.load()` on, offering states on the way."""
+    def load(self) -> State | None:
+        """Nothing to go on from."""
+        return None
+
+    def offer(self, state: State) -> None:
+        """Nothing is kept."""
+
+
+class Pauses:
+    """Cuts the steps of a cell into pieces of about a second and offers its state between them.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Where states come from and go to.
+    device : str
+        Where the engine computes. A state of another device is not used: its bits may differ.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+        self._checkpoint = checkpoint
+        self._device = device
+        #: The state to go on from; None at time 0, and when it was taken.
+        self.state = checkpoint.load()
+        if self.state is not None and str(self.state.pop("device", "")) != device:
+            self.state = None
+        self._steps = 1
+        self._offered = time.monotonic()
+
+    def take(self) -> State | None:
+        """The state to go on from, which is None from then on."""
+        state, self.state = self.state, None
+        return state
+
+    def pieces(self, first: int, last: int, state: Callable[[], State]) -> Iterator[int]:
+        """The steps up to which to go, one after the other, the last of them `last`.
+
+        Parameters
+        ----------
+        first, last : int
+            Where the cell is and where it shall go; nothing is yielded if they are the same.
+        state : callable
+            The state at the step that was yielded before, or at `first`.
+
+        Raises
+        ------
+        CellPaused
+            If the run must end.
+        """
+        while first < last:
+            if time.monotonic() - self._offered >= PIECE_SECONDS:
+                self._checkpoint.offer({"device": np.array(self._device), **state()})
+                self._offered = time.monotonic()
+            # Odd, so that a kernel that looks around every so many steps does not look there
+            # twice, at the end of one piece and at the beginning of the next.
+            stop = min(last, (first + self._steps) | 1)
+            began = time.perf_counter()
+            yield stop
+            seconds = max(time.perf_counter() - began, 1e-9)
+            pace = int(min((stop - first) * PIECE_SECONDS / seconds, 1e15))
+            self._steps = max(1, min(10 * self._steps, pace))
+            first = stop
+
+
+def pack(name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> State:
+    """Arrays as part of a state, under a common name."""
+    return {f"{name}.{key}": values for key, values in arrays.items()}
+
+
+def unpack(name: str, state: State) -> State:
+    """The arrays that `pack` put into a state under a name."""
+    prefix = f"{name}."
+    return {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
 
 
 class FileCheckpoint:

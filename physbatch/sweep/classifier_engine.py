@@ -22,6 +22,7 @@ from physbatch.dataset import (
 from physbatch.errors import StudyError
 from physbatch.streams.keys import stream_keys
 from physbatch.study import Study
+from physbatch.sweep.checkpoints import Checkpoint, Pauses, Unsaved
 from physbatch.sweep.engines import Arrays
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.samples import Samples, load_samples
@@ -111,6 +112,12 @@ class ClassifierEngine:
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """Train the replicas of a cell on torch."""
+        return self.simulate_resumably(plan, cell, device, Unsaved())
+
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same in pieces; a state is weights, velocities and what was measured."""
         from physbatch.dynamics.classifier import ClassifierRun, run_classifier
 
         study = plan.study
@@ -140,7 +147,16 @@ class ClassifierEngine:
             sharpness=study.measurement.sharpness,
         )
         network = _network(study, samples)
-        trajectory = run_classifier(network, activation, samples, run, device)
+        pauses = Pauses(checkpoint, device)
+        trajectory = run_classifier(
+            network,
+            activation,
+            samples,
+            run,
+            device,
+            begun=pauses.take(),
+            pieces=pauses.pieces,
+        )
         return _observables(plan, samples, run.updates, trajectory)
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:

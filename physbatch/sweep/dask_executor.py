@@ -8,8 +8,6 @@ another one by the scheduler.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import logging
 import os
 import queue
 import secrets
@@ -25,6 +23,7 @@ from physbatch.errors import PhysbatchError, StudyError, WorkerError
 from physbatch.files import digest_of, without_checksum
 from physbatch.study import Study
 from physbatch.sweep.cell import limit_threads
+from physbatch.sweep.dask_clusters import PATIENCE, connect, quietly
 from physbatch.sweep.executors import Outcome, Stop, compute_group
 from physbatch.sweep.plan import Cells, Group, Plan
 from physbatch.sweep.store import Store
@@ -36,8 +35,6 @@ __all__ = ["run_on_cluster"]
 
 #: Tasks in flight for each thread of the cluster: one runs, one waits.
 TASKS_PER_THREAD = 2
-#: Seconds to reach a scheduler, and to wait for one that went away.
-PATIENCE = 20.0
 #: Seconds until a file that a worker wrote must be visible here; network file systems
 #: remember for up to a minute that a file was not there.
 VISIBLE_AFTER = 75.0
@@ -98,70 +95,10 @@ def run_on_cluster(
     token = secrets.token_hex(8)
     mark = store.folder / f"{_MARK}{token}"
     with contextlib.ExitStack() as stack:
-        client = _connect(cluster, workers, stack)
+        client = connect(cluster, workers, stack, store.folder)
         mark.touch()
         stack.callback(mark.unlink, missing_ok=True)
         yield from _Dispatcher(plan, store, groups, client, token, note, begun).run(stop)
-
-
-def _connect(cluster: Cluster, workers: int, stack: contextlib.ExitStack) -> Any:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise StudyError(
-            "dask is not installed", where="dask", remedy="pip install 'physbatch[dask]'"
-        ) from error
-    _silence_loggers()
-    security = None
-    if cluster.tls_ca is not None:
-        security = distributed.Security(
-            tls_ca_file=str(cluster.tls_ca),
-            tls_client_cert=str(cluster.tls_cert),
-            tls_client_key=str(cluster.tls_key),
-            require_encryption=True,
-        )
-    address: Any = cluster.address
-    if cluster.address == "local":
-        limit_threads()
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        # The profiler's tree of call stacks grows with time, and nobody looks at it here.
-        settings: Any = importlib.import_module("dask").config
-        stack.enter_context(settings.set({"distributed.worker.profile.enabled": False}))
-        address = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-        )
-        stack.callback(_quietly, address.close, timeout=PATIENCE)
-    try:
-        client = distributed.Client(
-            address, security=security, timeout=PATIENCE, set_as_default=False
-        )
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise StudyError(
-            f"no dask scheduler answers ({' '.join(str(error).split())[:120]})",
-            where=f"--scheduler {cluster.address}",
-            remedy="start one with `dask scheduler`",
-        ) from error
-    stack.callback(_quietly, client.close, timeout=PATIENCE)
-    return client
-
-
-def _silence_loggers() -> None:
-    """Lost connections are reported by this module in one line, not by those that lost them."""
-    for name in ("asyncio", *logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-def _quietly(close: Callable[..., Any], **arguments: Any) -> None:
-    """Close something whose other end may be gone."""
-    with contextlib.suppress(Exception):
-        close(**arguments)
 
 
 class _Dispatcher:
@@ -215,7 +152,7 @@ class _Dispatcher:
                 if outcome is not None:
                     yield outcome
         finally:
-            _quietly(self._client.cancel, futures=[one for _, one in self._flying.values()])
+            quietly(self._client.cancel, futures=[one for _, one in self._flying.values()])
             stop_file.unlink(missing_ok=True)
 
     def _free_room(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +15,15 @@ from physbatch.dataset import OPTIONAL_VARIABLES, STATUS_OK, VARIABLES, Variable
 from physbatch.dynamics.discrete_rules import DiscreteRun, DiscreteTrajectory, InputRule
 from physbatch.dynamics.rules import acceptance_table, batch_rule
 from physbatch.streams.keys import StreamKeys, stream_keys
-from physbatch.sweep.engines import Arrays
+from physbatch.sweep.checkpoints import Checkpoint, Pauses, State, Unsaved, pack, unpack
+from physbatch.sweep.engines import Arrays, unmeasured
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
 from physbatch.systems.order_parameters_discrete import overlaps, right_paths
+
+if TYPE_CHECKING:
+    from physbatch.dynamics.discrete import DiscreteWalk
 
 __all__ = ["DiscreteEngine", "prepare_discrete"]
 
@@ -29,10 +35,16 @@ class DiscreteEngine:
     """
 
     def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
-        """The schema's variables; for a dense student also a random student's overlap."""
+        """The schema's variables; a random dense student's overlap, the error on patterns."""
+        specs = dict(VARIABLES)
         if _dense(plan):
-            return {**VARIABLES, "random_overlap": OPTIONAL_VARIABLES["random_overlap"]}
-        return VARIABLES
+            specs["random_overlap"] = OPTIONAL_VARIABLES["random_overlap"]
+        if isinstance(plan.study.system.inputs, PatternInputs):
+            specs["training_error"] = dataclasses.replace(
+                OPTIONAL_VARIABLES["training_error"],
+                long_name="fraction of wrong output bits on the whole set of patterns",
+            )
+        return specs
 
     def lengths(self, plan: Plan) -> Mapping[str, int]:
         """No dimensions besides replica and time."""
@@ -40,20 +52,43 @@ class DiscreteEngine:
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """On ``cpu`` by the compiled kernel, elsewhere by the torch definition: same numbers."""
+        if device == "cpu":
+            return self.simulate_resumably(plan, cell, device, Unsaved())
+        from physbatch.dynamics.definition_general import run_general_definition
+
         system, run = prepare_discrete(plan, cell)
+        return _observables(system, run, run_general_definition(system, run, device))
+
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same in pieces; a state is that of the replica at work and the results of others."""
         if device != "cpu":
-            from physbatch.dynamics.definition_general import run_general_definition
+            return self.simulate(plan, cell, device)
+        from physbatch.dynamics.discrete import DiscreteWalk
 
-            return _observables(system, run, run_general_definition(system, run, device))
-        from physbatch.dynamics.discrete import run_discrete
-
+        system, run = prepare_discrete(plan, cell)
+        out = unmeasured(plan, cell.replicas)
+        pauses = Pauses(checkpoint, device)
+        begin = 0
+        if pauses.state is not None:
+            begin = int(pauses.state["row"])
+            for name, values in unpack("out", pauses.state).items():
+                out[name][...] = values
         # One replica at a time: the weights at all measuring times can be many.
-        parts = []
-        for row in range(cell.replicas):
+        for row in range(begin, cell.replicas):
             one = system.rows(row, row + 1)
             own = dataclasses.replace(run, first_replica=cell.first_replica + row)
-            parts.append(_observables(one, own, run_discrete(one, own)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            walk = DiscreteWalk(one, own)
+            begun = pauses.take()
+            if begun is not None:
+                walk.restore(unpack("walk", begun))
+            state = functools.partial(_state, row, walk, out)
+            for pause in pauses.pieces(walk.time, run.duration + 1, state):
+                walk.advance(pause)
+            for name, values in _observables(one, own, walk.out).items():
+                out[name][row : row + 1] = values
+        return out
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
         """Compile the kernel, which is the same for all cells of a study."""
@@ -102,6 +137,11 @@ class DiscreteEngine:
         one = len(plan.times) * student.edges + columns * 20 * (student.units + student.size)
         one += 5 * (plan.pattern_count(dict(cell.point)) or 0) * student.size
         return own + one // cell.replicas
+
+
+def _state(row: int, walk: DiscreteWalk, out: Arrays) -> State:
+    """All that is needed to go on; the replicas before `row` are done."""
+    return {"row": np.array(row), **pack("walk", walk.state()), **pack("out", out)}
 
 
 def _dense(plan: Plan) -> bool:
@@ -197,6 +237,9 @@ def _observables(system: DiscreteSystem, run: DiscreteRun, out: DiscreteTrajecto
         ),
         "status": np.full(len(passed), STATUS_OK, dtype=np.int8),
     }
+    if run.inputs.pattern_count:
+        bits = 2 * run.inputs.pattern_count * outputs
+        found["training_error"] = out.training_half_errors / bits
     if system.dense:
         found["random_overlap"] = np.concatenate(
             [overlaps(system, row, system.random_student[row : row + 1]) for row in rows]

@@ -6,6 +6,7 @@ the same for discrete weights, gradient descent and projected dynamics.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,9 +17,10 @@ from physbatch.dataset import VariableSpec
 from physbatch.study import Study
 
 if TYPE_CHECKING:
+    from physbatch.sweep.checkpoints import Checkpoint
     from physbatch.sweep.plan import Cell, Plan
 
-__all__ = ["Arrays", "Engine", "bitsliced", "engine_for"]
+__all__ = ["Arrays", "Engine", "bitsliced", "engine_for", "point_bytes", "unmeasured"]
 
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -35,6 +37,17 @@ class Engine(Protocol):
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """Run one cell; the data depend on the plan and the cell alone."""
+
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same bits, from `checkpoint.load()` on, offering states on the way.
+
+        Raises
+        ------
+        CellPaused
+            If the checkpoint stops the cell.
+        """
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
         """Put all kernels that these cells need on disk before workers start."""
@@ -76,4 +89,22 @@ def bitsliced(study: Study) -> bool:
         system.weights == "binary"
         and system.inputs.kind == "binary"
         and system.wiring.kind != "dense"
+    )
+
+
+def unmeasured(plan: Plan, replicas: int) -> Arrays:
+    """The variables of some replicas, each full of the value that stands for nothing measured."""
+    lengths = {**plan.lengths, "replica": replicas}
+    return {
+        name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
+        for name, spec in plan.engine.variables(plan).items()
+    }
+
+
+def point_bytes(plan: Plan) -> int:
+    """Size in memory of all variables at one grid point."""
+    lengths = plan.lengths
+    return sum(
+        math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
+        for spec in plan.engine.variables(plan).values()
     )

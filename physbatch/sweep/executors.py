@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Protocol
 
-from physbatch.errors import PhysbatchError
+from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study import Study
 from physbatch.sweep.cell import limit_threads, run_cell, shard_of
 from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint
@@ -29,7 +29,17 @@ from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.sweep.store import Store
 
-__all__ = ["Outcome", "Stop", "compute_group", "run_in_processes", "run_serial"]
+__all__ = [
+    "Outcome",
+    "Stop",
+    "compute_group",
+    "leave_if_importing",
+    "run_in_processes",
+    "run_serial",
+]
+
+#: Exit code of a worker that came upon the start of a run on its way to its work.
+_UNGUARDED = 79
 
 Groups = Sequence[Sequence[Cell]]
 
@@ -173,6 +183,16 @@ def run_in_processes(
         team.dismiss()
 
 
+def leave_if_importing() -> None:
+    """End this process if it is a worker that imports the script of its parent.
+
+    A script that starts a run without ``if __name__ == "__main__":`` starts it again in every
+    worker, before that one can do any work; the parent is told by the exit code.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        os._exit(_UNGUARDED)
+
+
 class _Team:
     """Worker processes, each with a pipe; `busy` says which group each one computes."""
 
@@ -251,6 +271,12 @@ def _hand_out(
                 answer = ready.recv()
             except (EOFError, OSError):
                 code = team.bury(ready)
+                if code == _UNGUARDED:
+                    raise StudyError(
+                        "the script starts its run again in every worker process",
+                        where="run_study",
+                        remedy='call it under `if __name__ == "__main__":`, or with workers=1',
+                    ) from None
                 if upcoming is not None and not stop.asked():
                     team.hire()
                 if not stop.asked():

@@ -12,7 +12,8 @@ from physbatch.dataset import OPTIONAL_VARIABLES, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import batch_rule
 from physbatch.dynamics.sgd import CompiledDescent, GradientRun
 from physbatch.streams.keys import stream_keys
-from physbatch.sweep.engines import Arrays
+from physbatch.sweep.checkpoints import Checkpoint, Pauses, Unsaved, unpack
+from physbatch.sweep.engines import Arrays, unmeasured
 from physbatch.sweep.gradient_measurement import (
     RANDOM_STUDENTS,
     Descent,
@@ -69,16 +70,29 @@ class GradientEngine:
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """On ``cpu`` by the compiled kernel, elsewhere by the torch definition."""
+        return self.simulate_resumably(plan, cell, device, Unsaved())
+
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same in pieces; a state is that of the replicas at work and what was measured."""
         own = self._own_bytes(plan, cell)
         if device != "cpu":
             own += _batch_bytes(plan, cell)
         together = replicas_at_once(own, cell.replicas)
-        parts = []
-        for first in range(0, cell.replicas, together):
-            count = min(together, cell.replicas - first)
-            prepared = prepare(plan, cell, cell.first_replica + first, count)
-            parts.append(run_and_measure(plan, cell, prepared, _descent(prepared, device)))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        out = unmeasured(plan, cell.replicas)
+        pauses = Pauses(checkpoint, device)
+        begin = 0
+        if pauses.state is not None:
+            begin = int(pauses.state["first"])
+            for name, values in unpack("whole", pauses.state).items():
+                out[name][...] = values
+        for first in range(begin, cell.replicas, together):
+            rows = slice(first, min(first + together, cell.replicas))
+            prepared = prepare(plan, cell, cell.first_replica + first, rows.stop - first)
+            descent = _descent(prepared, device)
+            run_and_measure(plan, cell, prepared, descent, rows, out, pauses)
+        return out
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
         """Compile the kernels for the study's precision; they serve every cell."""

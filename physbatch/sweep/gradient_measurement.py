@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,6 +16,7 @@ from physbatch.dynamics.sgd import GradientRun
 from physbatch.errors import StudyError
 from physbatch.streams.keys import StreamKeys
 from physbatch.study import Study
+from physbatch.sweep.checkpoints import Pauses, State, pack, unpack
 from physbatch.sweep.engines import Arrays
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
@@ -64,6 +66,12 @@ class Descent(Protocol):
 
     def test_error(self, students: npt.NDArray[np.floating], time: int, samples: int) -> FloatArray:
         """Error on fresh samples, shape (replica,)."""
+
+    def state(self) -> State:
+        """What a descent of the same system needs to go on from here."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
 
 
 @dataclass(frozen=True)
@@ -123,27 +131,66 @@ def closed_form(plan: Plan) -> bool:
     )
 
 
-def run_and_measure(plan: Plan, cell: Cell, prepared: Prepared, descent: Descent) -> Arrays:
-    """Simulate some replicas of a cell and measure them at every measuring time."""
-    replicas = prepared.system.student.shape[0]
-    specs = plan.engine.variables(plan)
-    lengths = {"replica": replicas, "time": len(plan.times), **plan.engine.lengths(plan)}
-    out: Arrays = {
-        name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
-        for name, spec in specs.items()
-    }
+def run_and_measure(
+    plan: Plan,
+    cell: Cell,
+    prepared: Prepared,
+    descent: Descent,
+    rows: slice,
+    whole: Arrays,
+    pauses: Pauses,
+) -> None:
+    """Simulate some replicas of a cell and measure them at every measuring time.
+
+    Parameters
+    ----------
+    prepared, descent
+        These replicas, at time 0.
+    rows : slice
+        Where they stand in the cell.
+    whole : dict of ndarray
+        The variables of the whole cell; those of these replicas are filled in.
+    pauses : Pauses
+        Where the run may be cut; a state that it holds is gone on from.
+
+    Raises
+    ------
+    CellPaused
+        If the run must end.
+    """
+    out = {name: values[rows] for name, values in whole.items()}
+    begun = pauses.take()
     # Numbers close to the largest are measured before they are found to have diverged.
     with np.errstate(all="ignore"):
-        threshold = _baselines(plan, prepared, descent, out)
-        for column, steps in enumerate(plan.updates(cell)):
-            descent.advance(int(steps))
+        if begun is None:
+            first_column, threshold = 0, _baselines(plan, prepared, descent, out)
+        else:
+            first_column, threshold = int(begun["column"]), begun["threshold"].astype(np.float64)
+            descent.restore(unpack("descent", begun))
+        updates = plan.updates(cell)
+        for column in range(first_column, len(updates)):
+            state = functools.partial(_state, rows, column, threshold, descent, whole)
+            for stop in pauses.pieces(descent.step, int(updates[column]), state):
+                descent.advance(stop)
             _measure(plan, prepared, descent, column, out)
     _finish(plan, threshold, out)
     lost = descent.diverged_at
     unit = 1.0 if plan.study.measurement.unit == "updates" else cell.batch_size
     out["diverged_at"][:] = np.where(lost >= 0, unit * lost, np.inf)
     out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
-    return out
+
+
+def _state(
+    rows: slice, column: int, threshold: FloatArray, descent: Descent, whole: Arrays
+) -> State:
+    """All that is needed to go on: `column` is the next measuring time."""
+    return {
+        "first": np.array(rows.start),
+        "column": np.array(column),
+        "threshold": threshold,
+        **pack("descent", descent.state()),
+        **pack("whole", whole),
+    }
 
 
 def _errors(

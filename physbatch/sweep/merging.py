@@ -10,7 +10,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, VariableSpec
 
-__all__ = ["merge"]
+__all__ = ["attributes", "merge"]
 
 
 def merge(
@@ -19,6 +19,7 @@ def merge(
     variables: Mapping[str, VariableSpec],
     lengths: Mapping[str, int],
     time_units: str,
+    first_replica: int = 0,
 ) -> xr.Dataset:
     """Place the cells of many shards into one labelled dataset.
 
@@ -39,6 +40,8 @@ def merge(
         Length of each dimension that is not in `grid`: replica, time ...
     time_units : str
         Unit of the time coordinate, "sweep" or "step".
+    first_replica : int
+        Number of the first replica of the result.
     """
     shape = tuple(len(values) for values in grid.values())
     arrays = {
@@ -54,19 +57,25 @@ def merge(
             np.array([places[dim][float(value)] for value in np.atleast_1d(shard[dim].values)])
             for dim in grid
         )
-        first = int(shard["replica"].values[0])
+        first = int(shard["replica"].values[0]) - first_replica
         rows = slice(first, first + shard.sizes["replica"])
         for name, spec in variables.items():
             place: tuple[Any, ...] = (*index, rows)
             arrays[name][place] = shard[name].transpose("cell", *spec.dims).values
-    merged: dict[str, Any] = {}
-    for name, spec in variables.items():
-        units = time_units if spec.is_time else "1"
-        attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
-        if name == "status":
-            attrs["flag_values"] = np.array(
-                [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING], dtype=np.int8
-            )
-            attrs["flag_meanings"] = "ok diverged missing"
-        merged[name] = ((*grid, *spec.dims), arrays[name], attrs)
-    return xr.Dataset(merged)
+    return xr.Dataset(
+        {
+            name: ((*grid, *spec.dims), arrays[name], attributes(name, spec, time_units))
+            for name, spec in variables.items()
+        }
+    )
+
+
+def attributes(name: str, spec: VariableSpec, time_units: str) -> dict[str, Any]:
+    """Attributes of a variable of a dataset."""
+    units = time_units if spec.is_time else "1"
+    attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
+    if name == "status":
+        flags = [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING]
+        attrs["flag_values"] = np.array(flags, dtype=np.int8)
+        attrs["flag_meanings"] = "ok diverged missing"
+    return attrs

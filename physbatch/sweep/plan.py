@@ -19,7 +19,7 @@ from physbatch.study import Greedy, Metropolis, Study, canonical_json
 from physbatch.sweep.engines import Engine, engine_for
 from physbatch.systems.architecture import Architecture
 
-__all__ = ["Cell", "Cells", "Estimate", "Group", "Plan", "describe", "estimate", "group_cells"]
+__all__ = ["Cell", "Cells", "Group", "Plan", "describe", "group_cells"]
 
 #: Replicas of one cell at most; a study with more replicas reuses the blocks already done.
 REPLICAS_PER_CELL = 32
@@ -384,28 +384,3 @@ def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
         total += cost
     if len(ordinals) > first:
         yield Group(plan, ordinals[first:], total)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a study costs if no replica learns before the end."""
-
-    cells: int
-    core_seconds: float
-    dataset_bytes: int
-    worker_bytes: int
-
-
-def estimate(plan: Plan) -> Estimate:
-    """Number of cells, time on one core and memory of a study."""
-    points = len(plan) // plan.blocks
-    lengths = plan.lengths
-    per_point = 0
-    for spec in plan.engine.variables(plan).values():
-        per_point += math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
-    return Estimate(
-        cells=len(plan),
-        core_seconds=float(plan.costs(plan.cells.ordinals).sum()),
-        dataset_bytes=points * per_point,
-        worker_bytes=plan.most_bytes,
-    )

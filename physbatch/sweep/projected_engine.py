@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -21,7 +22,8 @@ from physbatch.dynamics.projected_state import CommitteeState, draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.exact.committee import random_student_error
 from physbatch.streams.keys import stream_keys
-from physbatch.sweep.engines import Arrays
+from physbatch.sweep.checkpoints import Checkpoint, Pauses, State, Unsaved, pack, unpack
+from physbatch.sweep.engines import Arrays, unmeasured
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.order_parameters import match_units
 
@@ -70,12 +72,18 @@ class ProjectedEngine:
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """Run the chain from one measuring time to the next; the kernel runs on the CPU."""
-        return _Chain(plan, cell).measured()
+        return self.simulate_resumably(plan, cell, device, Unsaved())
+
+    def simulate_resumably(
+        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+    ) -> Arrays:
+        """The same in pieces; a state is that of the chain and what was measured."""
+        return _Chain(plan, cell).measured(Pauses(checkpoint, "cpu"))
 
     def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
         """Compile the kernels by a run of no steps; they serve every cell."""
         chain = _Chain(plan, min(cells, key=lambda cell: cell.replicas))
-        chain.advance(0)
+        chain.advance(0, due=True)
 
     def seconds(self, plan: Plan, cell: Cell) -> float:
         """About how long one cell takes on one core, whatever N is.
@@ -112,6 +120,8 @@ class _Chain:
         self.state = self._draw(self.keys.start, plan.initial_overlap(point))
         self.learning_rate = plan.learning_rate(point)
         self.step = 0
+        #: Step of the last measuring time.
+        self.looked = 0
         self.passage = np.full(cell.replicas, -1, dtype=np.int64)
         self.not_before = np.zeros(cell.replicas, dtype=np.int64)
         self.lost = np.full(cell.replicas, -1, dtype=np.int64)
@@ -129,8 +139,14 @@ class _Chain:
             first_replica=self.cell.first_replica,
         )
 
-    def advance(self, stop: int) -> FloatArray:
-        """Go on to a step; the generalisation error there, shape (replica,)."""
+    def advance(self, stop: int, *, due: bool) -> FloatArray:
+        """Go on to a step, a measuring time if it is `due`.
+
+        Returns
+        -------
+        ndarray, shape (replica,)
+            The generalisation error there.
+        """
         found = run_projected(
             self.state,
             ProjectedRun(
@@ -151,27 +167,62 @@ class _Chain:
         errors = found.generalization_error[:, 0]
         # Between two checks a measuring time may see it first.
         passed = np.where(found.first_passage >= 0, found.first_passage, stop)
-        new = (self.passage < 0) & ((found.first_passage >= 0) | (errors < self.threshold))
+        seen = (errors < self.threshold) & due
+        new = (self.passage < 0) & ((found.first_passage >= 0) | seen)
         checked = (passed - 1) // CHECK_INTERVAL * CHECK_INTERVAL
-        self.not_before[new] = np.maximum(checked, self.step)[new]
+        self.not_before[new] = np.maximum(checked, self.looked)[new]
         self.passage[new] = passed[new]
         self.lost = np.where(self.lost < 0, found.diverged_at, self.lost)
         self.state, self.step = found.state, stop
+        if due:
+            self.looked = stop
         return errors
 
-    def measured(self) -> Arrays:
-        """Everything at every measuring time."""
-        plan = self.plan
-        lengths = {"replica": self.cell.replicas, "time": len(plan.times)}
-        lengths |= plan.engine.lengths(plan)
-        out: Arrays = {
-            name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
-            for name, spec in plan.engine.variables(plan).items()
+    def saved(self, column: int, out: Arrays) -> State:
+        """All that is needed to go on: `column` is the next measuring time."""
+        return {
+            "column": np.array(column),
+            "step": np.array(self.step),
+            "looked": np.array(self.looked),
+            "passage": self.passage,
+            "not_before": self.not_before,
+            "lost": self.lost,
+            **pack("committee", self.state.__dict__),
+            **pack("out", out),
         }
-        random = self._draw(self.keys.test, 0.0)
-        out["random_overlap"][:] = _orders(random)[0]
-        for column, stop in enumerate(plan.updates(self.cell)):
-            errors = self.advance(int(stop))
+
+    def restore(self, state: State, out: Arrays) -> int:
+        """Go on from what was `saved`; the next measuring time."""
+        self.step, self.looked = int(state["step"]), int(state["looked"])
+        for own, name in (
+            (self.passage, "passage"),
+            (self.not_before, "not_before"),
+            (self.lost, "lost"),
+        ):
+            own[...] = state[name]
+        self.state = CommitteeState(**unpack("committee", state))  # type: ignore[arg-type]
+        for name, values in unpack("out", state).items():
+            out[name][...] = values
+        return int(state["column"])
+
+    def measured(self, pauses: Pauses) -> Arrays:
+        """Everything at every measuring time."""
+        out = unmeasured(self.plan, self.cell.replicas)
+        begun = pauses.take()
+        if begun is None:
+            begin = 0
+            random = self._draw(self.keys.test, 0.0)
+            out["random_overlap"][:] = _orders(random)[0]
+        else:
+            begin = self.restore(begun, out)
+        updates = self.plan.updates(self.cell)
+        for column in range(begin, len(updates)):
+            last = int(updates[column])
+            state = functools.partial(self.saved, column, out)
+            if self.step == last:
+                errors = self.advance(last, due=True)
+            for stop in pauses.pieces(self.step, last, state):
+                errors = self.advance(stop, due=stop == last)
             alive = self.lost < 0
             overlap, weight_error, norm = _orders(self.state)
             for name, values in (

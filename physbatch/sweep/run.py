@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch import dataset
-from physbatch.errors import OutputError, StudyError, WorkerError
+from physbatch.errors import StudyError, WorkerError
 from physbatch.study import Study
 from physbatch.support import require_built
-from physbatch.sweep.executors import Outcome, run_in_processes, run_serial
+from physbatch.sweep.assembly import open_whole, write_dataset
+from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
 from physbatch.sweep.index import Index
 from physbatch.sweep.lock import Lock, Part
+from physbatch.sweep.memory import workers_that_fit
 from physbatch.sweep.plan import Cells, Group, Plan, describe, group_cells
+from physbatch.sweep.slurm import SlurmWorkers
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 from physbatch.sweep.survey import survey
@@ -104,12 +106,15 @@ class Cluster:
         workers on this machine, which listens on 127.0.0.1 only.
     tls_ca, tls_cert, tls_key : path, optional
         Certificates for ``tls://``; a plain connection is refused then.
+    slurm : SlurmWorkers, optional
+        Jobs of Slurm as workers; the scheduler runs in this process.
     """
 
     address: str
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    slurm: SlurmWorkers | None = None
 
 
 def run_study(
@@ -121,6 +126,7 @@ def run_study(
     progress: Progress | None = None,
     time_limit: float | None = None,
     cluster: Cluster | None = None,
+    memory: int | None = None,
 ) -> xr.Dataset:
     """Simulate every cell of a study that is not done yet and write the dataset.
 
@@ -133,18 +139,23 @@ def run_study(
     workers : int, optional
         Worker processes; by default one per core. 1 computes in this process.
     device : {"auto", "cpu", "cuda"}
-        The data are the same, bit for bit, on every device.
+        With discrete weights the data are the same, bit for bit, on every device; continuous
+        weights agree to rounding.
     progress : Progress, optional
         Where to show progress.
     time_limit : float, optional
         Seconds after which to save and stop.
     cluster : Cluster, optional
         Compute on dask workers.
+    memory : int, optional
+        Bytes that all worker processes together may use; by default what is free. There are
+        fewer workers if not all of them fit.
 
     Returns
     -------
     xarray.Dataset
-        Schema version 1, as written.
+        Schema version 1, as written. If its variables need more than 256 MB, its
+        file stays open and values are read when they are asked for.
 
     Raises
     ------
@@ -171,6 +182,7 @@ def run_study(
     >>> data["overlap"].dims
     ('size', 'degree', 'batch_size', 'replica', 'time')
     """
+    leave_if_importing()
     require_built(study)
     target = Path(output)
     display: Progress = progress or Quiet()
@@ -178,13 +190,13 @@ def run_study(
     store = Store(target)
     if store.is_complete(study):
         display.note(f"{target} is complete; nothing to do")
-        return dataset.open_dataset(target)
+        return open_whole(target, Plan(study))
     with Lock(store.folder) as lock:
         plan = Plan(study)
         with Index(store.folder, study.hash()) as index:
             run = _Run(plan, store, lock, index, place, display)
-            run.compute(workers, time_limit, cluster)
-        return _merge(store, plan, place, partial=False)
+            run.compute(workers, time_limit, cluster, memory)
+        return write_dataset(store, plan, place, partial=False)
 
 
 def run_part(
@@ -197,6 +209,7 @@ def run_part(
     progress: Progress | None = None,
     time_limit: float | None = None,
     cluster: Cluster | None = None,
+    memory: int | None = None,
 ) -> int:
     """Simulate one part of a study's cells, for array jobs; `merge_study` makes the dataset.
 
@@ -214,6 +227,7 @@ def run_part(
     --------
     run_study : the other parameters, and the errors raised.
     """
+    leave_if_importing()
     require_built(study)
     place = resolve_device(device)
     store = Store(Path(output))
@@ -223,7 +237,7 @@ def run_part(
         return len(mine)
     with Lock(store.folder, part) as lock, Index(store.folder, study.hash(), part) as index:
         run = _Run(plan, store, lock, index, place, progress or Quiet(), mine)
-        run.compute(workers, time_limit, cluster)
+        run.compute(workers, time_limit, cluster, memory)
     return len(mine)
 
 
@@ -255,27 +269,12 @@ def merge_study(
     study = next((one for one in (store, *others) if one.exists()), store).study()
     require_built(study, where=str(output))
     if store.is_complete(study):
-        return dataset.open_dataset(output)
+        return open_whole(store.output, Plan(study))
     with Lock(store.folder):
         store.begin(study)
         for other in others:
             store.copy_shards(other)
-        return _merge(store, Plan(study), "cpu", partial=partial)
-
-
-def _merge(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
-    """Merge and write; nothing is written if cells are missing, unless `partial`."""
-    merged = store.merge(plan, device)
-    missing = int((merged["status"] == dataset.STATUS_MISSING).any("replica").sum())
-    if missing and not partial:
-        damaged = f" ({store.damaged[0]})" if store.damaged else ""
-        raise OutputError(
-            f"cells are missing at {missing} of {len(plan) // plan.blocks} grid points{damaged}",
-            where=str(store.output),
-            remedy="compute them with `physbatch run`, or merge with --partial",
-        )
-    dataset.save(merged, store.output)
-    return merged
+        return write_dataset(store, Plan(study), "cpu", partial=partial)
 
 
 class _Run:
@@ -298,7 +297,11 @@ class _Run:
         self.failed: dict[int, str] = {}
 
     def compute(
-        self, workers: int | None, time_limit: float | None, cluster: Cluster | None
+        self,
+        workers: int | None,
+        time_limit: float | None,
+        cluster: Cluster | None,
+        memory: int | None,
     ) -> None:
         """Compute what is missing; see `run_study` for the errors."""
         self.store.begin(self.plan.study)
@@ -310,6 +313,10 @@ class _Run:
         groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
         cost = sum(group.cost for group in groups)
         count = min(default_workers() if workers is None else workers, max(len(groups), 1))
+        if groups and (cluster is None or cluster.address == "local"):
+            wanted, count = count, workers_that_fit(self.plan, count, memory)
+            if count < wanted:
+                self.display.note(f"{count} of {wanted} workers: more do not fit into memory")
         if self.device == "cpu" and groups and (cluster is None or cluster.address == "local"):
             self.display.note(_about_compiling())
             points = np.unique(left // self.plan.blocks) * self.plan.blocks

@@ -1,16 +1,19 @@
-"""Array jobs for Slurm: a script that computes each part and queues it again until done."""
+"""Slurm: array jobs that compute the parts of a study, and jobs that are dask workers."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from physbatch.errors import PausedRun, StudyError
 from physbatch.sweep.stopping import GRACE, parse_duration
 
-__all__ = ["array_script"]
+__all__ = ["SlurmWorkers", "array_script"]
 
 #: Seconds before its end at which the batch system tells a job to save.
 WARNING = int(2 * GRACE)
@@ -90,9 +93,7 @@ def array_script(
     options = []
     for value_, name in ((partition, "partition"), (account, "account")):
         if value_ is not None:
-            if not re.fullmatch(r"[\w.,-]+", value_):
-                raise StudyError(f"{value_!r} is no name", where=f"--{name}", remedy="check it")
-            options.append(f"#SBATCH --{name}={value_}\n")
+            options.append(f"#SBATCH --{name}={_name(value_, where=f'--{name}')}\n")
     source = str(Path(study).resolve()) if Path(study).exists() else study
     target = str(output.resolve())
     if "\n" in source + target:
@@ -108,3 +109,90 @@ def array_script(
         output=shlex.quote(target),
         paused=PausedRun.exit_code,
     )
+
+
+@dataclass(frozen=True)
+class SlurmWorkers:
+    """Jobs of Slurm that are dask workers, submitted by dask-jobqueue.
+
+    Attributes
+    ----------
+    partition, account, interface : str, optional
+        Where to run, whom to charge, and the network interface that the nodes can reach.
+    hours : float
+        Time limit of a job; one whose time is over is replaced.
+    jobs, cpus : int
+        Number of jobs, and worker processes of each.
+    memory : float
+        GB for each job.
+
+    Examples
+    --------
+    >>> from physbatch.sweep.slurm import SlurmWorkers
+    >>> SlurmWorkers.parse("partition=short,hours=1.5,jobs=10").jobs
+    10
+    """
+
+    partition: str | None = None
+    account: str | None = None
+    interface: str | None = None
+    hours: float = 1.0
+    jobs: int = 4
+    cpus: int = 1
+    memory: float = 2.0
+
+    @classmethod
+    def parse(cls, text: str) -> SlurmWorkers:
+        """Read ``partition=short,hours=2,jobs=10``.
+
+        Raises
+        ------
+        StudyError
+            For an unknown word, a number that is not positive, or a name that is none.
+        """
+        where = "--slurm"
+        kinds = {"hours": float, "jobs": int, "cpus": int, "memory": float}
+        names = ("partition", "account", "interface")
+        found: dict[str, Any] = {}
+        for word in text.split(","):
+            key, _, value = word.partition("=")
+            if (key not in kinds and key not in names) or key in found:
+                raise StudyError(
+                    f"{word!r} is not understood",
+                    where=where,
+                    remedy=f"give KEY=VALUE,... with {', '.join((*names, *kinds))}, each once",
+                )
+            if key in names:
+                found[key] = _name(value, where=f"{where} {key}")
+                continue
+            try:
+                found[key] = kinds[key](value)
+            except ValueError:
+                found[key] = 0
+            if not 0 < found[key] <= 1e5:
+                raise StudyError(f"{value!r}", where=f"{where} {key}", remedy="give a number > 0")
+        return cls(**found)
+
+    def options(self, logs: Path) -> dict[str, Any]:
+        """Arguments of `dask_jobqueue.SLURMCluster`; jobs print to the folder `logs`."""
+        minutes = max(1, round(60 * self.hours))
+        return {
+            "queue": self.partition,
+            "account": self.account,
+            "interface": self.interface,
+            "walltime": f"{minutes // 60:02d}:{minutes % 60:02d}:00",
+            "cores": self.cpus,
+            "processes": self.cpus,
+            "memory": f"{self.memory:g}GB",
+            "job_name": "physbatch",
+            "log_directory": str(logs.resolve() / "slurm"),
+            "local_directory": tempfile.gettempdir(),
+            "scheduler_options": {"dashboard": False, "dashboard_address": ":0"},
+        }
+
+
+def _name(text: str, *, where: str) -> str:
+    """A word that may stand in a script."""
+    if not re.fullmatch(r"[\w.,-]+", text):
+        raise StudyError(f"{text!r} is no name", where=where, remedy="check it")
+    return text

@@ -85,15 +85,16 @@ class Store:
             return False
         remedy = "choose another output with -o, or move the file away"
         try:
-            existing = dataset.open_dataset(self.output)
+            existing = dataset.open_dataset(self.output, load=False)
         except DatasetError as error:
             raise OutputError(
                 f"exists and is no physbatch dataset ({error.what})",
                 where=str(self.output),
                 remedy=remedy,
             ) from error
-        if existing.attrs.get("study_hash") == study.hash():
-            return bool((existing["status"] != dataset.STATUS_MISSING).all())
+        with existing:
+            if existing.attrs.get("study_hash") == study.hash():
+                return bool((existing["status"] != dataset.STATUS_MISSING).all())
         old = Study.from_json(str(existing.attrs.get("study", "")), where=str(self.output))
         if not extends(study, old):
             raise OutputError(
@@ -125,8 +126,8 @@ class Store:
         if source.exists():
             return Study.from_toml(source)
         if self.output.exists():
-            attrs = dataset.open_dataset(self.output).attrs
-            return Study.from_json(str(attrs["study"]), where=str(self.output))
+            with dataset.open_dataset(self.output, load=False) as data:
+                return Study.from_json(str(data.attrs["study"]), where=str(self.output))
         raise StudyError(
             "no dataset and no unfinished run",
             where=str(self.output),
@@ -244,9 +245,12 @@ class Store:
             plan.engine.variables(plan),
             plan.lengths,
             study.time_units,
-        ).assign_coords(self._coordinates(plan))
-        merged.attrs.update(_attributes(study, device))
-        return dataset.validate(merged)
+        )
+        return dataset.validate(self.frame(plan, device).assign(merged.data_vars))
+
+    def frame(self, plan: Plan, device: str) -> xr.Dataset:
+        """Coordinates and attributes of the dataset, without variables."""
+        return xr.Dataset(coords=self._coordinates(plan), attrs=_attributes(plan.study, device))
 
     @staticmethod
     def _coordinates(plan: Plan) -> dict[str, xr.Variable]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 __all__ = ["Cluster", "cluster"]
@@ -21,10 +21,18 @@ ENVIRONMENT = {
 
 
 class Cluster:
-    """One scheduler and some workers; all are ended, the workers first."""
+    """One scheduler and some workers; all are ended, the workers first.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Parameters
+    ----------
+    folder : Path
+        For files of the cluster.
+    tls : sequence of str
+        Options for encryption.
+    """
+
+    def __init__(self, folder: Path, tls: Sequence[str] = ()) -> None:
+        self._folder, self._tls = folder, tls
         self._scheduler_file = folder / "scheduler.json"
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start(
@@ -39,7 +47,7 @@ class Cluster:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "distributed.cli.dask_" + role, *words),
-                *("--scheduler-file", str(self._scheduler_file)),
+                *("--scheduler-file", str(self._scheduler_file), *self._tls),
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -93,9 +101,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: int, tls: Sequence[str] = ()) -> Iterator[Cluster]:
     """A cluster that is ended whatever happens."""
-    one = Cluster(folder)
+    one = Cluster(folder, tls)
     try:
         one.hire(workers)
         yield one

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import numpy as np
 import pytest
 
 import physbatch
+from physbatch.dataset import STATUS_DIVERGED
 from physbatch.dynamics.bitsliced import advance, not_begun, run_bitsliced
 from physbatch.study import Study
 from physbatch.sweep import binary_engine, checkpoints
 from physbatch.sweep.cell import run_cell
-from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint, Resumable
+from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint, Pauses, Unsaved
+from physbatch.sweep.engines import Arrays
 from physbatch.sweep.executors import compute_group
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 from tests.conftest import TINY
 from tests.unit.dynamics.test_engines_agree import RULES, SYSTEMS, assert_same, set_up
+from tests.unit.sweep.engine_studies import STUDIES, small_study
 
 
 @pytest.mark.parametrize("system", SYSTEMS[1:5:3], ids=lambda s: "-".join(map(str, s.values())))
@@ -68,8 +73,75 @@ class StopAfter:
         return self.left < 0
 
 
+def resumed(plan: Plan, number: int, folder: Path, chance: random.Random) -> tuple[Arrays, int]:
+    """A cell that is stopped at random and goes on from its file, and how often it was."""
+    cell, pauses = plan.cells[number], 0
+    while True:
+        checkpoint = FileCheckpoint(folder, cell.key, StopAfter(chance.randrange(1, 12)))
+        try:
+            return run_cell(plan, cell, "cpu", checkpoint), pauses
+        except CellPaused:
+            pauses += 1
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_engine_stopped_at_random_gives_the_same_bits(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the engine in one go from one measuring time to the next."""
+    plan = Plan(small_study(name))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Pauses, "pieces", lambda self, first, last, state: (last,) if first < last else ()
+        )
+        whole = [plan.engine.simulate(plan, cell, "cpu") for cell in plan.cells]
+    monkeypatch.setattr(binary_engine, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
+    chance = random.Random(17)
+    for number, expected in enumerate(whole):
+        found, pauses = resumed(plan, number, tmp_path, chance)
+        assert pauses >= 1
+        assert set(found) == set(plan.engine.variables(plan))
+        for variable, values in expected.items():
+            assert found[variable].dtype == values.dtype, variable
+            assert found[variable].tobytes() == values.tobytes(), variable
+    if "diverging" in name or "divergence" in name:
+        assert any((one["status"] == STATUS_DIVERGED).any() for one in whole)
+    if "early" in name:
+        assert all(np.isfinite(one["first_passage"]).any() for one in whole)
+
+
+def test_a_state_of_another_device_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
+    stopped = Pauses(FileCheckpoint(tmp_path, "0" * 32, lambda: True), "cpu")
+    with pytest.raises(CellPaused):
+        list(stopped.pieces(0, 9, lambda: {"x": np.arange(3)}))
+    checkpoint = FileCheckpoint(tmp_path, "0" * 32, lambda: False)
+    assert Pauses(checkpoint, "cuda").state is None
+    same = Pauses(checkpoint, "cpu")
+    state = same.take()
+    assert state is not None
+    np.testing.assert_array_equal(state["x"], np.arange(3))
+    assert same.take() is None
+
+
+def test_pieces_take_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes 1 ms with each step: 1, 11 ... steps and then about 1000."""
+    now = 0.0
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    ends = [0]
+    for stop in Pauses(Unsaved(), "cpu").pieces(0, 5000, dict):
+        now += 1e-3 * (stop - ends[-1])
+        ends.append(stop)
+    assert np.diff(ends).tolist() == [1, 10, 100, 1000, 1000, 1000, 1000, 889]
+    assert all(end % 2 for end in ends[1:-1])
+
+
 def test_a_cell_stopped_again_and_again(plan: Plan, tmp_path: Path) -> None:
-    assert isinstance(plan.engine, Resumable)
     cell = plan.cells[4]
     whole = run_cell(plan, cell)
     pauses = 0

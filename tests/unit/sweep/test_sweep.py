@@ -15,8 +15,9 @@ from physbatch import catalogue, dataset
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
 from physbatch.study import Study
 from physbatch.sweep import executors
+from physbatch.sweep.estimate import estimate
 from physbatch.sweep.merging import merge
-from physbatch.sweep.plan import Plan, estimate, group_cells
+from physbatch.sweep.plan import Plan, group_cells
 from physbatch.sweep.run import run_study
 from physbatch.sweep.store import Store
 from physbatch.sweep.survey import survey

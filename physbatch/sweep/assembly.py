@@ -1,0 +1,240 @@
+"""The dataset of a study from its shards: in memory, or piece by piece if it is large.
+
+A slab is a rectangle of grid points and replicas that fits into memory. Its cells are merged by
+`physbatch.sweep.merging.merge`, as those of a small dataset are, and written to their place in
+one compressed file; the values are the same, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_MISSING, VariableSpec, open_dataset
+from physbatch.errors import DatasetError, OutputError
+from physbatch.files import COMPRESSION, encoding_of, save, save_piecewise
+from physbatch.sweep.engines import point_bytes
+from physbatch.sweep.merging import attributes, merge
+from physbatch.sweep.plan import REPLICAS_PER_CELL, Plan
+from physbatch.sweep.store import Store
+
+__all__ = ["open_whole", "write_dataset"]
+
+#: A dataset whose variables need more memory is merged and read piece by piece.
+IN_MEMORY_BYTES = 256 * 2**20
+
+#: Memory for the variables of a slab.
+SLAB_BYTES = 64 * 2**20
+#: Largest piece that is compressed by itself.
+CHUNK_BYTES = 2**20
+
+#: Rectangle of a grid, in numbers of values along each dimension and of replicas.
+Slab = dict[str, slice]
+
+
+def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
+    """Merge the shards of a store and write its dataset.
+
+    Parameters
+    ----------
+    store, plan
+        The shards, and which cells there must be.
+    device : str
+        Where they were computed, for the attributes.
+    partial : bool
+        Write the dataset even if cells are missing; it says which.
+
+    Returns
+    -------
+    xarray.Dataset
+        As written; see `open_whole`.
+
+    Raises
+    ------
+    OutputError
+        If cells are missing, or the file cannot be written.
+    """
+    if _is_large(plan):
+        merge_ = _LargeMerge(store, plan)
+        _require_cells(store, plan, merge_.missing_points(), partial)
+        merge_.save(store.output, device)
+        return open_whole(store.output, plan)
+    merged = store.merge(plan, device)
+    missing = int((merged["status"] == STATUS_MISSING).any("replica").sum())
+    _require_cells(store, plan, missing, partial)
+    save(merged, store.output)
+    return merged
+
+
+def open_whole(path: Path, plan: Plan) -> xr.Dataset:
+    """A dataset of a plan; the file of a large one stays open, and values are read on demand."""
+    return open_dataset(path, load=not _is_large(plan))
+
+
+def _is_large(plan: Plan) -> bool:
+    return len(plan) // plan.blocks * point_bytes(plan) > IN_MEMORY_BYTES
+
+
+def _require_cells(store: Store, plan: Plan, missing: int, partial: bool) -> None:
+    """Refuse to write a dataset that lacks cells, unless it may be `partial`."""
+    if missing and not partial:
+        damaged = f" ({store.damaged[0]})" if store.damaged else ""
+        raise OutputError(
+            f"cells are missing at {missing} of {len(plan) // plan.blocks} grid points{damaged}",
+            where=str(store.output),
+            remedy="compute them with `physbatch run`, or merge with --partial",
+        )
+
+
+class _LargeMerge:
+    """The merge of a store, in pieces.
+
+    Parameters
+    ----------
+    store : Store
+        The shards; those that are damaged are noted in its `damaged`.
+    plan : Plan
+        Which cells.
+    """
+
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
+        #: For each cell the number of a shard that holds it, or -1.
+        self._holder = np.full(len(plan), -1, dtype=np.int32)
+        self._names: list[str] = []
+        store.damaged = []
+        for name in store.shard_names():
+            try:
+                _, ordinals = store.rows(plan, name, store.open_shard(name))
+            except DatasetError as error:
+                store.damaged.append(str(error))
+                continue
+            self._holder[ordinals] = len(self._names)
+            self._names.append(name)
+
+    def missing_points(self) -> int:
+        """Number of grid points at which cells are missing."""
+        return int((self._holder.reshape(-1, self._plan.blocks) < 0).any(axis=1).sum())
+
+    def save(self, target: Path, device: str) -> None:
+        """Write the dataset.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; an existing file stays untouched.
+        """
+        frame = self._store.frame(self._plan, device)
+        slabs = list(_slabs(self._plan))
+
+        def write(path: Path) -> None:
+            frame.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding_of(frame))
+            with contextlib.closing(netCDF4.Dataset(path, "a")) as file:
+                specs = self._plan.engine.variables(self._plan)
+                for name, spec in specs.items():
+                    _create(file, self._plan, name, spec, slabs[0])
+                for slab in slabs:
+                    part = self._part(slab)
+                    for name in specs:
+                        file[name][tuple(slab.values())] = part[name].values
+
+        save_piecewise(target, write)
+
+    def _part(self, slab: Slab) -> xr.Dataset:
+        """The variables of a slab."""
+        grid = {dim: values[slab[dim]] for dim, values in self._plan.grid.items()}
+        replicas = slab["replica"]
+        lengths = {**self._plan.lengths, "replica": replicas.stop - replicas.start}
+        return merge(
+            self._shards(slab),
+            grid,
+            self._plan.engine.variables(self._plan),
+            lengths,
+            self._plan.study.time_units,
+            replicas.start,
+        )
+
+    def _shards(self, slab: Slab) -> Iterator[xr.Dataset]:
+        """The cells of a slab, shard by shard."""
+        wanted = self._ordinals(slab)
+        for number in np.unique(self._holder[wanted]):
+            if number < 0:
+                continue
+            name = self._names[number]
+            shard = self._store.open_shard(name)
+            rows, ordinals = self._store.rows(self._plan, name, shard)
+            inside = np.isin(ordinals, wanted)
+            yield shard.isel(cell=np.array(rows)[inside])
+
+    def _ordinals(self, slab: Slab) -> npt.NDArray[np.int64]:
+        """Numbers of the cells of a slab."""
+        plan, replicas = self._plan, slab["replica"]
+        blocks = slice(replicas.start // REPLICAS_PER_CELL, -(-replicas.stop // REPLICAS_PER_CELL))
+        shape = (*(len(values) for values in plan.grid.values()), plan.blocks)
+        ranges = [slab[dim] for dim in plan.grid] + [blocks]
+        places = np.ix_(*(np.arange(one.start, one.stop) for one in ranges))
+        return np.asarray(np.ravel_multi_index(places, shape)).ravel()
+
+
+def _slabs(plan: Plan) -> Iterator[Slab]:
+    """Rectangles that cover the grid and the replicas, each as large as memory allows."""
+    lengths = {
+        **{dim: len(values) for dim, values in plan.grid.items()},
+        "replica": plan.study.grid.replicas,
+    }
+    # From the last dimension on: what is contiguous in the file stays together.
+    extents = dict.fromkeys(lengths, 1)
+    room = max(1, SLAB_BYTES * plan.study.grid.replicas // max(point_bytes(plan), 1))
+    extents["replica"] = lengths["replica"]
+    if room < lengths["replica"]:
+        extents["replica"] = max(room // REPLICAS_PER_CELL, 1) * REPLICAS_PER_CELL
+    else:
+        room //= lengths["replica"]
+        for dim in reversed(plan.grid):
+            extents[dim] = min(lengths[dim], max(room, 1))
+            room //= extents[dim]
+    dims = list(lengths)
+    counts = [-(-lengths[dim] // extents[dim]) for dim in dims]
+    for places in np.ndindex(*counts):
+        yield {
+            dim: slice(place * extents[dim], min((place + 1) * extents[dim], lengths[dim]))
+            for dim, place in zip(dims, places, strict=True)
+        }
+
+
+def _create(file: Any, plan: Plan, name: str, spec: VariableSpec, slab: Slab) -> None:
+    """Define a variable whose chunks do not cross the borders of slabs."""
+    dims = (*plan.grid, *spec.dims)
+    extents = [
+        slab[dim].stop - slab[dim].start if dim in slab else plan.lengths[dim] for dim in dims
+    ]
+    dtype = np.dtype(spec.dtype)
+    variable = file.createVariable(
+        name,
+        dtype,
+        dims,
+        **COMPRESSION,
+        chunksizes=_chunks(extents, dtype.itemsize),
+        chunk_cache=4 * CHUNK_BYTES,
+        fill_value=np.nan if dtype.kind == "f" else None,
+    )
+    variable.set_auto_maskandscale(False)
+    variable.setncatts(attributes(name, spec, plan.study.time_units))
+
+
+def _chunks(extents: Sequence[int], itemsize: int) -> list[int]:
+    """Divisors of the extents whose product has at most `CHUNK_BYTES`."""
+    chunks = list(extents)
+    for axis, extent in enumerate(extents):
+        rest = itemsize * math.prod(chunks[axis + 1 :])
+        most = max(1, CHUNK_BYTES // rest)
+        chunks[axis] = max(one for one in range(1, min(most, extent) + 1) if extent % one == 0)
+    return chunks
