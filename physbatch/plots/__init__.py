@@ -4,12 +4,16 @@ from physbatch.plots.collapse import plot_collapse
 from physbatch.plots.corner import plot_corner
 from physbatch.plots.crossings import plot_crossings
 from physbatch.plots.drift import plot_drift
+from physbatch.plots.evolution import plot_evolution
 from physbatch.plots.exponents import plot_exponents
 from physbatch.plots.extrapolation import plot_extrapolation
 from physbatch.plots.histogram import plot_histograms
+from physbatch.plots.moments import plot_moments
 from physbatch.plots.order import plot_order
 from physbatch.plots.overlap import plot_overlap
 from physbatch.plots.overview import plot_overview
+from physbatch.plots.peaks import plot_peaks
+from physbatch.plots.phase_diagram import plot_phase_diagram
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,
@@ -20,6 +24,7 @@ from physbatch.plots.style import (
     svg_text,
 )
 from physbatch.plots.success import plot_success
+from physbatch.plots.time_series import plot_time_series
 from physbatch.plots.windows import plot_windows
 
 __all__ = [
@@ -31,13 +36,18 @@ __all__ = [
     "plot_corner",
     "plot_crossings",
     "plot_drift",
+    "plot_evolution",
     "plot_exponents",
     "plot_extrapolation",
     "plot_histograms",
+    "plot_moments",
     "plot_order",
     "plot_overlap",
     "plot_overview",
+    "plot_peaks",
+    "plot_phase_diagram",
     "plot_success",
+    "plot_time_series",
     "plot_windows",
     "save_figure",
     "size_palette",

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text
+from physbatch.plots.labels import estimate_text, plain_text
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -154,7 +154,7 @@ def _styles(result: Collapse) -> dict[float, SizeStyle]:
     """
     sizes = [float(size) for points in result.points for size in np.unique(points.size)]
     most = max((points.x.size for points in result.points), default=0)
-    name = f"${result.size_symbol}" if result.size_symbol else f"{_plain(result.size_name)} $"
+    name = f"${result.size_symbol}" if result.size_symbol else f"{plain_text(result.size_name)} $"
     styles = size_styles(sizes)
     shrink, edge = (0.7, 0.0) if most > _MANY_POINTS else (1.0, 0.4)
     for (size, style), width in zip(
@@ -233,17 +233,12 @@ def _legend(axes: Axes, styles: dict[float, SizeStyle]) -> None:
 # --- words ------------------------------------------------------------------------------
 
 
-def _plain(text: str) -> str:
-    """Text from a file, safe from being read as math."""
-    return " ".join(text.split()).replace("$", r"\$")
-
-
 def _x_label(result: Collapse) -> str:
     size, control = result.size_symbol, result.control_symbol
     if size and control:
         critical = result.symbol("c_c") + (f"({size})" if result.drift else "")
         return rf"${size}^{{1/\nu}}\,({control} - {critical})$"
-    return _plain(f"{result.size_name}^(1/nu) ({result.control_name} - c_c)")
+    return plain_text(f"{result.size_name}^(1/nu) ({result.control_name} - c_c)")
 
 
 def _y_label(result: Collapse, observable: str) -> str:
@@ -256,7 +251,7 @@ def _y_label(result: Collapse, observable: str) -> str:
         factor = rf"\,{size}^{{-{power or chr(92) + 'zeta'}/\nu}}"
         plain = f" {result.size_name}^(-zeta/nu)"
     if not (size and symbol):
-        return _plain(f"{observable}{plain}")
+        return plain_text(f"{observable}{plain}")
     correction = rf" - {size}^{{-\omega}} f_1" if result.corrections else ""
     return f"${symbol}{factor}{correction}$"
 
@@ -278,7 +273,7 @@ def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int
     elif math.isfinite(result.chi2):
         parts.append(rf"$\chi^2/\mathrm{{dof}} = {result.chi2:.3g}/{result.dof:.3g}$")
     lines = [",  ".join(parts[at : at + per_line]) for at in range(0, len(parts), per_line)]
-    flags = _plain(", ".join(flag_names(result.flags)).replace("_", " "))
+    flags = plain_text(", ".join(flag_names(result.flags)).replace("_", " "))
     axes.set_title("\n".join(lines), fontsize=8, pad=16 if flags else 4)
     if flags:
         axes.annotate(
@@ -297,7 +292,7 @@ def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int
 def _equation(symbol: str, name: str, estimate: Estimate) -> str:
     text = estimate_text(estimate)
     if not symbol:
-        return f"{_plain(name)} = {text}"
+        return f"{plain_text(name)} = {text}"
     head, _, power = text.partition("e+") if "e+" in text else text.partition("e-")
     if not power.isdigit():
         return f"${symbol} = {text}$" if math.isfinite(estimate.value) else f"${symbol}$: {text}"

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
+from physbatch.plots.labels import control_label_of, observable_label
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
@@ -68,11 +69,6 @@ def plot_crossings(
     return [top, bottom]
 
 
-def _text(name: str) -> str:
-    """A column's name, safe from being read as math."""
-    return name.replace("$", r"\$")
-
-
 def _draw_curves(axes: Axes, result: Crossings, styles: dict[float, SizeStyle]) -> None:
     for size, style in styles.items():
         rows = result.size == size
@@ -113,7 +109,9 @@ def _draw_curves(axes: Axes, result: Crossings, styles: dict[float, SizeStyle]) 
         gid="other-crossings",
     )
     _zoom(axes, result)
-    axes.set(xlabel=_text(result.control_name), ylabel=_text(result.observable))
+    axes.set(
+        xlabel=control_label_of(result.control_name), ylabel=observable_label(result.observable)
+    )
 
 
 def _zoom(axes: Axes, result: Crossings) -> None:
@@ -139,7 +137,7 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
     letter = result.dimension
     axes.set(
         xlabel=rf"inverse mean size $1/\sqrt{{{letter}_1 {letter}_2}}$",
-        ylabel=f"crossing in {_text(result.control_name)}",
+        ylabel=f"crossing in {control_label_of(result.control_name)}",
     )
     if not known.any():
         empty_panel(axes, "no crossings")

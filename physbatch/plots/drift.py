@@ -7,12 +7,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from physbatch.plots.labels import critical_axis_label, time_axis_label
 from physbatch.plots.style import (
     empty_panel,
     journal_style,
+    label_decades,
     panel_axes,
     size_legend,
     size_styles,
@@ -79,13 +79,9 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
 
 
 def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
-    """A logarithmic axis; a range of few decades also gets labels at 2 and 5."""
+    """A logarithmic axis of the times at which m_c is known."""
     axes.set_xscale("log")
-    times = [time for drift in analysis.drifts for time in drift.time]
-    if times and max(times) / min(times) < 10**1.5:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_decades(axes.xaxis, [time for drift in analysis.drifts for time in drift.time])
 
 
 def _fitted_line(drift: TimeDrift, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -8,8 +8,8 @@ import re
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from physbatch.plots.labels import plain_text, size_words
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
@@ -17,11 +17,12 @@ from physbatch.plots.style import (
     SINGLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
+    label_decades,
     size_palette,
 )
 from physbatch.scaling.exponents import ScalingFit
 
-__all__ = ["plot_exponents"]
+__all__ = ["draw_law", "name_law", "plot_exponents"]
 
 
 def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) -> list[Axes]:
@@ -52,16 +53,17 @@ def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) ->
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1.0))
-        _draw_law(top, fit)
+        draw_law(top, fit)
         _draw_residuals(bottom, fit)
         for axes in (top, bottom):
             axes.set_xscale("log")
-        _label_sizes(bottom, fit)
-        _name(top, fit)
+        label_decades(bottom.xaxis, fit.x[:, 0])
+        name_law(top, fit)
     return [top, bottom]
 
 
-def _draw_law(axes: Axes, fit: ScalingFit) -> None:
+def draw_law(axes: Axes, fit: ScalingFit) -> None:
+    """The quantity against size with its errors, and the best law through it."""
     (colour,) = size_palette([1.0])
     used = np.isfinite(fit.fitted)
     for rows, face in ((used, colour), (~used, "white")):
@@ -80,7 +82,7 @@ def _draw_law(axes: Axes, fit: ScalingFit) -> None:
         axes.plot(fit.curve_x, fit.curve_y, color=FIT_COLOUR, zorder=2, gid="law")
     if fit.value.size and fit.value.min() > 0.0 and fit.value.max() > 2.0 * fit.value.min():
         axes.set_yscale("log")
-    axes.set_ylabel(fit.quantity.replace("$", r"\$"))
+    axes.set_ylabel(plain_text(fit.quantity))
 
 
 def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
@@ -96,27 +98,17 @@ def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
         color=colour,
         elinewidth=0.7,
     )
-    variable = fit.variables[0]
-    words = {"N": "size $N$", "L": "linear size $L$"}.get(variable, variable)
-    axes.set(xlabel=words, ylabel=r"residual ($\sigma$)")
+    axes.set(xlabel=size_words(fit.variables[0]), ylabel=r"residual ($\sigma$)")
 
 
-def _label_sizes(axes: Axes, fit: ScalingFit) -> None:
-    """A range of few decades also gets labels at 2 and 5."""
-    if fit.x.size and fit.x[:, 0].max() < 30.0 * fit.x[:, 0].min():
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _name(axes: Axes, fit: ScalingFit) -> None:
-    """The law and its exponents above the axes."""
+def name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
+    """The law, where there is room for its form, and its exponents above the axes."""
     if not all(math.isfinite(one.value) for one in fit.estimates):
         axes.set_title("no law describes the data", color=NOTE_COLOUR, fontsize=8, pad=3)
         return
-    form = fit.form.replace("N", fit.variables[0])
+    law = [fit.form.replace("N", fit.variables[0])] if form else []
     listed = [f"{name} = {one}" for name, one in zip(fit.names, fit.estimates, strict=True)]
-    text = r",\ \ ".join(_math(part) for part in (form, *listed[:2]))
+    text = r",\ \ ".join(_math(part) for part in (*law, *listed[:2]))
     axes.set_title(f"${text}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 
+from physbatch.scaling.collapse_result import math_symbol
 from physbatch.scaling.results import Analysis, Estimate
 
 __all__ = [
     "OVERLAP_LABEL",
     "SUCCESS_LABEL",
     "control_axis_label",
+    "control_label_of",
     "control_symbol",
     "critical_axis_label",
     "critical_symbol",
     "critical_mark",
     "estimate_text",
+    "observable_label",
+    "plain_text",
     "plural",
     "size_text",
+    "size_words",
     "time_axis_label",
+    "time_label_of",
 ]
 
 OVERLAP_LABEL = "overlap $q$"
@@ -28,13 +34,41 @@ _CONTROLS = {
     "batch_ratio": ("batch ratio", "m / N", "(m / N)_c"),
 }
 
+#: Observables of `physbatch.scaling.sample_moments`.
+_OBSERVABLES = {
+    "mean": "mean order parameter",
+    "mean_abs": "mean modulus of the order parameter",
+    "variance": "variance of the order parameter",
+    "susceptibility": r"susceptibility $\chi$",
+    "susceptibility_abs": r"susceptibility $\chi$ (modulus)",
+    "binder": "Binder cumulant $U$",
+    "binder_abs": r"$\langle q^2 \rangle / \langle |q| \rangle^2$",
+    "binder_ratio": r"$\langle q^2 \rangle^2 / \langle q^4 \rangle$",
+    "second_moment": r"$\langle q^2 \rangle$",
+    "fourth_moment": r"$\langle q^4 \rangle$",
+}
+
 
 def control_axis_label(analysis: Analysis) -> str:
     """Words and symbol of the control; a foreign dataset's own label is used as it is."""
-    if analysis.control_name in _CONTROLS:
-        words, symbol, _ = _CONTROLS[analysis.control_name]
+    if analysis.control_name in _CONTROLS or not analysis.control_label:
+        return control_label_of(analysis.control_name)
+    return plain_text(analysis.control_label)
+
+
+def control_label_of(name: str) -> str:
+    """Words and symbol of a control that is known by its name alone."""
+    if name in _CONTROLS:
+        words, symbol, _ = _CONTROLS[name]
         return f"{words} ${symbol}$"
-    return _plain(analysis.control_label or analysis.control_name)
+    symbol = math_symbol(name)
+    return f"${symbol}$" if symbol else plain_text(name)
+
+
+def observable_label(name: str) -> str:
+    """Words and symbol of a moment; the name itself of anything else."""
+    symbol = math_symbol(name)
+    return _OBSERVABLES.get(name) or (f"${symbol}$" if symbol else plain_text(name))
 
 
 def control_symbol(analysis: Analysis) -> str:
@@ -66,13 +100,24 @@ def critical_mark(analysis: Analysis) -> tuple[Estimate, str]:
 
 def time_axis_label(analysis: Analysis) -> str:
     """Words, symbol and unit of the run time."""
-    unit = f" ({_plain(plural(analysis.time_units))})" if analysis.time_units else ""
+    return time_label_of(analysis.time_units)
+
+
+def time_label_of(units: str) -> str:
+    """The run time with a unit that the schema stores in the singular."""
+    unit = f" ({plain_text(plural(units))})" if units else ""
     return f"run time $t${unit}"
 
 
 def size_text(size: float) -> str:
     """``N = 50`` as math."""
     return f"$N = {size:g}$"
+
+
+def size_words(name: str) -> str:
+    """The axis of sizes: volumes, linear sizes, or what a column calls them."""
+    known = {"N": "size $N$", "L": "linear size $L$", "size": "size $N$"}
+    return known.get(name) or plain_text(name)
 
 
 def estimate_text(estimate: Estimate) -> str:
@@ -85,6 +130,6 @@ def plural(unit: str) -> str:
     return f"{unit}s" if unit in ("sweep", "step", "sample") else unit
 
 
-def _plain(text: str) -> str:
-    """Text from a file, safe from being read as math."""
-    return text.replace("$", r"\$")
+def plain_text(text: str) -> str:
+    """Text from a file on one line, safe from being read as math."""
+    return " ".join(text.split()).replace("$", r"\$")

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from physbatch.plots.labels import plain_text, size_words
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -16,6 +16,7 @@ from physbatch.plots.style import (
     empty_panel,
     figure_in_mm,
     journal_style,
+    label_decades,
     size_palette,
     size_styles,
 )
@@ -100,9 +101,9 @@ def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None
             axes.remove()
         _draw_histograms(panels[0], result)
         for axes, (name, label, guides) in zip(panels[1:], shown, strict=True):
-            axes.set(xlabel=_size_label(result), ylabel=label)
+            axes.set(xlabel=size_words(result.size_name), ylabel=label)
             _draw_evidence(axes, result[name], guides, result.size_name)
-        figure.suptitle(f"{_plain(result.observable)}: {result.verdict}", fontsize=9)
+        figure.suptitle(f"{plain_text(result.observable)}: {result.verdict}", fontsize=9)
     return panels
 
 
@@ -113,7 +114,7 @@ def _drawable(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 def _draw_histograms(axes: Axes, result: TransitionOrder) -> None:
     """The density of every size, shifted upwards by size."""
-    axes.set(xlabel=f"order parameter ({_plain(result.observable)})", ylabel="density, shifted")
+    axes.set(xlabel=f"order parameter ({plain_text(result.observable)})", ylabel="density, shifted")
     values = result.histogram_values
     if not values.size:
         empty_panel(axes, "no histograms: a curve with errors")
@@ -153,7 +154,7 @@ def _draw_evidence(
     else:
         axes.set_ylim(0.0, 1.3 * float((value + stderr).max()))
     if not exponential:
-        _label_sizes(axes, size)
+        label_decades(axes.xaxis, size)
     # Guides pass through the middle of the points, in logarithms.
     centre, height = np.exp(np.mean(np.log(size))), np.exp(np.mean(np.log(value)))
     for style, (label, exponent) in zip(_LINES, guides, strict=False):
@@ -182,21 +183,3 @@ def _name(axes: Axes, evidence: Evidence, size_name: str) -> None:
     if math.isfinite(one.value):
         law = law.replace("N", size_name if size_name in ("N", "L") else "N")
         axes.set_title(f"${law} = {one}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
-
-
-def _label_sizes(axes: Axes, size: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-    """A range of few decades also gets labels at 2 and 5."""
-    if size.max() < 30.0 * size.min():
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _size_label(result: TransitionOrder) -> str:
-    words = {"N": "size $N$", "L": "linear size $L$"}
-    return words.get(result.size_name, _plain(result.size_name))
-
-
-def _plain(text: str) -> str:
-    """Text from a file, safe from being read as math."""
-    return text.replace("$", r"\$")

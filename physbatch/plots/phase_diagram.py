@@ -20,7 +20,7 @@ from physbatch.plots.style import (
     root_figure,
 )
 
-__all__ = ["plot_phase_diagram"]
+__all__ = ["log_edges", "plot_phase_diagram"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,7 +69,13 @@ def plot_phase_diagram(
         share = ((at["success"] == 1) & ok).mean("replica").transpose("learning_rate", control)
         lost = (at["status"] == STATUS_DIVERGED).mean("replica").transpose("learning_rate", control)
         mesh = axes.pcolormesh(
-            _edges(m), _edges(rates), share.values, cmap=_SUCCESS, vmin=0, vmax=1, rasterized=True
+            log_edges(m),
+            log_edges(rates),
+            share.values,
+            cmap=_SUCCESS,
+            vmin=0,
+            vmax=1,
+            rasterized=True,
         )
         gone = np.argwhere(lost.values >= 0.5)
         axes.plot(m[gone[:, 1]], rates[gone[:, 0]], "x", color=NOTE_COLOUR, markersize=3)
@@ -95,7 +101,7 @@ def plot_phase_diagram(
     return axes
 
 
-def _edges(values: FloatArray) -> FloatArray:
+def log_edges(values: FloatArray) -> FloatArray:
     """Edges of cells around values on a logarithmic axis."""
     logs = np.log(values)
     if len(logs) == 1:

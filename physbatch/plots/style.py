@@ -10,14 +10,20 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
+import numpy.typing as npt
 import seaborn
+from matplotlib import font_manager
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from physbatch.dataset import write_atomic
 
@@ -32,6 +38,7 @@ __all__ = [
     "figure_bytes",
     "figure_in_mm",
     "journal_style",
+    "label_decades",
     "panel_axes",
     "root_figure",
     "save_figure",
@@ -76,6 +83,7 @@ def journal_style() -> Iterator[None]:
     ...     matplotlib.rcParams["pdf.fonttype"]
     42
     """
+    _know_fonts()
     with matplotlib.rc_context():
         # From the defaults (all but the backend), so that a matplotlibrc changes no bytes.
         matplotlib.rcdefaults()
@@ -83,6 +91,19 @@ def journal_style() -> Iterator[None]:
             matplotlib.rc_params_from_file(_STYLE_FILE, use_default_template=False)
         )
         yield
+
+
+@cache
+def _know_fonts() -> None:
+    """Register the fonts that matplotlib ships, once.
+
+    The list of fonts that matplotlib keeps in the user's folder can be older than its fonts;
+    then text would silently take another font and have another width.
+    """
+    known = {Path(font.fname) for font in font_manager.fontManager.ttflist}
+    for path in sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("STIX*.ttf")):
+        if path not in known:
+            font_manager.fontManager.addfont(path)
 
 
 def size_palette(sizes: Sequence[float]) -> list[tuple[float, float, float]]:
@@ -129,6 +150,18 @@ def panel_axes(axes: Axes | None, *, height: float = 64.0) -> Axes:
     if axes is not None:
         return axes
     return figure_in_mm(SINGLE_COLUMN_MM, height).add_subplot()
+
+
+def label_decades(axis: Axis, values: npt.ArrayLike) -> None:
+    """Labels of a logarithmic axis; a range of few decades also gets some at 2 and 5."""
+    shown = np.asarray(values, dtype=np.float64)
+    if shown.size and shown.max() < 30.0 * shown.min():
+        narrow = shown.max() < 5.0 * shown.min()  # 1, 2 and 5 might be outside
+        axis.set_major_locator(
+            MaxNLocator(5, steps=(1, 2, 5, 10)) if narrow else LogLocator(subs=(1.0, 2.0, 5.0))
+        )
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def empty_panel(axes: Axes, words: str) -> None:

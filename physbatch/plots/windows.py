@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from physbatch.plots.labels import plain_text
 from physbatch.plots.style import (
     LIMIT_COLOUR,
     SINGLE_COLUMN_MM,
@@ -79,7 +80,7 @@ def plot_windows(
             raise ValueError(f"{len(panels)} axes for {len(names)} parameters; give one for each")
         for name, panel in zip(names, panels, strict=False):
             symbol = result.symbol(name)
-            panel.set_ylabel(f"${symbol}$" if symbol else _plain(name))
+            panel.set_ylabel(f"${symbol}$" if symbol else plain_text(name))
             if not result.windows:
                 empty_panel(panel, "no windows")
                 continue
@@ -222,11 +223,6 @@ def _draw_arrow(axes: Axes, x: float, *, up: bool) -> None:
 # --- words ------------------------------------------------------------------------------
 
 
-def _plain(text: str) -> str:
-    """Text from a file, safe from being read as math."""
-    return " ".join(text.split()).replace("$", r"\$")
-
-
 def _label_sizes(axes: Axes, result: Collapse, *, last: bool) -> None:
     sizes = _sizes(result)
     axes.set_xticks(np.arange(len(sizes)), [f"{size:g}" for size in sizes])
@@ -236,7 +232,7 @@ def _label_sizes(axes: Axes, result: Collapse, *, last: bool) -> None:
         axes.axvline(place - 0.5, color="#d9d9d9", linewidth=0.5, zorder=0)
     axes.tick_params(axis="x", length=0, labelbottom=last)
     symbol = result.size_symbol
-    name = rf"${symbol}_{{\mathrm{{min}}}}$" if symbol else _plain(result.size_name)
+    name = rf"${symbol}_{{\mathrm{{min}}}}$" if symbol else plain_text(result.size_name)
     if last:
         axes.set_xlabel(f"smallest size {name}")
 

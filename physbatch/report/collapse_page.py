@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+import physbatch
 from physbatch.dataset import write_atomic
 from physbatch.plots import plot_collapse, plot_corner, plot_windows, svg_text
 from physbatch.plots.style import root_figure
+from physbatch.report.export import result_csv
 from physbatch.report.figures import ReportFigure, inline_svg
 from physbatch.report.html import environment
 from physbatch.report.tables import file_rows
@@ -43,13 +46,17 @@ def render_collapse(result: Collapse, files: Sequence[str | os.PathLike[str]] = 
     >>> page.startswith("<!doctype html>"), "chi2/dof" in page
     (True, True)
     """
-    head = repr(result).splitlines()[0]
+    headline = repr(result).splitlines()[0].partition(": ")[2]
     return (
         environment()
         .get_template("collapse.html.j2")
         .render(
             title=f"Collapse of {', '.join(result.observables)}",
-            headline=head.partition(": ")[2],
+            headline=headline,
+            # A number and its error stay on one line.
+            found=headline.split(", "),
+            measured=_measured(result),
+            certainty=_certainty(result),
             # Its texts are escaped where they are made.
             parameters=Markup(result._repr_html_()),
             figures=[
@@ -59,6 +66,9 @@ def render_collapse(result: Collapse, files: Sequence[str | os.PathLike[str]] = 
                 for anchor, words, draw in _plans(result)
             ],
             report=result.report(),
+            latex=result.to_latex(),
+            csv=result_csv(result),
+            source=f"physbatch {physbatch.__version__}",
             files=file_rows(files),
         )
     )
@@ -79,6 +89,30 @@ def write_collapse(
     target = Path(path)
     write_atomic(target, render_collapse(result, files).encode("utf-8"))
     return target
+
+
+def _measured(result: Collapse) -> str:
+    """Observables, sizes, points and what the control is, in one line."""
+    sizes = sorted({float(size) for points in result.points for size in points.size})
+    count = sum(points.x.size for points in result.points)
+    listed = ", ".join(f"{size:g}" for size in sizes)
+    return (
+        f"{', '.join(result.observables)} against {result.control_name}; {result.size_name} = "
+        f"{listed or 'none'}; {count} points"
+    )
+
+
+def _certainty(result: Collapse) -> str:
+    """Goodness of fit, starts and windows that agree, and the number of warnings."""
+    known = math.isfinite(result.p_value)
+    accepted = sum(one.accepted for one in result.windows)
+    parts = [
+        f"p = {result.p_value:.2g}" if known else f"S = {result.quality:.3g}",
+        f"{result.starts_agreed} of {result.starts_tried} starts agree",
+        f"{accepted} of {len(result.windows)} windows accepted" if result.windows else "",
+        "1 warning" if len(result.flags) == 1 else f"{len(result.flags) or 'no'} warnings",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _plans(result: Collapse) -> Iterator[tuple[str, str, Callable[[], Axes]]]:

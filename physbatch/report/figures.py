@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from physbatch.plots import (
     plot_drift,
     plot_extrapolation,
     plot_histograms,
+    plot_order,
     plot_overlap,
     plot_success,
     svg_text,
@@ -20,9 +22,10 @@ from physbatch.plots import (
 from physbatch.plots.extrapolation import spans_sizes
 from physbatch.plots.style import SINGLE_COLUMN_MM, figure_in_mm, root_figure
 from physbatch.report.words import ReportWords
+from physbatch.scaling.order_result import TransitionOrder
 from physbatch.scaling.results import Analysis
 
-__all__ = ["ReportFigure", "inline_svg", "report_figures"]
+__all__ = ["ReportFigure", "inline_svg", "order_figure", "report_figures"]
 
 _HISTOGRAM_HEIGHT_MM = 76.0
 
@@ -34,6 +37,7 @@ class ReportFigure:
     anchor: str
     svg: Markup
     caption: str
+    wide: bool = False  # of two columns
 
 
 def report_figures(analysis: Analysis) -> list[ReportFigure]:
@@ -42,6 +46,19 @@ def report_figures(analysis: Analysis) -> list[ReportFigure]:
         ReportFigure(anchor, inline_svg(svg_text(root_figure(draw())), anchor, title), caption)
         for anchor, title, caption, draw in _plans(analysis)
     ]
+
+
+def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
+    """The evidence on the order of the transition, if it was looked at."""
+    if order is None:
+        return []
+    words = f"Evidence on the order of the transition of the {order.observable}: {order.verdict}"
+    svg = svg_text(root_figure(plot_order(order)[0]))
+    caption = (
+        f"{words}. Histograms where the variance is largest, and what tells the orders apart "
+        "against size; lines are powers of the size to compare with."
+    )
+    return [ReportFigure("fig-order", inline_svg(svg, "fig-order", words), caption, wide=True)]
 
 
 def _plans(analysis: Analysis) -> Iterator[tuple[str, str, str, Callable[[], Axes]]]:
@@ -105,7 +122,8 @@ def _plans(analysis: Analysis) -> Iterator[tuple[str, str, str, Callable[[], Axe
 def inline_svg(document: str, anchor: str, title: str) -> Markup:
     """An SVG document as an element for an HTML page.
 
-    Identifiers get `anchor` as a prefix, since two figures on one page must not share them;
+    Identifiers get `anchor` as a prefix, since two figures on one page must not share them, and
+    a number where panels of one figure gave the same name to artists of the same kind;
     the width is left to the page; the title is what a screen reader says.
 
     Examples
@@ -117,7 +135,7 @@ def inline_svg(document: str, anchor: str, title: str) -> Markup:
     """
     body = document[document.index("<svg") :]
     body = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="', f'id="{anchor}-', body)
+    body = _with_own_ids(body, anchor)
     body = re.sub(r'\b(?:xlink:)?href="#', f'href="#{anchor}-', body)
     body = body.replace("url(#", f"url(#{anchor}-")
     root, _, rest = body.partition(">")
@@ -128,3 +146,15 @@ def inline_svg(document: str, anchor: str, title: str) -> Markup:
     )
     # Matplotlib wrote the rest; the words in it were drawn as outlines, none is markup.
     return Markup(head + re.sub(r"\s*\n\s*", "\n", rest))
+
+
+def _with_own_ids(body: str, anchor: str) -> str:
+    """No identifier stands twice; only the first of a name is ever referred to."""
+    seen: Counter[str] = Counter()
+
+    def own(match: re.Match[str]) -> str:
+        seen[match[1]] += 1
+        again = f".{seen[match[1]]}" if seen[match[1]] > 1 else ""
+        return f'id="{anchor}-{match[1]}{again}"'
+
+    return re.sub(r'\bid="([^"]*)"', own, body)

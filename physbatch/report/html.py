@@ -10,8 +10,10 @@ import jinja2
 import xarray as xr
 
 from physbatch.dataset import write_atomic
-from physbatch.report.figures import report_figures
+from physbatch.report.export import result_csv
+from physbatch.report.figures import order_figure, report_figures
 from physbatch.report.tables import (
+    bibtex,
     file_rows,
     form_rows,
     provenance_rows,
@@ -19,7 +21,8 @@ from physbatch.report.tables import (
     size_rows,
     study_table,
 )
-from physbatch.report.words import ReportWords, number, remarks
+from physbatch.report.words import ReportWords, number, order_support, remarks
+from physbatch.scaling.order_result import TransitionOrder
 from physbatch.scaling.results import Analysis
 
 __all__ = ["environment", "render_report", "write_report"]
@@ -31,6 +34,7 @@ def write_report(
     path: str | os.PathLike[str],
     files: Sequence[str | os.PathLike[str]] = (),
     *,
+    order: TransitionOrder | str | None = None,
     commands: Sequence[str] = (),
 ) -> Path:
     """Write the report of an analysis as one HTML file, whole or not at all.
@@ -48,6 +52,9 @@ def write_report(
     files : sequence of path-like
         The files it was made from, the data first, then results; the report lists name,
         size and SHA-256 of each.
+    order : TransitionOrder or str, optional
+        What `physbatch.scaling.transition_order` found in the dataset, or the reason why it
+        could not say.
     commands : sequence of str
         The commands that make all of it again; by default the usual ones.
 
@@ -74,7 +81,7 @@ def write_report(
     'report.html'
     """
     target = Path(path)
-    content = render_report(analysis, dataset, files, commands=commands)
+    content = render_report(analysis, dataset, files, order=order, commands=commands)
     write_atomic(target, content.encode("utf-8"))
     return target
 
@@ -84,6 +91,7 @@ def render_report(
     dataset: xr.Dataset,
     files: Sequence[str | os.PathLike[str]] = (),
     *,
+    order: TransitionOrder | str | None = None,
     commands: Sequence[str] = (),
 ) -> str:
     """The report as a string of HTML; see `write_report`.
@@ -98,12 +106,16 @@ def render_report(
     True
     """
     study = study_table(dataset)
+    decided = order if isinstance(order, TransitionOrder) else None
     template = environment().get_template("report.html.j2")
     return template.render(
         title=str(dataset.attrs.get("title", "")) or "physbatch report",
         analysis=analysis,
         words=ReportWords(analysis),
-        figures=report_figures(analysis),
+        figures=[*report_figures(analysis), *order_figure(decided)],
+        order=decided,
+        order_support=order_support(decided) if decided else "",
+        why_no_order=order if isinstance(order, str) else "not analysed",
         sizes=size_rows(analysis),
         forms=form_rows(analysis),
         remarks=remarks(analysis),
@@ -112,6 +124,9 @@ def render_report(
         files=file_rows(files),
         commands=list(commands) or _usual_commands(files, with_study=study is not None),
         references=references(dataset),
+        latex=analysis.to_latex(),
+        csv=result_csv(analysis),
+        bibtex=bibtex(dataset, analysis.source),
     )
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 import tomli_w
 import xarray as xr
 
+from physbatch.display import flat_rows
 from physbatch.errors import OutputError
 from physbatch.report.words import flag_text, number
+from physbatch.scaling.markup import latex_escaped
 from physbatch.scaling.results import Analysis, Estimate, Extrapolation
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Reference",
     "SizeRow",
     "StudyTable",
+    "bibtex",
     "file_rows",
     "form_rows",
     "provenance_rows",
@@ -148,7 +151,7 @@ def study_table(dataset: xr.Dataset) -> StudyTable | None:
         return None
     if not isinstance(study, dict):
         return None
-    return StudyTable(tuple(_flatten(study)), tomli_w.dumps(_without_none(study)), raw)
+    return StudyTable(tuple(flat_rows(study)), tomli_w.dumps(_without_none(study)), raw)
 
 
 def provenance_rows(analysis: Analysis, dataset: xr.Dataset) -> list[tuple[str, str]]:
@@ -183,6 +186,30 @@ def references(dataset: xr.Dataset) -> list[Reference]:
     return list(found.values())
 
 
+def bibtex(dataset: xr.Dataset, source: str) -> str:
+    """The program and every reference as entries of BibTeX; words are escaped for LaTeX."""
+    version = source.removeprefix("physbatch ") if source.startswith("physbatch ") else ""
+    program = [("author", "{The physbatch developers}"), ("title", "{physbatch}")]
+    year = str(dataset.attrs.get("date_created", ""))[:4]
+    entries = [_entry("software", "physbatch", [*program, ("version", version), ("year", year)])]
+    for place, one in enumerate(references(dataset), start=1):
+        found = re.search(r"\b(?:19|20)\d\d\b", f"{one.text} {one.rest}")
+        words = f"{one.text}{one.rest}".strip().rstrip(",;. ")
+        fields = [("note", latex_escaped(words)), ("year", found.group() if found else "")]
+        entries.append(_entry("misc", f"reference{place}", [*fields, ("doi", one.doi)]))
+    return "\n".join(entries)
+
+
+def _entry(kind: str, key: str, fields: Sequence[tuple[str, str]]) -> str:
+    # A brace in a word would end the field; they are escaped, and BibTeX counts them still.
+    lines = [
+        f"  {name} = {{{text.replace(chr(92) + '{', '(').replace(chr(92) + '}', ')')}}},"
+        for name, text in fields
+        if text
+    ]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
 def _reference(text: str) -> Reference:
     """The text split at its DOI."""
     match = _DOI.search(text)
@@ -214,28 +241,6 @@ def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[FileRow]:
         digest = hashlib.sha256(content).hexdigest()
         rows.append(FileRow(Path(path).name, f"{len(content)} bytes", digest))
     return rows
-
-
-def _flatten(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Pairs of the name that a study file uses and the value in readable form."""
-    rows: list[tuple[str, str]] = []
-    for key, value in content.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            rows += _flatten(value, f"{prefix}{key}.")
-        else:
-            rows.append((name, _readable(value)))
-    return rows
-
-
-def _readable(value: Any) -> str:
-    if value is None:
-        return "not set"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(_readable, value)) or "none"
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _without_none(content: Any) -> Any:

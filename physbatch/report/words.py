@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from physbatch.plots.labels import plural
+from physbatch.scaling.order_result import TransitionOrder
 from physbatch.scaling.results import Analysis, Estimate, SuccessCurve
 
-__all__ = ["NOT_RESOLVED", "Remark", "ReportWords", "number", "remarks"]
+__all__ = ["NOT_RESOLVED", "Remark", "ReportWords", "number", "order_support", "remarks"]
 
 NOT_RESOLVED = "not resolved"
 _WHOLE = "whole analysis"
@@ -64,6 +68,25 @@ class ReportWords:
         return "N = " + ", ".join(f"{curve.size:g}" for curve in self._analysis.curves)
 
     @property
+    def measured(self) -> str:
+        """Sizes, range of the control, replicas and run time in one line."""
+        curves = self._analysis.curves
+        controls = np.unique(np.concatenate([curve.control for curve in curves]))
+        replicas = {int(n) for curve in curves for n in np.unique(curve.trials)}
+        each = f"{max(replicas)}" if len(replicas) == 1 else f"{min(replicas)} to {max(replicas)}"
+        return (
+            f"{self.sizes}; {self.control} from {controls[0]:g} to {controls[-1]:g} "
+            f"({controls.size} values); {each} replicas of each; {self.time}"
+        )
+
+    @property
+    def certainty(self) -> str:
+        """The verdict on the transition, and how many warnings stand against it."""
+        count = len(remarks(self._analysis))
+        warnings = "1 warning" if count == 1 else f"{count or 'no'} warnings"
+        return f"{'a' if self.claimed else 'no'} transition is claimed, {warnings}"
+
+    @property
     def largest_known(self) -> SuccessCurve | None:
         """The success curve of the largest size at which the critical value is known."""
         known = [c for c in self._analysis.curves if math.isfinite(c.m_c.value)]
@@ -111,6 +134,15 @@ class ReportWords:
         """One plain sentence for search results and link previews."""
         verdict = "a transition is claimed" if self.claimed else "no transition is claimed"
         return f"{self.critical} at {self.time}; {verdict}."
+
+
+def order_support(order: TransitionOrder) -> str:
+    """How many tests point to the verdict, and to which others."""
+    pointed = Counter(one.points_to for one in order.evidence if one.points_to)
+    mine = pointed.pop(order.verdict, 0)
+    others = ", ".join(f"{count} to {name}" for name, count in pointed.items())
+    text = f"{mine} of {len(order.evidence)} tests point to it"
+    return f"{text}, {others}" if others else text
 
 
 @dataclass(frozen=True)

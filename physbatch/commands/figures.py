@@ -1,0 +1,245 @@
+"""Figures of datasets and results on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from physbatch.errors import AnalysisError, DatasetError
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from physbatch.scaling.records import Record
+    from physbatch.scaling.results import Analysis
+
+__all__ = ["figure"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+Kind = Literal[
+    "overview", "overlap", "success", "histograms", "drift", "extrapolation", "jump",
+    "evolution", "time-series", "order", "phase-diagram",
+]  # fmt: skip
+#: Figures that need single replicas, which results do not hold.
+_OF_DATASETS = ("evolution", "time-series", "order", "phase-diagram")
+
+
+def figure(
+    file: Path,
+    *,
+    output: Output,
+    kind: Kind | None = None,
+    size: float | None = None,
+    control: float | None = None,
+    time: float | None = None,
+) -> None:
+    """Draw the figures of some results, or one kind of figure, as PDF and PNG.
+
+    Parameters
+    ----------
+    file
+        A dataset that `physbatch run` wrote, or results of `physbatch analyse`, `collapse` or
+        `order`.
+    output
+        The figure; both suffixes .pdf and .png are written. Those of a collapse besides its
+        first go to OUTPUT-windows and OUTPUT-corner.
+    kind
+        Which figure of a dataset or its analysis; by default the overview. evolution,
+        time-series, order and phase-diagram need the dataset.
+    size
+        For histograms, evolution, time-series and phase-diagram: which size; by default the
+        largest.
+    control
+        For time-series and evolution: which control, by default (time-series) that nearest to
+        where half succeed. Without it evolution is drawn against the control.
+    time
+        Run time at which to analyse a dataset; by default the last one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physbatch.dataset import save
+    >>> from physbatch.exact.planted import first_order
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     data = save(first_order(sizes=(50, 100)), Path(folder, "runs.nc"))
+    ...     figure(data, output=Path(folder, "t.pdf"), kind="time-series")  # doctest: +ELLIPSIS
+    figure   ...t.pdf
+    figure   ...t.png
+    """
+    from physbatch.dataset import open_netcdf
+    from physbatch.plots import save_figure
+
+    content = open_netcdf(file)
+    results = [key for key in content.attrs if key in ("physbatch_collapse", "physbatch_record")]
+    if results and (kind, size, control, time) != (None,) * 4:
+        raise AnalysisError(
+            "these results have one kind of figure",
+            where=str(file),
+            remedy="leave --kind, --size, --control and --time out",
+        )
+    if "physbatch_collapse" in content.attrs:
+        from physbatch.commands.collapse import draw
+        from physbatch.scaling.collapse_result import Collapse
+
+        written = draw(Collapse.from_dataset(content), output)
+    elif "physbatch_record" in content.attrs:
+        written = list(save_figure(_of_record(content, file), output))
+    else:
+        drawn = _of_dataset(content, file, kind or "overview", size, control, time)
+        written = list(save_figure(drawn, output))
+    for path in written:
+        print(f"figure   {path}")
+
+
+# --- records ----------------------------------------------------------------------------
+
+
+def _of_record(content: xr.Dataset, file: Path) -> Figure:
+    """The figure of results that are stored as a record."""
+    from physbatch.plots import plot_crossings, plot_exponents, plot_order
+    from physbatch.plots.style import root_figure
+    from physbatch.scaling import Crossings, TransitionOrder
+    from physbatch.scaling.exponents import ScalingFit
+
+    kinds: dict[str, tuple[type[Record], Callable[..., list[Axes]]]] = {
+        "Crossings": (Crossings, plot_crossings),
+        "ScalingFit": (ScalingFit, plot_exponents),
+        "TransitionOrder": (TransitionOrder, plot_order),
+    }
+    name = str(content.attrs["physbatch_record"])
+    if name not in kinds:
+        raise AnalysisError(
+            f"{name} has no figure of its own",
+            where=str(file),
+            remedy=f"give a dataset, or one of {', '.join(kinds)}",
+        )
+    kind, draw = kinds[name]
+    return root_figure(draw(kind.from_dataset(content))[0])
+
+
+# --- datasets and analyses --------------------------------------------------------------
+
+
+def _of_dataset(
+    content: xr.Dataset,
+    file: Path,
+    kind: Kind,
+    size: float | None,
+    control: float | None,
+    time: float | None,
+) -> Figure:
+    from physbatch.dataset import validate
+    from physbatch.scaling import Analysis, analyse
+
+    if "physbatch_results" in content.attrs:
+        if kind in _OF_DATASETS or time is not None:
+            raise DatasetError(
+                f"{'--time' if time is not None else kind} needs single replicas",
+                where=str(file),
+                remedy="give the dataset that `physbatch run` wrote",
+            )
+        return _of_analysis(Analysis.from_dataset(content), kind, size)
+    data = validate(content, where=str(file))
+    if kind not in _OF_DATASETS:
+        return _of_analysis(analyse(data, time=time), kind, size)
+    return _of_replicas(data, kind, size, control, time)
+
+
+def _of_analysis(analysis: Analysis, kind: Kind, size: float | None) -> Figure:
+    from physbatch import plots
+    from physbatch.plots.style import root_figure
+
+    if kind == "overview":
+        return plots.plot_overview(analysis)
+    if kind == "histograms":
+        known = [jump.size for jump in analysis.jumps]
+        if size is not None and size not in known:
+            raise _not_there("size", size, known)
+        return root_figure(plots.plot_histograms(analysis, size=size)[0])
+    draw: dict[str, Callable[[Analysis], Axes]] = {
+        "overlap": plots.plot_overlap,
+        "success": plots.plot_success,
+        "drift": plots.plot_drift,
+        "extrapolation": plots.plot_extrapolation,
+        "jump": lambda one: plots.plot_extrapolation(one, quantity="jump"),
+    }
+    return root_figure(draw[kind](analysis))
+
+
+def _of_replicas(
+    data: xr.Dataset, kind: Kind, size: float | None, control: float | None, time: float | None
+) -> Figure:
+    from physbatch import plots
+    from physbatch.noise.stable_range import stable_range
+    from physbatch.plots.style import root_figure
+    from physbatch.scaling import transition_order
+
+    if kind == "order":
+        return root_figure(plots.plot_order(transition_order(data, time=time))[0])
+    if kind == "phase-diagram":
+        if "learning_rate" not in data.dims:
+            raise AnalysisError(
+                "the data do not sweep the learning rate",
+                where="--kind phase-diagram",
+                remedy="give several values of grid.learning_rate in the study",
+            )
+        return root_figure(plots.plot_phase_diagram(data, stable_range(data), size=size))
+    sizes = data["size"].values.tolist()
+    cell = data.isel(size=_place("size", sizes, sizes[-1] if size is None else size))
+    name = str(data.attrs["control_dim"])
+    if kind == "evolution" and control is None:
+        last = data["time"].values.tolist()
+        at = _place("time", last, last[-1] if time is None else time)
+        return root_figure(plots.plot_evolution(cell.isel(time=at)))
+    controls = cell[name].values.tolist()
+    chosen = _where_half_succeed(cell, name) if control is None else control
+    cell = cell.isel({name: _place("control", controls, chosen)})
+    if kind == "evolution":
+        return root_figure(plots.plot_evolution(cell))
+    return _time_series(cell)
+
+
+def _time_series(cell: xr.Dataset) -> Figure:
+    """Time series, with the law of learning times where it is one."""
+    from physbatch.dataset import STATUS_MISSING
+    from physbatch.plots import plot_time_series
+    from physbatch.plots.cell import only_dims
+    from physbatch.plots.style import root_figure
+    from physbatch.scaling.passages import fit_escape_time, survival_curve
+
+    watched = only_dims(cell, "replica", "time")
+    watched = watched.isel(replica=watched["status"].values != STATUS_MISSING)
+    ends = (watched["first_passage_lower"].values, watched["first_passage"].values)
+    fit = fit_escape_time(*ends)
+    exponential = not any(flag.startswith("not_exponential") for flag in fit.flags)
+    panels = plot_time_series(watched, survival_curve(*ends), fit if exponential else None)
+    return root_figure(panels[0])
+
+
+def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
+    """The control at which the fraction of replicas that succeed is nearest to one half."""
+    from physbatch.plots.cell import only_dims
+
+    plane = only_dims(cell.isel(time=-1), "replica", name)
+    succeeded = (plane["success"] == 1).transpose(name, "replica").values.mean(axis=1)
+    return float(plane[name].values[abs(succeeded - 0.5).argmin()])
+
+
+def _place(name: str, values: list[float], wanted: float) -> int:
+    """Where a value stands on its axis."""
+    near = [at for at, one in enumerate(values) if abs(one - wanted) <= 1e-9 * abs(wanted)]
+    if not near:
+        raise _not_there(name, wanted, values)
+    return near[0]
+
+
+def _not_there(name: str, wanted: float, values: list[float]) -> AnalysisError:
+    listed = ", ".join(f"{one:g}" for one in values[:12]) + (", ..." if len(values) > 12 else "")
+    return AnalysisError(
+        f"there is no {name} {wanted:g}", where=f"--{name}", remedy=f"choose one of {listed}"
+    )

@@ -1,0 +1,116 @@
+"""Objects as HTML tables, for notebooks and reports; every text is escaped."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from html import escape
+from typing import Any
+
+import numpy as np
+
+__all__ = ["HtmlTable", "Rows", "flat_rows", "html_table"]
+
+Rows = Sequence[Sequence[str]]
+_FEW = 6  # parts of a tuple that are shown one by one
+
+
+def html_table(caption: str, header: Sequence[str], rows: Rows, flags: Sequence[str] = ()) -> str:
+    """A table with its caption, and the flags as a list below it.
+
+    Examples
+    --------
+    >>> html_table("<U>", ["T_c"], [["1 & 2"]], ["odd"])[:66]
+    '<table><caption>&lt;U&gt;</caption><thead><tr><th>T_c</th></tr></t'
+    """
+    listed = "".join(f"<li>{escape(flag)}</li>" for flag in flags)
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead>{_html_row('th', header)}</thead>"
+        f"<tbody>{''.join(_html_row('td', row) for row in rows)}</tbody></table>"
+        f"{f'<ul>{listed}</ul>' if listed else ''}"
+    )
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+class HtmlTable:
+    """A frozen dataclass with a short repr, and a table of its fields in notebooks.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True, repr=False)
+    ... class Width(HtmlTable):
+    ...     size: float
+    ...     control: np.ndarray
+    >>> "<td>control</td><td>3 values from 1 to 4</td>" in Width(
+    ...     50.0, np.array([1.0, 2.0, 4.0])
+    ... )._repr_html_()
+    True
+    """
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{name}: {_brief(value)}" for name, value in _fields(self).items())
+        return f"{type(self).__name__}({listed})"
+
+    def _repr_html_(self) -> str:
+        content = _fields(self)
+        flags = content.pop("flags", ())
+        rows = [(name, _brief(value)) for name, value in content.items()]
+        # A repr of its own says what is most important; this one would say all of it twice.
+        short = type(self).__repr__ is HtmlTable.__repr__
+        caption = type(self).__name__ if short else repr(self)
+        return html_table(caption, ("field", "value"), rows, flags)
+
+
+def _fields(shown: Any) -> dict[str, Any]:
+    """What stands in the fields of a dataclass and is not empty."""
+    names = [field.name for field in dataclasses.fields(shown)]
+    content = {name: getattr(shown, name) for name in names}
+    return {n: v for n, v in content.items() if not (isinstance(v, Sized) and len(v) == 0)}
+
+
+def _brief(value: Any) -> str:
+    """A value in one cell; of an array how many numbers it holds, and their range."""
+    if isinstance(value, np.ndarray) and value.size > 1:
+        known = value[np.isfinite(value)] if value.dtype.kind in "fi" else np.empty(0)
+        span = f" from {known.min():g} to {known.max():g}" if known.size else ""
+        return f"{' x '.join(map(str, value.shape))} values{span}"
+    if isinstance(value, np.ndarray):
+        return ", ".join(map(str, value.ravel().tolist()))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_brief(one)}" for name, one in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(_brief, value)) if len(value) <= _FEW else f"{len(value)} of them"
+    return str(value)
+
+
+def flat_rows(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Pairs of the name that a study file uses and the value in readable form.
+
+    Examples
+    --------
+    >>> list(flat_rows({"grid": {"size": [50, 100], "fast": True}}))
+    [('grid.size', '50, 100'), ('grid.fast', 'yes')]
+    """
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flat_rows(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _readable(value)
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_readable, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.12g}" if math.isfinite(value) else str(value)
+    return str(value)

@@ -1,0 +1,112 @@
+"""Observables against the control, a curve for each size: Binder cumulant, susceptibility ..."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from physbatch.plots.labels import control_label_of, observable_label
+from physbatch.plots.style import (
+    DOUBLE_COLUMN_MM,
+    SINGLE_COLUMN_MM,
+    SizeStyle,
+    figure_in_mm,
+    journal_style,
+    size_legend,
+    size_styles,
+)
+from physbatch.scaling.table import ScalingTable
+
+__all__ = ["draw_observable", "plot_moments", "table_styles"]
+
+_PANEL_MM = 56.0
+_COLUMNS = 3
+
+
+def plot_moments(
+    table: ScalingTable,
+    observables: Sequence[str] | None = None,
+    figure: Figure | SubFigure | None = None,
+    *,
+    legend: bool = True,
+) -> list[Axes]:
+    """Draw observables with their errors against the control, one panel for each.
+
+    Parameters
+    ----------
+    table : ScalingTable
+        Observables at (size, control), such as the moments that
+        `physbatch.scaling.sample_moments.sample_moments` returns.
+    observables : sequence of str, optional
+        Which of them; by default all.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the panels; by default a new figure, one column wide for one observable
+        and two columns, with three panels in a row, for more.
+    legend : bool
+        Put a legend of the sizes above the figure.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The panels, in the order of the observables.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If there is no such observable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from physbatch.exact import curie_weiss
+    >>> from physbatch.plots import plot_moments
+    >>> table = curie_weiss.table((32, 64), np.linspace(0.9, 1.2, 7))
+    >>> plot_moments(table, ["binder"])[0].get_ylabel()
+    'Binder cumulant $U$'
+    """
+    names = table.only(*(observables or table.observables)).observables
+    styles = table_styles(table)
+    with journal_style():
+        columns = min(len(names), _COLUMNS)
+        rows = math.ceil(len(names) / columns)
+        if figure is None:
+            width = SINGLE_COLUMN_MM if columns == 1 else DOUBLE_COLUMN_MM
+            figure = figure_in_mm(width, rows * _PANEL_MM + 8.0)
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        panels = list(grid[: len(names)])
+        for axes in grid[len(names) :]:
+            axes.remove()
+        for axes, name in zip(panels, names, strict=True):
+            draw_observable(axes, table, name, styles)
+        if legend:
+            size_legend(panels[0], styles, columns=4 if columns == 1 else 8)
+    return panels
+
+
+def table_styles(table: ScalingTable) -> dict[float, SizeStyle]:
+    """Colour, marker and label of each size of a table."""
+    styles = size_styles(table.sizes.tolist())
+    for style in styles.values():
+        style["label"] = style["label"].replace("N", table.dimension)
+    return styles
+
+
+def draw_observable(
+    axes: Axes, table: ScalingTable, name: str, styles: dict[float, SizeStyle]
+) -> None:
+    """The curve of every size, points in the order of the control."""
+    for size, style in styles.items():
+        rows = table.size == size
+        axes.errorbar(
+            table.control[rows],
+            table.values[name][rows],
+            table.errors[name][rows],
+            linewidth=0.7,
+            elinewidth=0.7,
+            **(style | {"markersize": 3.2}),
+        )
+    axes.set(xlabel=control_label_of(table.control_name), ylabel=observable_label(name))
+    axes.locator_params(axis="x", nbins=5)

@@ -1,0 +1,148 @@
+"""Measured points on the curves that theory gives for them, with the residuals below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from physbatch.plots.style import (
+    FIT_COLOUR,
+    SINGLE_COLUMN_MM,
+    SizeStyle,
+    figure_in_mm,
+    journal_style,
+    size_styles,
+)
+
+__all__ = ["Measured", "plot_theory"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_HEIGHTS = (2.6, 1.0)  # of the panel and of its residuals
+_SIGMAS = 2.0  # where the lines among the residuals stand
+
+
+def _empty() -> FloatArray:
+    return np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Points with errors, and what theory says.
+
+    Attributes
+    ----------
+    label : str
+        For the legend; may hold math.
+    x, y, stderr : ndarray, shape (n_point,)
+        What was measured.
+    exact : ndarray, shape (n_point,)
+        Theory at the points; nan where there is none.
+    curve_x, curve_y : ndarray, shape (n_curve,)
+        Theory as a curve; empty where another set has the same.
+    """
+
+    label: str
+    x: FloatArray
+    y: FloatArray
+    stderr: FloatArray
+    exact: FloatArray
+    curve_x: FloatArray = field(default_factory=_empty)
+    curve_y: FloatArray = field(default_factory=_empty)
+
+    @property
+    def score(self) -> FloatArray:
+        """(y - exact)/stderr; nan without a positive error."""
+        out = np.full(self.y.shape, np.nan)
+        known = (self.stderr > 0) & np.isfinite(self.exact)
+        return np.asarray(np.divide(self.y - self.exact, self.stderr, out=out, where=known))
+
+
+def plot_theory(
+    sets: Sequence[Measured],
+    figure: Figure | SubFigure | None = None,
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    xscale: str = "linear",
+    yscale: str = "linear",
+    title: str = "",
+    columns: int = 4,
+) -> list[Axes]:
+    """Draw the points of every set, the exact curves, and the residuals in standard errors.
+
+    Parameters
+    ----------
+    sets : sequence of Measured
+        At least one; colours run from light to dark in their order.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the two panels; by default a new single-column figure.
+    xlabel, ylabel, title : str
+        Words; may hold math.
+    xscale, yscale : {"linear", "log", "symlog"}
+        Scales of the axes.
+    columns : int
+        Columns of the legend above the panels.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The panel, and the residuals.
+
+    Examples
+    --------
+    >>> from physbatch.plots.theory import Measured, plot_theory
+    >>> x = np.arange(3.0)
+    >>> one = Measured("$N = 8$", x, x**2 + 0.1, np.full(3, 0.1), x**2, x, x**2)
+    >>> [axes.get_ylabel() for axes in plot_theory([one], ylabel="$y$")]
+    ['$y$', 'residual ($\\\\sigma$)']
+    """
+    with journal_style():
+        figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=_HEIGHTS)
+        styles = list(size_styles(range(len(sets))).values())
+        for rank, (one, style) in enumerate(zip(sets, styles, strict=True)):
+            _draw_points(top, one, style, rank)
+            _draw_residuals(bottom, one, style)
+        for height in (-_SIGMAS, _SIGMAS):
+            bottom.axhline(height, color=FIT_COLOUR, linewidth=0.5, linestyle=":")
+        bottom.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
+        top.set(ylabel=ylabel, yscale=yscale)
+        if title:
+            top.set_title(title, fontsize=8, pad=3)
+        bottom.set(xlabel=xlabel, ylabel=r"residual ($\sigma$)", xscale=xscale)
+        low, high = bottom.get_ylim()
+        bottom.set_ylim(min(low, -3.0), max(high, 3.0))
+        handles = [
+            Line2D([], [], linestyle="none", **{**style, "label": one.label})
+            for one, style in zip(sets, styles, strict=True)
+            if one.label
+        ]
+        if handles:
+            figure.legend(
+                handles=handles, loc="outside upper center", ncols=min(len(handles), columns)
+            )
+    return [top, bottom]
+
+
+def _draw_points(axes: Axes, one: Measured, style: SizeStyle, rank: int) -> None:
+    axes.plot(one.curve_x, one.curve_y, color=style["color"], linewidth=0.9, zorder=2, gid="exact")
+    axes.errorbar(
+        one.x,
+        one.y,
+        np.nan_to_num(one.stderr),
+        linestyle="none",
+        elinewidth=0.7,
+        zorder=3 + rank,
+        **style,
+    )
+
+
+def _draw_residuals(axes: Axes, one: Measured, style: SizeStyle) -> None:
+    axes.plot(one.x, one.score, linestyle="none", **style)

@@ -1,0 +1,94 @@
+"""`physbatch figure` draws every kind, and says in one line what it cannot draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physbatch.cli import main
+from physbatch.dataset import save
+from physbatch.exact import curie_weiss
+from physbatch.exact.batch_noise import stable_range_data
+from physbatch.exact.planted import first_order
+from physbatch.scaling import analyse, find_crossings
+from physbatch.scaling.escape_times import escape_times
+from physbatch.scaling.exponents import fit_law
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, results of several kinds, and a dataset with learning rates."""
+    place = tmp_path_factory.mktemp("figures")
+    data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0), replicas=24)
+    save(data, place / "data.nc")
+    save(analyse(data, resamples=60).to_dataset(), place / "results.nc")
+    table = curie_weiss.table((32, 64, 128), np.linspace(0.9, 1.2, 9))
+    save(find_crossings(table, resamples=50).to_dataset(), place / "crossings.nc")
+    fit = fit_law([8, 16, 32, 64], [1.0, 2.0, 4.1, 8.0], np.full(4, 0.1))
+    save(fit.to_dataset(), place / "law.nc")
+    save(escape_times(data).to_dataset(), place / "times.nc")
+    save(stable_range_data(replicas=6), place / "rates.nc")
+    return place
+
+
+def draw(folder: Path, file: str, *words: str) -> int:
+    return main(["figure", str(folder / file), "-o", str(folder / "out"), *words])
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("data.nc", ""),
+        ("data.nc", "--kind success --time 500"),
+        ("data.nc", "--kind histograms --size 50"),
+        ("data.nc", "--kind evolution"),
+        ("data.nc", "--kind evolution --size 100 --control 13"),
+        ("data.nc", "--kind time-series"),
+        ("data.nc", "--kind time-series --size 50 --control 12.5"),
+        ("data.nc", "--kind order"),
+        ("results.nc", ""),
+        ("results.nc", "--kind overlap"),
+        ("results.nc", "--kind drift"),
+        ("results.nc", "--kind extrapolation"),
+        ("results.nc", "--kind jump"),
+        ("crossings.nc", ""),
+        ("law.nc", ""),
+        ("rates.nc", "--kind phase-diagram"),
+    ],
+)
+def test_draws(file: str, words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "out.pdf").unlink(missing_ok=True)
+    (folder / "out.png").unlink(missing_ok=True)
+    assert draw(folder, file, *words.split()) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"figure   {folder / 'out.pdf'}",
+        f"figure   {folder / 'out.png'}",
+    ]
+    assert (folder / "out.pdf").read_bytes().startswith(b"%PDF")
+    assert (folder / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "complaint"),
+    [
+        ("results.nc", "--kind time-series", "time-series needs single replicas"),
+        ("results.nc", "--time 5", "--time needs single replicas"),
+        ("data.nc", "--kind evolution --size 75", "there is no size 75; choose one of 50, 100"),
+        ("data.nc", "--kind histograms --size 75", "there is no size 75; choose one of 50, 100"),
+        ("data.nc", "--kind time-series --control 9", "there is no control 9; choose one of 12"),
+        ("data.nc", "--kind phase-diagram", "do not sweep the learning rate"),
+        ("data.nc", "--kind landscape", "landscape"),
+        ("rates.nc", "--kind time-series", "dimensions learning_rate are left"),
+        ("times.nc", "", "EscapeTimes has no figure of its own"),
+        ("crossings.nc", "--kind overlap", "these results have one kind of figure"),
+    ],
+)
+def test_refuses_in_one_line(
+    file: str, words: str, complaint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(folder, file, *words.split()) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1

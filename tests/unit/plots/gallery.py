@@ -1,0 +1,204 @@
+"""Every figure, drawn from small results with exact or planted answers, and its baseline.
+
+``python -m tests.unit.plots.gallery`` draws the baselines again; look at each of them before
+they are committed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.figure import Figure
+from PIL import Image
+
+from physbatch import plots
+from physbatch.exact import curie_weiss, phases
+from physbatch.exact.batch_noise import stable_range_data
+from physbatch.exact.planted import first_order
+from physbatch.noise.stable_range import StableRange, stable_range
+from physbatch.plots.style import journal_style, root_figure
+from physbatch.scaling import (
+    Analysis,
+    Collapse,
+    Crossings,
+    ScalingTable,
+    TransitionOrder,
+    analyse,
+    collapse,
+    find_crossings,
+    make_table,
+    transition_order,
+)
+from physbatch.scaling.exponents import ScalingFit, fit_law
+from physbatch.scaling.passages import EscapeTime, Survival, fit_escape_time, survival_curve
+from physbatch.scaling.peaks_of_curves import Peaks, find_peaks
+from physbatch.scaling.sample_moments import sample_moments
+
+FOLDER = Path(__file__).with_name("baseline")
+_DPI = 72
+_SQUARE = 20  # pixels, 7 mm
+
+
+@cache
+def dataset() -> xr.Dataset:
+    return first_order(seed=1)
+
+
+@cache
+def analysis() -> Analysis:
+    return analyse(dataset(), resamples=100)
+
+
+@cache
+def scaled_table() -> ScalingTable:
+    """U = tanh(x) and chi = L^1.75 / (1 + (x - 1/2)^2) with x = L (T - 1), 1 % noise."""
+    rng = np.random.default_rng(3)
+    size, control = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(0.8, 1.2, 21), 4)
+    x = size * (control - 1.0)
+    values = {"U": np.tanh(x), "chi": size**1.75 / (1.0 + (x - 0.5) ** 2)}
+    errors = {"U": np.full(x.size, 0.01), "chi": 0.01 * size**1.75}
+    noisy = {name: y + errors[name] * rng.normal(size=x.size) for name, y in values.items()}
+    return make_table(size, control, noisy, errors, control_name="T")
+
+
+@cache
+def fitted(*observables: str) -> Collapse:
+    table = scaled_table().only(*observables)
+    if len(observables) > 1:
+        return collapse(table, window="all")
+    return collapse(table, fixed={"zeta": 0.0})
+
+
+@cache
+def sampled() -> Collapse:
+    return collapse(scaled_table().only("chi"), window="all", method="local-linear")
+
+
+def _cell() -> xr.Dataset:
+    return dataset().sel(size=100, batch_size=13.0)
+
+
+@cache
+def passages() -> tuple[Survival, EscapeTime]:
+    ends = (_cell()["first_passage_lower"].values, _cell()["first_passage"].values)
+    return survival_curve(*ends), fit_escape_time(*ends)
+
+
+@cache
+def magnetization() -> ScalingTable:
+    samples = curie_weiss.sample_table((32, 64, 128, 256), np.linspace(0.9, 1.2, 13), 400, seed=3)
+    names = ("mean_abs", "susceptibility_abs", "binder")
+    return sample_moments(samples, "magnetization", moments=names)
+
+
+@cache
+def peaks() -> tuple[ScalingTable, Peaks, ScalingFit, ScalingFit]:
+    """Peaks of 3 L^1.75 / (1 + (x - 1/2)^2), at T = 1 + 1/(2 L), with 1 % noise."""
+    size = np.repeat([8.0, 16.0, 32.0, 64.0, 128.0], 17)
+    x = np.tile(np.linspace(-2.0, 3.0, 17), 5)
+    height = 3.0 * size**1.75 / (1.0 + (x - 0.5) ** 2)
+    noise = np.random.default_rng(6).normal(size=size.size)
+    values, errors = {"chi": height * (1.0 + 0.01 * noise)}, {"chi": 0.01 * height}
+    table = make_table(size, 1.0 + x / size, values, errors, control_name="T")
+    found = find_peaks(table, "chi", resamples=100)
+    return table, found, found.fit_heights(), found.fit_positions()
+
+
+@cache
+def crossings() -> Crossings:
+    table = curie_weiss.table((32, 64, 128, 256), np.linspace(0.9, 1.2, 16), seed=2)
+    return find_crossings(table, resamples=100)
+
+
+@cache
+def power_law() -> ScalingFit:
+    size = np.array([16.0, 32.0, 64.0, 128.0, 256.0])
+    error = 0.02 * size**1.75
+    value = 0.4 * size**1.75 + error * np.random.default_rng(4).normal(size=5)
+    return fit_law(size, value, error, quantity="susceptibility")
+
+
+@cache
+def order() -> TransitionOrder:
+    return transition_order(phases.equilibrium_first_order((50, 100, 200, 400), seed=2))
+
+
+@cache
+def stability() -> tuple[xr.Dataset, StableRange]:
+    data = stable_range_data(replicas=10)
+    return data, stable_range(data)
+
+
+FIGURES: dict[str, Callable[[], Figure]] = {
+    "overlap": lambda: root_figure(plots.plot_overlap(analysis())),
+    "success": lambda: root_figure(plots.plot_success(analysis())),
+    "histograms": lambda: root_figure(plots.plot_histograms(analysis())[0]),
+    "evolution-time": lambda: root_figure(plots.plot_evolution(_cell())),
+    "evolution-control": lambda: root_figure(
+        plots.plot_evolution(dataset().sel(size=400).isel(time=-1))
+    ),
+    "time-series": lambda: root_figure(plots.plot_time_series(_cell(), *passages())[0]),
+    "drift": lambda: root_figure(plots.plot_drift(analysis())),
+    "extrapolation": lambda: root_figure(plots.plot_extrapolation(analysis())),
+    "jump": lambda: root_figure(plots.plot_extrapolation(analysis(), quantity="jump")),
+    "overview": lambda: plots.plot_overview(analysis()),
+    "binder": lambda: root_figure(plots.plot_moments(magnetization(), ["binder"])[0]),
+    "moments": lambda: root_figure(plots.plot_moments(magnetization())[0]),
+    "crossings": lambda: root_figure(plots.plot_crossings(crossings())[0]),
+    "collapse": lambda: root_figure(plots.plot_collapse(fitted("U"))[0].collapse),
+    "collapse-joint": lambda: root_figure(plots.plot_collapse(fitted("U", "chi"))[0].collapse),
+    "windows": lambda: root_figure(plots.plot_windows(fitted("U"))[0]),
+    "corner": lambda: root_figure(plots.plot_corner(sampled())[0][0]),
+    "peaks": lambda: root_figure(plots.plot_peaks(*peaks())[0]),
+    "exponents": lambda: root_figure(plots.plot_exponents(power_law())[0]),
+    "order": lambda: root_figure(plots.plot_order(order())[0]),
+    "phase-diagram": lambda: root_figure(plots.plot_phase_diagram(*stability())),
+}
+
+
+def pixels(figure: Figure) -> npt.NDArray[np.float64]:
+    """The figure at low resolution, shape (height, width, 3), from 0 to 255."""
+    stream = io.BytesIO()
+    with journal_style():
+        figure.savefig(stream, format="png", dpi=_DPI)
+    return np.asarray(Image.open(stream).convert("RGB"), dtype=np.float64)
+
+
+def baseline(name: str) -> npt.NDArray[np.float64]:
+    """The picture that the figure is compared with."""
+    return np.asarray(Image.open(FOLDER / f"{name}.png").convert("RGB"), dtype=np.float64)
+
+
+def difference(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """Root mean square of the differences of pixels in the square where it is largest.
+
+    Squares keep a change in one corner from being lost in the white of the page. It is inf
+    for another size of the page.
+    """
+    if first.shape != second.shape:
+        return float("inf")
+    squared = np.mean((first - second) ** 2, axis=2)
+    rows, columns = (-(-length // _SQUARE) * _SQUARE for length in squared.shape)
+    padded = np.zeros((rows, columns))
+    padded[: squared.shape[0], : squared.shape[1]] = squared
+    squares = padded.reshape(rows // _SQUARE, _SQUARE, columns // _SQUARE, _SQUARE)
+    return float(np.sqrt(squares.mean(axis=(1, 3)).max()))
+
+
+def main() -> None:
+    """Draw all baselines again."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, draw in FIGURES.items():
+        picture = Image.fromarray(pixels(draw()).astype(np.uint8))
+        picture.save(FOLDER / f"{name}.png", optimize=True)
+        print(FOLDER / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
