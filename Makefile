@@ -38,11 +38,14 @@ demo: $(VENV)/.installed
 	$(PHYSBATCH) figure $(OUT)/results.nc -o $(OUT)/figure.pdf
 	$(PHYSBATCH) report $(OUT)/dataset.nc $(OUT)/results.nc -o $(OUT)/report.html
 
+# One process a core, but not more than four: each takes up to 1.5 GB. A file stays in one process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-long: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 bench: $(VENV)/.installed-tests
 	$(BIN)/python tests/benchmarks/flip_samples.py

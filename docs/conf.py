@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import physbatch
+
+# Pages of the API that an earlier build made and no list names any more would be warned about.
+for page in Path(__file__).parent.glob("_api/*.rst"):
+    page.unlink()
 
 project = "physbatch"
 author = "The physbatch developers"
