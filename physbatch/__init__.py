@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from physbatch import catalogue as catalogue
     from physbatch.dataset import open_dataset as open_dataset
     from physbatch.errors import PhysbatchError as PhysbatchError
+    from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
     from physbatch.scaling import Analysis as Analysis
     from physbatch.scaling import analyse as analyse
@@ -33,6 +34,7 @@ _HOMES = {
     "Study": "physbatch.study",
     "analyse": "physbatch.scaling",
     "open_dataset": "physbatch.dataset",
+    "progress_display": "physbatch.progress",
     "run_study": "physbatch.sweep.run",
     "write_report": "physbatch.report",
 }
@@ -45,6 +47,7 @@ __all__ = [
     "analyse",
     "catalogue",
     "open_dataset",
+    "progress_display",
     "run_study",
     "write_report",
 ]

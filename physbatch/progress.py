@@ -1,16 +1,19 @@
-"""Progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""Progress: a bar on a terminal or in a notebook, a line on stderr now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from html import escape
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-__all__ = ["BarProgress", "LineProgress", "progress_display"]
+__all__ = ["BarProgress", "LineProgress", "NotebookProgress", "progress_display"]
 
 
 def _clock(seconds: float) -> str:
@@ -57,7 +60,7 @@ class _PaceColumn(ProgressColumn):
 
 
 class BarProgress:
-    """A live bar for terminals and notebooks."""
+    """A live bar for terminals."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -91,6 +94,53 @@ class BarProgress:
         self._bar.stop()
 
 
+class NotebookProgress:
+    """A live bar in the output of a notebook cell.
+
+    The bar is an element of HTML that is shown again in its place, so that no extension of the
+    notebook is needed; a saved notebook keeps the finished bar.
+    """
+
+    def __init__(self, show: Callable[..., Any], interval: float = 0.2) -> None:
+        self._show = show  # IPython.display.display
+        self._interval = interval
+        self._pace = _Pace(0, 0, 0.0)
+        self._handle: Any = None
+        self._last = 0.0
+
+    def __repr__(self) -> str:
+        return f"simulating: {self._pace.text()}"
+
+    def _repr_html_(self) -> str:
+        share = 100.0 * min(self._pace.fraction, 1.0)
+        return (
+            f'<div>simulating <progress max="100" value="{share:.1f}" '
+            f'aria-label="simulating">{share:.0f} %</progress> {escape(self._pace.text())}</div>'
+        )
+
+    def start(self, total: int, done: int, cost: float) -> None:
+        """Show the bar."""
+        self._pace = _Pace(total, done, cost)
+        self._handle = self._show(self, display_id=True)
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        print(text, flush=True)
+
+    def advance(self, cells: int, cost: float) -> None:
+        """Move the bar, but not more often than anyone sees."""
+        self._pace.advance(cells, cost)
+        now = time.monotonic()
+        if self._handle is not None and now - self._last >= self._interval:
+            self._last = now
+            self._handle.update(self)
+
+    def stop(self) -> None:
+        """Leave the finished bar below the cell."""
+        if self._handle is not None:
+            self._handle.update(self)
+
+
 class LineProgress:
     """A line at most every `interval` seconds, for logs."""
 
@@ -121,7 +171,17 @@ class LineProgress:
         """Nothing is left on the screen to close."""
 
 
-def progress_display() -> BarProgress | LineProgress:
-    """A bar if stderr is a terminal, lines if not."""
+def progress_display() -> BarProgress | NotebookProgress | LineProgress:
+    """A bar in a notebook or on a terminal; lines where stderr is neither.
+
+    Examples
+    --------
+    >>> from physbatch.progress import progress_display
+    >>> progress_display().stop()
+    """
     console = Console(stderr=True)
+    if console.is_jupyter:
+        from IPython.display import display
+
+        return NotebookProgress(display)
     return BarProgress(console) if console.is_terminal else LineProgress()

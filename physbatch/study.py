@@ -41,6 +41,7 @@ from physbatch.axes import (
     TreeWiring,
 )
 from physbatch.axes.projection import projected_problems
+from physbatch.display import flat_rows, html_table
 from physbatch.errors import StudyError
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 
@@ -335,6 +336,12 @@ class Study(Model):
     def to_toml(self) -> str:
         """The resolved study, every default written out, as TOML."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def _repr_html_(self) -> str:
+        """A notebook shows every field under the name that a study file uses."""
+        content = self.model_dump(mode="json", exclude_none=True, exclude={"title"})
+        rows = [(name, text) for name, text in flat_rows(content) if text]
+        return html_table(self.title, ("field", "value"), rows)
 
     def canonical_json(self) -> str:
         """Sorted, compact JSON without the fields that have their default value.

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.output import print_json
+from physbatch.commands.output import print_json, write_estimates
 
 __all__ = ["crossings"]
 
@@ -28,6 +28,7 @@ def crossings(
     resamples: int = 1000,
     seed: int = 0,
     output: OptionalOutput = None,
+    table: Annotated[Path | None, Parameter(name="--table")] = None,
     json_: Json = False,
 ) -> None:
     """Find where the curves of two sizes cross, and extrapolate to infinite size.
@@ -57,26 +58,30 @@ def crossings(
         Seed of the bootstrap.
     output
         A figure to write; both suffixes .pdf and .png.
+    table
+        A table of the estimates to write: .csv, .tex or .html.
     json_
         Print one JSON object.
     """
     from physbatch.scaling.crossings import find_crossings
     from physbatch.scaling.reading import read_table
 
-    table = read_table(
+    data = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
     )
     result = find_crossings(
-        table, observable, pairs=pairs, near=near, resamples=resamples, seed=seed
+        data, observable, pairs=pairs, near=near, resamples=resamples, seed=seed
     )
     document = result.to_json()
-    document["flags"] = [*table.flags, *document["flags"]]
+    document["flags"] = [*data.flags, *document["flags"]]
     if output is not None:
         from physbatch.plots import save_figure
         from physbatch.plots.crossings import plot_crossings
         from physbatch.plots.style import root_figure
 
         written = save_figure(root_figure(plot_crossings(result)[0]), output)
+    if table is not None:
+        write_estimates(table, result)
     if json_:
         print_json(document)
         return
@@ -86,3 +91,5 @@ def crossings(
     if output is not None:
         for path in written:
             print(f"figure   {path}")
+    if table is not None:
+        print(f"table    {table}")

@@ -9,10 +9,11 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from physbatch.scaling.exponents import ScalingFit
+    from physbatch.scaling.peaks_of_curves import Peaks
     from physbatch.scaling.results import Estimate
     from physbatch.scaling.table import ScalingTable
 
-from physbatch.commands.output import print_json
+from physbatch.commands.output import print_json, write_estimates
 
 __all__ = ["exponents"]
 
@@ -32,6 +33,7 @@ def exponents(
     logarithm: bool = False,
     seed: int = 0,
     output: OptionalOutput = None,
+    table: Annotated[Path | None, Parameter(name="--table")] = None,
     json_: Json = False,
 ) -> None:
     """Fit power laws in the size: heights and positions of peaks, or one value per size.
@@ -59,24 +61,33 @@ def exponents(
     seed
         Seed of the bootstrap.
     output
-        A figure to write; both suffixes .pdf and .png.
+        A figure to write; both suffixes .pdf and .png: the curves with their peaks, and the
+        laws of heights and positions, or the law of the values.
+    table
+        A table of the estimates to write: .csv, .tex or .html.
     json_
         Print one JSON object.
     """
     from physbatch.scaling.reading import read_table
 
-    table = read_table(
+    data = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
     )
-    fits, flags = _fits(table, observable, minimum=minimum, logarithm=logarithm, seed=seed)
-    document = _document(fits, table.dimension, (*table.flags, *flags))
+    fits, peaks = _fits(data, observable, minimum=minimum, logarithm=logarithm, seed=seed)
+    flags = () if peaks is None else peaks.flags
+    document = _document(fits, data.dimension, (*data.flags, *flags))
     written: tuple[Path, ...] = ()
     if output is not None:
-        from physbatch.plots import save_figure
-        from physbatch.plots.exponents import plot_exponents
+        from physbatch.plots import plot_exponents, plot_peaks, save_figure
         from physbatch.plots.style import root_figure
 
-        written = save_figure(root_figure(plot_exponents(fits[0])[0]), output)
+        if peaks is None:
+            drawn = plot_exponents(fits[0])
+        else:
+            drawn = plot_peaks(data, peaks, fits[0], fits[1])
+        written = save_figure(root_figure(drawn[0]), output)
+    if table is not None:
+        write_estimates(table, *fits)
     if json_:
         print_json(document)
         return
@@ -87,12 +98,14 @@ def exponents(
         print(f"flag     {flag}")
     for path in written:
         print(f"figure   {path}")
+    if table is not None:
+        print(f"table    {table}")
 
 
 def _fits(
     table: ScalingTable, observable: str | None, *, minimum: bool, logarithm: bool, seed: int
-) -> tuple[list[ScalingFit], tuple[str, ...]]:
-    """The fits, heights first, and the flags of the peaks."""
+) -> tuple[list[ScalingFit], Peaks | None]:
+    """The fits, heights first, and the peaks if there is more than a point at a size."""
     from physbatch.errors import AnalysisError
     from physbatch.scaling.exponents import fit_law
     from physbatch.scaling.peaks_of_curves import find_peaks
@@ -105,9 +118,9 @@ def _fits(
     if table.size.size == table.sizes.size:
         columns = (table.size, table.values[name], table.errors[name])
         variables = (table.dimension,)
-        return [fit_law(*columns, laws, quantity=name, variables=variables)], ()
+        return [fit_law(*columns, laws, quantity=name, variables=variables)], None
     peaks = find_peaks(table, name, minimum=minimum, seed=seed)
-    return [peaks.fit_heights(laws), peaks.fit_positions()], peaks.flags
+    return [peaks.fit_heights(laws), peaks.fit_positions()], peaks
 
 
 def _document(

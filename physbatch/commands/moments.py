@@ -37,6 +37,7 @@ def moments(
     space_dimension: float | None = None,
     time: float | None = None,
     output: OptionalOutput = None,
+    figure: Annotated[Path | None, Parameter(name="--figure")] = None,
     json_: Json = False,
 ) -> None:
     """Mean, susceptibility and Binder cumulants of an order parameter, with errors.
@@ -71,6 +72,8 @@ def moments(
         For datasets with a time: which one; by default the last.
     output
         Where to write the moments as a table (NetCDF).
+    figure
+        Where to draw the moments against the control, as .pdf and .png.
     json_
         Print one JSON object.
     """
@@ -103,12 +106,20 @@ def moments(
     )
     if output is not None:
         write_table(result, output)
+    drawn: tuple[Path, ...] = ()
+    if figure is not None:
+        from physbatch.plots import plot_moments, save_figure
+        from physbatch.plots.style import root_figure
+
+        drawn = save_figure(root_figure(plot_moments(result)[0]), figure)
     if json_:
         print_json(_json(result))
         return
     print(_text(result))
     if output is not None:
         print(f"table    {output}")
+    for path in drawn:
+        print(f"figure   {path}")
 
 
 def _json(table: ScalingTable) -> dict[str, Any]:

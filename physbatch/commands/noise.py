@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from physbatch.commands.noise_output import finite_number, number_of, print_rest
+from physbatch.commands.noise_planes import line, map_, sharpness, temperature, typical
 from physbatch.commands.output import keep_others, print_json
 from physbatch.errors import AnalysisError
 
@@ -25,6 +27,9 @@ noise = App(
     help="What the mini-batch size does to learning: stability, optimum batch, evidence.",
     help_format="plaintext",
 )
+for _command in (typical, line, temperature, sharpness):
+    noise.command(_command)
+noise.command(map_, name="map")
 
 
 @noise.command(name="range")
@@ -71,7 +76,7 @@ def range_(
         print_json(
             {
                 "thresholds": [
-                    {"size": size, "batch_size": m, **_number(one)} for size, m, one in rows
+                    {"size": size, "batch_size": m, **number_of(one)} for size, m, one in rows
                 ],
                 "fits": {name: fit.to_json() for name, fit in fits.items()},
                 "flags": list(found.flags),
@@ -83,7 +88,7 @@ def range_(
         print(f"  N = {size:g}, m = {m:g}: {one}")
     for name, fit in fits.items():
         print(f"{name}: {_law(fit)}")
-    _print_rest(found.flags, output, drawn)
+    print_rest(found.flags, output, drawn)
 
 
 @noise.command
@@ -143,9 +148,9 @@ def optimum(
             {
                 "optima": [
                     {
-                        "learning_rate": _finite(rate),
-                        "pattern_count": _finite(count),
-                        **_number(one),
+                        "learning_rate": finite_number(rate),
+                        "pattern_count": finite_number(count),
+                        **number_of(one),
                     }
                     for rate, count, one in rows
                 ],
@@ -159,7 +164,7 @@ def optimum(
         print(f"  eps = {rate:g}, P = {count:g}: {one}")
     if fit is not None:
         print(f"{_law(fit)}\nlinear theory of the noise scale predicts exponents 1")
-    _print_rest(found.flags, output, [])
+    print_rest(found.flags, output, [])
 
 
 @noise.command
@@ -223,7 +228,7 @@ def evidence(
     print(found)
     verdict = "in favour of" if found.ln_ratio > 0 else "against"
     print(f"evidence {verdict} the model: exp({found.ln_ratio:+.4g}) times that of chance")
-    _print_rest(found.flags, None, [])
+    print_rest(found.flags, None, [])
 
 
 @noise.command
@@ -277,24 +282,3 @@ def _law(fit: ScalingFit) -> str:
     form = re.sub(r"\b[Nd]\b", lambda found: letters[found.group()], fit.form)
     values = ", ".join(f"{name} = {one}" for name, one in fit.stated().items())
     return f"{fit.quantity} = {form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
-
-
-def _number(one: Any) -> dict[str, Any]:
-    return {
-        "value": _finite(one.value),
-        "stderr": _finite(one.stderr),
-        "systematic": _finite(one.systematic),
-    }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if abs(value) < float("inf") else None
-
-
-def _print_rest(flags: tuple[str, ...], output: Path | None, drawn: list[Path]) -> None:
-    for flag in flags:
-        print(f"flag     {flag}")
-    if output is not None:
-        print(f"results  {output}")
-    for path in drawn:
-        print(f"figure   {path}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from physbatch.errors import DatasetError, OutputError
 
-__all__ = ["keep_others", "keep_other_text", "print_json"]
+if TYPE_CHECKING:
+    from physbatch.report.export import Tabled
+
+__all__ = ["keep_others", "keep_other_text", "print_json", "write_estimates"]
 
 
 def keep_others(path: Path, attribute: str) -> None:
@@ -49,6 +52,22 @@ def keep_other_text(path: Path, mark: str) -> None:
         ours = False
     if not ours:
         raise _occupied(path)
+
+
+def write_estimates(path: Path, *results: Tabled) -> None:
+    """Write the estimates of results by the suffix; only a table of ours is replaced.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For a suffix other than .csv, .tex and .html.
+    OutputError
+        If there is a file of another kind, or the file cannot be written.
+    """
+    from physbatch.report.export import FIRST_WORDS, write_results
+
+    keep_other_text(path, FIRST_WORDS.get(path.suffix.lower(), ""))
+    write_results(path, *results)
 
 
 def _occupied(path: Path) -> OutputError:

@@ -12,7 +12,7 @@ from physbatch.errors import AnalysisError
 if TYPE_CHECKING:
     from physbatch.scaling.table import ScalingTable
 
-from physbatch.commands.output import keep_other_text, keep_others
+from physbatch.commands.output import keep_other_text, keep_others, write_estimates
 
 __all__ = ["describe", "export", "import_", "write_table"]
 
@@ -84,19 +84,30 @@ def import_(
 
 
 def export(file: Path, *, output: Output) -> None:
-    """Write a table, or a dataset, as CSV: size, control, then each observable and its error.
+    """Write a table, a dataset or results as text for spreadsheets and papers.
+
+    A table or a dataset becomes CSV: size, control, then each observable and its error. The
+    estimates of results become .csv, .tex (a LaTeX table in the manner of booktabs) or .html,
+    by the suffix of the output.
 
     Parameters
     ----------
     file
-        A table that `physbatch import` or `physbatch moments` wrote, or a dataset.
+        A table that `physbatch import` or `physbatch moments` wrote, a dataset, or results.
     output
-        The CSV to write.
+        The file to write.
     """
     from physbatch.dataset import open_netcdf, write_atomic
+    from physbatch.report.export import read_result
     from physbatch.scaling.reading import from_dataset
 
-    table = from_dataset(open_netcdf(file), source=str(file), minimum_sizes=1, minimum_points=1)
+    content = open_netcdf(file)
+    result = read_result(content, where=str(file))
+    if result is not None:
+        write_estimates(output, result)
+        print(f"table    {output}")
+        return
+    table = from_dataset(content, source=str(file), minimum_sizes=1, minimum_points=1)
     keep_other_text(output, _CSV_MARK)
     write_atomic(output, table.to_csv().encode())
     print(f"{describe(table)}\ntable    {output}")

@@ -8,9 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from physbatch.exact.linear_sgd import typical_learning_rate
 from physbatch.exact.replicas import replica_axes, replica_dataset
 
-__all__ = ["optimum_batch_data", "stable_range_data"]
+__all__ = [
+    "linear_growth_data",
+    "optimum_batch_data",
+    "stable_range_data",
+    "transition_data",
+]
 
 
 def stable_range_data(
@@ -55,6 +61,93 @@ def stable_range_data(
         columns.append(
             replica_dataset(axes, up.astype(np.float64), up, "stable range", "step", truth)
         )
+    return _swept(columns, {"learning_rate": learning_rates})
+
+
+def linear_growth_data(
+    *,
+    size: int = 30,
+    batch_sizes: Sequence[int] = (4, 30),
+    steps: int = 60,
+    replicas: int = 60,
+    seed: int = 1,
+) -> xr.Dataset:
+    """Errors of a linear student as products of exact one-step factors.
+
+    The factor of a step is F = 1 - 2 eta A + eta^2 B with A = chi^2_m/m and
+    B = A^2 + (A/m) chi^2_(N-1), eta = m eta_base. The learning rates lie up to 14 % around the
+    typical thresholds of all batch sizes; time 1 is the start.
+
+    Parameters
+    ----------
+    size : int
+        N.
+    batch_sizes : sequence of int
+        m.
+    steps, replicas, seed : int
+        Number of steps and replicas, and the seed.
+
+    Examples
+    --------
+    >>> linear_growth_data(replicas=2).sizes["learning_rate"]
+    14
+    """
+    rng = np.random.default_rng(seed)
+    axes = replica_axes([size], batch_sizes, replicas, [1.0, 1.0 + steps])
+    thresholds = [typical_learning_rate(size, m) / m for m in batch_sizes]
+    around = np.exp(np.linspace(-0.14, 0.14, 7))
+    rates = np.sort(np.concatenate([one * around for one in thresholds]))
+    shape = (len(batch_sizes), replicas, steps)
+    m = np.array(batch_sizes, dtype=np.float64)[:, None, None]
+    columns = []
+    for rate in rates:
+        along = rng.chisquare(np.broadcast_to(m, shape)) / m
+        squared = along**2 + along / m * rng.chisquare(size - 1, size=shape)
+        growth = np.log(1 - 2 * m * rate * along + (m * rate) ** 2 * squared).sum(axis=2)
+        error = np.stack([np.full_like(growth, 0.5), 0.5 * np.exp(growth)], axis=-1)[None]
+        column = replica_dataset(axes, 1 - 2 * error, error < 0.5, "growth", "step", {})
+        columns.append(column)
+    return _swept(columns, {"learning_rate": list(rates)})
+
+
+def transition_data(
+    *,
+    slope: float = 0.25,
+    width: float = 0.15,
+    batch_sizes: Sequence[float] = tuple(np.geomspace(1.0, 32.0, 26)),
+    learning_rates: Sequence[float] = (8.0, 16.0, 32.0, 64.0),
+    replicas: int = 40,
+    seed: int = 1,
+) -> xr.Dataset:
+    """Replicas that become perfect above m_c = slope eta, with a logistic edge in ln m.
+
+    P(success) = 1/(1 + exp(-(ln m - ln m_c)/width)); the others halve their error, from 0.5.
+
+    Parameters
+    ----------
+    slope, width : float
+        m_c/eta, and the width of the edge in ln m.
+    batch_sizes, learning_rates : sequence of float
+        The grid.
+    replicas, seed : int
+        Number of replicas and seed.
+
+    Examples
+    --------
+    >>> data = transition_data(replicas=4)
+    >>> int(data["success"].isel(size=0, learning_rate=0, batch_size=-1).sum())
+    4
+    """
+    rng = np.random.default_rng(seed)
+    axes = replica_axes([100], batch_sizes, replicas, [1.0, 2.0])
+    ln_m = np.log(np.asarray(batch_sizes, dtype=np.float64))
+    columns = []
+    for rate in learning_rates:
+        chance = 0.5 * (1 + np.tanh((ln_m - math.log(slope * rate)) / (2 * width)))
+        up = rng.random((1, len(ln_m), replicas, 1)) < chance[None, :, None, None]
+        truth = {"planted_slope": slope}
+        overlap = np.where(up, 1.0, 0.5) * [0.0, 1.0]  # at the start and at the end
+        columns.append(replica_dataset(axes, overlap, up, "transition", "step", truth))
     return _swept(columns, {"learning_rate": learning_rates})
 
 

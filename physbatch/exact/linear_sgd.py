@@ -22,6 +22,7 @@ arXiv 2106.02713.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -148,6 +149,7 @@ def stationary_error(
     return learning_rate**2 * size * label_noise / batch_size / shrinks
 
 
+@cache
 def _lengths(freedom: int) -> tuple[FloatArray, FloatArray]:
     """Points and weights for averages over the length of a Gaussian vector (chi law)."""
     if freedom == 0:

@@ -23,7 +23,13 @@ from physbatch.scaling.records import Record
 from physbatch.scaling.resampling import bootstrap_counts
 from physbatch.scaling.results import flag_names
 
-__all__ = ["EffectiveTemperature", "batch_acceptance", "effective_temperature"]
+__all__ = [
+    "EffectiveTemperature",
+    "StationaryState",
+    "batch_acceptance",
+    "effective_temperature",
+    "stationary_state",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -220,6 +226,46 @@ def effective_temperature(
         difference=difference,
         flags=tuple(flags),
     )
+
+
+@dataclass(frozen=True)
+class StationaryState:
+    """Averages over late times and replicas, with standard errors over replicas.
+
+    Attributes
+    ----------
+    control : ndarray, shape (n_control,)
+        m, or T.
+    training_error, training_error_stderr : ndarray, shape (n_control,)
+        Fraction of wrong outputs on the set of patterns.
+    overlap, overlap_stderr : ndarray, shape (n_control,)
+        Overlap with the teacher.
+    """
+
+    control: FloatArray
+    training_error: FloatArray
+    training_error_stderr: FloatArray
+    overlap: FloatArray
+    overlap_stderr: FloatArray
+
+
+def stationary_state(data: xr.Dataset, dim: str, *, after: float) -> StationaryState:
+    """Stationary averages along one dimension; errors as for `effective_temperature`.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Dynamics on patterns.
+    dim : str
+        ``batch_size`` or ``temperature``.
+    after : float
+        Times from here on count.
+    """
+    values = _stationary(data, dim, after, dim)
+    mean = values.mean(axis=2)
+    stderr = values.std(axis=2, ddof=1) / math.sqrt(values.shape[2])
+    control = np.asarray(data[dim].values, dtype=np.float64)
+    return StationaryState(control, mean[0], stderr[0], mean[1], stderr[1])
 
 
 def _stationary(data: xr.Dataset, dim: str, after: float, where: str) -> FloatArray:

@@ -18,8 +18,9 @@ from physbatch.scaling.power_laws import law
 from physbatch.scaling.records import Record
 from physbatch.scaling.results import flag_names
 from physbatch.scaling.table import ScalingTable
+from physbatch.study import Study
 
-__all__ = ["OptimumBatch", "optimum_batch"]
+__all__ = ["BatchCurves", "OptimumBatch", "batch_curves", "optimum_batch"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -129,6 +130,47 @@ def optimum_batch(
     ----------
     Smith and Le, arXiv 1710.06451 (2017).
     """
+    curves = batch_curves(data, time=time)
+    found = find_peaks(curves.table, "error", minimum=True, resamples=resamples, seed=seed)
+    labelled = [_relabelled(flag, curves.names) for flag in found.flags]
+    size = np.exp(found.position)
+    return OptimumBatch(
+        learning_rate=curves.learning_rate,
+        pattern_count=curves.pattern_count,
+        batch_size=size,
+        stderr=size * found.position_stderr,
+        systematic=size * found.position_systematic,
+        best_error=found.height,
+        best_error_stderr=np.hypot(found.height_stderr, found.height_systematic),
+        flags=(*curves.flags, *labelled),
+    )
+
+
+@dataclass(frozen=True)
+class BatchCurves:
+    """Generalisation error against ln m, one curve for each learning rate and P.
+
+    Attributes
+    ----------
+    table : ScalingTable
+        ``error`` against ln m; the number of the curve, from 1, stands for the size.
+    learning_rate, pattern_count : ndarray, shape (n_curve,)
+        eps and P; nan where they are not known.
+    names : list of str
+        What each curve is, in words.
+    flags : tuple of str
+        ``diverged``: replicas left out.
+    """
+
+    table: ScalingTable
+    learning_rate: FloatArray
+    pattern_count: FloatArray
+    names: list[str]
+    flags: tuple[str, ...]
+
+
+def batch_curves(data: xr.Dataset, *, time: float | None = None) -> BatchCurves:
+    """The curves of a dataset; arguments and errors as for `optimum_batch`."""
     data = validate(data)
     if data.sizes["size"] > 1:
         raise AnalysisError(
@@ -148,19 +190,12 @@ def optimum_batch(
     errors = stacked["generalization_error"].transpose("curve", control, "replica").values
     status = stacked["status"].transpose("curve", control, "replica").values
     table, flags = _table(batch_size, errors, status)
-    found = find_peaks(table, "error", minimum=True, resamples=resamples, seed=seed)
-    names = [_name(stacked, curves, number) for number in range(len(errors))]
-    labelled = [_relabelled(flag, names) for flag in found.flags]
-    size = np.exp(found.position)
-    return OptimumBatch(
+    return BatchCurves(
+        table=table,
         learning_rate=_coordinate(stacked, curves, "learning_rate", len(errors)),
         pattern_count=_coordinate(stacked, curves, "pattern_count", len(errors)),
-        batch_size=size,
-        stderr=size * found.position_stderr,
-        systematic=size * found.position_systematic,
-        best_error=found.height,
-        best_error_stderr=np.hypot(found.height_stderr, found.height_systematic),
-        flags=(*flags, *labelled),
+        names=[_name(stacked, curves, number) for number in range(len(errors))],
+        flags=tuple(flags),
     )
 
 
@@ -200,9 +235,18 @@ def _table(
 
 
 def _coordinate(data: xr.Dataset, curves: list[str], name: str, count: int) -> FloatArray:
-    if name not in curves:
+    """The swept values of each curve, or the one value that the study names."""
+    if name in curves:
+        return np.asarray(data[name].values, dtype=np.float64)
+    if "study" not in data.attrs:
         return np.full(count, math.nan)
-    return np.asarray(data[name].values, dtype=np.float64)
+    study = Study.from_json(str(data.attrs["study"]), where="optimum batch")
+    held = (
+        getattr(study.system.inputs, "count", None)
+        if name == "pattern_count"
+        else getattr(getattr(study.dynamics, "learning_rate", None), "base", None)
+    )
+    return np.full(count, math.nan if held is None else float(held))
 
 
 def _name(data: xr.Dataset, curves: list[str], number: int) -> str:

@@ -12,9 +12,9 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.success_edge import falling_edge
 from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.logistic import fit_logistic, parameter_covariance
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.power_laws import Form, law
 from physbatch.scaling.records import Record
 from physbatch.scaling.results import flag_names
 
@@ -59,26 +59,54 @@ class StableRange(Record):
         names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
         return f"StableRange({known} of {self.size.size} thresholds){names}"
 
-    def fit(self, size: float | None = None) -> ScalingFit:
+    def fit(self, size: float | None = None, *, smallest: float = 0.0) -> ScalingFit:
         """Power law eta_max = A m^b at one size: b < 0 where the range shrinks with m.
+
+        Parameters
+        ----------
+        size : float, optional
+            N; needed if there are several.
+        smallest : float
+            Smaller batch sizes are left out.
 
         Raises
         ------
         AnalysisError
             If there are several sizes and none is named.
         """
+        return self._fitted(law("power"), size, smallest)
+
+    def fit_crossover(self, size: float | None = None) -> ScalingFit:
+        """eta_max = A/(1 + m/m_x): a constant base up to m_x, a constant m eta_max beyond.
+
+        A linear student has this law with A = 2/(N + 1) and m_x = N + 1.
+
+        Raises
+        ------
+        AnalysisError
+            If there are several sizes and none is named.
+        """
+        m = self.batch_size
+        bounds = ((0.1 * float(m.min()), 10 * float(m.max())),)
+        form = Form(
+            "A/(1 + m/m_x)", ("m_x",), ("A",), bounds, lambda x, m_x: [1 / (1 + x[:, 0] / m_x)]
+        )
+        return self._fitted(form, size, 0.0)
+
+    def _fitted(self, form: Form, size: float | None, smallest: float) -> ScalingFit:
         sizes = np.unique(self.size)
         if size is None and sizes.size > 1:
             raise AnalysisError(
                 f"{sizes.size} sizes", where="stable range", remedy="name one of them"
             )
         at = np.isclose(self.size, sizes[0] if size is None else size)
+        at &= self.batch_size >= smallest
         errors = np.hypot(self.stderr[at], self.systematic[at])
         return fit_law(
             self.batch_size[at],
             self.learning_rate[at],
             errors,
-            [law("power")],
+            [form],
             quantity="eta_max",
             variables=("m",),
             scan=False,
@@ -133,39 +161,14 @@ def stable_range(data: xr.Dataset) -> StableRange:
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
         for place in range(data.sizes[control]):
-            threshold, why = _upper_end(
+            (ln_rate, stderr, systematic), why = falling_edge(
                 np.log(rates), good[number, place].sum(axis=1), counted[number, place].sum(axis=1)
             )
-            rows.append((float(size), float(m[number, place]), *threshold))
+            rate = math.exp(ln_rate)
+            rows.append(
+                (float(size), float(m[number, place]), rate, rate * stderr, rate * systematic)
+            )
             if why:
                 flags.append(f"{why} at N = {size:g}, m = {m[number, place]:g}")
     columns = dict(zip(StableRange.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return StableRange(flags=tuple(flags), **columns)
-
-
-def _upper_end(
-    ln_rate: FloatArray, successes: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]
-) -> tuple[tuple[float, float, float], str]:
-    """eta_max with statistical and systematic error, or why there is none."""
-    nothing = (math.nan, math.nan, math.nan)
-    measured = trials > 0
-    ln_rate, successes, trials = ln_rate[measured], successes[measured], trials[measured]
-    share = successes / trials if trials.size else np.empty(0)
-    if share.size == 0 or share.max() < 0.5:
-        return nothing, "never_learns: fewer than half of the replicas succeed anywhere"
-    top = int(np.flatnonzero(share == share.max())[-1])
-    if share[-1] >= 0.5:
-        return nothing, "above_grid: half of the replicas succeed at the largest learning rate"
-    x, k, n = ln_rate[top:], successes[top:], trials[top:]
-    fit = fit_logistic(x, k, n)
-    if bool(fit.converged[0]) and float(fit.width[0]) < 0:
-        covariance = parameter_covariance(x, n, float(fit.m_c[0]), float(fit.width[0]))
-        if np.all(np.isfinite(covariance)):
-            rate = math.exp(float(fit.m_c[0]))
-            return (rate, rate * math.sqrt(covariance[0, 0]), 0.0), ""
-    # Too few mixed outcomes for a curve: the threshold lies between two neighbours.
-    above = int(np.flatnonzero(2 * k < n)[0])
-    low, high = float(x[above - 1]), float(x[above])
-    rate, half = math.exp((low + high) / 2), (high - low) / 2
-    why = f"step: most succeed at {math.exp(low):.3g} and fail at {math.exp(high):.3g}"
-    return (rate, 0.0, rate * half), why

@@ -5,10 +5,10 @@ from __future__ import annotations
 from physbatch.scaling.markup import estimates_html, estimates_latex
 from physbatch.scaling.results import Analysis, Estimate
 
-__all__ = ["analysis_html", "analysis_latex"]
+__all__ = ["analysis_estimates", "analysis_html", "analysis_latex"]
 
 
-def _stated(analysis: Analysis) -> dict[str, Estimate]:
+def analysis_estimates(analysis: Analysis) -> dict[str, Estimate]:
     """The limits, then m_c and width of every size and the jump where there is one."""
     rows = {"m_c (N -> infinity)": analysis.m_c, "jump (N -> infinity)": analysis.jump}
     for curve in analysis.curves:
@@ -27,9 +27,9 @@ def _verdict(analysis: Analysis) -> list[tuple[str, str]]:
 def analysis_html(analysis: Analysis) -> str:
     """The results as an HTML table, every text escaped."""
     caption = f"Analysis of {analysis.control_label} at t = {analysis.time:g} {analysis.time_units}"
-    return estimates_html(caption, _stated(analysis), _verdict(analysis), analysis.flags)
+    return estimates_html(caption, analysis_estimates(analysis), _verdict(analysis), analysis.flags)
 
 
 def analysis_latex(analysis: Analysis) -> str:
     """The results as a LaTeX table; it needs the package booktabs."""
-    return estimates_latex(_stated(analysis), _verdict(analysis), analysis.flags)
+    return estimates_latex(analysis_estimates(analysis), _verdict(analysis), analysis.flags)

@@ -7,24 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.collapse_errors import Interval, bootstrap, posterior, profile
-from physbatch.scaling.collapse_fit import Optimum
-from physbatch.scaling.collapse_outcome import Search, outcome
-from physbatch.scaling.collapse_result import Collapse, collapsed_points, master_curve
-from physbatch.scaling.identifiability import find_rival
+from physbatch.scaling.collapse_outcome import outcome
+from physbatch.scaling.collapse_result import Collapse
+from physbatch.scaling.collapse_search import search_globally, statistical_errors, with_spline
 from physbatch.scaling.named_exponents import fixed_by_name, named_exponents
 from physbatch.scaling.point_noise import correlated_covariance
 from physbatch.scaling.scaling_form import ScalingForm, make_form
 from physbatch.scaling.table import ScalingTable
-from physbatch.scaling.window_fits import Fit, by_spline, global_optimum, scan, settle
 
 __all__ = ["collapse"]
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Errors that each method has, its usual ones first.
 _ERRORS = {
@@ -34,8 +28,6 @@ _ERRORS = {
 }
 #: A fit of c_c, nu and zeta leaves something of as many points.
 _LEAST_POINTS = 8
-#: ln of the likelihood ratio above which a start of the user replaces those of the data.
-_FAR_BETTER = 5.0
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
 
@@ -100,9 +92,9 @@ def collapse(
     Collapse
         Exponents with errors, goodness of fit, the windows, and flags. Where the data do not
         determine an exponent its value is nan and its error infinite, and ``not_converged``,
-        ``no_overlap``, ``at_bound``, ``bimodal`` or ``flat`` says why. Warnings are ``bad_fit``,
-        ``mostly_rejected``, ``thin_overlap``, ``one_sided``, ``starts_disagree`` and
-        ``correlated_points``.
+        ``no_overlap``, ``at_bound``, ``beyond_controls``, ``bimodal`` or ``flat`` says why.
+        Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
+        ``starts_disagree`` and ``correlated_points``.
 
     Raises
     ------
@@ -146,8 +138,10 @@ def collapse(
                 form, table, window=window, errors=errors, start=start, seed=seed
             )
         else:
-            search = _search(form, table, window, start, method)
-            intervals, samples, more = _intervals(search.final, errors, seed)
+            search = search_globally(form, table, window=window, start=start)
+            if method == "spline":
+                search = with_spline(search)
+            intervals, samples, more = statistical_errors(search.final, errors, seed)
         return outcome(
             form,
             table,
@@ -158,63 +152,6 @@ def collapse(
             named=named,
             flags=(*_point_noise(table, names), *more),
         )
-
-
-def _search(
-    form: ScalingForm,
-    table: ScalingTable,
-    window: str,
-    start: Mapping[str, float] | None,
-    method: str,
-) -> Search:
-    """The fits by the Gaussian process, and by the spline in its window."""
-    tried, agreed, units, optima = _optima(form, table, start)
-    fits = scan(form, table, units, optima, window)
-    final = settle(form, table, fits)
-    rival = find_rival(form, table, units, optima, window, final)
-    if method == "spline":
-        # Steps of hopeless fits leave the range of numbers; they end in flags.
-        with np.errstate(over="ignore", invalid="ignore"):
-            final = by_spline(form, final)
-    vector = final.optimum.vector
-    points = collapsed_points(final.objective, vector)
-    curve = master_curve(final.objective, vector)
-    return Search(final, fits, tried, agreed, rival, points, curve)
-
-
-def _optima(
-    form: ScalingForm, table: ScalingTable, start: Mapping[str, float] | None
-) -> tuple[int, int, tuple[float, ...], list[Optimum]]:
-    """The global optimum; the user's start counts among the starts, and where it is far better.
-
-    The same optimum is reached to other digits from every start, and where corrections make it
-    a long ridge windows may then be chosen differently. So the search goes on from the optima of
-    the starts that the data gave, unless the user's leads to one that is far more likely.
-    """
-    found = global_optimum(form, table, start)
-    if start is None:
-        return found
-    own = global_optimum(form, table, None)
-    if found[3][0].value > own[3][0].value + _FAR_BETTER:
-        return found
-    return found[0], found[1], own[2], own[3]
-
-
-def _intervals(
-    final: Fit, errors: str, seed: int
-) -> tuple[dict[str, Interval], FloatArray, tuple[str, ...]]:
-    """Intervals of the exponents by the method asked for; none for the curvature alone."""
-    nothing = np.empty((0, len(final.exponents)))
-    if errors == "likelihood" or not final.optimum.converged:
-        return {}, nothing, ()
-    if errors == "profile":
-        intervals, flags = profile(final)
-        return intervals, nothing, flags
-    if errors == "bootstrap":
-        intervals, flags = bootstrap(final, seed=seed)
-        return intervals, nothing, flags
-    intervals, flags, samples = posterior(final, seed=seed)
-    return intervals, samples, flags
 
 
 # --- input ------------------------------------------------------------------------------

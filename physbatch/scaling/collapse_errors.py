@@ -7,9 +7,9 @@ are stated alike: a standard error and a central 68 % interval for each exponent
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,20 +17,38 @@ from scipy import optimize
 
 from physbatch.scaling.collapse_fit import Objective, Optimum, climb, curvature, newton
 from physbatch.scaling.point_noise import correlated_covariance
-from physbatch.scaling.resampling import bootstrap_counts
-from physbatch.scaling.scaling_form import ScalingForm, make_form
+from physbatch.scaling.resampling import bootstrap_means
+from physbatch.scaling.scaling_form import ScalingForm
 from physbatch.scaling.table import ScalingTable
 from physbatch.scaling.window_fits import Fit
 
-__all__ = ["Interval", "bootstrap", "posterior", "profile"]
+if TYPE_CHECKING:
+    import emcee
+
+__all__ = [
+    "Interval",
+    "bootstrap",
+    "constrained_optimum",
+    "posterior",
+    "profile",
+    "resampled_observables",
+    "sample_intervals",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
 #: Change of the log likelihood at the ends of a 68 % interval.
 _DROP = 0.5
 _LEAST_DONE = 0.95
-_CHORDS = 20
+#: Most steps from a known optimum to one nearby.
+_QUICK_STEPS = 40
 _LEAST_INDEPENDENT = 400
+#: Steps of the posterior's walkers between two looks at the length of the chain, and how far
+#: apart samples of a walker are that are kept.
+_BLOCK = 300
+_THINNING = 5
+#: Degrees of freedom of the law from which the posterior draws its proposals.
+_FREEDOM = 5
 
 
 class Interval(NamedTuple):
@@ -41,16 +59,67 @@ class Interval(NamedTuple):
     high: float
 
 
-def _summary(form: ScalingForm, vectors: FloatArray) -> dict[str, Interval]:
-    """Intervals of the exponents from a sample of fit vectors."""
+def sample_intervals(
+    form: ScalingForm, vectors: FloatArray
+) -> tuple[dict[str, Interval], FloatArray]:
+    """Intervals of the exponents from a sample of fit vectors, and their physical values.
+
+    Parameters
+    ----------
+    form : ScalingForm
+        What the first components of the vectors stand for.
+    vectors : ndarray, shape (n_sample, n)
+        Fit vectors; hyperparameters behind the exponents are left out.
+
+    Returns
+    -------
+    intervals : dict
+        For each free exponent: standard deviation and central 68 % of the sample.
+    samples : ndarray, shape (n_sample, n_exponent)
+    """
     count = len(form.names)
     values = [form.exponents(vector[:count]) for vector in vectors]
-    out = {}
-    for name in form.names:
-        sample = np.array([one[name] for one in values])
-        low, high = (float(q) for q in np.quantile(sample, [0.15865, 0.84135]))
-        out[name] = Interval(float(sample.std(ddof=1)), low, high)
-    return out
+    samples = np.array([[one[name] for name in form.names] for one in values])
+    low, high = np.quantile(samples, [0.15865, 0.84135], axis=0)
+    rows = zip(form.names, samples.std(axis=0, ddof=1), low, high, strict=True)
+    return {name: Interval(*map(float, row)) for name, *row in rows}, samples
+
+
+# --- optima near a known one ------------------------------------------------------------
+
+
+def _nearby_optimum(objective: Objective, begin: FloatArray, inverse: FloatArray) -> Optimum:
+    """An optimum of which the inverse curvature is about known, by BFGS.
+
+    It costs less than one curvature by differences. Where it does not settle, the usual climb.
+    """
+    low, high = np.array(objective.bounds).T
+    vector = begin
+    value, slope = objective(vector)
+    for evaluations in range(1, _QUICK_STEPS + 1):
+        step = inverse @ slope
+        gain = float(slope @ step)
+        if not (math.isfinite(value) and gain > 0):
+            break
+        # One thousandth of a sigma from the top.
+        if gain < 1e-6:
+            return Optimum(vector, value, True, evaluations)
+        step *= min(1.0, 0.5 / float(np.abs(step).max()))
+        trial = np.clip(vector + step, low, high)
+        height, trial_slope = objective(trial)
+        inverse = _updated(inverse, trial - vector, slope - trial_slope)
+        if height > value:
+            vector, value, slope = trial, height, trial_slope
+    return newton(objective, climb(objective, begin, steps=20), rounds=6)[0]
+
+
+def _updated(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
+    """The inverse curvature after a step that changed the slope: the formula of BFGS."""
+    product = float(step @ change)
+    if not product > 0:
+        return inverse
+    left = np.eye(len(step)) - np.outer(step, change) / product
+    return np.asarray(left @ inverse @ left.T + np.outer(step, step) / product)
 
 
 # --- bootstrap --------------------------------------------------------------------------
@@ -86,10 +155,12 @@ def bootstrap(
     bend = curvature(objective, optimum.vector)
     inverse = np.asarray(np.linalg.inv(bend), dtype=np.float64)
     done = []
-    for values in _resampled(objective.table, objective.form.observables, generator, resamples):
+    for values in resampled_observables(
+        objective.table, objective.form.observables, generator, resamples
+    ):
         table = replace(objective.table, values={**objective.table.values, **values})
         moved = replace(objective, table=table)
-        again = _refit(moved, optimum.vector, inverse)
+        again = _nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
     flags: tuple[str, ...] = ()
@@ -98,43 +169,28 @@ def bootstrap(
     if len(done) < max(20, resamples // 2):
         nothing = Interval(math.nan, math.nan, math.nan)
         return dict.fromkeys(objective.form.names, nothing), flags
-    return _summary(objective.form, np.array(done)), flags
+    return sample_intervals(objective.form, np.array(done))[0], flags
 
 
-def _refit(objective: Objective, begin: FloatArray, inverse: FloatArray) -> Optimum:
-    """The optimum of resampled data, by steps with the curvature of the original data.
-
-    A few of these cost less than one curvature. Where they do not settle, the usual climb.
-    """
-    low, high = np.array(objective.bounds).T
-    vector = begin
-    for evaluations in range(1, _CHORDS + 1):
-        value, slope = objective(vector)
-        step = inverse @ slope
-        if not math.isfinite(value) or np.abs(step).max() > 1.0:
-            break
-        # One thousandth of a sigma from the top.
-        if float(slope @ step) < 1e-6:
-            return Optimum(vector, value, True, evaluations)
-        vector = np.clip(vector + step, low, high)
-    return newton(objective, climb(objective, begin, steps=20), rounds=6)[0]
-
-
-def _resampled(
+def resampled_observables(
     table: ScalingTable,
     observables: Sequence[str],
     generator: np.random.Generator,
     resamples: int,
 ) -> list[dict[str, FloatArray]]:
-    """Values of the observables in each resample."""
+    """Values of the observables in each resample.
+
+    Replicas are resampled where the table has them, the same ones for all observables of a
+    point; else noise of the stated errors or covariance is added, of points that move together
+    where they visibly do.
+    """
     out: list[dict[str, FloatArray]] = [{} for _ in range(resamples)]
     if all(name in table.samples for name in observables):
         for point in range(len(table.size)):
-            replicas = len(table.samples[observables[0]][point])
-            weights = bootstrap_counts(generator, replicas, resamples) / replicas
-            for name in observables:
-                means = weights @ table.samples[name][point]
-                for row, mean in enumerate(means):
+            samples = np.array([table.samples[name][point] for name in observables])
+            means = bootstrap_means(generator, samples, resamples)
+            for name, drawn in zip(observables, means, strict=True):
+                for row, mean in enumerate(drawn):
                     out[row].setdefault(name, table.values[name].copy())[point] = mean
         return out
     for name in observables:
@@ -156,19 +212,22 @@ def _resampled(
 
 
 def posterior(
-    fit: Fit, *, steps: int = 1800, seed: int = 0
+    fit: Fit, *, steps: int = 2400, seed: int = 0
 ) -> tuple[dict[str, Interval], tuple[str, ...], FloatArray]:
     """Sample exponents and hyperparameters with emcee, from the normal law of the optimum.
 
     Priors are flat in c_c, ln nu, zeta/nu, ln omega within the bounds of the fit, and weak in
-    the hyperparameters.
+    the hyperparameters. Most proposals are independent draws from a wide-tailed law around the
+    optimum, to which the posterior is close; the others are the stretches of emcee, which also
+    move walkers that stand where such draws are rare.
 
     Parameters
     ----------
     fit : Fit
         The fit of the chosen window.
     steps : int
-        Steps of each walker; the first third is thrown away.
+        Most steps of each walker. It stops earlier once the chain is long enough; the first
+        third is thrown away.
     seed : int
         Seed of the sampler.
 
@@ -203,20 +262,50 @@ def posterior(
     spread = axes * np.sqrt(np.maximum(strength, 1e-30))
     begin = optimum.vector + generator.normal(size=(walkers, count)) @ spread.T
     begin = np.clip(begin, low + 1e-6, high - 1e-6)
-    sampler = emcee.EnsembleSampler(walkers, count, log_probability)
+    moves = [
+        (emcee.moves.MHMove(_wide_tailed(optimum.vector, spread)), 0.7),
+        (emcee.moves.StretchMove(), 0.3),
+    ]
+    sampler = emcee.EnsembleSampler(walkers, count, log_probability, moves=moves)
     state = emcee.State(begin, random_state=np.random.RandomState(seed).get_state())
-    sampler.run_mcmc(state, steps)
-    kept = steps // 3
-    chain = sampler.get_chain(discard=kept, flat=True)
-    tau = float(np.max(sampler.get_autocorr_time(discard=kept, quiet=True, tol=0)))
-    flags: tuple[str, ...] = ()
-    length = (steps - kept) / tau if tau > 0 else math.nan
-    if not (length > 10 and walkers * length > _LEAST_INDEPENDENT):
-        flags = (f"chain_short: {steps - kept} steps for an autocorrelation time of {tau:.0f}",)
-    form = objective.form
-    values = [form.exponents(vector[: len(form.names)]) for vector in chain[::5]]
-    samples = np.array([[one[name] for name in form.names] for one in values])
-    return _summary(form, chain[::5]), flags, samples
+    flags: tuple[str, ...] = ("chain_short: no step was made",)
+    while flags and sampler.iteration < steps:
+        state = sampler.run_mcmc(state, min(_BLOCK, steps - sampler.iteration))
+        flags = _chain_short(sampler)
+    chain = sampler.get_chain(discard=sampler.iteration // 3, flat=True)
+    intervals, samples = sample_intervals(objective.form, chain[::_THINNING])
+    return intervals, flags, samples
+
+
+def _wide_tailed(
+    centre: FloatArray, spread: FloatArray
+) -> Callable[[FloatArray, np.random.RandomState], tuple[FloatArray, FloatArray]]:
+    """Proposals for emcee: draws from a multivariate t law, wherever the walkers stand."""
+    inverse = np.linalg.inv(spread)
+
+    def log_density(vectors: FloatArray) -> FloatArray:
+        squares = (((vectors - centre) @ inverse.T) ** 2).sum(axis=1)
+        return np.asarray(-0.5 * (_FREEDOM + len(centre)) * np.log1p(squares / _FREEDOM))
+
+    def propose(
+        vectors: FloatArray, random: np.random.RandomState
+    ) -> tuple[FloatArray, FloatArray]:
+        width = np.sqrt(random.chisquare(_FREEDOM, size=(len(vectors), 1)) / _FREEDOM)
+        moved = centre + random.normal(size=vectors.shape) / width @ spread.T
+        return moved, log_density(vectors) - log_density(moved)
+
+    return propose
+
+
+def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[str, ...]:
+    """The flag of a chain that is too short to state an interval from."""
+    dropped = sampler.iteration // 3
+    kept = sampler.iteration - dropped
+    tau = float(np.max(sampler.get_autocorr_time(discard=dropped, quiet=True, tol=0)))
+    length = kept / tau if tau > 0 else math.nan
+    if length > 10 and sampler.nwalkers * length > _LEAST_INDEPENDENT:
+        return ()
+    return (f"chain_short: {kept} steps for an autocorrelation time of {tau:.0f}",)
 
 
 # --- profile likelihood -----------------------------------------------------------------
@@ -260,7 +349,7 @@ def _end(fit: Fit, name: str, best: float, step: float) -> float:
     """
 
     def excess(distance: float) -> float:
-        optimum = _constrained(fit, name, best + step * distance)
+        optimum = constrained_optimum(fit, name, best + step * distance)
         return math.sqrt(max(fit.optimum.value - optimum.value, 0.0) / _DROP) - 1.0
 
     outer = 1.5
@@ -274,30 +363,23 @@ def _end(fit: Fit, name: str, best: float, step: float) -> float:
     return best + step * float(distance)
 
 
-def _constrained(fit: Fit, name: str, value: float) -> Optimum:
+def constrained_optimum(fit: Fit, name: str, value: float) -> Optimum:
     """The optimum with one exponent held."""
-    objective = fit.objective
-    form = objective.form
-    held = make_form(
-        objective.table,
-        form.observables,
-        fixed={**form.fixed, name: value},
-        corrections=form.corrections,
-        drift=form.drift,
-    )
-    # The same units as in the fit, whatever the table of the window.
-    held = replace(
-        held,
-        size_unit=form.size_unit,
-        control_middle=form.control_middle,
-        control_unit=form.control_unit,
-    )
+    form = fit.objective.form
+    held = form.holding(name, value)
     begin = _regression(fit, name, value)
     count = len(form.names)
     values = {**form.exponents(begin[:count]), name: value}
     start = np.concatenate([held.vector(values), begin[count:]])
-    moved = replace(objective, form=held)
-    return newton(moved, climb(moved, start, steps=5), rounds=6)[0]
+    moved = replace(fit.objective, form=held)
+    # How the full fit vector moves with the one that is left.
+    along = np.zeros((len(begin), len(start)))
+    others = [place for place, one in enumerate(form.names) if one != name]
+    inner = np.linalg.inv(form.jacobian(form.vector(values)))[:, others]
+    along[:count, : count - 1] = inner @ held.jacobian(start[: count - 1])
+    along[count:, count - 1 :] = np.eye(len(begin) - count)
+    bend = along.T @ np.linalg.solve(fit.covariance, along)
+    return _nearby_optimum(moved, start, np.linalg.inv(bend))
 
 
 def _regression(fit: Fit, name: str, value: float) -> FloatArray:

@@ -33,6 +33,7 @@ class Search(NamedTuple):
     rival: Fit | None
     points: tuple[CollapsedPoints, ...]
     curve: tuple[MasterCurve, ...]
+    beyond: str = ""  # flag: c_c may lie beyond the controls
 
 
 def outcome(
@@ -70,7 +71,7 @@ def outcome(
         name: _spread(_parameter(form, final, name), _others(form, search, name))
         for name in form.names
     }
-    refused = refusals(form, final, fits, systematic, search.rival)
+    refused = refusals(form, final, fits, systematic, search.rival, search.beyond)
     parameters = {
         name: _estimate(
             _parameter(form, final, name),

@@ -226,6 +226,10 @@ class Collapse:
 
         return collapse_report(self)
 
+    def stated(self) -> dict[str, Estimate]:
+        """The estimates by their names: parameters, then exponents that follow from them."""
+        return {**self.parameters, **self.named}
+
     def to_latex(self) -> str:
         """Parameters with errors as a LaTeX table; it needs the package booktabs."""
         from physbatch.scaling.collapse_text import collapse_latex

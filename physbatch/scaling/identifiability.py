@@ -64,6 +64,7 @@ def refusals(
     fits: Sequence[Fit],
     systematic: Mapping[str, float],
     rival: Fit | None,
+    beyond: str = "",
 ) -> Refusals:
     """Exponents whose values must not be stated.
 
@@ -79,12 +80,14 @@ def refusals(
         Systematic error of each free exponent.
     rival : Fit or None
         Another answer that the data allow, from `find_rival`.
+    beyond : str
+        Flag that c_c may lie beyond the controls, from `c_c_beyond`.
 
     Returns
     -------
     Refusals
-        Flags are among ``not_converged``, ``no_overlap``, ``at_bound``, ``bimodal``, ``flat``
-        (values refused), ``thin_overlap`` and ``one_sided`` (warnings).
+        Flags are among ``not_converged``, ``no_overlap``, ``at_bound``, ``beyond_controls``,
+        ``bimodal``, ``flat`` (values refused), ``thin_overlap`` and ``one_sided`` (warnings).
     """
     names: set[str] = set()
     flags: list[str] = []
@@ -99,6 +102,8 @@ def refusals(
     overlap = _no_overlap(form, fit)
     if overlap:
         return Refusals(frozenset(form.names), (*flags, *overlap))
+    if beyond:
+        return Refusals(frozenset(form.names), (*flags, beyond))
     if names >= {"c_c", "nu"} & set(form.names) and names:
         return Refusals(frozenset(form.names), tuple(flags))
     flat = _undetermined(form, fit, systematic)

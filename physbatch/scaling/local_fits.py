@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.resampling import bootstrap_counts
+from physbatch.scaling.resampling import bootstrap_means
 
 __all__ = [
     "LocalFit",
@@ -121,7 +121,7 @@ def resampled_values(
     drawn = np.empty((resamples, len(values)))
     for column, (value, one) in enumerate(zip(values, samples, strict=True)):
         n = len(one)
-        means = bootstrap_counts(generator, n, resamples) @ one / n
+        means = bootstrap_means(generator, one[None], resamples)[0]
         drawn[:, column] = value + math.sqrt(n / (n - 1.0)) * (means - np.mean(one))
     return drawn
 
@@ -129,12 +129,14 @@ def resampled_values(
 def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
     """The root of each polynomial next to a start, shape (n,); nan outside [-1, 1]."""
     u = np.full(len(coefficients), start)
-    steps = coefficients[:, 1:] * np.arange(1, coefficients.shape[1])
+    columns = np.ascontiguousarray(coefficients.T[::-1])
     with np.errstate(all="ignore"):  # a resample without a root runs away, and is counted
         for _ in range(12):
-            powers = u[:, None] ** np.arange(coefficients.shape[1])
-            value = np.sum(coefficients * powers, axis=-1)
-            move = value / np.sum(steps * powers[:, :-1], axis=-1)
+            value, slope = np.zeros_like(u), np.zeros_like(u)
+            for column in columns:  # Horner's scheme, and its derivative
+                slope = slope * u + value
+                value = value * u + column
+            move = value / slope
             u = u - np.clip(move, -0.5, 0.5)
         settled = (np.abs(move) < 1e-6) & (np.abs(u) <= 1.0)
     return np.where(settled, u, math.nan)

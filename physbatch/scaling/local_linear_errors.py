@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, sparse
 
-from physbatch.scaling.collapse_errors import Interval, _resampled, _summary
+from physbatch.scaling.collapse_errors import Interval, resampled_observables, sample_intervals
 from physbatch.scaling.collapse_fit import Optimum
 from physbatch.scaling.point_noise import correlated_covariance
 from physbatch.scaling.quality import LocalLines, local_lines
@@ -176,7 +176,7 @@ def refits(
     shifts = 2.0 * generator.normal(size=(resamples, _STARTS, len(form.names))) @ axes
     shifts[:, 0] = 0.0
     done = []
-    drawn = _resampled(quality.table, form.observables, generator, resamples)
+    drawn = resampled_observables(quality.table, form.observables, generator, resamples)
     for values, shift in zip(drawn, shifts, strict=True):
         moved = Quality(form, quality.table, values)
         tried = [minimise(moved, optimum.vector + one, rounds=2, steps=2.0 * axes) for one in shift]
@@ -189,9 +189,7 @@ def refits(
     if len(done) < max(20, resamples // 2):
         nothing = Interval(math.nan, math.nan, math.nan)
         return dict.fromkeys(form.names, nothing), np.empty((0, len(form.names))), flags
-    physical = [form.exponents(vector) for vector in done]
-    samples = np.array([[one[name] for name in form.names] for one in physical])
-    return _summary(form, np.array(done)), samples, flags
+    return *sample_intervals(form, np.array(done)), flags
 
 
 def rise_by_one(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 
+from physbatch.display import Rows, html_table
 from physbatch.scaling.results import Estimate
 
 __all__ = [
     "estimates_html",
     "estimates_latex",
-    "html_table",
     "latex_escaped",
     "latex_interval",
     "latex_name",
@@ -29,28 +28,6 @@ _LATEX = {
     ">": r"\textgreater{}",
     **{sign: f"\\{sign}" for sign in "{}$&#_%"},
 }
-
-Rows = Sequence[Sequence[str]]
-
-
-def html_table(caption: str, header: Sequence[str], rows: Rows, flags: Sequence[str] = ()) -> str:
-    """A table with its caption, and the flags as a list below it.
-
-    Examples
-    --------
-    >>> html_table("<U>", ["T_c"], [["1 & 2"]], ["odd"])[:66]
-    '<table><caption>&lt;U&gt;</caption><thead><tr><th>T_c</th></tr></t'
-    """
-    listed = "".join(f"<li>{escape(flag)}</li>" for flag in flags)
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead>{_html_row('th', header)}</thead>"
-        f"<tbody>{''.join(_html_row('td', row) for row in rows)}</tbody></table>"
-        f"{f'<ul>{listed}</ul>' if listed else ''}"
-    )
-
-
-def _html_row(tag: str, cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def estimates_html(

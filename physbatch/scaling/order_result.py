@@ -138,6 +138,14 @@ class TransitionOrder(Record):
         ]
         return "\n".join(lines)
 
+    def stated(self) -> dict[str, Estimate]:
+        """The parameters of all evidence, named ``EVIDENCE: PARAMETER``."""
+        return {
+            f"{one.name}: {name}": estimate
+            for one in self.evidence
+            for name, estimate in zip(one.names, one.estimates, strict=True)
+        }
+
     def report(self) -> str:
         """Verdict, reasons, and every piece of evidence with its numbers, as text."""
         from physbatch.scaling.order_text import order_report
@@ -157,11 +165,6 @@ class TransitionOrder(Record):
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every analysis command, with verdict and evidence."""
-        parameters = {
-            f"{one.name}: {name}": estimate
-            for one in self.evidence
-            for name, estimate in zip(one.names, one.estimates, strict=True)
-        }
         return {
             "verdict": self.verdict,
             "reasons": list(self.reasons),
@@ -169,7 +172,7 @@ class TransitionOrder(Record):
                 {"name": one.name, "points_to": one.points_to or None, "text": one.text}
                 for one in self.evidence
             ],
-            **strict_json(parameters, {}, {}, self.flags),
+            **strict_json(self.stated(), {}, {}, self.flags),
         }
 
     def identical(self, other: TransitionOrder) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from physbatch.scaling.markup import html_table, latex_escaped, latex_number, latex_table
+from physbatch.display import html_table
+from physbatch.scaling.markup import latex_escaped, latex_number, latex_table
 from physbatch.scaling.order_result import TransitionOrder
 
 __all__ = ["order_html", "order_latex", "order_report"]

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from physbatch.display import HtmlTable
+
 __all__ = [
     "Analysis",
     "Estimate",
@@ -93,7 +95,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class SuccessCurve:
+class SuccessCurve(HtmlTable):
     """Fit of the success probability against the control at one size and one run time.
 
     P(c) = 1 / (1 + exp(-(c - m_c) / width)).
@@ -144,7 +146,7 @@ class SuccessCurve:
 
 
 @dataclass(frozen=True, eq=False)
-class TimeDrift:
+class TimeDrift(HtmlTable):
     """m_c against run time from the same runs: m_c(t) = m_c(t_ref) + slope ln(t / t_ref)."""
 
     size: float
@@ -166,7 +168,7 @@ class TimeDrift:
 
 
 @dataclass(frozen=True, eq=False)
-class Extrapolation:
+class Extrapolation(HtmlTable):
     """A quantity against 1/N, extrapolated to N -> infinity.
 
     The line of form i is ``form_intercept[i] + form_slope[i] g(N)`` with g the function in
@@ -202,7 +204,7 @@ class Extrapolation:
 
 
 @dataclass(frozen=True, eq=False)
-class Jump:
+class Jump(HtmlTable):
     """The two peaks of the overlap near m_c at one size (latent overlap)."""
 
     size: float
@@ -306,6 +308,12 @@ class Analysis:
         from physbatch.scaling.storage import analysis_to_json
 
         return analysis_to_json(self)
+
+    def stated(self) -> dict[str, Estimate]:
+        """The estimates by their names, in the order in which they are shown."""
+        from physbatch.scaling.analysis_text import analysis_estimates
+
+        return analysis_estimates(self)
 
     def to_latex(self) -> str:
         """The numbers as a LaTeX table; it needs the package booktabs."""

@@ -53,10 +53,14 @@ def _slope_at(table: ScalingTable, observable: str, control: float) -> float:
     return float(np.clip(np.polyfit(log_size, log_value, 1)[0], -5, 5))
 
 
-def candidates(form: ScalingForm, table: ScalingTable) -> list[list[FloatArray]]:
-    """Fit vectors on a grid of c_c (rows) and nu (columns)."""
-    low, high = float(table.control.min()), float(table.control.max())
-    controls = np.linspace(low, high, _CONTROLS) if "c_c" in form.names else [form.fixed["c_c"]]
+def candidates(
+    form: ScalingForm, table: ScalingTable, controls: FloatArray | None = None
+) -> list[list[FloatArray]]:
+    """Fit vectors on a grid of c_c (rows; by default over the controls) and nu (columns)."""
+    if "c_c" not in form.names:
+        controls = np.array([form.fixed["c_c"]])
+    elif controls is None:
+        controls = np.linspace(table.control.min(), table.control.max(), _CONTROLS)
     nus = _NU if "nu" in form.names else np.array([form.fixed["nu"]])
     rows = []
     for control in controls:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
 from physbatch.scaling import table_checks as checks
 
@@ -36,8 +37,8 @@ _LONG_NAMES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class ScalingTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalingTable(HtmlTable):
     """One or several observables at points (size, control).
 
     Attributes

@@ -36,6 +36,7 @@ __all__ = [
     "hyper_names",
     "scan",
     "settle",
+    "shared_points",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -127,7 +128,9 @@ def global_optimum(
         raise AnalysisError(
             "no start gives a finite likelihood", where="collapse", remedy="check the errors"
         )
-    proper = [one for one in found if _shared(form, small, one.vector) >= LEAST_SHARED] or found
+    proper = [
+        one for one in found if shared_points(form, small, one.vector) >= LEAST_SHARED
+    ] or found
     proper.sort(key=lambda one: -one.value)
     agreed = sum(_same(form, one, proper[0]) for one in found)
     different = [proper[0]]
@@ -143,7 +146,8 @@ def _same(form: ScalingForm, one: Optimum, other: Optimum) -> bool:
     return bool(near or abs(one.value - other.value) < 0.02)
 
 
-def _shared(form: ScalingForm, table: ScalingTable, vector: FloatArray) -> float:
+def shared_points(form: ScalingForm, table: ScalingTable, vector: FloatArray) -> float:
+    """Fraction of the points that share their x with another size."""
     x = form.rescale(vector[: len(form.names)], table, form.observables[0]).x
     return shared_fraction(table.size, x)
 
@@ -186,7 +190,7 @@ def _polish(
     optimum, bend = newton(objective, climb(objective, begin, steps=60))
     covariance = _covariance(objective, optimum, bend)
     chi2, dof = objective.goodness(optimum.vector)
-    shared = _shared(form, objective.table, optimum.vector)
+    shared = shared_points(form, objective.table, optimum.vector)
     return Fit(window, objective, optimum, covariance, chi2, dof, shared, points)
 
 
@@ -277,7 +281,7 @@ def by_spline(form: ScalingForm, fit: Fit) -> Fit:
     low, high = np.array(fit.objective.bounds).T
     converged = spline.converged and bool(((vector >= low) & (vector <= high)).all())
     optimum = Optimum(vector, fit.optimum.value, converged, fit.optimum.evaluations)
-    shared = _shared(form, table, vector)
+    shared = shared_points(form, table, vector)
     return replace(
         fit,
         optimum=optimum,

@@ -24,9 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from physbatch.exact.scaling_functions import SHAPES, ExponentSet, exponent_set
-from physbatch.scaling.collapse import collapse
+from physbatch.exact.scaling_functions import SHAPES, exponent_set
 from physbatch.scaling.collapse_fit import Objective, climb, units_of
+from physbatch.scaling.collapse_outcome import outcome
+from physbatch.scaling.collapse_result import Collapse
+from physbatch.scaling.collapse_search import search_globally, statistical_errors, with_spline
 from physbatch.scaling.scaling_form import make_form
 from physbatch.scaling.table import ScalingTable
 from physbatch.scaling.window_fits import Fit, by_spline, hyper_names, scan, settle
@@ -55,6 +57,14 @@ FROM_TRUTH = (("gp", "likelihood"), ("spline", "likelihood"))
 SLOW = (("gp", "bootstrap"), ("gp", "posterior"))
 
 
+class DataSet(NamedTuple):
+    """Planted data of the study."""
+
+    exponents: str
+    level: float
+    seed: int
+
+
 class Case(NamedTuple):
     """One fit of the study."""
 
@@ -65,13 +75,18 @@ class Case(NamedTuple):
     errors: str
 
 
-def planted_table(exponents: ExponentSet, level: float, seed: int) -> ScalingTable:
+Kinds = Sequence[tuple[str, str]]  # methods and errors
+Record = dict[str, Any]
+
+
+def planted_table(data: DataSet) -> ScalingTable:
     """Data of one seed: the range of x grows with the size, as in a simulation.
 
     The controls of size N lie evenly within c_c +- 3 N0^(-1/nu) (N/N0)^(-1/(2 nu)), so their x
     reach from +-3 at the smallest size to +-12 (+-8.5 for percolation, +-27 for the last set)
     at the largest, and no two sizes share an x.
     """
+    exponents = exponent_set(data.exponents)
     sizes = np.array(SIZES[exponents.dimension])
     size = np.repeat(sizes, POINTS)
     relative = size / sizes[0]
@@ -79,8 +94,8 @@ def planted_table(exponents: ExponentSet, level: float, seed: int) -> ScalingTab
     distance = reach * np.tile(np.linspace(-1, 1, POINTS), len(sizes))
     curve = SHAPES[CURVES[exponents.name]]
     scale = size ** (exponents.zeta / exponents.nu)
-    error = level * float(np.abs(curve(np.linspace(-4, 4, 801))).max()) * scale
-    key = [seed, list(CURVES).index(exponents.name), LEVELS.index(level), 41]
+    error = data.level * float(np.abs(curve(np.linspace(-4, 4, 801))).max()) * scale
+    key = [data.seed, list(CURVES).index(data.exponents), LEVELS.index(data.level), 41]
     noise = error * np.random.default_rng(key).standard_normal(size.size)
     value = scale * curve(size ** (1 / exponents.nu) * distance) + noise
     return ScalingTable(
@@ -88,29 +103,53 @@ def planted_table(exponents: ExponentSet, level: float, seed: int) -> ScalingTab
     )
 
 
-def cases(
-    seeds: int = SEEDS, quick: Sequence[tuple[str, str]] = QUICK, *, slow: bool = True
-) -> Iterator[Case]:
-    """All fits, noise seed by noise seed."""
+def data_sets(seeds: int) -> Iterator[DataSet]:
+    """All data, noise seed by noise seed."""
     for seed in range(seeds):
-        kinds = list(quick)
-        # Spread the slow ones over the seeds.
-        if slow and (seed + 1) * SLOW_SEEDS // SEEDS > seed * SLOW_SEEDS // SEEDS:
-            kinds += SLOW
         for level in LEVELS:
             for name in CURVES:
-                for method, errors in kinds:
-                    yield Case(name, level, seed, method, errors)
+                yield DataSet(name, level, seed)
 
 
-def fit(case: Case) -> dict[str, Any]:
-    """Fit as a user would, all points and no start given, and what the result states."""
-    table = planted_table(exponent_set(case.exponents), case.level, case.seed)
+def kinds_of(seed: int, quick: Kinds = QUICK, *, slow: bool = True) -> Kinds:
+    """The fits of the data of one noise seed; the slow ones are spread over the seeds."""
+    also_slow = slow and (seed + 1) * SLOW_SEEDS // SEEDS > seed * SLOW_SEEDS // SEEDS
+    return [*quick, *SLOW] if also_slow else quick
+
+
+def fits(data: DataSet, kinds: Kinds) -> Iterator[Record]:
+    """What `collapse` states with all points and no start, for several methods and errors.
+
+    They share the search for the global optimum, which `collapse` repeats at every call.
+    """
+    table = planted_table(data)
+    form = make_form(table, ["y"])
     begin = time.process_time()
-    result = collapse(table, method=case.method, errors=case.errors, window="all", seed=case.seed)
-    record: dict[str, Any] = {
+    with threadpool_limits(1, user_api="blas"):
+        search = search_globally(form, table, window="all")
+        for method, errors in kinds:
+            chosen = with_spline(search) if method == "spline" else search
+            intervals, samples, flags = statistical_errors(chosen.final, errors, data.seed)
+            result = outcome(
+                form,
+                table,
+                chosen,
+                method=method,
+                intervals=intervals,
+                samples=samples,
+                named=(),
+                flags=flags,
+            )
+            record = record_of(Case(*data, method, errors), result)
+            end = time.process_time()
+            yield {**record, "seconds": round(end - begin, 3)}
+            begin = end
+
+
+def record_of(case: Case, result: Collapse) -> Record:
+    """What a result states."""
+    record: Record = {
         **case._asdict(),
-        "seconds": round(time.process_time() - begin, 3),
         "p_value": result.p_value,
         "flags": [flag.split(":")[0] for flag in result.flags],
         "stated": {
@@ -124,10 +163,10 @@ def fit(case: Case) -> dict[str, Any]:
     return record
 
 
-def fit_at_truth(case: Case) -> Fit:
+def fit_at_truth(data: DataSet) -> Fit:
     """A fit without the global search: it starts at the exponents that were planted."""
-    exponents = exponent_set(case.exponents)
-    table = planted_table(exponents, case.level, case.seed)
+    exponents = exponent_set(data.exponents)
+    table = planted_table(data)
     form = make_form(table, ["y"])
     truth = {name: getattr(exponents, name) for name in PARAMETERS}
     vector = form.vector(truth)
@@ -137,30 +176,31 @@ def fit_at_truth(case: Case) -> Fit:
     with threadpool_limits(1, user_api="blas"):
         hyper = climb(hyper_only, hyper_only.start(np.empty(0)))
         begin = replace(hyper, vector=np.concatenate([vector, hyper.vector]))
-        final = settle(form, table, scan(form, table, units, [begin], "all"))
-        return by_spline(form, final) if case.method == "spline" else final
+        return settle(form, table, scan(form, table, units, [begin], "all"))
 
 
-def fit_from_truth(case: Case) -> dict[str, Any]:
-    """The record of `fit_at_truth`, which costs a fifth of `fit`.
+def fits_from_truth(data: DataSet, kinds: Kinds) -> Iterator[Record]:
+    """The records of `fit_at_truth` and of the spline in its window: a fifth of the cost of `fits`.
 
-    It says whether the errors of the right optimum are right, not whether the search finds it.
+    They say whether the errors of the right optimum are right, not whether the search finds it.
     """
-    final = fit_at_truth(case)
-    form = final.objective.form
-    values = form.exponents(final.exponents)
-    count = len(form.names)
-    jacobian = form.jacobian(final.exponents)
-    errors = np.sqrt(np.diag(jacobian @ final.covariance[:count, :count] @ jacobian.T))
-    return {
-        **case._asdict(),
-        "p_value": final.p_value,
-        "flags": [] if final.sound else ["not_sound"],
-        "stated": {
-            name: [values[name], error, values[name] - error, values[name] + error]
-            for name, error in zip(form.names, map(float, errors), strict=True)
-        },
-    }
+    at_truth = fit_at_truth(data)
+    form = at_truth.objective.form
+    for method, errors in kinds:
+        final = by_spline(form, at_truth) if method == "spline" else at_truth
+        values = form.exponents(final.exponents)
+        count = len(form.names)
+        jacobian = form.jacobian(final.exponents)
+        deviations = np.sqrt(np.diag(jacobian @ final.covariance[:count, :count] @ jacobian.T))
+        yield {
+            **Case(*data, method, errors)._asdict(),
+            "p_value": final.p_value,
+            "flags": [] if final.sound else ["not_sound"],
+            "stated": {
+                name: [values[name], error, values[name] - error, values[name] + error]
+                for name, error in zip(form.names, map(float, deviations), strict=True)
+            },
+        }
 
 
 def run(
@@ -169,25 +209,28 @@ def run(
     seeds: int,
     *,
     slow: bool = True,
-    kinds: Sequence[tuple[str, str]] = QUICK,
-    fit: Callable[[Case], dict[str, Any]] = fit,
+    kinds: Kinds = QUICK,
+    fits: Callable[[DataSet, Kinds], Iterable[Record]] = fits,
 ) -> None:
-    """Fit every case of a share that the file does not hold yet."""
+    """Do every fit of a share that the file does not hold yet."""
     held = read([path])
     done = {Case(*(one[field] for field in Case._fields)) for one in held}
     # A line that a kill cut short would spoil the next one.
     if path.exists() and not path.read_text().endswith("\n"):
         path.write_text("".join(json.dumps(one) + "\n" for one in held))
     with path.open("a") as file:
-        for case in cases(seeds, kinds, slow=slow):
-            data = list(CURVES).index(case.exponents) + len(CURVES) * LEVELS.index(case.level)
-            if (data + case.seed) % share[1] != share[0] or case in done:
+        for data in data_sets(seeds):
+            place = list(CURVES).index(data.exponents) + len(CURVES) * LEVELS.index(data.level)
+            every = kinds_of(data.seed, kinds, slow=slow)
+            left = [kind for kind in every if Case(*data, *kind) not in done]
+            if (place + data.seed) % share[1] != share[0] or not left:
                 continue
-            file.write(json.dumps(fit(case)) + "\n")
-            file.flush()
+            for record in fits(data, left):
+                file.write(json.dumps(record) + "\n")
+                file.flush()
 
 
-def read(paths: Iterable[Path]) -> list[dict[str, Any]]:
+def read(paths: Iterable[Path]) -> list[Record]:
     """Records of files; a line that was cut off by a kill is left out."""
     records = []
     for path in paths:
@@ -214,7 +257,7 @@ class Coverage(NamedTuple):
     deviation: float  # of z
 
 
-def stated(record: dict[str, Any], name: str, *, curvature: bool = False) -> tuple[float, ...]:
+def stated(record: Record, name: str, *, curvature: bool = False) -> tuple[float, ...]:
     """Value, standard error and ends of the 68 % interval."""
     value, stderr, low, high = record["stated"][name]
     if curvature:
@@ -223,7 +266,7 @@ def stated(record: dict[str, Any], name: str, *, curvature: bool = False) -> tup
     return value, stderr, low, high
 
 
-def coverage(records: Sequence[dict[str, Any]], name: str, *, curvature: bool = False) -> Coverage:
+def coverage(records: Sequence[Record], name: str, *, curvature: bool = False) -> Coverage:
     """Coverage of one parameter, pooled over sets and noise levels.
 
     The 95 % interval reaches 1.96 times as far from the value as the 68 % interval, on either
@@ -275,7 +318,7 @@ KINDS = {
 }
 
 
-def rows(records: Sequence[dict[str, Any]], label: str) -> list[str]:
+def rows(records: Sequence[Record], label: str) -> list[str]:
     """Lines of the table for one selection of records."""
     out = []
     for kind, (method, errors, curvature) in KINDS.items():
@@ -298,7 +341,7 @@ HEADER = (
 )
 
 
-def report(records: Sequence[dict[str, Any]]) -> str:
+def report(records: Sequence[Record]) -> str:
     """The tables: all data, by noise level, by set of exponents."""
     lines = [HEADER, *rows(records, "all")]
     for level in LEVELS:
@@ -326,7 +369,7 @@ def main() -> None:
     if given.command == "run":
         i, n = map(int, given.share.split("/"))
         if given.from_truth:
-            run(given.file, (i, n), given.seeds, slow=False, kinds=FROM_TRUTH, fit=fit_from_truth)
+            run(given.file, (i, n), given.seeds, slow=False, kinds=FROM_TRUTH, fits=fits_from_truth)
         else:
             run(given.file, (i, n), given.seeds, slow=not given.quick)
     else:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from physbatch.exact.scaling_functions import exponent_set
+from physbatch.scaling.collapse import collapse
 from tests.physics import collapse_coverage as study
 
 FILE = "PHYSBATCH_COVERAGE_FILE"
 
 
-def pulls(records: Sequence[dict[str, Any]]) -> np.ndarray:
+def pulls(records: Sequence[study.Record]) -> np.ndarray:
     """z of each parameter in each fit."""
     return np.array(
         [
@@ -35,7 +35,7 @@ def pulls(records: Sequence[dict[str, Any]]) -> np.ndarray:
     )
 
 
-def assert_calibrated(records: Sequence[dict[str, Any]]) -> None:
+def assert_calibrated(records: Sequence[study.Record]) -> None:
     """Mean, spread and coverage within 4 sigma of what honest errors have.
 
     Parameters of one fit are correlated, so each stands for itself. The mean may also be off by
@@ -53,30 +53,41 @@ def assert_calibrated(records: Sequence[dict[str, Any]]) -> None:
         assert found.inside95 > 0.95 - 4 * math.sqrt(0.95 * 0.05 / count), name
 
 
-@pytest.mark.parametrize(("method", "errors"), study.QUICK)
-def test_a_few_as_a_user_fits_them(method: str, errors: str) -> None:
-    """Ten data sets through `collapse`, with the global search."""
+def test_a_few_as_a_user_fits_them() -> None:
+    """Ten data sets with the global search, by each method."""
     records = [
-        study.fit(study.Case(name, level, 0, method, errors))
+        record
         for name in study.CURVES
         for level in (0.003, 0.03)
+        for record in study.fits(study.DataSet(name, level, 0), study.QUICK)
     ]
-    assert_calibrated(records)
+    for method, _ in study.QUICK:
+        assert_calibrated([one for one in records if one["method"] == method])
+
+
+@pytest.mark.parametrize(("method", "errors"), [*study.QUICK, *study.SLOW])
+def test_the_study_states_what_collapse_states(method: str, errors: str) -> None:
+    """To the last digit, although it searches once for all methods and errors."""
+    data = study.DataSet("percolation 2-D", 0.01, 3)
+    table = study.planted_table(data)
+    result = collapse(table, method=method, errors=errors, window="all", seed=data.seed)
+    *_, record = study.fits(data, [*study.QUICK, (method, errors)])
+    record.pop("seconds")
+    assert record == study.record_of(study.Case(*data, method, errors), result)
 
 
 @pytest.mark.parametrize(("method", "seeds"), [("gp", 6), ("spline", 3)])
 def test_many_from_the_truth(method: str, seeds: int) -> None:
     """All exponent sets and noise levels, without the search: 120 and 60 data sets."""
     records = [
-        study.fit_from_truth(study.Case(name, level, seed, method, "likelihood"))
-        for seed in range(seeds)
-        for level in study.LEVELS
-        for name in study.CURVES
+        record
+        for data in study.data_sets(seeds)
+        for record in study.fits_from_truth(data, [(method, "likelihood")])
     ]
     assert_calibrated(records)
 
 
-def synthetic(error: float, bias: float = 0.0, count: int = 4000) -> list[dict[str, Any]]:
+def synthetic(error: float, bias: float = 0.0, count: int = 4000) -> list[study.Record]:
     """Records of normal estimates of known error, which state another."""
     generator = np.random.default_rng(1)
     records = []
@@ -116,23 +127,34 @@ def test_a_run_resumes(tmp_path: Path) -> None:
     """What a file holds is not fitted again, a line cut short by a kill is, shares are disjoint."""
     fitted: list[study.Case] = []
 
-    def fit(case: study.Case) -> dict[str, Any]:
-        fitted.append(case)
-        return {**case._asdict(), "stated": {}}
+    def fits(data: study.DataSet, kinds: study.Kinds) -> Iterator[study.Record]:
+        for kind in kinds:
+            fitted.append(study.Case(*data, *kind))
+            yield {**fitted[-1]._asdict(), "stated": {}}
 
     path = tmp_path / "coverage.jsonl"
-    study.run(path, (0, 2), 2, slow=False, fit=fit)
+    study.run(path, (0, 2), 2, slow=False, fits=fits)
     half = path.read_text()
     assert len(fitted) == half.count("\n") == 40
     path.write_text(half[:-5])
-    study.run(path, (0, 2), 2, slow=False, fit=fit)
+    study.run(path, (0, 2), 2, slow=False, fits=fits)
     assert path.read_text() == half
     assert len(fitted) == 41
-    study.run(path, (1, 2), 2, slow=False, fit=fit)
+    study.run(path, (1, 2), 2, slow=False, fits=fits)
     records = study.read([path])
     assert len(records) == len({tuple(r[f] for f in study.Case._fields) for r in records}) == 80
-    counts = [sum(c.errors == e for c in study.cases()) for e in ("profile", "posterior")]
-    assert counts == [4000, 600]
+
+
+def test_the_full_study_has_as_many_fits_as_it_says() -> None:
+    fits = [
+        errors for data in study.data_sets(study.SEEDS) for _, errors in study.kinds_of(data.seed)
+    ]
+    assert {kind: fits.count(kind) for kind in set(fits)} == {
+        "profile": 4000,
+        "likelihood": 4000,
+        "bootstrap": 600,
+        "posterior": 600,
+    }
 
 
 @pytest.mark.slow

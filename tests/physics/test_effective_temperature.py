@@ -8,11 +8,18 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
+from physbatch.dataset import open_dataset
+from physbatch.dynamics.cell_streams import CellStreams
 from physbatch.errors import AnalysisError
 from physbatch.exact.replicas import replica_axes, replica_dataset
 from physbatch.noise.effective_temperature import batch_acceptance, effective_temperature
+from physbatch.study import Study
+from physbatch.sweep.discrete_engine import prepare_discrete
+from physbatch.sweep.plan import Plan
+from physbatch.sweep.run import run_study
 
 
 @pytest.mark.parametrize("ties", ["accept", "reject"])
@@ -109,3 +116,79 @@ def test_wrong_data_are_refused() -> None:
         effective_temperature(good, thermal(1), after=99)
     with pytest.raises(AnalysisError, match="not over temperature alone"):
         effective_temperature(good, good, after=5)
+
+
+def unit_study(dynamics: dict[str, object], *, replicas: int, **changes: object) -> Study:
+    """One sign unit of five inputs and seven patterns."""
+    grid = {"size": [5], "batch_size": [7], "replicas": replicas}
+    content = {
+        "title": "one unit on patterns",
+        "system": {
+            "depth": 1,
+            "output": "scalar",
+            "wiring": {"kind": "dense", "hidden_units": 1},
+            "inputs": {"kind": "patterns", "of": "binary", "count": 7},
+        },
+        "dynamics": dynamics,
+        "grid": grid,
+        "measurement": {
+            "duration": 600,
+            "times": {"kind": "linear", "every": 5},
+            "test_samples": 1,
+        },
+    }
+    for place, value in changes.items():
+        section, _, field = place.partition("__")
+        content[section][field] = value  # type: ignore[index]
+    return Study.from_dict(content)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 2.0])
+def test_metropolis_on_patterns_is_boltzmann(temperature: float, tmp_path: object) -> None:
+    """Training error and overlap against the sum over all 32 states, z over 150 sets below 4.5."""
+    study = unit_study(
+        {"kind": "metropolis", "temperature": temperature, "refresh": "proposal"}, replicas=150
+    )
+    target = f"{tmp_path}/thermal.nc"
+    run_study(study, target, workers=1)
+    data = open_dataset(target).squeeze()
+    plan = Plan(study)
+    drawn = []
+    for cell in plan.cells:
+        system, run = prepare_discrete(plan, cell)
+        streams = CellStreams(cell.first_replica, cell.replicas, 5, torch.device("cpu"))
+        drawn.append((streams.binary_inputs(run.inputs.key, 0, 7).numpy(), system.teacher))
+    patterns, teacher = (np.concatenate(one).astype(float) for one in zip(*drawn, strict=True))
+    labels = np.sign(np.einsum("rpn,rn->rp", patterns, teacher))
+    states = np.array(list(itertools.product((-1.0, 1.0), repeat=5)))
+    wrong = (np.sign(np.einsum("rpn,sn->rps", patterns, states)) != labels[:, :, None]).sum(axis=1)
+    weight = np.exp(-wrong / temperature)
+    weight /= weight.sum(axis=1, keepdims=True)
+    overlaps = states @ teacher.T / 5
+    exact = {
+        "training_error": (weight * wrong).sum(axis=1) / 7,
+        "overlap": (weight * overlaps.T).sum(axis=1),
+    }
+    late = data.sel(time=slice(50, None)).mean("time")
+    for name, values in exact.items():
+        difference = late[name].values - values
+        error = difference.std(ddof=1) / math.sqrt(150)
+        assert abs(difference.mean()) < 4.5 * error
+        assert error < 0.02 * (1 - values).mean()
+
+
+def test_training_error_counts_wrong_labels(tmp_path: object) -> None:
+    """The teacher itself makes an error on every flipped label: a tenth, z below 4.5."""
+    study = unit_study(
+        {"kind": "greedy"},
+        replicas=400,
+        system__inputs={"kind": "patterns", "of": "binary", "count": 30, "label_noise": 0.1},
+        system__initial_overlap=1.0,
+        measurement__duration=1,
+    )
+    target = f"{tmp_path}/flipped.nc"
+    run_study(study, target, workers=1)
+    start = open_dataset(target).squeeze().isel(time=0)
+    np.testing.assert_allclose(start["overlap"], 1.0)
+    error = math.sqrt(0.1 * 0.9 / (30 * 400))
+    assert abs(float(start["training_error"].mean()) - 0.1) < 4.5 * error

@@ -120,10 +120,23 @@ def test_gradient_noise_eigenvalues(
     assert (noise.covariance is None) == (shape[1] > 40)
 
 
+def digit_gradients() -> FloatArray:
+    """Gradients of logistic regression at w = 0 on 200 digits 0 and 1."""
+    pytest.importorskip("sklearn", reason="component missing: scikit-learn")
+    digits = load_samples("digits").only([0, 1]).subset(200, seed=1).standardised()
+    gradients: FloatArray = (0.5 - (digits.labels == 1))[:, None] * digits.inputs
+    return gradients
+
+
 @pytest.mark.parametrize("replacement", [False, True])
-def test_update_variance_is_proportional_to_the_batch_size(replacement: bool) -> None:
+@pytest.mark.parametrize("digits", [False, True])
+def test_update_variance_is_proportional_to_the_batch_size(replacement: bool, digits: bool) -> None:
     """Log-log slope 1 within 3 standard errors, prefactor within 2 % of tr S."""
-    gradients = np.random.default_rng(11).standard_t(5, size=(60, 8))
+    gradients = (
+        digit_gradients()
+        if digits
+        else np.random.default_rng(11).standard_t(5, size=(60, 8)).astype(np.float64)
+    )
     found = update_variance(
         gradients,
         [1, 2, 4, 8, 16, 32, 48],

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from physbatch.dataset import STATUS_DIVERGED, open_netcdf, save
+from physbatch.dataset import STATUS_DIVERGED, open_dataset, open_netcdf, save
 from physbatch.errors import AnalysisError
-from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data
+from physbatch.exact.batch_noise import (
+    linear_growth_data,
+    optimum_batch_data,
+    stable_range_data,
+    transition_data,
+)
+from physbatch.exact.linear_sgd import typical_learning_rate
 from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
 from physbatch.noise.optimum_batch import OptimumBatch, optimum_batch
+from physbatch.noise.performance import PerformanceMap, performance_map
+from physbatch.noise.scale_collapse import scale_collapse
 from physbatch.noise.stable_range import StableRange, stable_range
+from physbatch.noise.transition_line import TransitionLine, transition_line
+from physbatch.noise.typical_threshold import TypicalThreshold, typical_threshold
+from physbatch.study import Study
+from physbatch.sweep.run import run_study
 
 
 def test_stable_range_finds_the_planted_law() -> None:
@@ -126,3 +140,210 @@ def test_thresholds_of_real_steps() -> None:
     ):
         assert abs(mine.value - other.value) < 4.5 * np.hypot(mine.stderr, other.stderr)
         assert mine.stderr < 0.01 * mine.value
+
+
+def test_typical_threshold_is_where_the_mean_logarithm_vanishes() -> None:
+    """z against the quadrature of <ln F> over 40 seeds and two batch sizes: mean 0, spread 1."""
+    exact = np.array([typical_learning_rate(30, m) / m for m in (4, 30)])
+    z = []
+    for seed in range(40):
+        found = typical_threshold(linear_growth_data(seed=seed), resamples=100)
+        assert found.flags == ()
+        z.append((found.learning_rate - exact) / np.hypot(found.stderr, found.systematic))
+        assert np.all(found.stderr < 0.01 * exact)
+    scores = np.array(z)
+    # 80 scores: standard error 0.11 of the mean, 0.08 of the spread; 4 of them.
+    assert abs(scores.mean()) < 0.45
+    assert 0.7 < scores.std() < 1.4
+    # The mean-square threshold is another number, and the data tell them apart.
+    mean_square = np.array([2 / (30 + m + 1) for m in (4, 30)])
+    assert np.all(exact / mean_square > 1.003)
+
+
+def test_typical_threshold_of_the_simulated_dynamics(tmp_path: object) -> None:
+    """SGD itself, N = 20: within 4.5 standard errors and 2 % of the quadrature."""
+    study = Study.from_dict(
+        {
+            "title": "growth of the error of a linear student",
+            "system": {
+                "depth": 1,
+                "output": "scalar",
+                "activation": "linear",
+                "weights": "continuous",
+                "wiring": {"kind": "dense"},
+                "inputs": {"kind": "gaussian"},
+            },
+            "dynamics": {"kind": "sgd", "learning_rate": {"rule": "per-sample"}},
+            "grid": {
+                "size": [20],
+                "batch_size": [5, 20],
+                "learning_rate": [0.042, 0.047, 0.051, 0.056, 0.072, 0.077, 0.082, 0.088],
+                "replicas": 100,
+            },
+            "measurement": {
+                "unit": "samples",
+                "duration": 1000,
+                "times": {"kind": "list", "values": [0, 1000]},
+            },
+        }
+    )
+    target = f"{tmp_path}/growth.nc"
+    run_study(study, target, workers=1)
+    found = typical_threshold(open_dataset(target))
+    for m, rate, error in zip(
+        found.batch_size, found.learning_rate, np.hypot(found.stderr, found.systematic), strict=True
+    ):
+        exact = typical_learning_rate(20, m) / m
+        assert abs(rate - exact) < 4.5 * error
+        assert rate == pytest.approx(exact, rel=0.02)
+
+
+def test_typical_threshold_says_what_the_grid_cannot_tell() -> None:
+    data = linear_growth_data(seed=1)
+    low = typical_threshold(data.isel(learning_rate=slice(0, 4)))
+    assert np.isnan(low.learning_rate).any()
+    assert "above_grid" in low.flags[-1]
+    high = typical_threshold(data.isel(learning_rate=slice(8, 14)))
+    assert "below_grid" in " ".join(high.flags)
+    lost = data.copy(deep=True)
+    lost["status"][{"learning_rate": slice(5, None)}] = STATUS_DIVERGED
+    found = typical_threshold(lost)
+    assert any(flag.startswith("diverged") for flag in found.flags)
+    assert any(flag.startswith("step") for flag in found.flags)
+    with pytest.raises(AnalysisError, match="fewer than 4 values of learning_rate"):
+        typical_threshold(data.isel(learning_rate=[0, 1]))
+    with pytest.raises(AnalysisError, match="fewer than 2 values of time"):
+        typical_threshold(data.isel(time=[0]))
+
+
+def test_transition_line_finds_the_planted_law() -> None:
+    """z over 50 seeds and the learning rates that the grid holds: mean 0, spread 1."""
+    z = []
+    for seed in range(50):
+        found = transition_line(transition_data(learning_rates=(8.0, 16.0, 32.0), seed=seed))
+        assert found.flags == ()
+        exact = found.learning_rate / 4
+        z.append(np.log(found.batch_size / exact) / (found.stderr / found.batch_size))
+    scores = np.array(z)
+    # 150 scores: standard error 0.08 of the mean, 0.06 of the spread; 4.5 of them.
+    assert abs(scores.mean()) < 0.37
+    assert abs(scores.std() - 1) < 0.27
+
+
+def test_transition_line_at_the_ends_of_the_grid() -> None:
+    data = transition_data(learning_rates=(1.0, 16.0, 512.0), width=0.01, replicas=10)
+    found = transition_line(data)
+    assert np.isnan(found.batch_size).tolist() == [True, False, True]
+    assert found.flags[0].startswith("always_learns")
+    assert found.flags[1].startswith("step")
+    assert abs(found.batch_size[1] - 4) < 1.2 * found.systematic[1]
+    assert found.flags[2].startswith("never_learns")
+    # Those that fail halve their error: by a lower standard everybody learns.
+    assert all(
+        flag.startswith("always_learns") for flag in transition_line(data, fraction=0.6).flags
+    )
+    with pytest.raises(AnalysisError, match="no learning rates"):
+        transition_line(data.isel(learning_rate=0, drop=True))
+
+
+def planted_map(seed: int, best: float = 8.0) -> object:
+    """One number of patterns; the best error lies at m = `best` for every learning rate."""
+    data = optimum_batch_data(
+        amplitude=best / 200,
+        rate_exponent=0.0,
+        pattern_counts=(200,),
+        batch_sizes=(1, 2, 4, 8, 16, 32, 64),
+        noise=0.02,
+        replicas=24,
+        seed=seed,
+    )
+    return data.squeeze("pattern_count", drop=True)
+
+
+def test_best_error_is_not_flattered_by_the_choice() -> None:
+    """z of the best error over 60 seeds; taking the smallest mean would be biased by 1 sigma."""
+    z, hits = [], 0
+    for seed in range(60):
+        found = performance_map(planted_map(seed), resamples=100)  # type: ignore[arg-type]
+        place = list(found.batch_size).index(8)
+        z.append((found.best_error[place] - 0.1) / found.best_error_stderr[place])
+        hits += found.best_batch_size.value == 8
+        assert found.as_good[place]
+    # 60 scores: standard error 0.13 of the mean, 0.09 of the spread; 4.5 of them.
+    assert abs(np.mean(z)) < 0.58
+    assert 0.6 < np.std(z) < 1.45
+    assert hits > 50
+
+
+def test_performance_map_flags() -> None:
+    edge = performance_map(planted_map(1, best=0.5), resamples=50)  # type: ignore[arg-type]
+    assert any(flag.startswith("at_edge") for flag in edge.flags)
+    flat = optimum_batch_data(curvature=0.0, pattern_counts=(200,), replicas=8, seed=3)
+    found = performance_map(flat.squeeze("pattern_count", drop=True), resamples=50)
+    assert found.as_good.mean() > 0.6
+    lost = flat.squeeze("pattern_count", drop=True).copy(deep=True)
+    lost["status"][{"batch_size": 0}] = STATUS_DIVERGED
+    found = performance_map(lost, resamples=50)
+    assert np.isnan(found.error[0]).all()
+    assert np.isnan(found.best_error[0])
+    assert not found.as_good[0]
+    with pytest.raises(AnalysisError, match="'pattern_count' is swept"):
+        performance_map(optimum_batch_data(replicas=8))
+    lost["status"][:] = STATUS_DIVERGED
+    with pytest.raises(AnalysisError, match="diverged at every point"):
+        performance_map(lost)
+
+
+def test_curves_fall_together_against_the_noise_scale() -> None:
+    """S is about 1 for curves of B/(eps P), and far from it against B, or for another law."""
+    # B is much smaller than P, so that g is eps P/B, of which the planted curves are functions.
+    grid: dict[str, Any] = {"noise": 0.005, "pattern_counts": (20_000, 40_000)}
+    grid["batch_sizes"] = tuple(np.geomspace(1, 128, 29))
+    data = optimum_batch_data(amplitude=0.005, seed=2, **grid)
+    right = scale_collapse(data)
+    assert 0.6 < right.quality < 2.5
+    assert scale_collapse(data, against="batch_size").quality > 10 * right.quality
+    other = optimum_batch_data(amplitude=100, count_exponent=0.0, **grid)
+    assert scale_collapse(other).quality > 10
+    with pytest.raises(AnalysisError, match="number of patterns is not known"):
+        scale_collapse(data.isel(pattern_count=0))
+
+
+def test_maps_and_lines_survive_a_file(tmp_path: object) -> None:
+    for number, found in enumerate(
+        (
+            typical_threshold(linear_growth_data(seed=1), resamples=20),
+            transition_line(transition_data()),
+            performance_map(planted_map(1), resamples=20),  # type: ignore[arg-type]
+        )
+    ):
+        path = save(found.to_dataset(), f"{tmp_path}/{number}.nc")
+        again = type(found).from_dataset(open_netcdf(path))
+        assert repr(again) == repr(found)
+        assert isinstance(again, (TypicalThreshold, TransitionLine, PerformanceMap))
+
+
+def test_crossover_of_a_linear_student() -> None:
+    """eta_base,max = 2/(N + m + 1) with 2 % noise: m_x = N + 1, z over 40 seeds and coverage."""
+    m = np.array([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
+    exact = 2 / (50 + m + 1)
+    z = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = StableRange(
+            size=np.full(m.size, 50.0),
+            batch_size=m,
+            learning_rate=exact * (1 + 0.02 * rng.standard_normal(m.size)),
+            stderr=0.02 * exact,
+            systematic=np.zeros(m.size),
+            flags=(),
+        )
+        fit = found.fit_crossover()
+        assert fit.flags == ()
+        z.append((fit["m_x"].value - 51) / fit["m_x"].stderr)
+    # 40 scores: standard error 0.16 of the mean, 0.11 of the spread; 4.5 of them.
+    assert abs(np.mean(z)) < 0.72
+    assert 0.5 < np.std(z) < 1.55
+    # A power law does not describe it; beyond N it nearly does.
+    assert "bad_fit" in " ".join(found.fit().flags)
+    assert -1.05 < found.fit(smallest=100)["b"].value < -0.7

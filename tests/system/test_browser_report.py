@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from physbatch.exact import phases
 from physbatch.report import write_report
+from physbatch.scaling import transition_order
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -66,7 +68,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     synthetic = _synthetic()
     dataset = synthetic.make_dataset("A title with <script>console.error('ran')</script> in it")
     return write_report(
-        synthetic.make_analysis(), dataset, tmp_path_factory.mktemp("report") / "report.html"
+        synthetic.make_analysis(),
+        dataset,
+        tmp_path_factory.mktemp("report") / "report.html",
+        order=transition_order(phases.equilibrium_first_order((50, 100, 200, 400), seed=2)),
     )
 
 
@@ -86,7 +91,7 @@ def test_report_in_a_browser(width: int, scheme: str, browser: Browser, report: 
 
     assert page.evaluate("document.documentElement.scrollWidth") == width, "the page overflows"
     figures = page.query_selector_all("figure svg")
-    assert len(figures) == 6
+    assert len(figures) == 7
     for figure in figures:
         box = figure.bounding_box()
         assert figure.is_visible()
@@ -110,4 +115,58 @@ def test_report_in_a_browser(width: int, scheme: str, browser: Browser, report: 
         ".map(e => parseFloat(getComputedStyle(e).fontSize)))"
     )
     assert smallest >= 12
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_answer_stands_at_the_top(width: int, browser: Browser, report: Path) -> None:
+    """What was measured, m_c, the order and how sure are seen without scrolling far."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(report.as_uri())
+    answer = page.query_selector(".answer")
+    assert answer is not None
+    assert answer.bounding_box()["y"] < 200
+    cards = page.query_selector_all(".cards div")
+    assert [card.query_selector("dt").inner_text() for card in cards] == [
+        "Measured",
+        "Critical value",
+        "Order of the transition",
+        "How sure",
+    ]
+    first_figure = page.query_selector("figure").bounding_box()["y"]
+    for card in cards:
+        box = card.bounding_box()
+        assert box["y"] + box["height"] < (800 if width > 1000 else 1000)
+        assert box["y"] + box["height"] < first_figure
+        assert box["x"] + box["width"] <= width
+    page.close()
+
+
+def test_everything_is_reached_by_keyboard(browser: Browser, report: Path) -> None:
+    """Tab reaches links, tables that scroll, and details, which Enter opens."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(report.as_uri())
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.tagName")
+        if name == "BODY":
+            break
+        reached.append(name)
+        if name == "SUMMARY":
+            page.keyboard.press("Enter")
+    details = page.query_selector_all("details")
+    assert reached.count("SUMMARY") == len(details) >= 5
+    assert all(one.evaluate("d => d.open") for one in details)
+    assert reached.count("DIV") == len(page.query_selector_all(".scroll"))
+    assert page.is_visible("text=@software")
+    page.close()
+
+
+def test_printing_needs_no_colour_and_opens_details(browser: Browser, report: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto(report.as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf()[:4] == b"%PDF"
     page.close()

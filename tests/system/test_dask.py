@@ -20,7 +20,7 @@ import physbatch
 from physbatch.errors import StudyError, WorkerError
 from physbatch.files import save
 from physbatch.study import Study
-from physbatch.sweep import dask_executor
+from physbatch.sweep import dask_clusters, dask_executor
 from physbatch.sweep import plan as planning
 from physbatch.sweep.dask_executor import Task, compute_remotely
 from physbatch.sweep.plan import Plan
@@ -271,7 +271,7 @@ def test_bad_addresses(
 ) -> None:
     from physbatch.cli import main
 
-    monkeypatch.setattr(dask_executor, "PATIENCE", 1.0)
+    monkeypatch.setattr(dask_clusters, "PATIENCE", 1.0)
     certificate = tmp_path / "c.pem"
     certificate.write_text("")
     target = str(tmp_path / "x.nc")

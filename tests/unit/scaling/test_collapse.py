@@ -131,27 +131,6 @@ def test_the_bootstrap_resamples_replicas_where_there_are_any(spread: float) -> 
     assert resampled == pytest.approx(spread * stated, rel=0.25)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["gp", "spline"])
-@pytest.mark.parametrize("noise", [0.003, 0.01, 0.03])
-def test_coverage(method: str, noise: float) -> None:
-    """400 data sets a setting. The Gaussian process is biased at 3 % noise: see docs."""
-    seeds = 400
-    pulls = []
-    for seed in range(seeds):
-        result = collapse(planted(seed, noise), window="all", method=method)
-        pulls.append(
-            [
-                (result.parameters[n].value - t) / result.parameters[n].stderr
-                for n, t in TRUTH.items()
-            ]
-        )
-    z = np.array(pulls)
-    biased = method == "gp" and noise == 0.03
-    assert (abs(z.std(axis=0) - 1) < 0.15).all()
-    assert (abs(z.mean(axis=0)) < (0.8 if biased else 0.4)).all()
-
-
 def test_the_answer_does_not_depend_on_a_start() -> None:
     """12 starts over the whole control range and a factor of 3 in nu: one answer."""
     table = planted(3)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from physbatch.scaling.beyond_controls import c_c_beyond
 from physbatch.scaling.collapse import collapse
 from physbatch.scaling.collapse_result import Collapse
 from physbatch.scaling.identifiability import start_flags
 from physbatch.scaling.results import flag_names
+from physbatch.scaling.scaling_form import make_form
 from physbatch.scaling.table import ScalingTable
+from physbatch.scaling.window_fits import global_optimum
+from tests.physics.collapse_coverage import DataSet, planted_table
 from tests.unit.scaling.test_collapse import TRUTH, planted
 
 
@@ -117,6 +122,38 @@ def test_c_c_out_of_reach_is_hardly_ever_silent(window: str) -> None:
             right = abs(found.value - 1.0) < 4 * found.total
             silent += not (result.flags or right)
     assert silent <= 3
+
+
+@pytest.mark.parametrize(("low", "high", "seed"), [(1.03, 1.2, 7), (1.1, 1.3, 6), (1.1, 1.3, 7)])
+def test_exponential_tails_do_not_pass_for_a_transition(low: float, high: float, seed: int) -> None:
+    """1 - tanh x beyond c_c = 1 collapses around a wrong c_c too, with zeta = -2 instead of 0.
+
+    These three have a good chi^2 and points on both sides of that c_c; the search beyond the
+    controls finds an optimum as good.
+    """
+    generator = np.random.default_rng([seed, 4, int(1000 * low)])
+    table = curves(lambda size, control: 1 - np.tanh(size * (control - 1.0)), low, high)
+    exact = 1 - np.tanh(table.size * (table.control - 1.0))
+    noise = table.errors["m"] * generator.normal(size=len(exact))
+    result = collapse(replace(table, values={"m": exact + noise}), window="all")
+    assert result.p_value > 1e-3
+    assert flag_names(result.flags)[0] == "beyond_controls"
+    assert refused(result) == {"c_c", "nu", "zeta"}
+
+
+def test_controls_that_hold_c_c_leave_no_optimum_beyond() -> None:
+    """The likelihood beyond is lower by e^40 at least, where e^8 is asked for."""
+    for data in (DataSet("percolation 2-D", 0.03, 1), DataSet("mean field", 0.01, 2)):
+        table = planted_table(data)
+        form = make_form(table, ["y"])
+        units, optima = global_optimum(form, table, None)[2:]
+        assert c_c_beyond(form, table, units, optima[0]) == ""
+        lower = replace(optima[0], value=optima[0].value - 40.0)
+        assert c_c_beyond(form, table, units, lower) == ""
+        much_lower = replace(optima[0], value=-1e9)
+        assert c_c_beyond(form, table, units, much_lower).startswith("beyond_controls: c_c = ")
+        held = make_form(table, ["y"], fixed={"c_c": 1.0})
+        assert c_c_beyond(held, table, units, much_lower) == ""
 
 
 def test_sound_data_are_not_refused() -> None:

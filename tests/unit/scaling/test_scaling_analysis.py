@@ -59,7 +59,9 @@ def test_an_earlier_time_uses_nothing_that_came_later(data):
 
 def test_a_sweep_of_a_parameter_must_be_cut_first(data):
     swept = data.expand_dims(degree=[3, 5])
-    with pytest.raises(AnalysisError, match=r"sweep degree = 3, 5; .*physbatch select DATA.nc degree=3 -o"):
+    with pytest.raises(
+        AnalysisError, match=r"sweep degree = 3, 5; .*physbatch select DATA.nc degree=3 -o"
+    ):
         analyse(swept)
     one = analyse(swept.sel(degree=[5]), resamples=50)
     assert one.identical(analyse(data, resamples=50))

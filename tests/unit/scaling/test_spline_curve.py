@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physbatch.scaling.scaling_form import make_form
-from physbatch.scaling.spline_curve import _Model, fit_spline
+from physbatch.scaling.spline_curve import _COEFFICIENTS, _Model, fit_spline
 from tests.physics.collapse_coverage import PARAMETERS
 from tests.unit.scaling.test_collapse import TRUTH, planted
 
@@ -29,6 +29,30 @@ def test_errors_cover_the_scatter() -> None:
     found = np.array(z)
     assert (np.abs(found.mean(axis=0)) < 4 / math.sqrt(seeds) + 0.15).all()
     assert (np.abs(found.std(axis=0) - 1) < 4 / math.sqrt(2 * seeds) + 0.05).all()
+
+
+def test_numbers_of_coefficients_are_averaged_by_their_aic() -> None:
+    """Against fits with one number each: mean, and variance with the scatter between them."""
+    table = planted(5, 0.03)
+    form = make_form(table, ["m"])
+    begin = form.vector(TRUTH)
+    averaged = fit_spline(form, table, begin)
+    ones = [fit_spline(form, table, begin, count) for count in _COEFFICIENTS if count <= 42]
+    aic = np.array([one.chi2 - 2 * one.dof for one in ones])
+    best = ones[int(np.argmin(aic))]
+    assert (averaged.chi2, averaged.dof) == (best.chi2, best.dof)
+    assert averaged.coefficients == best.coefficients
+    weights = np.exp(-0.5 * (aic - aic.min()))
+    weights /= weights.sum()
+    vectors = np.array([one.vector for one in ones])
+    mean = weights @ vectors
+    variances = np.array([np.diag(one.covariance) for one in ones])
+    variance = weights @ (variances + (vectors - mean) ** 2)
+    deviation = np.sqrt(variance)
+    # What is 9 in AIC worse than the best is left out: under 1 % each.
+    assert (np.abs(averaged.vector - mean) < 0.05 * deviation).all()
+    np.testing.assert_allclose(np.sqrt(np.diag(averaged.covariance)), deviation, rtol=0.05)
+    assert (deviation > np.sqrt(np.diag(best.covariance))).any()
 
 
 def test_chi2_has_no_kinks() -> None:

@@ -1,0 +1,194 @@
+"""How well learning works over the batch size and the learning rate, and the best batch size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values, validate
+from physbatch.errors import AnalysisError
+from physbatch.scaling.records import Record
+from physbatch.scaling.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.results import Estimate, flag_names
+
+__all__ = ["PerformanceMap", "performance_map"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_AS_GOOD = 2.0  # standard errors by which a batch size may be worse than the best
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PerformanceMap(Record):
+    """Mean error at the end over m and the learning rate, at one size.
+
+    Attributes
+    ----------
+    batch_size : ndarray, shape (n_batch_size,)
+        m.
+    learning_rate : ndarray, shape (n_learning_rate,)
+        As swept: eta, or the base of the rule.
+    error : ndarray, shape (n_batch_size, n_learning_rate)
+        Mean over replicas; nan where half or more of them diverged.
+    best_rate : ndarray, shape (n_batch_size,)
+        The learning rate of the smallest mean error.
+    best_error, best_error_stderr : ndarray, shape (n_batch_size,)
+        Error at the best learning rate, chosen on one half of the replicas and measured on the
+        other, so that the choice does not flatter it.
+    best_batch_size : Estimate
+        m of the smallest best error; its error and interval are those of a bootstrap.
+    as_good : ndarray of bool, shape (n_batch_size,)
+        Whether a batch size is worse than the best by at most two standard errors.
+    flags : tuple of str
+        ``at_edge`` (the best is at an end of the grid), ``flat`` (every batch size is as good
+        as the best), ``diverged`` (some replicas did).
+    """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+        "learning_rate": ("learning_rate",),
+        "error": ("batch_size", "learning_rate"),
+        **dict.fromkeys(
+            ("batch_size", "best_rate", "best_error", "best_error_stderr", "as_good"),
+            ("batch_size",),
+        ),
+    }
+
+    batch_size: FloatArray
+    learning_rate: FloatArray
+    error: FloatArray
+    best_rate: FloatArray
+    best_error: FloatArray
+    best_error_stderr: FloatArray
+    best_batch_size: Estimate
+    as_good: npt.NDArray[np.bool_]
+    flags: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        good = self.batch_size[self.as_good]
+        return (
+            f"PerformanceMap(best m = {self.best_batch_size}, as good from {good.min():g} to "
+            f"{good.max():g}){names}"
+        )
+
+
+def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) -> PerformanceMap:
+    """Measure the error at the end over m and the learning rate, and where it is best.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema with one size, swept over ``learning_rate`` and the batch size.
+        With the unit of time "sample" all batch sizes have seen equal numbers of epochs.
+    resamples, seed : int
+        Of the bootstrap over replicas.
+
+    Raises
+    ------
+    AnalysisError
+        If there are several sizes, another swept parameter, no swept learning rate, or fewer
+        than four replicas.
+
+    References
+    ----------
+    Masters and Luschi, arXiv 1804.07612 (2018).
+
+    Examples
+    --------
+    >>> from physbatch.exact.batch_noise import optimum_batch_data
+    >>> planted = optimum_batch_data(pattern_counts=(200,), rate_exponent=0.0, seed=1)
+    >>> found = performance_map(planted.squeeze("pattern_count"))  # B_opt = 0.5 * 200
+    >>> 60 < found.best_batch_size.value < 140
+    True
+    """
+    data = validate(data)
+    control = control_dim(data)
+    dims = (control, "learning_rate", "replica")
+    extra = [str(dim) for dim in data["success"].dims if dim not in dims and data.sizes[dim] > 1]
+    if extra or data.sizes.get("learning_rate", 1) < 2 or data.sizes["replica"] < 4:
+        raise AnalysisError(
+            f"dimension {extra[0]!r} is swept"
+            if extra
+            else "fewer than two learning rates or four replicas",
+            where="performance map",
+            remedy="select one value of every dimension but the batch size and learning_rate",
+        )
+    at = data.isel(time=-1)
+    at = at.squeeze([dim for dim in at["success"].dims if dim not in dims])
+    errors = at["generalization_error"].transpose(*dims).values.copy()
+    status = at["status"].transpose(*dims).values
+    errors[status != STATUS_OK] = np.nan
+    m = np.asarray(control_values(data).values, dtype=np.float64).ravel()
+    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    half = np.isin(np.arange(errors.shape[2]), rng.permutation(errors.shape[2])[::2])
+    everybody = np.ones(errors.shape[2])
+    best = _cross_fitted(errors, half, everybody)
+    known = np.isfinite(best)
+    if not known.any():
+        raise AnalysisError(
+            "half or more of the replicas diverged at every point", where="performance map"
+        )
+    drawn = np.empty((resamples, len(m)))
+    for number in range(resamples):
+        counts = np.empty(errors.shape[2])
+        for side in (half, ~half):
+            counts[side] = bootstrap_counts(rng, int(side.sum()), 1)[0]
+        drawn[number] = _cross_fitted(errors, half, counts)
+    kept = drawn[np.isfinite(drawn[:, known]).all(axis=1)]
+    stderr = unbiased_spread(kept, len(half) // 2)
+    mean = _means(errors, everybody)
+    place = int(np.nanargmin(best))
+    chosen = m[known][np.argmin(kept[:, known], axis=1)]
+    apart = unbiased_spread(kept - kept[:, place : place + 1], len(half) // 2)
+    as_good = known & (best - best[place] <= _AS_GOOD * apart)
+    flags = []
+    if place in (0, len(m) - 1):
+        flags.append(f"at_edge: the best batch size {m[place]:g} is at an end of the grid")
+    if as_good.all():
+        flags.append("flat: every batch size is as good as the best within two standard errors")
+    lost = int((status == STATUS_DIVERGED).sum())
+    if lost:
+        flags.append(f"diverged: {lost} replicas")
+    low, high = np.quantile(chosen, [0.16, 0.84])
+    return PerformanceMap(
+        batch_size=m,
+        learning_rate=rates,
+        error=mean,
+        best_rate=rates[np.argmin(np.where(np.isfinite(mean), mean, np.inf), axis=1)],
+        best_error=best,
+        best_error_stderr=stderr,
+        best_batch_size=Estimate(
+            float(m[place]),
+            float(chosen.std(ddof=1)),
+            interval68=(float(low), float(high)),
+            flags=tuple(flags),
+        ),
+        as_good=as_good,
+        flags=tuple(flags),
+    )
+
+
+def _means(errors: FloatArray, counts: FloatArray) -> FloatArray:
+    """Weighted means over replicas; nan where half or more of them are not there."""
+    there = np.isfinite(errors)
+    weight = (there * counts).sum(axis=-1)
+    total = (np.where(there, errors, 0.0) * counts).sum(axis=-1)
+    enough = 2 * weight > counts.sum()
+    return np.where(enough, total / np.where(weight > 0, weight, 1.0), np.nan)
+
+
+def _cross_fitted(
+    errors: FloatArray, half: npt.NDArray[np.bool_], counts: FloatArray
+) -> FloatArray:
+    """Error at the rate that the other half of the replicas prefers, shape (n_batch_size,)."""
+    by_half = [_means(errors[..., side], counts[side]) for side in (half, ~half)]
+    found = []
+    for choosing, measuring in (by_half, by_half[::-1]):
+        rate = np.argmin(np.where(np.isfinite(choosing), choosing, np.inf), axis=1)
+        found.append(measuring[np.arange(len(rate)), rate])
+    return np.asarray(np.mean(found, axis=0))

@@ -1,0 +1,115 @@
+"""Largest curvature of the loss along SGD, and the lines at which descent becomes unstable."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from physbatch.axes import SGD
+from physbatch.dataset import STATUS_OK, validate
+from physbatch.errors import AnalysisError
+from physbatch.scaling.results import Estimate
+from physbatch.study import Study
+
+__all__ = ["late_sharpness", "sharpness_lines"]
+
+_WHERE = "sharpness"
+
+
+def sharpness_lines(data: xr.Dataset) -> dict[str, float]:
+    """The curvatures at which descent at a fixed learning rate becomes unstable.
+
+    On a quadratic loss of curvature h, plain descent diverges for h > 2/eta, and descent with
+    momentum beta for h > 2 (1 + beta)/eta. With batches of few samples momentum acts as a
+    larger rate, eta/(1 - beta), whose line is 2 (1 - beta)/eta.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of a study of SGD with the rule ``fixed`` and one learning rate.
+
+    Returns
+    -------
+    dict of float
+        By name; only 2/eta without momentum.
+
+    Raises
+    ------
+    AnalysisError
+        If there is no fixed learning rate.
+
+    References
+    ----------
+    Cohen et al., "Gradient descent on neural networks typically occurs at the edge of
+    stability", ICLR 2021, arXiv 2103.00065.
+    """
+    study = Study.from_json(str(validate(data).attrs.get("study", "")), where=_WHERE)
+    dynamics = study.dynamics
+    if not isinstance(dynamics, SGD) or dynamics.learning_rate.rule != "fixed":
+        raise AnalysisError(
+            "no fixed learning rate", where=_WHERE, remedy="use dynamics.learning_rate 'fixed'"
+        )
+    rate = dynamics.learning_rate.base
+    if rate is None:
+        if data.sizes.get("learning_rate", 0) != 1 and data["learning_rate"].ndim > 0:
+            raise AnalysisError(
+                "several learning rates", where=_WHERE, remedy="select one: isel(learning_rate=[0])"
+            )
+        rate = float(np.ravel(data["learning_rate"].values)[0])
+    lines = {"2/eta": 2 / rate}
+    if dynamics.momentum > 0:
+        lines["2 (1 - beta)/eta"] = 2 * (1 - dynamics.momentum) / rate
+        lines["2 (1 + beta)/eta"] = 2 * (1 + dynamics.momentum) / rate
+    return lines
+
+
+def late_sharpness(data: xr.Dataset, name: str = "sharpness", *, after: float) -> Estimate:
+    """Mean of a largest curvature over replicas and late times.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema at one batch size and learning rate.
+    name : {"sharpness", "batch_sharpness"}
+        Curvature of the loss on the training set, or on the next batch.
+    after : float
+        Times from here on count.
+
+    Returns
+    -------
+    Estimate
+        Its error is that over replicas; flag ``diverged`` for replicas left out.
+
+    Raises
+    ------
+    AnalysisError
+        If the data lack the curvature, have no such time, or are swept.
+    """
+    if name not in data:
+        raise AnalysisError(
+            f"no {name}", where=_WHERE, remedy="set measurement.sharpness and run the study again"
+        )
+    late = data.sel(time=data["time"] >= after)
+    if late.sizes["time"] == 0:
+        raise AnalysisError(f"no time after {after:g}", where=_WHERE, remedy="lower `after`")
+    extra = [
+        str(dim)
+        for dim, length in late[name].sizes.items()
+        if length > 1 and dim not in ("replica", "time")
+    ]
+    if extra:
+        raise AnalysisError(
+            f"dimension {extra[0]!r} is swept",
+            where=_WHERE,
+            remedy=f"select one: isel({extra[0]}=0)",
+        )
+    means = late[name].mean("time").values.ravel()
+    good = late["status"].values.ravel() == STATUS_OK
+    lost = int((~good).sum())
+    flags = (f"diverged: {lost} replicas left out",) if lost else ()
+    if good.sum() < 2:
+        return Estimate(math.nan, flags=(*flags, "few: fewer than two replicas"))
+    kept = means[good]
+    return Estimate(float(kept.mean()), float(kept.std(ddof=1)) / math.sqrt(len(kept)), flags=flags)

@@ -1,0 +1,58 @@
+"""Where the share of successes falls through one half: a logistic edge, or a step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.scaling.logistic import fit_logistic, parameter_covariance
+
+__all__ = ["falling_edge"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def falling_edge(
+    x: FloatArray, successes: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]
+) -> tuple[tuple[float, float, float], str]:
+    """Position of the edge beyond the place with the most successes.
+
+    A logistic curve is fitted by maximum likelihood; where outcomes change from one point of
+    the grid to the next, the edge lies between them.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+        Control, ascending.
+    successes, trials : ndarray of int, shape (n,)
+        Counts; points without trials are left out.
+
+    Returns
+    -------
+    edge : tuple of float
+        Position, statistical and systematic error (half the grid's spacing for a step); nan if
+        there is no edge.
+    why : str
+        Empty, or a flag: ``never_learns``, ``above_grid``, ``step``.
+    """
+    nothing = (math.nan, math.nan, math.nan)
+    measured = trials > 0
+    x, successes, trials = x[measured], successes[measured], trials[measured]
+    share = successes / trials if trials.size else np.empty(0)
+    if share.size == 0 or share.max() < 0.5:
+        return nothing, "never_learns: fewer than half of the replicas succeed anywhere"
+    top = int(np.flatnonzero(share == share.max())[-1])
+    if share[-1] >= 0.5:
+        return nothing, "above_grid: half of the replicas succeed at the end of the grid"
+    x, k, n = x[top:], successes[top:], trials[top:]
+    fit = fit_logistic(x, k, n)
+    if bool(fit.converged[0]) and float(fit.width[0]) < 0:
+        covariance = parameter_covariance(x, n, float(fit.m_c[0]), float(fit.width[0]))
+        if np.all(np.isfinite(covariance)):
+            return (float(fit.m_c[0]), math.sqrt(covariance[0, 0]), 0.0), ""
+    # Too few mixed outcomes for a curve: the edge lies between two neighbours.
+    above = int(np.flatnonzero(2 * k < n)[0])
+    low, high = float(x[above - 1]), float(x[above])
+    return ((low + high) / 2, 0.0, (high - low) / 2), "step: from one point to the next"

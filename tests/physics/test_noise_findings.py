@@ -1,0 +1,113 @@
+"""What the shipped datasets say about batch noise: the figures that the documentation quotes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from physbatch.dataset import open_dataset
+from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.exact.linear_sgd import typical_learning_rate
+from physbatch.noise.effective_temperature import effective_temperature
+from physbatch.noise.optimum_batch import optimum_batch
+from physbatch.noise.performance import performance_map
+from physbatch.noise.sharpness import late_sharpness, sharpness_lines
+from physbatch.noise.stable_range import stable_range
+from physbatch.noise.transition_line import transition_line
+from physbatch.noise.typical_threshold import typical_threshold
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+def held(name: str) -> xr.Dataset:
+    return open_dataset(DATA / f"{name}.nc")
+
+
+def test_replicas_of_the_linear_student_diverge_at_the_typical_threshold() -> None:
+    """N = 200, m = 1 to 10 N: within 4.5 standard errors and 1 % of <ln F> = 0."""
+    found = typical_threshold(held("small_batch-linear"))
+    assert found.size.tolist() == [200] * 7
+    assert (found.batch_size[0], found.batch_size[-1]) == (1, 2000)
+    for m, rate, error in zip(
+        found.batch_size, found.learning_rate, np.hypot(found.stderr, found.systematic), strict=True
+    ):
+        exact = typical_learning_rate(200, m) / m
+        assert abs(rate - exact) < 4.5 * error
+        assert rate == pytest.approx(exact, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "slope", "crossover"),
+    [
+        ("small_batch-erf", (-0.73, 0.04), (144, 5)),
+        ("small_batch-digits", (-0.82, 0.04), (11.4, 0.4)),
+    ],
+)
+def test_the_range_shrinks_with_the_batch(
+    name: str, slope: tuple[float, float], crossover: tuple[float, float]
+) -> None:
+    found = stable_range(held(name))
+    large = found.fit(smallest=200 if name.endswith("erf") else 16)["b"]
+    assert large.value < -5 * large.total
+    assert (large.value, large.stderr) == pytest.approx(slope, abs=0.006)
+    fit = found.fit_crossover()
+    assert fit.p_value > 0.01
+    assert (fit["m_x"].value, fit["m_x"].stderr) == pytest.approx(crossover, rel=0.1)
+
+
+def test_small_batches_of_digits_are_as_good_as_each_other() -> None:
+    found = performance_map(held("small_batch-digits"))
+    good = found.batch_size[found.as_good]
+    assert good.min() == 1
+    assert good.max() == 64
+    last, best = found.best_error[-1], np.min(found.best_error)
+    assert last - best > 3 * found.best_error_stderr[-1]
+
+
+def test_transition_line_of_the_erf_unit_is_where_the_perfect_state_is_lost() -> None:
+    """m_c(eta) below N/10 within 4 errors of the theory to first order in 1/N."""
+    found = transition_line(held("phase_diagram-erf"), fraction=1e-3)
+    checked = 0
+    for size, rate, m, error in zip(
+        found.size,
+        found.learning_rate,
+        found.batch_size,
+        np.hypot(found.stderr, found.systematic),
+        strict=True,
+    ):
+        if m > size / 10:
+            continue
+        theory = m * largest_rate(1) * (1 + finite_size_shift(m) / size)
+        assert abs(rate - theory) < 4 * rate * error / m
+        assert rate == pytest.approx(theory, rel=0.03)
+        checked += 1
+    assert checked == 12
+
+
+def test_batches_have_one_temperature() -> None:
+    found = effective_temperature(
+        held("thermal_noise-batches"), held("thermal_noise-thermal"), after=1000
+    )
+    assert found.flags == ()
+    assert np.abs(found.difference).max() < 4
+    assert np.all(np.diff(found.from_energy) < 0)
+
+
+def test_small_batches_end_in_flatter_places() -> None:
+    data = held("batch_sharpness-momentum")
+    few, whole = (late_sharpness(data.sel(batch_size=[m]), after=1000) for m in (4, 500))
+    assert whole.value - few.value > 4 * np.hypot(whole.stderr, few.stderr)
+    lines = sharpness_lines(data)
+    assert lines["2/eta"] == pytest.approx(100)
+    assert few.value < 1.5 * lines["2 (1 - beta)/eta"]
+
+
+def test_optimum_batch_of_noisy_patterns() -> None:
+    """The data's exponents, whatever linear theory predicts."""
+    found = optimum_batch(held("optimum_batch-noisy"), resamples=200)
+    fit = found.fit()
+    assert np.isfinite(fit["b"].value)
+    assert np.isfinite(fit["a"].value)
