@@ -1,0 +1,208 @@
+"""Stable range of the learning rate per sample against m, and where learning is best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.common import Datasets, Finding, Number
+from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.exact.linear_sgd import largest_learning_rate, typical_learning_rate
+from physbatch.noise.linear_stability import linear_thresholds
+from physbatch.noise.performance import performance_map
+from physbatch.noise.stable_range import StableRange, stable_range
+from physbatch.noise.typical_threshold import typical_threshold
+from physbatch.plots.noise_performance import plot_performance
+from physbatch.plots.noise_range import plot_noise_range
+from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, root_figure
+from physbatch.scaling import Estimate
+
+REDUCED = {
+    "linear": {
+        "size": [20],
+        "batch_size": [1, 20],
+        "learning_rate": [0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12],
+        "replicas": 8,
+        "duration": 1000,
+        "times": {"kind": "list", "values": [0, 1000]},
+    },
+    "erf": {
+        "batch_size": [1, 100, 1000],
+        "learning_rate": [0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0],
+        "replicas": 8,
+        "duration": 20000,
+        "times": {"kind": "list", "values": [0, 20000]},
+    },
+    "digits": {
+        "batch_size": [16, 64, 128],
+        "learning_rate": [0.004, 0.01, 0.02, 0.05, 0.1, 0.2],
+        "replicas": 4,
+        "duration": 2000,
+        "times": {"kind": "list", "values": [0, 2000]},
+    },
+}
+
+
+def find(data: Datasets) -> Finding:
+    """Thresholds of three systems, their exponents, and the map of performance."""
+    linear, erf, digits = data["linear"], data["erf"], data["digits"]
+    numbers: list[Number] = []
+    with journal_style():
+        range_figure = figure_in_mm(DOUBLE_COLUMN_MM, 64.0)
+        left, middle, right = range_figure.subplots(1, 3)
+
+    typical = typical_threshold(linear)
+    size = int(typical.size[0])
+    for m, rate, stderr, systematic in zip(
+        typical.batch_size, typical.learning_rate, typical.stderr, typical.systematic, strict=True
+    ):
+        one_step = linear_thresholds(size, int(m)).mean_square
+        numbers += [
+            Number(
+                f"linear, N = {size}, m = {m:g}: mean-square threshold of eta_base",
+                Estimate(one_step.value / m, one_step.stderr / m),
+                exact=2 / (size + m + 1),
+                note="from 200 000 one-step factors",
+            ),
+            Number(
+                f"linear, N = {size}, m = {m:g}: typical threshold of eta_base",
+                Estimate(float(rate), float(stderr), systematic=float(systematic)),
+                exact=typical_learning_rate(size, m) / m,
+                note="where <ln F> = 0; exact: by quadrature",
+            ),
+        ]
+    m = np.geomspace(typical.batch_size.min(), typical.batch_size.max(), 60)
+    plot_noise_range(
+        {"errors of replicas grow": typical},
+        {
+            "mean square, $2/(N+m+1)$": (m, [largest_learning_rate(size, one) / one for one in m]),
+            "typical, exact": (m, [typical_learning_rate(size, one) / one for one in m]),
+        },
+        left,
+    )
+    left.set_title(f"linear, $N = {size}$", fontsize=8)
+
+    committee = stable_range(erf)
+    size = int(committee.size[0])
+    for m_few, rate, stderr, systematic in zip(
+        committee.batch_size,
+        committee.learning_rate,
+        committee.stderr,
+        committee.systematic,
+        strict=True,
+    ):
+        few = m_few <= size / 10
+        numbers.append(
+            Number(
+                f"erf, N = {size}, m = {m_few:g}: largest eta_base",
+                Estimate(float(rate), float(stderr), systematic=float(systematic)),
+                exact=largest_rate(1) * (1 + finite_size_shift(m_few) / size) if few else None,
+                note="theory to first order in 1/N and for infinite time" if few else "",
+            )
+        )
+    numbers += _shrinking(f"erf, N = {size}", committee, smallest=2 * size)
+    crossover = committee.fit_crossover()
+    few = np.geomspace(1, size / 5, 40)
+    plot_noise_range(
+        {"half of the replicas learn": committee},
+        {
+            "$A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y),
+            "theory, order $1/N$": (
+                few,
+                [largest_rate(1) * (1 + finite_size_shift(one) / size) for one in few],
+            ),
+        },
+        middle,
+    )
+    middle.set_title(f"erf committee, $K = 1$, $N = {size}$", fontsize=8)
+
+    network = stable_range(digits)
+    numbers += [
+        Number(
+            f"digits, m = {m_one:g}: largest eta_base",
+            Estimate(float(rate), float(stderr), systematic=float(systematic)),
+        )
+        for m_one, rate, stderr, systematic in zip(
+            network.batch_size,
+            network.learning_rate,
+            network.stderr,
+            network.systematic,
+            strict=True,
+        )
+    ]
+    numbers += _shrinking("digits", network, smallest=16)
+    crossover = network.fit_crossover()
+    plot_noise_range(
+        {"half of the replicas learn": network},
+        {"$A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y)},
+        right,
+    )
+    right.set_title("digits, dense, relu", fontsize=8)
+    for axes in (middle, right):
+        axes.set_ylabel("")
+
+    performance = performance_map(digits)
+    numbers.append(
+        Number(
+            "digits: best mini-batch size at equal numbers of epochs",
+            performance.best_batch_size,
+            note="central 68 % of the bootstrap: "
+            + " to ".join(f"{one:g}" for one in performance.best_batch_size.interval68),
+            headline=True,
+        )
+    )
+    as_good = performance.batch_size[performance.as_good]
+    numbers.append(
+        Number(
+            "digits: largest mini-batch size as good as the best within two standard errors",
+            Estimate(float(as_good.max()), 0.0),
+            note=f"of the grid {performance.batch_size.tolist()}",
+        )
+    )
+    for m_one, error, stderr, rate in zip(
+        performance.batch_size,
+        performance.best_error,
+        performance.best_error_stderr,
+        performance.best_rate,
+        strict=True,
+    ):
+        numbers.append(
+            Number(
+                f"digits, m = {m_one:g}: test error at the best learning rate",
+                Estimate(float(error), float(stderr)),
+                note=f"eta_base = {rate:g}",
+            )
+        )
+    figures = {
+        "range": range_figure,
+        "performance": root_figure(plot_performance(performance, label="test error")),
+    }
+    return Finding(tuple(numbers), figures)
+
+
+def _shrinking(name: str, found: StableRange, *, smallest: float) -> list[Number]:
+    """How the range shrinks with m: between the ends, for large m, and where it begins to."""
+    ends = found.learning_rate[[0, -1]]
+    errors = np.hypot(found.stderr, found.systematic)[[0, -1]] / ends
+    length = float(np.log(found.batch_size[-1] / found.batch_size[0]))
+    power, large, crossover = found.fit(), found.fit(smallest=smallest), found.fit_crossover()
+    return [
+        Number(
+            f"{name}: mean slope of ln eta_base,max against ln m, all m",
+            Estimate(float(np.log(ends[1] / ends[0])) / length, float(np.hypot(*errors)) / length),
+            note=f"between the ends; a power law has chi2/dof = {power.chi2:.3g}/{power.dof}",
+            headline=True,
+        ),
+        Number(
+            f"{name}: slope for m >= {smallest:g}",
+            large["b"],
+            note=f"chi2/dof = {large.chi2:.3g}/{large.dof}",
+            headline=True,
+        ),
+        Number(
+            f"{name}: m_x in eta_base,max = A/(1 + m/m_x)",
+            crossover["m_x"],
+            note=f"chi2/dof = {crossover.chi2:.3g}/{crossover.dof}",
+            headline=True,
+        ),
+        Number(f"{name}: A", crossover["A"]),
+    ]

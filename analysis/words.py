@@ -1,0 +1,41 @@
+"""What several findings say and draw alike: goodness of fits, and the order of a transition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from matplotlib.figure import Figure
+
+from physbatch.plots import plot_order
+from physbatch.plots.style import root_figure
+from physbatch.scaling import Extrapolation, TransitionOrder
+from physbatch.scaling.exponents import ScalingFit
+
+__all__ = ["fit_words", "form_words", "order_figure", "order_words"]
+
+
+def form_words(found: Extrapolation) -> str:
+    """Every form of an extrapolation: its limit and chi2/dof."""
+    return "; ".join(
+        f"{name}: {limit:.4g}, chi2/dof {chi2:.1f}/{dof}"
+        for name, limit, chi2, dof in zip(
+            found.forms, found.form_limit, found.form_chi2, found.form_dof, strict=True
+        )
+    )
+
+
+def fit_words(fit: ScalingFit, variable: str = "N") -> str:
+    """The law with the largest weight and how well it describes the data."""
+    law = fit.form.replace("N", variable)
+    return f"{law}: chi2/dof {fit.chi2:.2g}/{fit.dof}, p = {fit.p_value:.2g}"
+
+
+def order_words(order: TransitionOrder) -> str:
+    """The verdict and what decided."""
+    return f"{order.verdict}: {'; '.join(order.reasons)}."
+
+
+def order_figure(order: TransitionOrder, *names: str) -> Figure:
+    """The histograms, and a panel for each named piece of evidence."""
+    chosen = tuple(one for one in order.evidence if one.name in names)
+    return root_figure(plot_order(replace(order, evidence=chosen))[0])
