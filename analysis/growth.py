@@ -8,8 +8,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Finding, Number
-from analysis.words import fit_words
-from physbatch.plots import plot_exponents, plot_order, plot_overlap
+from analysis.words import fit_words, order_figure, order_words
+from physbatch.plots import plot_exponents, plot_overlap
 from physbatch.plots.style import journal_style, root_figure
 from physbatch.scaling import (
     Analysis,
@@ -61,11 +61,11 @@ def growth_finding(datasets: Sequence[xr.Dataset], times: Sequence[float], level
         *(one for name in criteria for one in _local(name, last, values[name, last])),
         *_drifts(found),
     )
-    statements = (f"{order.verdict}: {'; '.join(order.reasons)}.",)
+    statements = (order_words(order),)
     figures = {
         "overlap": _curves(found),
         "exponent": root_figure(plot_exponents(fits["perfect", last])[0]),
-        "order": root_figure(plot_order(order)[0]),
+        "order": order_figure(order, "fluctuations", "two peaks"),
     }
     return Finding(numbers, figures, statements)
 

@@ -159,7 +159,7 @@ def _crossover() -> list[Number]:
 
 def _figure(overlaps: list[Measured], perfects: list[Measured], early: list[Measured]) -> Figure:
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 84.0)
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
         panels: tuple[tuple[list[Measured], str, str, str], ...] = (
             (overlaps, "mini-batch size $m$", r"overlap $\langle q \rangle$", "linear"),
             (perfects, "mini-batch size $m$", "P(perfect)", "linear"),

@@ -268,7 +268,7 @@ def _threshold_sets(thresholds: list[Threshold], kind: Kind) -> list[Measured]:
 def _threshold_figure(data: xr.Dataset, thresholds: list[Threshold]) -> Figure:
     sizes = data["size"].values
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 84.0)
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
         left, middle, right = figure.subfigures(1, 3, width_ratios=(1.15, 1.0, 1.0))
         top, _ = plot_theory(
             _rate_sets(data, (int(sizes[0]), int(sizes[-1]))),

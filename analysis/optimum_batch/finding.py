@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.noise.gradients import noise_scale
-from physbatch.noise.optimum_batch import batch_curves, optimum_batch
+from physbatch.noise.optimum_batch import OptimumBatch, batch_curves, optimum_batch
 from physbatch.noise.scale_collapse import scale_collapse
 from physbatch.plots.noise_optimum import plot_optimum
 from physbatch.scaling import Estimate
@@ -22,6 +22,9 @@ REDUCED = {
         "times": {"kind": "list", "values": [100, 400]},
     },
 }
+
+#: Smallest optima that the law is fitted to: a window scan.
+SMALLEST = (2.0, 3.0, 4.0)
 
 
 def find(data: Datasets) -> Finding:
@@ -46,21 +49,10 @@ def find(data: Datasets) -> Finding:
     ]
     statements = [f"flags of the minima: {len(best.flags)}"]
     statements += [flag for flag in best.flags if flag.startswith(("at_edge", "diverged"))]
-    if np.isfinite(best.batch_size).sum() > 3:
-        law = best.fit()
-        goodness = f"B_opt = A eps^b P^a, chi2/dof = {law.chi2:.3g}/{law.dof}"
-        numbers += [
-            Number("exponent of eps", law["b"], exact=1.0, note=goodness, headline=True),
-            Number("exponent of P", law["a"], exact=1.0, note=goodness, headline=True),
-            Number("amplitude A", law["A"], note=goodness),
-        ]
+    for smallest in (0.0, *SMALLEST):
+        numbers += _exponents(best, smallest, "", headline=smallest == 0)
     early = optimum_batch(study, time=middle, resamples=200)
-    if np.isfinite(early.batch_size).sum() > 3:
-        law = early.fit()
-        numbers += [
-            Number(f"exponent of eps at t = {middle:g}", law["b"], exact=1.0),
-            Number(f"exponent of P at t = {middle:g}", law["a"], exact=1.0),
-        ]
+    numbers += _exponents(early, 0.0, f", t = {middle:g}", headline=False)
     against_g = scale_collapse(study)
     against_m = scale_collapse(study, against="batch_size")
     numbers += [
@@ -77,3 +69,16 @@ def find(data: Datasets) -> Finding:
         )
     figure = plot_optimum(batch_curves(study), best, against_g)
     return Finding(tuple(numbers), {"optimum": figure}, tuple(statements))
+
+
+def _exponents(best: OptimumBatch, smallest: float, when: str, *, headline: bool) -> list[Number]:
+    """The law through all minima at a batch size of `smallest` or more."""
+    if (best.batch_size >= smallest).sum() < 4:
+        return []
+    law = best.fit(smallest=smallest)
+    which = f"B_opt >= {smallest:g}" if smallest else "all minima"
+    note = f"B_opt = A eps^b P^a, chi2/dof = {law.chi2:.3g}/{law.dof}"
+    return [
+        Number(f"exponent of eps, {which}{when}", law["b"], 1.0, note, headline),
+        Number(f"exponent of P, {which}{when}", law["a"], 1.0, note, headline),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
@@ -16,7 +17,17 @@ from physbatch.plots.noise_range import plot_noise_range
 from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, root_figure
 from physbatch.scaling import Estimate
 
+_CONVOLUTIONAL = {
+    "batch_size": [16, 64],
+    "learning_rate": [0.01, 0.05, 0.2],
+    "replicas": 4,
+    "duration": 400,
+    "times": {"kind": "list", "values": [0, 400]},
+    "test_samples": 100,
+}
 REDUCED = {
+    "convolution": _CONVOLUTIONAL,
+    "normalised": _CONVOLUTIONAL,
     "linear": {
         "size": [20],
         "batch_size": [1, 20],
@@ -172,6 +183,8 @@ def find(data: Datasets) -> Finding:
                 note=f"eta_base = {rate:g}",
             )
         )
+    for name, words in (("convolution", "without"), ("normalised", "with")):
+        numbers += _convolutional(data[name], f"convolutional, {words} batch normalisation")
     figures = {
         "range": range_figure,
         "performance": root_figure(plot_performance(performance, label="test error")),
@@ -206,3 +219,33 @@ def _shrinking(name: str, found: StableRange, *, smallest: float) -> list[Number
         ),
         Number(f"{name}: A", crossover["A"]),
     ]
+
+
+def _convolutional(study: xr.Dataset, name: str) -> list[Number]:
+    """Stable range and best errors of the convolutional network."""
+    found, errors = stable_range(study), performance_map(study)
+    ranges = [
+        Number(
+            f"{name}, m = {m:g}: largest eta_base",
+            Estimate(float(rate), float(stderr), systematic=float(systematic)),
+            note="" if np.isfinite(rate) else "outside the grid",
+        )
+        for m, rate, stderr, systematic in zip(
+            found.batch_size, found.learning_rate, found.stderr, found.systematic, strict=True
+        )
+    ]
+    best = [
+        Number(
+            f"{name}, m = {m:g}: test error at the best learning rate",
+            Estimate(float(error), float(stderr)),
+            note=f"eta_base = {rate:g}",
+        )
+        for m, error, stderr, rate in zip(
+            errors.batch_size,
+            errors.best_error,
+            errors.best_error_stderr,
+            errors.best_rate,
+            strict=True,
+        )
+    ]
+    return ranges + best

@@ -69,6 +69,7 @@ def find(data: Datasets) -> Finding:
         *_critical(analyses, last),
         *_exponents(fit, limits),
         *_jumps(orders),
+        _width(orders[EXAMPLE]),
         *_drifts(analyses, limits),
     )
     statements = (
@@ -185,18 +186,26 @@ def _jumps(orders: dict[int, TransitionOrder]) -> Iterator[Number]:
         )
 
 
+def _width(order: TransitionOrder) -> Number:
+    """How the region in which either state is found narrows with N."""
+    return Number(
+        f"exponent of the width of the transition in N (d = {EXAMPLE})",
+        order["scaling forms"]["b"],
+        note="-2/3 at a mean-field spinodal, -1 at coexistence in equilibrium",
+    )
+
+
 def _drifts(
     analyses: dict[int, Analysis], limits: dict[float, list[Extrapolation]]
 ) -> Iterator[Number]:
     """m_c against run time: the slope in ln t, and the change when it is doubled."""
     for column, (d, found) in enumerate(analyses.items()):
-        drift = found.late_drift
-        if drift is not None:
+        for drift in found.drifts if d == EXAMPLE else found.drifts[-1:]:
             yield Number(
                 f"d m_c / d ln t (d = {d}, N = {drift.size:g})",
                 drift.slope,
                 note=f"t = {drift.window_start:g} to {drift.window_end:g}",
-                headline=d == EXAMPLE,
+                headline=d == EXAMPLE and drift is found.drifts[-1],
             )
         half, whole = (_limit(limits[t][column]) for t in TIMES[-2:])
         yield Number(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -27,6 +28,13 @@ Kind = Literal[
 ]  # fmt: skip
 #: Figures that need single replicas, which results do not hold.
 _OF_DATASETS = ("evolution", "time-series", "order", "phase-diagram")
+#: What can be chosen besides the kind; all others take a run time alone.
+_CHOICES = {
+    "histograms": ("size", "time"),
+    "evolution": ("size", "control", "time"),
+    "time-series": ("size", "control"),
+    "phase-diagram": ("size",),
+}
 
 
 def figure(
@@ -58,7 +66,8 @@ def figure(
         For time-series and evolution: which control, by default (time-series) that nearest to
         where half succeed. Without it evolution is drawn against the control.
     time
-        Run time at which to analyse a dataset; by default the last one.
+        Run time at which to analyse a dataset, or (evolution) a time at which it was measured;
+        by default the last one.
 
     Examples
     --------
@@ -82,6 +91,7 @@ def figure(
             where=str(file),
             remedy="leave --kind, --size, --control and --time out",
         )
+    _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
     if "physbatch_collapse" in content.attrs:
         from physbatch.commands.collapse import draw
         from physbatch.scaling.collapse_result import Collapse
@@ -94,6 +104,24 @@ def figure(
         written = list(save_figure(drawn, output))
     for path in written:
         print(f"figure   {path}")
+
+
+def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
+    """Refuse an option that would change nothing."""
+    allowed = _CHOICES.get(kind, ("time",))
+    idle = [name for name, value in given.items() if value is not None and name not in allowed]
+    if idle:
+        raise AnalysisError(
+            f"--{idle[0]} means nothing for this figure",
+            where=f"--kind {kind}",
+            remedy=f"it takes {' and '.join(f'--{name}' for name in allowed)}",
+        )
+    if kind == "evolution" and None not in (given["control"], given["time"]):
+        raise AnalysisError(
+            "--control draws histograms of all times, --time those of all controls",
+            where="--kind evolution",
+            remedy="give one of them",
+        )
 
 
 # --- records ----------------------------------------------------------------------------
@@ -181,16 +209,18 @@ def _of_replicas(
 
     if kind == "order":
         return root_figure(plots.plot_order(transition_order(data, time=time))[0])
-    if kind == "phase-diagram":
-        if "learning_rate" not in data.dims:
-            raise AnalysisError(
-                "the data do not sweep the learning rate",
-                where="--kind phase-diagram",
-                remedy="give several values of grid.learning_rate in the study",
-            )
-        return root_figure(plots.plot_phase_diagram(data, stable_range(data), size=size))
+    if kind == "phase-diagram" and "learning_rate" not in data.dims:
+        raise AnalysisError(
+            "the data do not sweep the learning rate",
+            where="--kind phase-diagram",
+            remedy="give several values of grid.learning_rate in the study",
+        )
     sizes = data["size"].values.tolist()
-    cell = data.isel(size=_place("size", sizes, sizes[-1] if size is None else size))
+    row = _place("size", sizes, sizes[-1] if size is None else size)
+    if kind == "phase-diagram":
+        found = stable_range(data)
+        return root_figure(plots.plot_phase_diagram(data, found, size=float(sizes[row])))
+    cell = data.isel(size=row)
     name = str(data.attrs["control_dim"])
     if kind == "evolution" and control is None:
         last = data["time"].values.tolist()
@@ -232,7 +262,7 @@ def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
 
 def _place(name: str, values: list[float], wanted: float) -> int:
     """Where a value stands on its axis."""
-    near = [at for at, one in enumerate(values) if abs(one - wanted) <= 1e-9 * abs(wanted)]
+    near = [at for at, one in enumerate(values) if math.isclose(one, wanted, rel_tol=1e-9)]
     if not near:
         raise _not_there(name, wanted, values)
     return near[0]

@@ -35,7 +35,7 @@ __all__ = ["active_state", "active_state_slope", "stationary_distance"]
 FloatArray = npt.NDArray[np.float64]
 
 _WHERE = "committee"
-_LARGEST = 3.0  # Delta up to which the active state is followed
+_LARGEST = 1.0  # Delta up to which the active state is followed
 
 
 def _rate_of(distance: float) -> float:
@@ -48,8 +48,10 @@ def _rate_of(distance: float) -> float:
         found = equations_of_motion(student, np.array([[1 + parallel]]), np.eye(1), rate)
         return [float(one[0, 0] / distance**2) for one in found]
 
-    found = optimize.root(velocities, [1.2, 1.5], tol=1e-10)
-    if not found.success:
+    # Close to the solution at all distances: a far guess would leave R^2 <= Q.
+    guess = [1.17 / (1 + 2.9 * distance), 1.5 / (1 + 1.9 * distance)]
+    found = optimize.root(velocities, guess, tol=1e-10)
+    if not np.abs(found.fun).max() < 1e-6:
         raise AnalysisError(f"no stationary state at Delta = {distance:.3g}", where=_WHERE)
     return float(found.x[0] * distance)
 
@@ -65,7 +67,7 @@ def stationary_distance(rate: float) -> float:
     Raises
     ------
     AnalysisError
-        If Delta is above 3.
+        If Delta is above 1.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, optimize, special
 
+from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
 from physbatch.systems.samples import Samples
 
@@ -22,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(HtmlTable):
     """ln P(labels | inputs, model) and its parts.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import linalg as sparse_linalg
 
+from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
 from physbatch.scaling.exponents import ScalingFit, fit_law
 from physbatch.scaling.power_laws import law
@@ -31,8 +32,8 @@ FloatArray = npt.NDArray[np.float64]
 FULL_COVARIANCE = 1024
 
 
-@dataclass(frozen=True)
-class GradientNoise:
+@dataclass(frozen=True, repr=False)
+class GradientNoise(HtmlTable):
     """Covariance S of the gradients of single samples around their mean.
 
     Attributes
@@ -176,8 +177,8 @@ def noise_scale(
     return rate * (samples / batch_size - 1) / (1 - momentum)
 
 
-@dataclass(frozen=True)
-class UpdateVariance:
+@dataclass(frozen=True, repr=False)
+class UpdateVariance(HtmlTable):
     """Variance of weight updates against m at constant mean update per sample.
 
     Attributes

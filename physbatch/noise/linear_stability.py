@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
+from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
 from physbatch.scaling.results import Estimate
 
@@ -26,8 +27,8 @@ __all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresho
 FloatArray = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LinearThresholds:
+@dataclass(frozen=True, repr=False)
+class LinearThresholds(HtmlTable):
     """Largest stable learning rates eta of one size and batch size.
 
     Attributes

@@ -63,17 +63,24 @@ class OptimumBatch(Record):
         names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
         return f"OptimumBatch({known} of {self.batch_size.size} curves){names}"
 
-    def fit(self) -> ScalingFit:
+    def fit(self, *, smallest: float = 0.0) -> ScalingFit:
         """B_opt = A eps^b P^a by least squares; the linear theory predicts a = b = 1.
 
         Where only one of eps and P varies, the law has that variable alone.
+
+        Parameters
+        ----------
+        smallest : float
+            Optima below this batch size are left out: near one sample there is no law.
 
         Raises
         ------
         AnalysisError
             If neither varies.
         """
-        errors = np.hypot(self.stderr, self.systematic)
+        with np.errstate(invalid="ignore"):
+            kept = ~(self.batch_size < smallest)  # one that is not known stays, and is flagged
+        errors = np.hypot(self.stderr, self.systematic)[kept]
         varies = {
             "eps": np.unique(self.learning_rate).size > 1,
             "P": np.unique(self.pattern_count).size > 1,
@@ -87,8 +94,8 @@ class OptimumBatch(Record):
                 remedy="sweep grid.learning_rate or grid.pattern_count",
             )
         return fit_law(
-            np.stack([columns[name] for name in names], axis=-1),
-            self.batch_size,
+            np.stack([columns[name][kept] for name in names], axis=-1),
+            self.batch_size[kept],
             errors,
             [law("two_powers" if len(names) == 2 else "power")],
             quantity="B_opt",

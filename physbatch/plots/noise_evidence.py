@@ -43,7 +43,7 @@ def plot_evidence(curves: Mapping[str, Sequence[Sequence[Evidence]]]) -> Figure:
     3
     """
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 62.0)
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 44.0)
         ratio, occam, error = figure.subplots(1, 3)
         for (label, sets), colour in zip(curves.items(), _COLOURS, strict=False):
             for number, found in enumerate(sets):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,13 +21,14 @@ from physbatch.plots.style import (
 __all__ = ["plot_optimum"]
 
 _MARKERS = "osD^vP"
+_STYLES = (":", "--", "-")
 
 
 def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollapse) -> Figure:
     """Draw the curves, their minima over eps, and all curves against the noise scale.
 
-    Colours are learning rates, from light (small) to dark (large); markers are numbers of
-    patterns.
+    Colours are learning rates, from light (small) to dark (large); on the right, dotted, dashed
+    and whole lines are numbers of patterns, ascending.
 
     Parameters
     ----------
@@ -49,8 +52,9 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
     rates, counts = np.unique(best.learning_rate), np.unique(best.pattern_count)
     colours = dict(zip(rates, size_palette(list(rates)), strict=True))
     markers = dict(zip(counts, _MARKERS, strict=False))
+    styles = dict(zip(counts, itertools.cycle(_STYLES), strict=False))
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 68.0)
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 52.0)
         left, middle, right = figure.subplots(1, 3)
         table = curves.table
         shown = np.flatnonzero(curves.pattern_count == counts[-1])
@@ -67,7 +71,7 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
                 label=rf"$\epsilon = {rate:g}$",
             )
         left.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
-        left.set_ylabel(f"generalisation error, $P = {counts[-1]:g}$")
+        left.set_ylabel(f"error, $P = {counts[-1]:g}$")
         left.legend(loc="best", fontsize=6)
         for count in counts:
             mine = (best.pattern_count == count) & np.isfinite(best.batch_size)
@@ -90,9 +94,8 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
                 right.plot(
                     collapse.x[rows],
                     collapse.value[rows],
+                    styles[count],
                     color=colours[rate],
-                    marker=markers[count],
-                    markersize=2.5,
                     linewidth=0.6,
                 )
         right.set(xscale="log", yscale="log", xlabel=r"noise scale $g = \epsilon(P/B - 1)$")

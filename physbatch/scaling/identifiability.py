@@ -20,7 +20,14 @@ import numpy.typing as npt
 from physbatch.scaling.collapse_fit import Optimum
 from physbatch.scaling.scaling_form import ScalingForm
 from physbatch.scaling.table import ScalingTable
-from physbatch.scaling.window_fits import BAD_FIT, LEAST_SHARED, Fit, scan, settle
+from physbatch.scaling.window_fits import (
+    BAD_FIT,
+    LEAST_SHARED,
+    Fit,
+    global_optimum,
+    scan,
+    settle,
+)
 
 __all__ = ["Refusals", "differing", "find_rival", "refusals", "start_flags"]
 
@@ -237,8 +244,10 @@ def find_rival(
 
     Most local optima are far worse than the best one, or climb to the same answer in a window
     near c_c. One within a factor of e^20 of the best likelihood (all points, with a nugget) is
-    followed through the same windows; it counts if an acceptable fit with at least half of the
-    score comes out, five errors away.
+    followed through the same windows. Where the best one has run to a bound there is no collapse
+    of all points, but there may be one near each of two transitions: then those of the lower and
+    of the upper half of the controls are followed, each on its own points. An optimum counts if
+    an acceptable fit with at least half of the score comes out, five errors away.
 
     Parameters
     ----------
@@ -249,14 +258,27 @@ def find_rival(
     final : Fit
         The fit that would be reported.
     """
-    if len(optima) < 2 or optima[0].value - optima[1].value > _RIVAL_MARGIN:
-        return None
-    fits = scan(form, table, units, optima[1:2], window)
-    if not fits:
-        return None
-    other = settle(form, table, fits)
-    comparable = other.accepted and other.score > _RIVAL_SCORE * final.score
-    return other if comparable and differing(form, final, other) else None
+    followed = [(table, one) for one in optima[1:] if optima[0].value - one.value <= _RIVAL_MARGIN]
+    if window == "scan" and final.objective.at_bound(optima[0].vector):
+        followed += _optima_of_halves(form, table)
+    rivals = []
+    for points, one in followed:
+        fits = scan(form, points, units, [one], window)
+        if fits:
+            other = settle(form, points, fits)
+            comparable = other.accepted and other.score > _RIVAL_SCORE * final.score
+            rivals += [other] if comparable and differing(form, final, other) else []
+    return max(rivals, key=lambda one: one.score, default=None)
+
+
+def _optima_of_halves(form: ScalingForm, table: ScalingTable) -> list[tuple[ScalingTable, Optimum]]:
+    """The points in either half of the controls, and their global optimum."""
+    found = []
+    for half in (table.control <= form.control_middle, table.control >= form.control_middle):
+        points = table.select(half)
+        if len(points.sizes) == len(table.sizes):
+            found.append((points, global_optimum(form, points, None)[3][0]))
+    return found
 
 
 def differing(form: ScalingForm, one: Fit, other: Fit, sigma: float = _RIVAL_SIGMA) -> list[str]:

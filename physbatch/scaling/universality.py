@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from scipy import stats
 
+from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
 from physbatch.scaling.results import Estimate
 
@@ -119,7 +120,7 @@ class Match(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compatibility:
+class Compatibility(HtmlTable):
     """The classes that a measurement does not exclude; the text never claims one."""
 
     matches: tuple[Match, ...]  # within the limit, best first

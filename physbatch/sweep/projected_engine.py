@@ -223,19 +223,25 @@ class _Chain:
                 errors = self.advance(last, due=True)
             for stop in pauses.pieces(self.step, last, state):
                 errors = self.advance(stop, due=stop == last)
-            alive = self.lost < 0
-            overlap, weight_error, norm = _orders(self.state)
-            for name, values in (
-                ("generalization_error", errors),
-                ("overlap", overlap),
-                ("weight_error", weight_error),
-                ("student_norm", norm),
-                ("student_overlap", self.state.student_overlap),
-                ("teacher_overlap", self.state.teacher_overlap),
-            ):
-                out[name][alive, column] = values[alive]
+            # Numbers close to the largest are measured before they are found to have diverged.
+            with np.errstate(all="ignore"):
+                self._measure(column, errors, out)
         self._finish(out)
         return out
+
+    def _measure(self, column: int, errors: FloatArray, out: Arrays) -> None:
+        """Everything now, for the replicas that have not diverged."""
+        alive = self.lost < 0
+        overlap, weight_error, norm = _orders(self.state)
+        for name, values in (
+            ("generalization_error", errors),
+            ("overlap", overlap),
+            ("weight_error", weight_error),
+            ("student_norm", norm),
+            ("student_overlap", self.state.student_overlap),
+            ("teacher_overlap", self.state.teacher_overlap),
+        ):
+            out[name][alive, column] = values[alive]
 
     def _finish(self, out: Arrays) -> None:
         """Success, first passage and divergence, on the clock of the dataset."""
@@ -257,19 +263,19 @@ def _orders(state: CommitteeState) -> tuple[FloatArray, FloatArray, FloatArray]:
     With the second layer fixed to 1 units may be permuted, but not flipped. The distance comes
     from the factors, so that it keeps its digits however small it is.
     """
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # on the way to divergence
         q, r, t = state.student_overlap, state.teacher_overlap, state.teacher_teacher
         own = np.sqrt(np.diagonal(q, axis1=1, axis2=2))
         target = np.sqrt(np.diagonal(t, axis1=1, axis2=2))
         cosines = r / np.where(own > 0, own, 1)[:, :, None] / target[:, None, :]
-    found = np.full((3, len(q)), np.nan)
-    for row in np.flatnonzero(np.isfinite(cosines).all(axis=(1, 2))):
-        match = match_units(cosines[row], permutable=True, sign_free=False)
-        apart = state.inside[row, match.students] - state.teacher[row, match.teachers]
-        exact = state.partner[row, match.students] == match.teachers
-        apart[exact] = state.difference[row, match.students][exact]
-        outside = state.perpendicular[row, match.students]
-        found[0, row] = match.overlap
-        found[1, row] = np.sum(apart**2) + np.sum(outside**2)
-        found[2, row] = np.sqrt(np.mean(own[row] ** 2) / np.mean(target[row] ** 2))
+        found = np.full((3, len(q)), np.nan)
+        for row in np.flatnonzero(np.isfinite(cosines).all(axis=(1, 2))):
+            match = match_units(cosines[row], permutable=True, sign_free=False)
+            apart = state.inside[row, match.students] - state.teacher[row, match.teachers]
+            exact = state.partner[row, match.students] == match.teachers
+            apart[exact] = state.difference[row, match.students][exact]
+            outside = state.perpendicular[row, match.students]
+            found[0, row] = match.overlap
+            found[1, row] = np.sum(apart**2) + np.sum(outside**2)
+            found[2, row] = np.sqrt(np.mean(own[row] ** 2) / np.mean(target[row] ** 2))
     return found[0], found[1], found[2]

@@ -325,7 +325,7 @@ def test_maps_and_lines_survive_a_file(tmp_path: object) -> None:
 
 def test_crossover_of_a_linear_student() -> None:
     """eta_base,max = 2/(N + m + 1) with 2 % noise: m_x = N + 1, z over 40 seeds and coverage."""
-    m = np.array([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0])
+    m = np.array([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 600.0, 1200.0])
     exact = 2 / (50 + m + 1)
     z = []
     for seed in range(40):
@@ -346,4 +346,4 @@ def test_crossover_of_a_linear_student() -> None:
     assert 0.5 < np.std(z) < 1.55
     # A power law does not describe it; beyond N it nearly does.
     assert "bad_fit" in " ".join(found.fit().flags)
-    assert -1.05 < found.fit(smallest=100)["b"].value < -0.7
+    assert -1.1 < found.fit(smallest=300)["b"].value < -0.8

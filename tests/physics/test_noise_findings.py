@@ -14,6 +14,7 @@ from physbatch.exact.linear_sgd import typical_learning_rate
 from physbatch.noise.effective_temperature import effective_temperature
 from physbatch.noise.optimum_batch import optimum_batch
 from physbatch.noise.performance import performance_map
+from physbatch.noise.scale_collapse import scale_collapse
 from physbatch.noise.sharpness import late_sharpness, sharpness_lines
 from physbatch.noise.stable_range import stable_range
 from physbatch.noise.transition_line import transition_line
@@ -106,8 +107,14 @@ def test_small_batches_end_in_flatter_places() -> None:
 
 
 def test_optimum_batch_of_noisy_patterns() -> None:
-    """The data's exponents, whatever linear theory predicts."""
-    found = optimum_batch(held("optimum_batch-noisy"), resamples=200)
-    fit = found.fit()
-    assert np.isfinite(fit["b"].value)
-    assert np.isfinite(fit["a"].value)
+    """B_opt is proportional to eps, but grows more slowly than P; g alone does not decide."""
+    data = held("optimum_batch-noisy")
+    fit = optimum_batch(data, resamples=400).fit()
+    assert fit.p_value > 0.01
+    assert (fit["b"].value, fit["b"].stderr) == pytest.approx((0.93, 0.04), abs=0.012)
+    assert (fit["a"].value, fit["a"].stderr) == pytest.approx((0.49, 0.04), abs=0.012)
+    assert abs(fit["b"].value - 1) < 3 * fit["b"].total
+    assert 1 - fit["a"].value > 8 * fit["a"].total
+    together = scale_collapse(data).quality
+    assert together < scale_collapse(data, against="batch_size").quality
+    assert together > 3 > scale_collapse(data.sel(pattern_count=[320])).quality

@@ -63,6 +63,16 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
         },
         [["range"], ["map"]],
     ),
+    "digits-convolution": (
+        {"batch_size": [64], "learning_rate": [0.01, 0.05, 0.1], "duration": 200}
+        | {"times": {"kind": "list", "values": [0, 200]}, "test_samples": 50},
+        [["range"], ["map"]],
+    ),
+    "digits-normalised": (
+        {"batch_size": [64], "learning_rate": [0.01, 0.05, 0.1], "duration": 200}
+        | {"times": {"kind": "list", "values": [0, 200]}, "test_samples": 50},
+        [["range"], ["map"]],
+    ),
     "noisy-patterns": (
         {
             "batch_size": [1, 2, 4, 8, 16, 32, 64],
@@ -91,6 +101,8 @@ ANALYSED = {
     "linear-per-sample": "small_batch/linear",
     "erf-per-sample": "small_batch/erf",
     "digits-dense": "small_batch/digits",
+    "digits-convolution": "small_batch/convolution",
+    "digits-normalised": "small_batch/normalised",
     "noisy-patterns": "optimum_batch/noisy",
     "digits-labels": "evidence/random",
     "erf-plane": "phase_diagram/erf",

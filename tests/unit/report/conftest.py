@@ -1,4 +1,4 @@
-"""The same synthetic results as for the figures."""
+"""The same synthetic results as for the figures, and the words of reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from types import ModuleType
 import pytest
 import xarray as xr
 
-from physbatch.scaling.results import Analysis
+from physbatch.exact import phases
+from physbatch.report import render_report
+from physbatch.scaling import Analysis, TransitionOrder, transition_order
+from tests.unit.report.page import Page, Words
 
 _SOURCE = Path(__file__).parents[1] / "plots" / "synthetic.py"
 
@@ -39,3 +42,25 @@ def dataset(synthetic: ModuleType) -> xr.Dataset:
     result = synthetic.make_dataset()
     assert isinstance(result, xr.Dataset)
     return result
+
+
+@pytest.fixture
+def words_of(monkeypatch: pytest.MonkeyPatch, synthetic: ModuleType) -> Words:
+    """The words of a report without its figures, which take a second to draw."""
+    monkeypatch.setattr("physbatch.report.html.report_figures", lambda _: [])
+    monkeypatch.setattr("physbatch.report.html.order_figure", lambda _: [])
+
+    def words(
+        analysis: Analysis,
+        dataset: xr.Dataset | None = None,
+        order: TransitionOrder | str | None = None,
+    ) -> str:
+        data = synthetic.make_dataset() if dataset is None else dataset
+        return Page(render_report(analysis, data, order=order)).words
+
+    return words
+
+
+@pytest.fixture(scope="module")
+def order() -> TransitionOrder:
+    return transition_order(phases.equilibrium_first_order((50, 100, 200, 400), seed=2))

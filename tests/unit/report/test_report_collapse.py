@@ -10,7 +10,7 @@ import pytest
 
 from physbatch.report import render_collapse, write_collapse
 from physbatch.scaling import Collapse, collapse, make_table
-from tests.unit.report.test_report_html import LOADING, Page
+from tests.unit.report.page import LOADING, Page
 
 NASTY = "<script>alert(1)</script> & 'U'"
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -16,78 +14,9 @@ import pytest
 import xarray as xr
 
 from physbatch.errors import OutputError
-from physbatch.exact import phases
 from physbatch.report import render_report, write_report
-from physbatch.report.tables import bibtex
-from physbatch.report.words import order_support
-from physbatch.scaling import TransitionOrder, transition_order
 from physbatch.scaling.results import Analysis, Estimate
-
-VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
-# Elements and attributes that make a browser fetch something.
-LOADING = {"src", "srcset", "poster", "data", "action", "background", "ping", "manifest"}
-
-
-class Page(HTMLParser):
-    """Checks the nesting of elements and remembers what is asked about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs), f"attribute twice in <{tag}>"
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert "svg" in self.open, f"<{tag}/> is no HTML"
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes something else"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text.append(data)
-
-    @property
-    def words(self) -> str:
-        return " ".join("".join(self.text).split())
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.elements if name == tag]
-
-
-Words = Callable[..., str]
-
-
-@pytest.fixture
-def words_of(monkeypatch: pytest.MonkeyPatch, synthetic: ModuleType) -> Words:
-    """The words of a report without its figures, which take a second to draw."""
-    monkeypatch.setattr("physbatch.report.html.report_figures", lambda _: [])
-    monkeypatch.setattr("physbatch.report.html.order_figure", lambda _: [])
-
-    def words(
-        analysis: Analysis,
-        dataset: xr.Dataset | None = None,
-        order: TransitionOrder | str | None = None,
-    ) -> str:
-        data = synthetic.make_dataset() if dataset is None else dataset
-        return Page(render_report(analysis, data, order=order)).words
-
-    return words
-
-
-@pytest.fixture(scope="module")
-def order() -> TransitionOrder:
-    return transition_order(phases.equilibrium_first_order((50, 100, 200, 400), seed=2))
+from tests.unit.report.page import LOADING, Page, Words
 
 
 @pytest.fixture(scope="module")
@@ -201,68 +130,6 @@ def test_order_of_contents(page: Page) -> None:
         "tables",
         "references",
     ]
-
-
-def test_at_once_what_was_measured_m_c_order_and_how_sure(
-    analysis: Analysis, order: TransitionOrder, dataset: xr.Dataset, words_of: Words
-) -> None:
-    words = words_of(analysis, dataset, order=order)
-    cards = words[words.index("Measured N = 50") : words.index("Why, and how sure")]
-    for text in (
-        "N = 50, 100, 200, 400; mini-batch size from 10 to 16 (13 values); 32 replicas of each; "
-        "1000 sweeps",
-        "Critical value mc = 13.04(5)(4) for N → ∞",
-        f"Order of the transition first order: {order_support(order)}",
-        "How sure a transition is claimed, 1 warning (read them)",
-    ):
-        assert text in cards
-    assert words.index("Measured N = 50") < words.index("Figures")
-
-
-def test_the_order_comes_with_all_its_evidence(
-    analysis: Analysis, order: TransitionOrder, dataset: xr.Dataset
-) -> None:
-    page = Page(render_report(analysis, dataset, order=order))
-    words = page.words[page.words.index("Verdict: first order") :]
-    for one in order.evidence:
-        assert f"{one.name}{one.points_to or 'silent'}" in words
-        assert " ".join(one.text.split()) in words
-    assert all(" ".join(reason.split()) in words for reason in order.reasons)
-    assert len(page.all("svg")) == 7
-    assert [attrs.get("id") for attrs in page.all("h2")][1] == "order"
-
-
-def test_an_order_that_could_not_be_had_says_why(
-    analysis: Analysis, dataset: xr.Dataset, words_of: Words
-) -> None:
-    assert "not decided: too few sizes <3" in words_of(analysis, dataset, order="too few sizes <3")
-    assert "not decided: not analysed" in words_of(analysis, dataset)
-
-
-def test_support_counts_the_tests_that_point_to_the_verdict(order: TransitionOrder) -> None:
-    agree = [one for one in order.evidence if one.points_to == order.verdict]
-    assert order_support(order).startswith(f"{len(agree)} of {len(order.evidence)} tests")
-    other = replace(order, verdict="continuous")
-    assert f"{len(agree)} to first order" in order_support(other)
-
-
-def test_tables_to_copy(analysis: Analysis, dataset: xr.Dataset, words_of: Words) -> None:
-    words = words_of(analysis, dataset)
-    assert r"\toprule parameter & value & 68\,\% interval \\" in words
-    assert "m_c (N -> infinity),13.04,0.05,0.04," in words
-    assert "@software{physbatch, author = {{The physbatch developers}}" in words
-    assert "version = {0.1.0}, year = {2026}, }" in words
-    assert "doi = {10.1088/2632-2153/ad1de6}" in words
-
-
-def test_bibtex_stays_whole_whatever_a_reference_holds() -> None:
-    text = "A {B} & C_1 100 % (1999), doi:10.1000/x; arXiv:1804.07612"
-    entries = bibtex(xr.Dataset(attrs={"references": text}), "physbatch 9.8.7")
-    assert entries.count("{") == entries.count("}")
-    assert "year = {1999}" in entries
-    assert r"\& C\_1 100 \%" in entries
-    assert entries.count("@misc{") == 2
-    assert "version = {9.8.7}" in entries
 
 
 def test_tables_hold_the_results(analysis: Analysis, page: Page) -> None:

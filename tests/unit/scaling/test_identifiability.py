@@ -72,11 +72,12 @@ def test_curves_that_do_not_move_with_the_size(fixed: dict[str, float]) -> None:
         assert {"c_c", "nu"} <= refused(result)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_two_transitions_within_the_controls(seed: int) -> None:
     """Curves that cross at 0.75 and at 1.25, alike up to a reflection.
 
-    Of the seeds 0 ... 9 eight are called bimodal; in two no window falls to the other crossing.
+    All of the seeds 0 ... 9 are called bimodal. With seed 0 no window of the whole table falls
+    to the other crossing; the upper half of the controls does.
     """
     table = curves(
         lambda size, control: np.tanh(size * (control - 0.75)) * np.tanh(size * (1.25 - control)),
