@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import platform
 import shutil
 import sys
@@ -39,7 +38,7 @@ from analysis.common import (
 from physbatch.dataset import open_dataset
 from physbatch.plots import save_figure
 from physbatch.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.sweep.run import default_workers, run_study
 from physbatch.sweep.verifying import verify_dataset
 
 MANIFEST = DATA / "MANIFEST.toml"
@@ -56,7 +55,7 @@ def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _note(question: Question, study: str, target: Path, seconds: float) -> None:
+def _note(question: Question, study: str, target: Path, seconds: float, workers: int) -> None:
     entries = read_manifest()
     entries[target.name] = {
         "sha256": checksum(target),
@@ -65,7 +64,7 @@ def _note(question: Question, study: str, target: Path, seconds: float) -> None:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in _VERSIONS},
         "seconds": round(seconds, 1),
-        "workers": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        "workers": workers,
     }
     MANIFEST.write_text(tomli_w.dumps(dict(sorted(entries.items()))), "utf-8")
 
@@ -83,7 +82,8 @@ def run(question: Question, workers: int | None) -> None:
         print(f"{question.name}: {name}", flush=True)
         start = time.monotonic()
         run_study(study, target, workers=workers)
-        _note(question, name, target, time.monotonic() - start)
+        count = default_workers() if workers is None else workers
+        _note(question, name, target, time.monotonic() - start, count)
         shutil.rmtree(f"{target}.cells", ignore_errors=True)
 
 
