@@ -32,6 +32,7 @@ __all__ = [
     "FIT_COLOUR",
     "LIMIT_COLOUR",
     "NOTE_COLOUR",
+    "NotebookFigure",
     "SINGLE_COLUMN_MM",
     "SizeStyle",
     "empty_panel",
@@ -60,6 +61,7 @@ NOTE_COLOUR = "#595959"
 _STYLE_FILE = Path(__file__).with_name("physbatch.mplstyle")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _MM_PER_INCH = 25.4
+_SCREEN_DPI = 240  # in notebooks
 
 # Matplotlib stamps files with the time of writing; None leaves the stamp out.
 _METADATA: dict[str, dict[str, Any]] = {
@@ -140,9 +142,21 @@ def size_styles(sizes: Sequence[float]) -> dict[float, SizeStyle]:
     }
 
 
+class NotebookFigure(Figure):
+    """A figure that a notebook shows although pyplot does not know it."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        stream = io.BytesIO()
+        with journal_style():
+            self.savefig(stream, format="png", dpi=_SCREEN_DPI, metadata=_METADATA["png"])
+        # Half as many points as pixels: sharp on the finer screens as well.
+        return stream.getvalue(), {"width": round(self.get_figwidth() * _SCREEN_DPI / 2)}
+
+
 def figure_in_mm(width: float, height: float) -> Figure:
     """An empty figure of the given width and height in mm."""
-    return Figure(figsize=(width / _MM_PER_INCH, height / _MM_PER_INCH), layout="constrained")
+    size = (width / _MM_PER_INCH, height / _MM_PER_INCH)
+    return NotebookFigure(figsize=size, layout="constrained")
 
 
 def panel_axes(axes: Axes | None, *, height: float = 64.0) -> Axes:

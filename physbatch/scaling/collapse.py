@@ -100,7 +100,7 @@ def collapse(
     ------
     AnalysisError
         If there are too few sizes or points or more than 2000, numbers are not finite, errors
-        not above 0, an observable constant or not in the table.
+        not above 0, an observable constant or not in the table, or all exponents fixed.
 
     References
     ----------
@@ -127,6 +127,12 @@ def collapse(
     form = make_form(
         table, names, fixed=fixed_by_name(fixed, named), corrections=corrections, drift=drift
     )
+    if not form.names and method != "local-linear":
+        raise AnalysisError(
+            f"all of {', '.join(form.fixed)} are fixed",
+            where="collapse",
+            remedy="leave one free, or use method local-linear, which states S at given exponents",
+        )
     _check_start(form, start)
     # The matrices are small: more threads would only wait for each other.
     with threadpool_limits(1, user_api="blas"):

@@ -68,6 +68,18 @@ def test_small_batches_of_digits_are_as_good_as_each_other() -> None:
     assert last - best > 3 * found.best_error_stderr[-1]
 
 
+def test_batch_normalisation_widens_the_range() -> None:
+    """Convolutional network, m = 64: half of the replicas learn at three times the rate."""
+    plain, normalised = (
+        stable_range(held(f"small_batch-{name}")) for name in ("convolution", "normalised")
+    )
+    assert plain.batch_size.tolist() == [4, 16, 64]
+    assert np.all(np.diff(plain.learning_rate) < 0)
+    upper = plain.learning_rate[-1] + plain.systematic[-1]
+    assert normalised.learning_rate[-1] - normalised.systematic[-1] > upper
+    assert sum(flag.startswith("above_grid") for flag in normalised.flags) == 2
+
+
 def test_transition_line_of_the_erf_unit_is_where_the_perfect_state_is_lost() -> None:
     """m_c(eta) below N/10 within 4 errors of the theory to first order in 1/N."""
     found = transition_line(held("phase_diagram-erf"), fraction=1e-3)

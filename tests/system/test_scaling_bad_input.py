@@ -178,6 +178,26 @@ def test_a_million_rows(command: str, million: Path, capsys: pytest.CaptureFixtu
     assert "2000" in err
 
 
+def test_a_million_rows_of_replicas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four sizes, 25 controls, 10^4 replicas each: averaged, and resampled."""
+    replicas = 10_000
+    control = np.repeat(np.linspace(0.8, 1.2, 25), replicas)
+    path = tmp_path / "replicas.csv"
+    rng = np.random.default_rng(1)
+    with path.open("w") as file:
+        file.write("L,T,m\n")
+        for size in (16, 32, 64, 128):
+            value = np.tanh(math.sqrt(size) * (control - 1)) + rng.normal(size=control.size)
+            file.writelines(
+                f"{size},{c:.4f},{m:.4f}\n" for c, m in zip(control, value, strict=True)
+            )
+    words = [str(path), "--size", "L", "--control", "T", "--observable", "m"]
+    assert main(["crossings", *words, "--resamples", "200", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["parameters"]["c_c"]
+    assert abs(found["value"] - 1.0) < 4 * math.hypot(found["stderr"], found["systematic"])
+    assert found["stderr"] < 0.01
+
+
 # --- the library ------------------------------------------------------------------------
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import io
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import physbatch
 from physbatch.exact import curie_weiss, phases
@@ -147,13 +150,20 @@ def test_progress_is_not_shown_more_often_than_anyone_sees() -> None:
     assert "1000/1000 cells" in cell.shown[-1]
 
 
-def test_a_real_kernel_shows_the_bar() -> None:
+def outputs(code: str) -> list[Any]:
+    """What a cell shows in a real kernel."""
     for name in ("nbclient", "nbformat", "ipykernel"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"component missing: {name}")
     import nbclient
     import nbformat
 
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return list(notebook.cells[0].outputs)
+
+
+def test_a_real_kernel_shows_the_bar_and_the_figure() -> None:
     code = (
         "from physbatch.progress import progress_display\n"
         "progress = progress_display()\n"
@@ -162,9 +172,17 @@ def test_a_real_kernel_shows_the_bar() -> None:
         "progress.advance(2, 2.0)\n"
         "progress.stop()\n"
     )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    bars = [one for one in notebook.cells[0].outputs if one.output_type == "display_data"]
+    code += (
+        "from physbatch.exact.planted import first_order\n"
+        "from physbatch.plots import plot_evolution\n"
+        "plot_evolution(first_order(sizes=(50,)).isel(time=-1)).figure\n"
+    )
+    shown = outputs(code)
+    bars = [one for one in shown if one.output_type == "display_data"]
     assert len(bars) == 1, "one bar that is shown again in its place"
     assert 'value="100.0"' in bars[0].data["text/html"]
     assert "2/2 cells" in bars[0].data["text/plain"]
+    (figure,) = (one for one in shown if one.output_type == "execute_result")
+    picture = Image.open(io.BytesIO(base64.b64decode(figure.data["image/png"])))
+    assert picture.width == pytest.approx(86 / 25.4 * 240, abs=1)
+    assert figure.metadata["image/png"]["width"] == pytest.approx(picture.width / 2, abs=1)

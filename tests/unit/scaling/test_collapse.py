@@ -253,6 +253,10 @@ def test_bad_requests_are_refused() -> None:
         collapse(table, fixed={"beta": 0.1})
     with pytest.raises(AnalysisError, match="nu = -1"):
         collapse(table, fixed={"nu": -1.0})
+    for method in ("gp", "spline"):
+        with pytest.raises(AnalysisError, match="all of c_c, nu, zeta are fixed"):
+            collapse(table, fixed=TRUTH, method=method)
+    assert collapse(table, fixed=TRUTH, method="local-linear").quality > 0
     with pytest.raises(AnalysisError, match="one size"):
         collapse(table.window(size_max=8))
     with pytest.raises(AnalysisError, match="give at least 8"):

@@ -1,0 +1,73 @@
+"""What a newcomer types from the README and the tutorials runs, in order, in an empty folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from physbatch.cli import main
+from physbatch.dataset import save
+from physbatch.exact.lattices import percolation_table
+from physbatch.exact.planted import first_order
+from physbatch.scaling import analyse
+from physbatch.study import Study
+from tests.system.test_docs import ROOT, commands_of
+
+
+def prepare(folder: Path, tiny_study: Study) -> None:
+    """What the pages take for granted: a study file and tables of somebody's data."""
+    (folder / "study.toml").write_text(tiny_study.to_toml())
+    size, control = np.repeat([8.0, 16.0, 32.0], 15), np.tile(np.linspace(2.0, 2.5, 15), 3)
+    x = size * (control - 2.25)
+    noise = 0.01 * np.random.default_rng(1).normal(size=size.size)
+    binder = np.column_stack([size, control, 0.3 - 0.3 * np.tanh(0.5 * x) + noise, 0 * x + 0.01])
+    np.savetxt(folder / "ising.csv", binder, delimiter=",", header="L,T,U,dU", comments="")
+    height = size**1.75
+    peak = np.column_stack([size, 2.25 + x / size, height * (1 - 0.02 * x**2 / 4), 0.01 * height])
+    np.savetxt(folder / "chi.csv", peak, delimiter=",", header="L,T,chi,dchi", comments="")
+    table = percolation_table((12, 16, 24), np.linspace(0.52, 0.66, 9), 100, seed=1)
+    (folder / "percolation.csv").write_text(table.only("largest_cluster").to_csv())
+
+
+#: Pages whose commands need nothing but what `prepare` makes and what they make themselves.
+RUN = ["README.md", "docs/tutorial.md", "docs/own-data.md", "docs/how-to/run-and-resume.md"]
+
+
+@pytest.mark.parametrize("page", [*RUN, "docs/how-to/figures.md"])
+def test_every_command_of_a_page_runs_in_order(
+    page: str, tmp_path: Path, tiny_study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an empty folder, on small inputs, as a newcomer would type them."""
+    prepare(tmp_path, tiny_study)
+    if page not in RUN:
+        data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0))
+        save(data, tmp_path / "data.nc")
+        save(analyse(data, resamples=60).to_dataset(), tmp_path / "results.nc")
+    monkeypatch.chdir(tmp_path)
+    commands = commands_of(ROOT / page)
+    assert commands
+    for line in commands:
+        words = shlex.split(line)[1:]
+        assert main(words) == 0, line
+        for option in ("-o", "--output", "--figure"):
+            if option in words:
+                stem = words[words.index(option) + 1].removesuffix(".pdf")
+                assert list(tmp_path.glob(f"{stem}*")), f"{line} wrote nothing"
+
+
+def test_the_python_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.S | re.M
+    )
+    assert len([line for line in block.splitlines() if line]) <= 10
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {})
+    assert "Analysis of mini-batch size" in capsys.readouterr().out
+    assert (tmp_path / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    assert (tmp_path / "data.nc").exists()
