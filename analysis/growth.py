@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -51,7 +52,12 @@ def growth_finding(datasets: Sequence[xr.Dataset], times: Sequence[float], level
     order = transition_order(whole)
     last = times[-1]
     numbers = (
-        *(one for name in criteria for one in _critical(name, last, values[name, last])),
+        *(
+            one
+            for time in times[:-3:-1]
+            for name in criteria
+            for one in _critical(name, time, values[name, time])
+        ),
         *(
             one
             for name in criteria
@@ -72,13 +78,13 @@ def growth_finding(datasets: Sequence[xr.Dataset], times: Sequence[float], level
 
 def _fit(found: Extrapolation) -> ScalingFit:
     """A power of N, with and without a correction."""
-    return fit_law(found.size, found.value, found.stderr, quantity="$m_c$")
+    return fit_law(found.size, found.value, found.stderr, quantity="m_c")
 
 
 def _logarithmic(found: Extrapolation) -> ScalingFit:
-    """What else would look like a power above 1: N times a power of ln N."""
-    forms = [law("logarithm", b=1.0)]
-    return fit_law(found.size, found.value, found.stderr, forms, quantity="$m_c$")
+    """What else would look like a power above 1: m_c = N (z ln N + c)."""
+    ratio, stderr = found.value / found.size, found.stderr / found.size
+    return fit_law(found.size, ratio, stderr, [law("log_power")], quantity="m_c / N")
 
 
 def _curves(found: Analysis) -> Figure:
@@ -113,7 +119,18 @@ def _exponent(name: str, time: float, fit: ScalingFit, other: ScalingFit) -> Ite
                 note=f"chi2/dof {fit.fit_chi2[row]:.3g}/{fit.fit_dof[row]:g}, "
                 f"p = {fit.fit_p_value[row]:.1g}, weight {fit.fit_weight[row]:.2g}",
             )
-    yield Number(f"k of m_c ~ N (ln N)^k ({name}), t = {time:g}", other["k"], note=fit_words(other))
+    yield Number(
+        f"z of m_c = N (z ln N + c) ({name}), t = {time:g}",
+        other["z"],
+        note=f"chi2/dof {other.chi2:.2g}/{other.dof}, p = {other.p_value:.2g}, "
+        f"c = {other['ln_A']}, {_window(other)}",
+    )
+
+
+def _window(fit: ScalingFit) -> str:
+    """The sizes that the best fit uses."""
+    used = fit.x[np.isfinite(fit.fitted), 0]
+    return f"N >= {used.min():g}" if used.size else "no sizes"
 
 
 def _shorter(times: Sequence[float], fits: dict[tuple[str, float], ScalingFit]) -> Iterator[Number]:

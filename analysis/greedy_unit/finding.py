@@ -13,7 +13,7 @@ from scipy import optimize, stats
 from analysis.common import Datasets, Finding, Number
 from physbatch.exact.greedy_unit import law_after, overlap_and_perfect, stationary_law
 from physbatch.plots import DOUBLE_COLUMN_MM
-from physbatch.plots.style import figure_in_mm, journal_style
+from physbatch.plots.style import figure_in_mm, journal_style, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import Estimate
 from physbatch.scaling.exponents import fit_law
@@ -157,19 +157,24 @@ def _crossover() -> list[Number]:
     return numbers
 
 
-def _figure(overlaps: list[Measured], perfects: list[Measured], early: list[Measured]) -> Figure:
+def _figure(overlaps: list[Measured], perfects: list[Measured]) -> Figure:
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
-        panels: tuple[tuple[list[Measured], str, str, str], ...] = (
-            (overlaps, "mini-batch size $m$", r"overlap $\langle q \rangle$", "linear"),
-            (perfects, "mini-batch size $m$", "P(perfect)", "linear"),
-            (early, "time $t$ (sweeps)", r"overlap $\langle q \rangle$", "log"),
-        )
-        for part, (sets, xlabel, ylabel, xscale) in zip(
-            figure.subfigures(1, 3), panels, strict=True
-        ):
-            plot_theory(sets, part, xlabel=xlabel, ylabel=ylabel, xscale=xscale, columns=2)
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 76.0)
+        panels = ((overlaps, r"overlap $\langle q \rangle$"), (perfects, "P(perfect)"))
+        for part, (sets, ylabel) in zip(figure.subfigures(1, 2), panels, strict=True):
+            plot_theory(sets, part, xlabel="mini-batch size $m$", ylabel=ylabel)
     return figure
+
+
+def _time_figure(early: list[Measured]) -> Figure:
+    top, _ = plot_theory(
+        early,
+        xlabel="time $t$ (sweeps)",
+        ylabel=r"overlap $\langle q \rangle$",
+        xscale="log",
+        columns=2,
+    )
+    return root_figure(top)
 
 
 def find(data: Datasets) -> Finding:
@@ -200,5 +205,5 @@ def find(data: Datasets) -> Finding:
             *_quoted("stationary P(perfect)", perfects),
             *_crossover(),
         ),
-        {"laws": _figure(overlaps, perfects, list(early))},
+        {"laws": _figure(overlaps, perfects), "relaxation": _time_figure(list(early))},
     )

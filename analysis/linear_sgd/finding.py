@@ -20,7 +20,7 @@ from physbatch.exact.linear_sgd import (
     typical_threshold,
 )
 from physbatch.plots import DOUBLE_COLUMN_MM, plot_drift, plot_success
-from physbatch.plots.style import figure_in_mm, journal_style
+from physbatch.plots.style import figure_in_mm, journal_style, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import Analysis, Estimate, analyse
 from physbatch.scaling.exponents import ScalingFit, fit_law
@@ -265,20 +265,22 @@ def _threshold_sets(thresholds: list[Threshold], kind: Kind) -> list[Measured]:
     return sets
 
 
-def _threshold_figure(data: xr.Dataset, thresholds: list[Threshold]) -> Figure:
+def _rate_figure(data: xr.Dataset) -> Figure:
     sizes = data["size"].values
+    top, _ = plot_theory(
+        _rate_sets(data, (int(sizes[0]), int(sizes[-1]))),
+        xlabel="batch ratio $m/N$",
+        ylabel=r"growth rate of $|w - w^*|^2$",
+        columns=2,
+    )
+    top.axhline(0.0, color="0.6", linewidth=0.6, zorder=1)
+    return root_figure(top)
+
+
+def _threshold_figure(thresholds: list[Threshold]) -> Figure:
     with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
-        left, middle, right = figure.subfigures(1, 3, width_ratios=(1.15, 1.0, 1.0))
-        top, _ = plot_theory(
-            _rate_sets(data, (int(sizes[0]), int(sizes[-1]))),
-            left,
-            xlabel="batch ratio $m/N$",
-            ylabel=r"growth rate of $|w - w^*|^2$",
-            columns=2,
-        )
-        top.axhline(0.0, color="0.6", linewidth=0.6, zorder=1)
-        for part, kind in ((middle, "mean-square"), (right, "typical")):
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 76.0)
+        for part, kind in zip(figure.subfigures(1, 2), _THRESHOLDS, strict=True):
             plot_theory(
                 _threshold_sets(thresholds, kind),
                 part,
@@ -314,7 +316,8 @@ def find(data: Datasets) -> Finding:
             *_pattern_numbers(data["patterns"]),
         ),
         {
-            "thresholds": _threshold_figure(data["middle"], thresholds),
+            "rates": _rate_figure(data["middle"]),
+            "thresholds": _threshold_figure(thresholds),
             "learning": _learning_figure(learning),
         },
     )

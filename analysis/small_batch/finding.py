@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -43,6 +45,13 @@ REDUCED = {
         "duration": 20000,
         "times": {"kind": "list", "values": [0, 20000]},
     },
+    "relu": {
+        "batch_size": [1, 100, 1000],
+        "learning_rate": [0.2, 0.3, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9, 2.2, 2.6],
+        "replicas": 8,
+        "duration": 20000,
+        "times": {"kind": "list", "values": [0, 20000]},
+    },
     "digits": {
         "batch_size": [16, 64, 128],
         "learning_rate": [0.004, 0.01, 0.02, 0.05, 0.1, 0.2],
@@ -54,8 +63,8 @@ REDUCED = {
 
 
 def find(data: Datasets) -> Finding:
-    """Thresholds of three systems, their exponents, and the map of performance."""
-    linear, erf, digits = data["linear"], data["erf"], data["digits"]
+    """Thresholds of four systems, their exponents, and the map of performance."""
+    linear, erf, relu, digits = (data[name] for name in ("linear", "erf", "relu", "digits"))
     numbers: list[Number] = []
     with journal_style():
         range_figure = figure_in_mm(DOUBLE_COLUMN_MM, 64.0)
@@ -92,54 +101,38 @@ def find(data: Datasets) -> Finding:
     )
     left.set_title(f"linear, $N = {size}$", fontsize=8)
 
-    committee = stable_range(erf)
-    size = int(committee.size[0])
-    for m_few, rate, stderr, systematic in zip(
-        committee.batch_size,
-        committee.learning_rate,
-        committee.stderr,
-        committee.systematic,
-        strict=True,
-    ):
-        few = m_few <= size / 10
-        numbers.append(
-            Number(
-                f"erf, N = {size}, m = {m_few:g}: largest eta_base",
-                Estimate(float(rate), float(stderr), systematic=float(systematic)),
-                exact=largest_rate(1) * (1 + finite_size_shift(m_few) / size) if few else None,
-                note="theory to first order in 1/N and for infinite time" if few else "",
-            )
-        )
-    numbers += _shrinking(f"erf, N = {size}", committee, smallest=2 * size)
-    crossover = committee.fit_crossover()
-    few = np.geomspace(1, size / 5, 40)
+    committees = {"erf": stable_range(erf), "relu": stable_range(relu)}
+    size = int(committees["erf"].size[0])
+    m_erf = np.geomspace(1, size / 5, 40)
+    m_relu = np.geomspace(1, committees["relu"].batch_size.max(), 60)
+    numbers += _thresholds(
+        f"erf, N = {size}",
+        committees["erf"],
+        [_erf_theory(size, one) if one <= size / 10 else None for one in erf["batch_size"].values],
+        "theory to first order in 1/N and for infinite time",
+    )
+    numbers += _thresholds(
+        f"relu, N = {size}",
+        committees["relu"],
+        [_relu_theory(size, one) for one in relu["batch_size"].values],
+        "mean-square threshold of the perfect state, for infinite time",
+    )
+    for name, found in committees.items():
+        numbers += _shrinking(f"{name}, N = {size}", found, smallest=2 * size)
+    crossover = committees["erf"].fit_crossover()
     plot_noise_range(
-        {"half of the replicas learn": committee},
+        {f"{name}, half of the replicas learn": found for name, found in committees.items()},
         {
-            "$A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y),
-            "theory, order $1/N$": (
-                few,
-                [largest_rate(1) * (1 + finite_size_shift(one) / size) for one in few],
-            ),
+            "erf, $A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y),
+            "erf, theory, order $1/N$": (m_erf, [_erf_theory(size, one) for one in m_erf]),
+            "relu, theory, mean square": (m_relu, [_relu_theory(size, one) for one in m_relu]),
         },
         middle,
     )
-    middle.set_title(f"erf committee, $K = 1$, $N = {size}$", fontsize=8)
+    middle.set_title(f"one unit, $N = {size}$", fontsize=8)
 
     network = stable_range(digits)
-    numbers += [
-        Number(
-            f"digits, m = {m_one:g}: largest eta_base",
-            Estimate(float(rate), float(stderr), systematic=float(systematic)),
-        )
-        for m_one, rate, stderr, systematic in zip(
-            network.batch_size,
-            network.learning_rate,
-            network.stderr,
-            network.systematic,
-            strict=True,
-        )
-    ]
+    numbers += _thresholds("digits", network)
     numbers += _shrinking("digits", network, smallest=16)
     crossover = network.fit_crossover()
     plot_noise_range(
@@ -192,6 +185,48 @@ def find(data: Datasets) -> Finding:
     return Finding(tuple(numbers), figures)
 
 
+def _erf_theory(size: int, m: float) -> float:
+    """Where the perfect state of one erf unit is lost, to first order in 1/N."""
+    return largest_rate(1) * (1 + finite_size_shift(m) / size)
+
+
+def _relu_theory(size: int, m: float) -> float:
+    """Where the mean square of a small deviation from a perfect relu unit starts to grow.
+
+    A sample moves the unit where it is active, which is half of the space and even in every
+    moment of second or fourth order, so that a step d -> (1 - eta H) d, H = sum over the active x
+    of x x'/(m N), has <H> = 1/(2 N) and <H^2> = [(N + 2)/(2 m) + (1 - 1/m)/4]/N^2. The factor of
+    d^2, 1 - 2 eta <H> + eta^2 <H^2>, is 1 at eta/m = 4 N/(2 N + m + 3).
+    """
+    return 4 * size / (2 * size + m + 3)
+
+
+def _thresholds(
+    name: str,
+    found: StableRange,
+    exact: Sequence[float | None] | None = None,
+    theory: str = "",
+) -> list[Number]:
+    """The largest learning rate per sample at every batch size, beside theory where it holds."""
+    known = [None] * len(found.batch_size) if exact is None else exact
+    return [
+        Number(
+            f"{name}, m = {m:g}: largest eta_base",
+            Estimate(float(rate), float(stderr), systematic=float(systematic)),
+            exact=one,
+            note="outside the grid" if not np.isfinite(rate) else theory if one else "",
+        )
+        for m, rate, stderr, systematic, one in zip(
+            found.batch_size,
+            found.learning_rate,
+            found.stderr,
+            found.systematic,
+            known,
+            strict=True,
+        )
+    ]
+
+
 def _shrinking(name: str, found: StableRange, *, smallest: float) -> list[Number]:
     """How the range shrinks with m: between the ends, for large m, and where it begins to."""
     ends = found.learning_rate[[0, -1]]
@@ -224,16 +259,6 @@ def _shrinking(name: str, found: StableRange, *, smallest: float) -> list[Number
 def _convolutional(study: xr.Dataset, name: str) -> list[Number]:
     """Stable range and best errors of the convolutional network."""
     found, errors = stable_range(study), performance_map(study)
-    ranges = [
-        Number(
-            f"{name}, m = {m:g}: largest eta_base",
-            Estimate(float(rate), float(stderr), systematic=float(systematic)),
-            note="" if np.isfinite(rate) else "outside the grid",
-        )
-        for m, rate, stderr, systematic in zip(
-            found.batch_size, found.learning_rate, found.stderr, found.systematic, strict=True
-        )
-    ]
     best = [
         Number(
             f"{name}, m = {m:g}: test error at the best learning rate",
@@ -248,4 +273,4 @@ def _convolutional(study: xr.Dataset, name: str) -> list[Number]:
             strict=True,
         )
     ]
-    return ranges + best
+    return _thresholds(name, found) + best

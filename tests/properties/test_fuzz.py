@@ -264,6 +264,7 @@ def test_damaged_foreign_files(count: int) -> None:
 COMMANDS = (
     *("run", "status", "merge", "slurm", "diff", "verify", "rerun", "analyse", "import"),
     *("export", "moments", "crossings", "exponents", "catalogue", "study", "report"),
+    *("figure", "select", "order", "passages", "explore"),
 )
 OPTIONS = (
     *("-o", "--output", "--workers", "-w", "--device", "--cells", "--time-limit", "--scheduler"),
