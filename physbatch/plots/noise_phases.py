@@ -22,6 +22,7 @@ from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
+    SINGLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
 )
@@ -73,7 +74,7 @@ def plot_phases(
     """
     sizes = np.asarray(data["size"].values, dtype=np.float64)
     with journal_style():
-        figure = figure_in_mm(min(DOUBLE_COLUMN_MM, 30.0 + 60.0 * len(sizes)), 72.0)
+        figure = figure_in_mm(SINGLE_COLUMN_MM if len(sizes) == 1 else DOUBLE_COLUMN_MM, 72.0)
         panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
         for axes, size in zip(panels, sizes, strict=True):
             _map(axes, data.sel(size=size), data, float(size), (fraction, perfect))

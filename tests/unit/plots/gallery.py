@@ -39,6 +39,7 @@ from physbatch.scaling.exponents import ScalingFit, fit_law
 from physbatch.scaling.passages import EscapeTime, Survival, fit_escape_time, survival_curve
 from physbatch.scaling.peaks_of_curves import Peaks, find_peaks
 from physbatch.scaling.sample_moments import sample_moments
+from tests.unit.plots.noise_gallery import NOISE_FIGURES
 
 FOLDER = Path(__file__).with_name("baseline")
 _DPI = 72
@@ -159,6 +160,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "exponents": lambda: root_figure(plots.plot_exponents(power_law())[0]),
     "order": lambda: root_figure(plots.plot_order(order())[0]),
     "phase-diagram": lambda: root_figure(plots.plot_phase_diagram(*stability())),
+    **NOISE_FIGURES,
 }
 
 

@@ -30,7 +30,8 @@ from tests.unit.plots.gallery import FIGURES, FOLDER, baseline, difference, pixe
 #: versions of matplotlib and FreeType give 0. One curve that moves by 5 % of the height of its
 #: panel gives from 10 (a thin line among many) to 56.
 TOLERANCE = 4.0
-WIDE = {"overview", "moments", "collapse-joint", "peaks", "order"}
+WIDE = {"overview", "moments", "collapse-joint", "peaks", "order", "theory"}
+WIDE |= {"noise-optimum", "noise-temperature", "noise-evidence"}
 
 
 #: Those that test_plots_layout.py and test_plots_collapse.py look at in many cases.

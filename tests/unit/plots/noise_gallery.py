@@ -1,0 +1,127 @@
+"""The figures of batch noise, of theory and of escape times, for the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
+from physbatch.exact.planted import first_order
+from physbatch.noise.effective_temperature import EffectiveTemperature, StationaryState
+from physbatch.noise.evidence import Evidence, logistic_evidence
+from physbatch.noise.optimum_batch import batch_curves, optimum_batch
+from physbatch.noise.performance import performance_map
+from physbatch.noise.scale_collapse import scale_collapse
+from physbatch.noise.stable_range import stable_range
+from physbatch.noise.transition_line import transition_line
+from physbatch.plots.escape_times import plot_escape_times
+from physbatch.plots.noise_evidence import plot_evidence
+from physbatch.plots.noise_optimum import plot_optimum
+from physbatch.plots.noise_performance import plot_performance
+from physbatch.plots.noise_phases import plot_phases
+from physbatch.plots.noise_range import plot_noise_range
+from physbatch.plots.noise_temperature import plot_temperature
+from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, root_figure
+from physbatch.plots.theory import Measured, plot_theory
+from physbatch.scaling.escape_times import escape_times
+from physbatch.systems.samples import Samples
+
+__all__ = ["NOISE_FIGURES"]
+
+
+@cache
+def _optimum() -> xr.Dataset:
+    return optimum_batch_data(replicas=8)
+
+
+def _range() -> Figure:
+    m = np.geomspace(1.0, 256.0, 20)
+    found = stable_range(stable_range_data(replicas=10))
+    return root_figure(plot_noise_range({"measured": found}, {"theory": (m, 0.5 * m**-0.8)}))
+
+
+def _performance() -> Figure:
+    data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
+    found = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
+    return root_figure(plot_performance(found))
+
+
+def _minima() -> Figure:
+    best = optimum_batch(_optimum(), resamples=30)
+    return plot_optimum(batch_curves(_optimum()), best, scale_collapse(_optimum()))
+
+
+def _phases() -> Figure:
+    data = transition_data(learning_rates=(4.0, 8.0, 16.0, 32.0), width=0.1, replicas=10)
+    rates = np.array([4.0, 32.0])
+    theory = {"theory": {100.0: (rates / 4.0, rates)}}
+    return plot_phases(data, transition_line(data), theory, fraction=0.1)
+
+
+def _temperature() -> Figure:
+    m = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
+    found = EffectiveTemperature(
+        batch_size=m,
+        from_energy=16.0 / m,
+        from_energy_stderr=1.0 / m,
+        from_overlap=17.0 / m,
+        from_overlap_stderr=1.5 / m,
+        difference=np.full(5, -0.55),
+        flags=(),
+    )
+    states = [
+        (name, StationaryState(m, 0.5 / m, 0.02 / m, 1 - (0.5 + shift) / m, 0.02 / m))
+        for name, shift in (("batches", 0.0), ("Metropolis", 0.05))
+    ]
+    return plot_temperature(found, states)
+
+
+def _evidence() -> Figure:
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(40, 60))
+    kinds = {
+        "true labels": [(inputs[:, 0] > 0).astype(np.int64)],
+        "random labels": [rng.integers(0, 2, size=40) for _ in range(2)],
+    }
+    curves = {
+        kind: [_over_priors(Samples(inputs, labels, 2, kind)) for labels in sets]
+        for kind, sets in kinds.items()
+    }
+    return plot_evidence(curves)
+
+
+def _over_priors(samples: Samples) -> list[Evidence]:
+    return [logistic_evidence(samples, regularisation=one) for one in (0.01, 0.1, 1.0, 10.0)]
+
+
+def _theory() -> Figure:
+    x = np.linspace(0.5, 4.0, 8)
+    fine = np.linspace(0.5, 4.0, 100)
+    noise = 0.05 * np.random.default_rng(2).normal(size=(2, 8))
+    sets = [
+        Measured(f"$a = {a}$", x, a * x**2 + row, np.full(8, 0.05), a * x**2, fine, a * fine**2)
+        for a, row in zip((0.5, 1.0), noise, strict=True)
+    ]
+    figure = figure_in_mm(DOUBLE_COLUMN_MM, 80.0)
+    plot_theory(sets, figure, xlabel="$x$", ylabel="$y$")
+    return figure
+
+
+def _escape() -> Figure:
+    return root_figure(plot_escape_times(escape_times(first_order(seed=4))))
+
+
+NOISE_FIGURES: dict[str, Callable[[], Figure]] = {
+    "noise-range": _range,
+    "noise-performance": _performance,
+    "noise-optimum": _minima,
+    "noise-phases": _phases,
+    "noise-temperature": _temperature,
+    "noise-evidence": _evidence,
+    "theory": _theory,
+    "escape-times": _escape,
+}
