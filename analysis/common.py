@@ -212,12 +212,37 @@ def question_line(question: Question) -> str:
     return text.splitlines()[0].removeprefix("# ")
 
 
-def summary_rows(question: Question, finding: Finding) -> list[str]:
-    """The lines of one question in the summary of all findings."""
-    title = f"{question_line(question)} (`{question.name}`)"
-    rows = []
-    for number in finding.numbers:
-        if number.headline:
-            rows.append(f"| {title} {_number_row(number)}")
-            title = ""
-    return rows
+def read_csv(path: Path) -> list[Number]:
+    """The numbers that `write_csv` wrote, with the names of their flags alone."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [
+            Number(
+                row["name"],
+                Estimate(
+                    float(row["value"] or "nan"),
+                    float(row["stderr"] or "nan"),
+                    float(row["systematic"] or 0.0),
+                    flags=tuple(row["flags"].split()),
+                ),
+                exact=float(row["exact"]) if row["exact"] else None,
+                note=row["note"],
+                headline=row["headline"] == "1",
+            )
+            for row in csv.DictReader(stream)
+        ]
+
+
+def summary_table() -> str:
+    """The headline numbers of all questions that have been answered, as Markdown."""
+    lines = [
+        _row("question", "quantity", "value(statistical)(systematic)", "exact", "remarks"),
+        "|---|---|---|---|---|",
+    ]
+    for question in questions():
+        numbers = question.folder / "numbers.csv"
+        title = f"{question_line(question)} (`{question.name}`)"
+        for number in read_csv(numbers) if numbers.exists() else []:
+            if number.headline:
+                lines.append(f"| {title} {_number_row(number)}")
+                title = ""
+    return "\n".join(lines) + "\n"

@@ -31,7 +31,7 @@ from analysis.common import (
     Question,
     numbers_table,
     questions,
-    summary_rows,
+    summary_table,
     with_block,
     write_csv,
 )
@@ -95,23 +95,20 @@ def publish(question: Question, folder: Path, finding: Finding) -> None:
 
 
 def figures(chosen: Sequence[Question]) -> None:
-    """Figures and numbers of every chosen question, and the summary if all were chosen."""
-    summary = []
+    """Figures and numbers of every chosen question, and the summary of all."""
     for question in chosen:
         print(question.name, flush=True)
         finding = question.script.find(Datasets(question))
         publish(question, question.folder, finding)
         readme = question.folder / "README.md"
         readme.write_text(with_block(readme.read_text("utf-8"), numbers_table(finding)), "utf-8")
-        summary += summary_rows(question, finding)
-    if tuple(chosen) == questions():
-        head = (
-            "| question | quantity | value(statistical)(systematic) | exact | remarks |\n"
-            "|---|---|---|---|---|\n"
-        )
-        table = head + "\n".join(summary) + "\n"
-        for page in (ROOT / "README.md", ROOT.parent / "docs" / "findings.md"):
-            page.write_text(with_block(page.read_text("utf-8"), table), "utf-8")
+    summarise()
+
+
+def summarise() -> None:
+    """Write the summary into the page of the folder and into the documentation."""
+    for page in (ROOT / "README.md", ROOT.parent / "docs" / "findings.md"):
+        page.write_text(with_block(page.read_text("utf-8"), summary_table()), "utf-8")
 
 
 def verify(chosen: Sequence[Question], cells: int = 1) -> list[str]:
