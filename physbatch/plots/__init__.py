@@ -4,6 +4,7 @@ from physbatch.plots.collapse import plot_collapse
 from physbatch.plots.corner import plot_corner
 from physbatch.plots.crossings import plot_crossings
 from physbatch.plots.drift import plot_drift
+from physbatch.plots.escape_times import plot_escape_times
 from physbatch.plots.evolution import plot_evolution
 from physbatch.plots.exponents import plot_exponents
 from physbatch.plots.extrapolation import plot_extrapolation
@@ -36,6 +37,7 @@ __all__ = [
     "plot_corner",
     "plot_crossings",
     "plot_drift",
+    "plot_escape_times",
     "plot_evolution",
     "plot_exponents",
     "plot_extrapolation",

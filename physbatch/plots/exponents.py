@@ -15,6 +15,7 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
+    empty_panel,
     figure_in_mm,
     journal_style,
     label_decades,
@@ -53,6 +54,10 @@ def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) ->
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1.0))
+        if not fit.value.size:
+            for axes in (top, bottom):
+                empty_panel(axes, "no size has a value")
+            return [top, bottom]
         draw_law(top, fit)
         _draw_residuals(bottom, fit)
         for axes in (top, bottom):

@@ -17,6 +17,7 @@ from physbatch.exact.planted import first_order, independent_units, smooth_cross
 from physbatch.plots import (
     figure_bytes,
     plot_drift,
+    plot_exponents,
     plot_extrapolation,
     plot_histograms,
     plot_overlap,
@@ -26,8 +27,9 @@ from physbatch.plots import (
 )
 from physbatch.plots.extrapolation import NO_LIMIT
 from physbatch.plots.histogram import NO_COEXISTENCE
-from physbatch.plots.style import root_figure
+from physbatch.plots.style import figure_bytes, root_figure
 from physbatch.scaling import analyse
+from physbatch.scaling.exponents import fit_law
 from physbatch.scaling.results import Analysis, Estimate
 
 
@@ -291,3 +293,11 @@ def test_two_sizes_and_many_sizes(synthetic: ModuleType) -> None:
         sizes = tuple(float(50 * 2**k) for k in range(count))
         figure = plot_overview(synthetic.make_analysis(sizes))
         assert len(figure.legends[0].get_texts()) == count
+
+
+def test_exponents_of_nothing_are_drawn_as_nothing() -> None:
+    """A fit that no size feeds is a figure that says so."""
+    empty = np.empty(0)
+    drawn = plot_exponents(fit_law(empty, empty, empty, quantity="$m_c$"))
+    assert figure_bytes(root_figure(drawn[0]), "png")
+    assert [text.get_text() for text in drawn[0].texts] == ["no size has a value"]
