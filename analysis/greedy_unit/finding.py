@@ -24,9 +24,9 @@ FloatArray = npt.NDArray[np.float64]
 DEGREES = (3, 5, 7, 9)
 REDUCED: dict[str, dict[str, Any]] = {
     f"d{degree}": {
-        "replicas": 64,
-        "duration": 130,
-        "times": {"kind": "list", "values": [0, 1, 5, 20, 100, 130]},
+        "replicas": 32,
+        "duration": 110,
+        "times": {"kind": "list", "values": [0, 1, 5, 20, 100, 110]},
     }
     for degree in DEGREES
 }

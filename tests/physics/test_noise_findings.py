@@ -17,7 +17,7 @@ from physbatch.noise.performance import performance_map
 from physbatch.noise.scale_collapse import scale_collapse
 from physbatch.noise.sharpness import late_sharpness, sharpness_lines
 from physbatch.noise.stable_range import stable_range
-from physbatch.noise.transition_line import transition_line
+from physbatch.noise.transition_line import learned, transition_line
 from physbatch.noise.typical_threshold import typical_threshold
 
 DATA = Path(__file__).parents[2] / "data"
@@ -57,6 +57,29 @@ def test_the_range_shrinks_with_the_batch(
     fit = found.fit_crossover()
     assert fit.p_value > 0.01
     assert (fit["m_x"].value, fit["m_x"].stderr) == pytest.approx(crossover, rel=0.1)
+
+
+def test_relu_unit_learns_below_the_mean_square_threshold_of_its_perfect_state() -> None:
+    """N = 100, m = 1 ... 1000: within 4 errors and 3 % of 4N/(2N + m + 3), errors below 2 %."""
+    data = held("small_batch-relu")
+    good = learned(data, 1e-4).astype(np.int8).transpose(*data["success"].dims)
+    found = stable_range(data.assign(success=good))
+    assert found.batch_size.tolist() == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+    theory = 400 / (203 + found.batch_size)
+    errors = np.hypot(found.stderr, found.systematic)
+    assert np.all(errors < 0.02 * theory)
+    assert np.abs((found.learning_rate - theory) / errors).max() < 4
+    assert found.learning_rate == pytest.approx(theory, rel=0.03)
+
+
+def test_relu_unit_loses_its_range_beyond_2_n() -> None:
+    """The standard of the study, 1 % of the first error: A/(1 + m/m_x) fits, no power law does."""
+    found = stable_range(held("small_batch-relu"))
+    fit = found.fit_crossover()
+    assert fit.p_value > 0.01
+    assert (fit["m_x"].value, fit["m_x"].stderr) == pytest.approx((209.5, 0.8), rel=0.05)
+    assert (fit["A"].value, fit["A"].stderr) == pytest.approx((2.0015, 0.0019), rel=0.05)
+    assert any(flag.startswith("bad_fit") for flag in found.fit()["b"].flags)
 
 
 def test_small_batches_of_digits_are_as_good_as_each_other() -> None:
@@ -130,3 +153,31 @@ def test_optimum_batch_of_noisy_patterns() -> None:
     together = scale_collapse(data).quality
     assert together < scale_collapse(data, against="batch_size").quality
     assert together > 3 > scale_collapse(data.sel(pattern_count=[320])).quality
+
+
+@pytest.mark.parametrize("variable", ["generalization_error", "test_loss"])
+def test_digits_have_no_optimum_batch(variable: str) -> None:
+    """Every curve is a fall and a plateau, and says so; a large batch costs nothing."""
+    data = held("optimum_batch-digits")
+    data = data.assign(generalization_error=data[variable])
+    found = optimum_batch(data, resamples=50)
+    assert found.batch_size.size == 6
+    assert np.isnan(found.batch_size).all()
+    assert [flag.split(":")[0] for flag in found.flags] == ["at_edge"] * 6
+    mean = data["generalization_error"].isel(size=0, time=-1).mean("replica")
+    ratio = mean.sel(batch_size=128) / mean.sel(batch_size=[16, 32, 64]).mean("batch_size")
+    assert abs(float(ratio.mean()) - 1) < 0.06
+
+
+def test_digits_fail_at_one_ratio_of_batch_and_eps_whatever_p_is() -> None:
+    """At B = 10 eps the error is the same with 200 and 600 digits; at equal g it is not."""
+    error = held("optimum_batch-digits")["generalization_error"].isel(size=0, time=-1)
+    few, many = (error.sel(pattern_count=count) for count in (200, 600))
+    for eps in (0.1, 0.2, 0.4):
+        at = {"learning_rate": eps, "batch_size": 10 * eps}
+        means = [float(one.sel(at).mean()) for one in (few, many)]
+        errors = [float(one.sel(at).std(ddof=1)) / 32**0.5 for one in (few, many)]
+        assert abs(means[1] - means[0]) < 4 * np.hypot(*errors)
+        assert means == pytest.approx([0.22, 0.22], rel=0.15)
+        wider = float(many.sel(learning_rate=eps, batch_size=40 * eps).mean())
+        assert wider < 0.3 * means[0]  # 3 P calls for 3 B, if g decides; 4 B is on the grid

@@ -43,6 +43,15 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
         },
         [["range"]],
     ),
+    "relu-per-sample": (
+        {
+            "batch_size": [1, 100, 1000],
+            "learning_rate": [0.2, 0.3, 0.4, 0.7, 1.0, 1.3, 1.6, 1.9, 2.2, 2.6],
+            "duration": 10000,
+            "times": {"kind": "list", "values": [0, 10000]},
+        },
+        [["range"]],
+    ),
     "erf-plane": (
         {
             "size": [50],
@@ -84,6 +93,17 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
         },
         [["optimum", "--resamples", "30"]],
     ),
+    "digits-optimum": (
+        {
+            "batch_size": [1, 2, 4, 8, 16, 32, 64],
+            "learning_rate": [0.1, 0.4],
+            "pattern_count": [100, 200],
+            "duration": 50,
+            "times": {"kind": "list", "values": [0, 50]},
+            "test_samples": 100,
+        },
+        [["optimum", "--resamples", "30"]],
+    ),
     "digits-labels": (
         {"batch_size": [50], "duration": 100, "test_samples": 50},
         [],
@@ -100,10 +120,12 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
 ANALYSED = {
     "linear-per-sample": "small_batch/linear",
     "erf-per-sample": "small_batch/erf",
+    "relu-per-sample": "small_batch/relu",
     "digits-dense": "small_batch/digits",
     "digits-convolution": "small_batch/convolution",
     "digits-normalised": "small_batch/normalised",
     "noisy-patterns": "optimum_batch/noisy",
+    "digits-optimum": "optimum_batch/digits",
     "digits-labels": "evidence/random",
     "erf-plane": "phase_diagram/erf",
     "pattern-batches": "thermal_noise/batches",

@@ -125,7 +125,7 @@ def test_the_time_limit_of_a_job(
     slurm: SlurmNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Slurm itself warns a minute before the end of two; the job goes on by itself."""
-    study = long_study(150)
+    study = long_study(90)
     source, target = tmp_path / "study.toml", tmp_path / "data.nc"
     source.write_text(Study.from_dict(study).to_toml())
     words = ["slurm", str(source), "-o", str(target), "--jobs", "1", "--time", "00:02:01"]

@@ -27,7 +27,7 @@ from physbatch.plots import (
 )
 from physbatch.plots.extrapolation import NO_LIMIT
 from physbatch.plots.histogram import NO_COEXISTENCE
-from physbatch.plots.style import figure_bytes, root_figure
+from physbatch.plots.style import root_figure
 from physbatch.scaling import analyse
 from physbatch.scaling.exponents import fit_law
 from physbatch.scaling.results import Analysis, Estimate
