@@ -101,6 +101,8 @@ def law(name: str, **fixed: float) -> Form:
     --------
     >>> law("power").name, law("shifted", phi=0.5).name
     ('A N^b', 'c + a N^-0.5')
+    >>> law("approach", phi=1.0).name
+    'c + a N^-1 + b N^-2'
     """
 
     def distance(x: FloatArray, c_s: FloatArray) -> FloatArray:
@@ -154,7 +156,7 @@ def law(name: str, **fixed: float) -> Form:
     text, bounds, amplitudes, terms = laws[name]
     free = [exponent for exponent in bounds if exponent not in fixed]
     for exponent, value in fixed.items():
-        text = text.replace(exponent, f"{value:g}")
+        text = text.replace(f"(-2 {exponent})", f"{-2 * value:g}").replace(exponent, f"{value:g}")
 
     def held(x: FloatArray, *values: Any) -> list[FloatArray]:
         return terms(x, **fixed, **dict(zip(free, values, strict=True)))

@@ -155,16 +155,17 @@ def test_optimum_batch_of_noisy_patterns() -> None:
     assert together > 3 > scale_collapse(data.sel(pattern_count=[320])).quality
 
 
+@pytest.mark.parametrize("time", [150, 600])
 @pytest.mark.parametrize("variable", ["generalization_error", "test_loss"])
-def test_digits_have_no_optimum_batch(variable: str) -> None:
+def test_digits_have_no_optimum_batch(variable: str, time: int) -> None:
     """Every curve is a fall and a plateau, and says so; a large batch costs nothing."""
     data = held("optimum_batch-digits")
     data = data.assign(generalization_error=data[variable])
-    found = optimum_batch(data, resamples=50)
+    found = optimum_batch(data, time=time, resamples=50)
     assert found.batch_size.size == 6
     assert np.isnan(found.batch_size).all()
     assert [flag.split(":")[0] for flag in found.flags] == ["at_edge"] * 6
-    mean = data["generalization_error"].isel(size=0, time=-1).mean("replica")
+    mean = data["generalization_error"].isel(size=0).sel(time=time).mean("replica")
     ratio = mean.sel(batch_size=128) / mean.sel(batch_size=[16, 32, 64]).mean("batch_size")
     assert abs(float(ratio.mean()) - 1) < 0.06
 
