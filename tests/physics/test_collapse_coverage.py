@@ -159,21 +159,29 @@ def test_the_full_study_has_as_many_fits_as_it_says() -> None:
 
 @pytest.mark.slow
 def test_full(tmp_path: Path) -> None:
-    """4000 fits a method with likelihood errors, 600 with bootstrap and posterior errors."""
+    """4000 fits a method with likelihood errors, 600 with bootstrap and posterior errors.
+
+    The 95 % intervals of the 600 are known to 0.9 % only, so they get the band of 4 sigma. At
+    most one fit in 1000 may be refused.
+    """
     path = Path(os.environ.get(FILE, tmp_path / "coverage.jsonl"))
     study.run(path, (0, 1), study.SEEDS, slow=True)
     records = study.read([path])
     missed = []
     for kind, (method, errors, curvature) in study.KINDS.items():
+        if (method, errors) not in (*study.QUICK, *study.SLOW):
+            continue
         chosen = [r for r in records if (r["method"], r["errors"]) == (method, errors)]
-        few = len(chosen) < 1000
+        slow = (method, errors) in study.SLOW
+        assert len(chosen) == (600 if slow else 4000)
+        low68, high68 = (0.61, 0.75) if slow else (0.65, 0.71)
+        low95, high95 = (0.914, 0.986) if slow else (0.93, 0.97)
         for name in study.PARAMETERS:
             found = study.coverage(chosen, name, curvature=curvature)
-            low, high = (0.61, 0.75) if few else (0.65, 0.71)
             good = (
-                found.unstated == 0
-                and low <= found.inside68 <= high
-                and (few or 0.93 <= found.inside95 <= 0.97)
+                found.unstated <= len(chosen) / 1000
+                and low68 <= found.inside68 <= high68
+                and low95 <= found.inside95 <= high95
                 and 0.9 <= found.error_over_scatter <= 1.1
             )
             if not good:
