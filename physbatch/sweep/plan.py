@@ -28,6 +28,8 @@ REPLICAS_PER_CELL = 32
 SECONDS_PER_SHARD = 0.5
 CELLS_PER_SHARD = 256
 
+_AT_ONCE = 65_536
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -313,34 +315,35 @@ class Plan:
         return np.ceil(times / cell.batch_size).astype(np.int64)
 
     @cached_property
-    def _needs(self) -> npt.NDArray[np.float64]:
-        """What a cell of each grid point needs, shape (3, points).
+    def _needs(self) -> tuple[npt.NDArray[np.float64], int]:
+        """Core seconds of the cells of each grid point, and the bytes of the largest cell.
 
-        Core seconds of a full and of the last block, bytes of a full one.
+        Shape (1 or 2, points): of a full block, and of the last one if it is smaller.
         """
         full = min(REPLICAS_PER_CELL, self.study.grid.replicas)
         last = self.study.grid.replicas - (self.blocks - 1) * REPLICAS_PER_CELL
-        needs = np.empty((3, len(self) // self.blocks))
+        seconds = np.empty((1 if last == full else 2, len(self) // self.blocks))
+        most = 0
         for number, cell in enumerate(self.points()):
-            seconds = rest = self.engine.seconds(self, cell)
+            seconds[0, number] = self.engine.seconds(self, cell)
             if last != full:
-                rest = self.engine.seconds(self, replace(cell, replicas=last))
-            needs[:, number] = seconds, rest, full * self.engine.replica_bytes(self, cell)
-        return needs
+                seconds[1, number] = self.engine.seconds(self, replace(cell, replicas=last))
+            most = max(most, full * self.engine.replica_bytes(self, cell))
+        return seconds, most
 
     def costs(self, ordinals: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """About how many core seconds some cells take."""
         points, blocks = np.divmod(ordinals, self.blocks)
-        full, last = self._needs[:2]
+        seconds, _ = self._needs
         costs: npt.NDArray[np.float64] = np.where(
-            blocks == self.blocks - 1, last[points], full[points]
+            blocks == self.blocks - 1, seconds[-1, points], seconds[0, points]
         )
         return costs
 
     @property
     def most_bytes(self) -> int:
         """Memory of the largest cell while it runs."""
-        return int(self._needs[2].max())
+        return self._needs[1]
 
     def points(self) -> Iterator[Cell]:
         """The first cell of every grid point, without identity and key."""
@@ -374,8 +377,7 @@ def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
     if plan.blocks > 1:
         ordinals = ordinals[np.argsort(ordinals % plan.blocks, kind="stable")]
     first, total, current = 0, 0.0, -1
-    blocks = (ordinals % plan.blocks).tolist()
-    for place, (block, cost) in enumerate(zip(blocks, plan.costs(ordinals).tolist(), strict=True)):
+    for place, (block, cost) in enumerate(_blocks_and_costs(plan, ordinals)):
         full = total >= SECONDS_PER_SHARD or place - first >= CELLS_PER_SHARD
         if place > first and (full or block != current):
             yield Group(plan, ordinals[first:place], total)
@@ -384,3 +386,10 @@ def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
         total += cost
     if len(ordinals) > first:
         yield Group(plan, ordinals[first:], total)
+
+
+def _blocks_and_costs(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[tuple[int, float]]:
+    """Block of replicas and cost of each cell, some at a time: lists of millions are large."""
+    for start in range(0, len(ordinals), _AT_ONCE):
+        part = ordinals[start : start + _AT_ONCE]
+        yield from zip((part % plan.blocks).tolist(), plan.costs(part).tolist(), strict=True)
