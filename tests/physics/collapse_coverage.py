@@ -158,7 +158,8 @@ def record_of(case: Case, result: Collapse) -> Record:
         },
     }
     if case.errors == "profile":
-        deviations = np.sqrt(np.diag(result.covariance))
+        with np.errstate(invalid="ignore"):  # of a fit that was refused
+            deviations = np.sqrt(np.diag(result.covariance))
         record["curvature"] = dict(zip(result.parameters, map(float, deviations), strict=True))
     return record
 
