@@ -38,7 +38,7 @@ demo: $(VENV)/.installed
 	$(PHYSBATCH) figure $(OUT)/results.nc -o $(OUT)/figure.pdf
 	$(PHYSBATCH) report $(OUT)/dataset.nc $(OUT)/results.nc -o $(OUT)/report.html
 
-# One process a core, but not more than four: each takes up to 1.5 GB. A file stays in one process.
+# One process a core, but not more than four: each takes up to 2 GB. A file stays in one process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: $(VENV)/.installed-tests
