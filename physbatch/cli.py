@@ -6,6 +6,7 @@ input, 75 stopped by a time limit or a signal and saved, 130 interrupted.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -235,4 +236,11 @@ def _complain(message: str) -> None:
 
 def script() -> None:
     """Entry point of the ``physbatch`` command."""
-    sys.exit(main())
+    try:
+        code = main()
+    except KeyboardInterrupt:  # another Ctrl-C while the first was being told
+        code = 130
+    if code == 130:
+        # All is saved and said: one more must not turn that into a death by a signal.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
