@@ -74,7 +74,6 @@ def long_study(seconds: float) -> dict[str, Any]:
     return {**TINY, "title": "one long cell", "grid": grid, "measurement": measurement}
 
 
-@pytest.mark.slow  # Slurm waits two minutes before it starts a job again
 def test_a_job_that_is_warned_saves_and_queues_itself_again(
     slurm: SlurmNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
