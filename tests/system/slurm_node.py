@@ -17,6 +17,10 @@ __all__ = ["SlurmNode", "missing_program", "slurm_node"]
 PROGRAMS = ("sbatch", "scontrol", "squeue", "munged", "slurmctld", "slurmd")
 _PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
 
+#: Slurm starts a job that was queued again no earlier than its old credential has ended: two
+#: minutes unless told. A job that is forced to start sooner can be taken for the killed one.
+CREDENTIAL_SECONDS = 10
+
 _CONFIGURATION = """\
 ClusterName=physbatch
 SlurmctldHost={host}(127.0.0.1)
@@ -25,7 +29,7 @@ SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire={credential_seconds}
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -35,6 +39,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SwitchType=switch/none
+SchedulerParameters=sched_interval=2,bf_interval=2
 ReturnToService=2
 KillWait=30
 MinJobAge=3600
@@ -84,6 +89,7 @@ class SlurmNode:
                 node_port=_free_port(),
                 user="root" if os.getuid() == 0 else os.environ.get("USER", "nobody"),
                 cores=os.cpu_count() or 1,
+                credential_seconds=CREDENTIAL_SECONDS,
                 memory=_memory(),
                 folder=folder,
             )

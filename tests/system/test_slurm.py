@@ -87,8 +87,6 @@ def test_a_job_that_is_warned_saves_and_queues_itself_again(
     slurm.wait_for(job, ["PENDING"], PATIENCE)
     assert len(list(Path(f"{target}.cells").glob("*.checkpoint"))) == 1
     assert "stopped by the signal SIGUSR1: 0 of 1 cells are saved" in slurm.outputs()
-    # Slurm waits two minutes before it starts a job again that was queued again.
-    slurm.command("scontrol", "update", f"JobId={job}_1", "StartTime=now")
     slurm.wait_for(job, ["COMPLETED"], PATIENCE)
     assert main(["merge", str(target)]) == 0
     assert_same_bits(target, run_study(Study.from_dict(study), tmp_path / "here.nc", workers=1))
