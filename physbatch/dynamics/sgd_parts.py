@@ -95,18 +95,22 @@ def _fields_of_sparse(weights, sources, fan_in, inputs, fields, samples, scale):
 
 @numba.njit(fastmath=_SUMS)
 def _add_gradient_of_full(gradient, errors, inputs, samples, scale):
-    """gradient[k, i] += scale sum_s errors[s, k] inputs[s, i], four samples at a time."""
+    """gradient[k, i] += scale sum_s errors[s, k] inputs[s, i], four samples at a time.
+
+    The samples are the outer loop: four rows of inputs stay in the nearest cache for all units.
+    """
     units, width = gradient.shape
     whole = samples - samples % 4
-    for k in range(units):
-        for s in range(0, whole, 4):
+    for s in range(0, whole, 4):
+        for k in range(units):
             a, b = errors[s, k] * scale, errors[s + 1, k] * scale
             c, d = errors[s + 2, k] * scale, errors[s + 3, k] * scale
             for i in range(width):
                 gradient[k, i] += (a * inputs[s, i] + b * inputs[s + 1, i]) + (
                     c * inputs[s + 2, i] + d * inputs[s + 3, i]
                 )
-        for s in range(whole, samples):
+    for s in range(whole, samples):
+        for k in range(units):
             a = errors[s, k] * scale
             for i in range(width):
                 gradient[k, i] += a * inputs[s, i]

@@ -5,17 +5,23 @@
 The plain loop is what one writes first: a torch.nn.Module and torch.optim.SGD, fresh inputs from
 torch.randn, one replica after the other. Kernel, plain loop and the torch definition (batched
 over the replicas) take turns on one core; figures are medians over the rounds, in steps of one
-replica per second, all for the same network, batch size, loss and float64.
+replica per second, all for the same network, batch size, loss and float64. The last two columns
+are with all cores: the kernel with the replicas shared out among them, as `physbatch run` does,
+and its ratio to the plain loop with as many threads as torch likes.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +35,7 @@ from physbatch.systems.architecture import Architecture, build_architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system
 
 REPLICAS = 64
+CORES = len(os.sched_getaffinity(0))
 
 #: N, K = M, m, steps of each replica in a round: kernel, plain loop, definition.
 CASES = [
@@ -36,6 +43,7 @@ CASES = [
     (100, 2, 5, 400, 20, 40),
     (100, 4, 10, 400, 20, 20),
     (300, 4, 10, 200, 20, 10),
+    (1000, 4, 1, 200, 20, 10),
     (1000, 4, 10, 60, 20, 4),
     (1000, 4, 100, 8, 8, 2),
 ]
@@ -69,7 +77,9 @@ def plain_loop(size: int, units: int, batch_size: int, steps: int) -> None:
             optimiser.step()
 
 
-def _setup(size: int, units: int, batch_size: int) -> tuple[ContinuousSystem, GradientRun]:
+def _setup(
+    size: int, units: int, batch_size: int, first_replica: int, replicas: int
+) -> tuple[ContinuousSystem, GradientRun]:
     layers: Architecture = build_architecture(
         wiring="dense",
         size=size,
@@ -87,8 +97,8 @@ def _setup(size: int, units: int, batch_size: int) -> tuple[ContinuousSystem, Gr
         orthogonal=False,
         initial_overlap=0.0,
         keys=keys,
-        first_replica=0,
-        replicas=REPLICAS,
+        first_replica=first_replica,
+        replicas=replicas,
     )
     run = GradientRun(
         batch=batch_rule(batch_size),
@@ -105,7 +115,7 @@ def _setup(size: int, units: int, batch_size: int) -> tuple[ContinuousSystem, Gr
         dynamics_key=keys.dynamics,
         patterns_key=keys.patterns,
         test_key=keys.test,
-        first_replica=0,
+        first_replica=first_replica,
     )
     return system, run
 
@@ -116,28 +126,52 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+class Shared:
+    """The kernel with the replicas shared out among all cores."""
+
+    def __init__(self, size: int, units: int, batch_size: int) -> None:
+        bounds = [REPLICAS * core // CORES for core in range(CORES + 1)]
+        self.engines = [
+            CompiledDescent(*_setup(size, units, batch_size, first, stop - first))
+            for first, stop in itertools.pairwise(bounds)
+        ]
+        self.pool = ThreadPoolExecutor(CORES)
+
+    def advance(self, steps: int) -> None:
+        """So many steps of every replica."""
+        list(self.pool.map(lambda engine: engine.advance(engine.step + steps), self.engines))
+
+
 def measure(case: tuple[int, int, int, int, int, int], rounds: int) -> dict[str, float]:
-    """Median rates of one case, in steps of one replica per second, and the median ratio."""
+    """Median rates of one case, in steps of one replica per second, and the median ratios."""
     size, units, batch_size, steps, plain_steps, definition_steps = case
-    system, run = _setup(size, units, batch_size)
+    system, run = _setup(size, units, batch_size, 0, REPLICAS)
     engines = CompiledDescent(system, run), TensorDescent(system, run)
-    works: dict[str, tuple[int, Callable[[], None]]] = {
-        "kernel": (steps, lambda: engines[0].advance(engines[0].step + steps)),
-        "plain": (plain_steps, lambda: plain_loop(size, units, batch_size, plain_steps)),
+    shared = Shared(size, units, batch_size)
+    plain = functools.partial(plain_loop, size, units, batch_size, plain_steps)
+    works: dict[str, tuple[int, int, Callable[[], None]]] = {
+        "kernel": (1, steps, lambda: engines[0].advance(engines[0].step + steps)),
+        "plain": (1, plain_steps, plain),
         "definition": (
+            1,
             definition_steps,
             lambda: engines[1].advance(engines[1].step + definition_steps),
         ),
+        "all_kernel": (1, steps, lambda: shared.advance(steps)),
+        "all_plain": (CORES, plain_steps, plain),
     }
     rates: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
-        for name, (count, work) in works.items():
+        for name, (threads, count, work) in works.items():
+            torch.set_num_threads(threads)
             rate = REPLICAS * count / _seconds(work)
             if number > 0:  # the first round compiles
                 rates[name].append(rate)
-    ratios = [one / other for one, other in zip(rates["kernel"], rates["plain"], strict=True)]
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    return {**medians, "ratio": statistics.median(ratios)}
+    for prefix in ("", "all_"):
+        pairs = zip(rates[f"{prefix}kernel"], rates[f"{prefix}plain"], strict=True)
+        medians[f"{prefix}ratio"] = statistics.median(one / other for one, other in pairs)
+    return medians
 
 
 def main() -> None:
@@ -146,13 +180,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     print(
         f"# {platform.processor() or platform.machine()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}, one core, medians of {options.rounds} rounds, "
-        f"{REPLICAS} replicas, thousand replica steps/s"
+        f"torch {torch.__version__}, medians of {options.rounds} rounds, "
+        f"{REPLICAS} replicas, thousand replica steps/s on one core and on all {CORES}"
     )
-    print(f"{'N':>5} {'K':>3} {'m':>4} {'kernel':>9} {'plain':>8} {'ratio':>7} {'definition':>11}")
+    print(
+        f"{'N':>5} {'K':>3} {'m':>4} {'kernel':>9} {'plain':>8} {'ratio':>7} {'definition':>11} "
+        f"{'all: kernel':>12} {'ratio':>7}"
+    )
     rows = []
     for case in CASES:
         result = measure(case, options.rounds)
@@ -160,7 +196,8 @@ def main() -> None:
         print(
             f"{case[0]:5d} {case[1]:3d} {case[2]:4d} {result['kernel'] / 1e3:9.1f} "
             f"{result['plain'] / 1e3:8.2f} {result['ratio']:7.1f} "
-            f"{result['definition'] / 1e3:11.2f}",
+            f"{result['definition'] / 1e3:11.2f} {result['all_kernel'] / 1e3:12.1f} "
+            f"{result['all_ratio']:7.1f}",
             flush=True,
         )
     if options.json:
