@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from physbatch.commands.output import print_json
+from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import StudyError
 
@@ -62,7 +62,7 @@ def _table(found: Benchmark, workers: int) -> str:
         share = "" if one.limit_share is None else f"{one.limit_share:.1%}"
         lines.append(
             f"{one.cell:{width}}  {one.throughput / 1e9:22.3g}  {share:>12}  "
-            f"{_duration(one.expected_seconds):>10}"
+            f"{span(one.expected_seconds):>10}"
         )
     if found.operation_rate is not None:
         lines.append(
@@ -70,7 +70,7 @@ def _table(found: Benchmark, workers: int) -> str:
             "512 bits allow, without random numbers, memory and accepted moves"
         )
     lines.append(
-        f"time     about {_duration(found.core_seconds / workers)} for {found.cells} cells on "
+        f"time     about {span(found.core_seconds / workers)} for {found.cells} cells on "
         f"{workers} cores if no student learns early"
     )
     lines.append(
@@ -78,11 +78,3 @@ def _table(found: Benchmark, workers: int) -> str:
         f"{found.worker_bytes / 1e6:.3g} MB for the replicas of each worker"
     )
     return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

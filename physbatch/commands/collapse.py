@@ -127,10 +127,13 @@ def collapse(
         seed=seed,
     )
     written = _write(result, output, figure)
+    of_reading = [flag for flag in table.flags if flag not in result.flags]
     if json_:
-        print_json(result.to_json())
+        document = result.to_json()
+        document["flags"] = [*of_reading, *document["flags"]]
+        print_json(document)
         return
-    print("\n".join([repr(result), *written]))
+    print("\n".join([repr(result), *(f"flag     {flag}" for flag in of_reading), *written]))
 
 
 def _numbers(words: Sequence[str], option: str) -> dict[str, float]:

@@ -70,7 +70,12 @@ def crossings(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
     )
     result = find_crossings(
-        data, observable, pairs=pairs, near=near, resamples=resamples, seed=seed
+        data,
+        observable and data.observables[0],
+        pairs=pairs,
+        near=near,
+        resamples=resamples,
+        seed=seed,
     )
     document = result.to_json()
     document["flags"] = [*data.flags, *document["flags"]]

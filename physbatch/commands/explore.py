@@ -66,6 +66,10 @@ def explore(
             print(found)
         except AnalysisError as problem:  # the page shows the data all the same
             print(f"no fit   {problem}")
+    said = found.flags if found is not None else ()
+    for flag in table.flags:
+        if flag not in said:
+            print(f"flag     {flag}")
     words = ["physbatch", "collapse", str(file)]
     for option, value in (
         ("--size", size),

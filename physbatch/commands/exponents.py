@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from physbatch.scaling.table import ScalingTable
 
 from physbatch.commands.output import print_json, write_estimates
+from physbatch.errors import AnalysisError
 
 __all__ = ["exponents"]
 
@@ -73,7 +74,13 @@ def exponents(
     data = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
     )
-    fits, peaks = _fits(data, observable, minimum=minimum, logarithm=logarithm, seed=seed)
+    if len(data.observables) > 1:
+        raise AnalysisError(
+            "several observables",
+            where=f"{file}",
+            remedy=f"choose one of {', '.join(data.observables)} with --observable",
+        )
+    fits, peaks = _fits(data, minimum=minimum, logarithm=logarithm, seed=seed)
     flags = () if peaks is None else peaks.flags
     document = _document(fits, data.dimension, (*data.flags, *flags))
     written: tuple[Path, ...] = ()
@@ -103,17 +110,14 @@ def exponents(
 
 
 def _fits(
-    table: ScalingTable, observable: str | None, *, minimum: bool, logarithm: bool, seed: int
+    table: ScalingTable, *, minimum: bool, logarithm: bool, seed: int
 ) -> tuple[list[ScalingFit], Peaks | None]:
     """The fits, heights first, and the peaks if there is more than a point at a size."""
-    from physbatch.errors import AnalysisError
     from physbatch.scaling.exponents import fit_law
     from physbatch.scaling.peaks_of_curves import find_peaks
     from physbatch.scaling.power_laws import law
 
-    name = observable or table.observables[0]
-    if name not in table.observables:
-        raise AnalysisError(f"no observable {name!r}", where=table.source)
+    (name,) = table.observables
     laws = [law("power"), law("corrected"), *([law("logarithm")] if logarithm else [])]
     if table.size.size == table.sizes.size:
         columns = (table.size, table.values[name], table.errors[name])

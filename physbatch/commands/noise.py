@@ -1,94 +1,42 @@
-"""Batch noise on the command line: stable range, optimum batch, evidence, noise scale."""
+"""Batch noise on the command line: optimum batch, temperature, curvature, evidence, noise scale."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from physbatch.commands.noise_output import finite_number, number_of, print_rest
-from physbatch.commands.noise_planes import line, map_, sharpness, temperature, typical
-from physbatch.commands.output import keep_others, print_json
+from physbatch.commands.noise_output import (
+    BootstrapSeed,
+    Json,
+    OptionalFigure,
+    OptionalOutput,
+    Resamples,
+    check_output,
+    estimates,
+    finite_number,
+    law_text,
+    number_of,
+    print_rest,
+    save_record,
+    write_figure,
+)
+from physbatch.commands.noise_planes import line, map_, range_, typical
+from physbatch.commands.output import print_json
 from physbatch.errors import AnalysisError
 
-if TYPE_CHECKING:
-    from physbatch.scaling.exponents import ScalingFit
-
 __all__ = ["noise"]
-
-OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-OptionalFigure = Annotated[Path | None, Parameter(name="--figure")]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 noise = App(
     name="noise",
     help="What the mini-batch size does to learning: stability, optimum batch, evidence.",
     help_format="plaintext",
 )
-for _command in (typical, line, temperature, sharpness):
-    noise.command(_command)
+noise.command(range_, name="range")
+noise.command(typical)
 noise.command(map_, name="map")
-
-
-@noise.command(name="range")
-def range_(
-    data: Path, *, output: OptionalOutput = None, figure: OptionalFigure = None, json_: Json = False
-) -> None:
-    """Largest learning rate at which learning works, against the batch size.
-
-    Parameters
-    ----------
-    data
-        A dataset swept over the learning rate and the batch size.
-    output
-        Where to write the thresholds (NetCDF).
-    figure
-        Where to draw the phase diagram, as PDF and PNG.
-    json_
-        Print one JSON object.
-    """
-    from physbatch.dataset import open_dataset, save
-    from physbatch.noise.stable_range import stable_range
-    from physbatch.scaling.results import Estimate
-
-    if output is not None:
-        keep_others(output, "physbatch_record")
-    content = open_dataset(data)
-    found = stable_range(content)
-    fits = {f"N = {size:g}": found.fit(float(size)) for size in sorted(set(found.size))}
-    if output is not None:
-        save(found.to_dataset(), output)
-    drawn = _draw(content, found, figure) if figure is not None else []
-    rows = [
-        (size, m, Estimate(rate, stderr, systematic))
-        for size, m, rate, stderr, systematic in zip(
-            found.size,
-            found.batch_size,
-            found.learning_rate,
-            found.stderr,
-            found.systematic,
-            strict=True,
-        )
-    ]
-    if json_:
-        print_json(
-            {
-                "thresholds": [
-                    {"size": size, "batch_size": m, **number_of(one)} for size, m, one in rows
-                ],
-                "fits": {name: fit.to_json() for name, fit in fits.items()},
-                "flags": list(found.flags),
-            }
-        )
-        return
-    print("largest learning rate (base of the rule) at which half of the replicas learn")
-    for size, m, one in rows:
-        print(f"  N = {size:g}, m = {m:g}: {one}")
-    for name, fit in fits.items():
-        print(f"{name}: {_law(fit)}")
-    print_rest(found.flags, output, drawn)
+noise.command(line)
 
 
 @noise.command
@@ -96,8 +44,8 @@ def optimum(
     data: Path,
     *,
     time: float | None = None,
-    resamples: int = 500,
-    seed: int = 0,
+    resamples: Resamples = 500,
+    seed: BootstrapSeed = 0,
     output: OptionalOutput = None,
     json_: Json = False,
 ) -> None:
@@ -110,39 +58,21 @@ def optimum(
         of patterns.
     time
         Measuring time; by default the last.
-    resamples
-        Resamples of the bootstrap.
-    seed
-        Seed of the bootstrap.
     output
         Where to write the optima (NetCDF).
-    json_
-        Print one JSON object.
     """
-    from physbatch.dataset import open_dataset, save
+    from physbatch.dataset import open_dataset
     from physbatch.noise.optimum_batch import optimum_batch
-    from physbatch.scaling.results import Estimate
 
-    if output is not None:
-        keep_others(output, "physbatch_record")
+    check_output(output)
     found = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
     try:
         fit = found.fit()
     except AnalysisError:  # one curve has an optimum, but no law
         fit = None
-    if output is not None:
-        save(found.to_dataset(), output)
-    rows = [
-        (rate, count, Estimate(size, stderr, systematic))
-        for rate, count, size, stderr, systematic in zip(
-            found.learning_rate,
-            found.pattern_count,
-            found.batch_size,
-            found.stderr,
-            found.systematic,
-            strict=True,
-        )
-    ]
+    save_record(found, output)
+    optima = estimates(found.batch_size, found.stderr, found.systematic)
+    rows = list(zip(found.learning_rate, found.pattern_count, optima, strict=True))
     if json_:
         print_json(
             {
@@ -163,8 +93,117 @@ def optimum(
     for rate, count, one in rows:
         print(f"  eps = {rate:g}, P = {count:g}: {one}")
     if fit is not None:
-        print(f"{_law(fit)}\nlinear theory of the noise scale predicts exponents 1")
+        print(f"{law_text(fit)}\nlinear theory of the noise scale predicts exponents 1")
     print_rest(found.flags, output, [])
+
+
+@noise.command
+def temperature(
+    batches: Path,
+    thermal: Path,
+    *,
+    after: float,
+    resamples: Resamples = 300,
+    seed: BootstrapSeed = 0,
+    output: OptionalOutput = None,
+    json_: Json = False,
+) -> None:
+    """Temperature at which Metropolis moves on all patterns do what batches do.
+
+    Parameters
+    ----------
+    batches
+        A dataset of greedy moves on batches of a pattern set, swept over the batch size.
+    thermal
+        A dataset of Metropolis moves on the whole set, swept over the temperature.
+    after
+        Times from here on count as stationary.
+    output
+        Where to write the temperatures (NetCDF).
+    """
+    from physbatch.dataset import open_dataset
+    from physbatch.noise.effective_temperature import effective_temperature
+
+    check_output(output)
+    found = effective_temperature(
+        open_dataset(batches), open_dataset(thermal), after=after, resamples=resamples, seed=seed
+    )
+    save_record(found, output)
+    energies = estimates(found.from_energy, found.from_energy_stderr)
+    overlaps = estimates(found.from_overlap, found.from_overlap_stderr)
+    rows = list(zip(found.batch_size, energies, overlaps, found.difference, strict=True))
+    if json_:
+        print_json(
+            {
+                "temperatures": [
+                    {
+                        "batch_size": m,
+                        "from_energy": number_of(energy),
+                        "from_overlap": number_of(overlap),
+                        "difference": finite_number(difference),
+                    }
+                    for m, energy, overlap, difference in rows
+                ],
+                "flags": list(found.flags),
+            }
+        )
+        return
+    print("effective temperature from the energy, and from the overlap")
+    for m, energy, overlap, _ in rows:
+        print(f"  m = {m:g}: {energy}, {overlap}")
+    print_rest(found.flags, output, [])
+
+
+@noise.command
+def sharpness(
+    data: Path, *, after: float, figure: OptionalFigure = None, json_: Json = False
+) -> None:
+    """Largest curvature of the loss late in training, and the lines of stability.
+
+    Parameters
+    ----------
+    data
+        A dataset of classifiers with measurement.sharpness, at one learning rate.
+    after
+        Times from here on count.
+    figure
+        Where to draw both curvatures against time, as PDF and PNG.
+    """
+    from physbatch.dataset import control_dim, open_dataset
+    from physbatch.noise.sharpness import late_sharpness, sharpness_lines
+
+    content = open_dataset(data)
+    control = control_dim(content)
+    lines = sharpness_lines(content)
+    rows = []
+    for m in content[control].values:
+        at = content.sel({control: [m]})
+        whole = late_sharpness(at, "sharpness", after=after)
+        rows.append((float(m), whole, late_sharpness(at, "batch_sharpness", after=after)))
+    drawn: list[Path] = []
+    if figure is not None:
+        from physbatch.plots.noise_sharpness import plot_sharpness
+
+        drawn = write_figure(plot_sharpness(content), figure)
+    flags = tuple(flag for _, one, other in rows for flag in (*one.flags, *other.flags))
+    if json_:
+        print_json(
+            {
+                "lines": lines,
+                "curvatures": [
+                    {"batch_size": m, "training_set": number_of(one), "batch": number_of(other)}
+                    for m, one, other in rows
+                ],
+                "flags": list(flags),
+            }
+        )
+        return
+    print("largest curvature of the loss on the training set, and on the next batch")
+    for m, one, other in rows:
+        print(f"  m = {m:g}: {one}, {other}")
+    for name, value in lines.items():
+        print(f"stable below {name} = {value:g}")
+    print_rest(flags, None, drawn)
 
 
 @noise.command
@@ -194,8 +233,6 @@ def evidence(
         Replace the labels by random ones: there is then nothing to learn.
     seed
         Seed of the drawing and of random labels.
-    json_
-        Print one JSON object.
     """
     from physbatch.noise.evidence import logistic_evidence
     from physbatch.systems.samples import load_samples
@@ -266,19 +303,3 @@ def scale(
         raise AnalysisError(f"{batch_size:g} is more than {samples} samples", where="--batch-size")
     found = noise_scale(learning_rate, samples, batch_size, momentum=momentum, loss=loss)
     print(f"g = {found:.6g}")
-
-
-def _draw(content: Any, found: Any, figure: Path) -> list[Path]:
-    from physbatch.plots import save_figure
-    from physbatch.plots.phase_diagram import plot_phase_diagram
-    from physbatch.plots.style import root_figure
-
-    return list(save_figure(root_figure(plot_phase_diagram(content, found)), figure))
-
-
-def _law(fit: ScalingFit) -> str:
-    """The law in its own variables, its parameters and how well it fits."""
-    letters = dict(zip("Nd", fit.variables, strict=False))
-    form = re.sub(r"\b[Nd]\b", lambda found: letters[found.group()], fit.form)
-    values = ", ".join(f"{name} = {one}" for name, one in fit.stated().items())
-    return f"{fit.quantity} = {form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"

@@ -1,14 +1,75 @@
-"""What the commands of batch noise say at their end, and numbers as JSON holds them."""
+"""What the commands of batch noise share: their options, estimates in rows, files, last lines."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-__all__ = ["finite_number", "number_of", "print_rest"]
+from cyclopts import Parameter
+
+from physbatch.commands.output import keep_others
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from physbatch.scaling.exponents import ScalingFit
+    from physbatch.scaling.records import Record
+    from physbatch.scaling.results import Estimate, FloatArray
+
+__all__ = [
+    "BootstrapSeed",
+    "Json",
+    "OptionalFigure",
+    "OptionalOutput",
+    "Resamples",
+    "check_output",
+    "estimates",
+    "finite_number",
+    "law_text",
+    "number_of",
+    "print_rest",
+    "save_record",
+    "write_figure",
+]
+
+OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+OptionalFigure = Annotated[Path | None, Parameter(name="--figure")]
+# Options that mean the same everywhere carry their help; it is in no docstring of a command.
+Resamples = Annotated[int, Parameter(help="Resamples of the bootstrap.")]
+BootstrapSeed = Annotated[int, Parameter(help="Seed of the bootstrap.")]
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")]
 
 
-def number_of(one: Any) -> dict[str, Any]:
+def check_output(output: Path | None) -> None:
+    """Make sure, before anything is computed, that an output replaces nothing but a record."""
+    if output is not None:
+        keep_others(output, "physbatch_record")
+
+
+def save_record(found: Record, output: Path | None) -> None:
+    """Write a result where one is wanted."""
+    from physbatch.dataset import save
+
+    if output is not None:
+        save(found.to_dataset(), output)
+
+
+def write_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write a figure as PDF and PNG."""
+    from physbatch.plots import save_figure
+
+    return list(save_figure(figure, path))
+
+
+def estimates(*columns: FloatArray) -> list[Estimate]:
+    """Estimates from columns of values, standard errors and, where there are, systematic ones."""
+    from physbatch.scaling.results import Estimate
+
+    return [Estimate(*row) for row in zip(*columns, strict=True)]
+
+
+def number_of(one: Estimate) -> dict[str, Any]:
     """An estimate as JSON holds it."""
     return {
         "value": finite_number(one.value),
@@ -20,6 +81,14 @@ def number_of(one: Any) -> dict[str, Any]:
 def finite_number(value: float) -> float | None:
     """A number, or None where there is none."""
     return float(value) if abs(value) < float("inf") else None
+
+
+def law_text(fit: ScalingFit) -> str:
+    """The law in its own variables, its parameters and how well it fits."""
+    letters = dict(zip("Nd", fit.variables, strict=False))
+    form = re.sub(r"\b[Nd]\b", lambda found: letters[found.group()], fit.form)
+    values = ", ".join(f"{name} = {one}" for name, one in fit.stated().items())
+    return f"{fit.quantity} = {form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
 
 
 def print_rest(flags: tuple[str, ...], output: Path | None, drawn: list[Path]) -> None:

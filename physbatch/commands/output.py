@@ -11,7 +11,7 @@ from physbatch.errors import DatasetError, OutputError
 if TYPE_CHECKING:
     from physbatch.report.export import Tabled
 
-__all__ = ["keep_others", "keep_other_text", "print_json", "write_estimates"]
+__all__ = ["keep_others", "keep_other_text", "print_json", "span", "write_estimates"]
 
 
 def keep_others(path: Path, attribute: str) -> None:
@@ -81,3 +81,23 @@ def _occupied(path: Path) -> OutputError:
 def print_json(content: Any) -> None:
     """One strict JSON object on stdout."""
     print(json.dumps(content, indent=2, allow_nan=False))
+
+
+def span(seconds: float) -> str:
+    """A length of time in the unit in which it is read most easily.
+
+    Examples
+    --------
+    >>> span(0.25), span(90), span(5000), span(100_000), span(3e6), span(1e9)
+    ('250 ms', '90 s', '83 min', '27.8 h', '35 days', '31.7 years')
+    """
+    for limit, unit, form in (
+        (1.0, 1e-3, "{:.3g} ms"),
+        (120.0, 1.0, "{:.3g} s"),
+        (7200.0, 60.0, "{:.0f} min"),
+        (172_800.0, 3600.0, "{:.1f} h"),
+        (63_115_200.0, 86_400.0, "{:.0f} days"),
+    ):
+        if seconds < limit:
+            return form.format(seconds / unit)
+    return f"{seconds / 31_557_600:.3g} years"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.output import print_json
+from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import StudyError
 
@@ -196,7 +196,7 @@ def status(output: Path, *, json_: Json = False) -> None:
     if state.running:
         print(f"running  {state.running} cells")
     if state.seconds_left is not None and not state.complete:
-        print(f"left     about {_duration(state.seconds_left)} at the pace so far")
+        print(f"left     about {span(state.seconds_left)} at the pace so far")
     for cell, reason in list(state.failed.items())[:10]:
         print(f"failed   {cell}: {reason}")
     if len(state.failed) > 10:
@@ -264,11 +264,3 @@ def slurm(
         ),
         end="",
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ def load_study(name: str) -> Study:
 
     if Path(name).exists() or name not in studies.names():
         if not Path(name).exists() and not name.endswith(".toml"):
+            near = difflib.get_close_matches(name, studies.names(), n=1)
             raise StudyError(
                 f"no study file and no study in the catalogue is named {name!r}",
                 where="study",
-                remedy="see `physbatch catalogue`",
+                remedy=f"did you mean {near[0]!r}?" if near else "see `physbatch catalogue`",
             )
         return Study.from_toml(name)
     return studies.study(name)

@@ -57,7 +57,7 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
             axes.errorbar(
                 drift.time,
                 drift.m_c,
-                np.nan_to_num(drift.m_c_stderr),
+                drift.m_c_stderr,
                 linestyle="none",
                 elinewidth=0.7,
                 zorder=3,
@@ -81,7 +81,10 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
 def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
     """A logarithmic axis of the times at which m_c is known."""
     axes.set_xscale("log")
-    label_decades(axes.xaxis, [time for drift in analysis.drifts for time in drift.time])
+    times = [time for drift in analysis.drifts for time in drift.time]
+    if times and min(times) == max(times):  # or all ticks would read the same
+        axes.set_xlim(times[0] / 3.0, times[0] * 3.0)
+    label_decades(axes.xaxis, times)
 
 
 def _fitted_line(drift: TimeDrift, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -111,7 +111,7 @@ def name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
     if not all(math.isfinite(one.value) for one in fit.estimates):
         axes.set_title("no law describes the data", color=NOTE_COLOUR, fontsize=8, pad=3)
         return
-    law = [fit.form.replace("N", fit.variables[0])] if form else []
+    law = [fit.formula] if form else []
     listed = [f"{name} = {one}" for name, one in zip(fit.names, fit.estimates, strict=True)]
     text = r",\ \ ".join(_math(part) for part in (*law, *listed[:2]))
     axes.set_title(f"${text}$", color=LIMIT_COLOUR, fontsize=8, pad=3)

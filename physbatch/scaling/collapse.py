@@ -15,6 +15,7 @@ from physbatch.scaling.collapse_result import Collapse
 from physbatch.scaling.collapse_search import search_globally, statistical_errors, with_spline
 from physbatch.scaling.named_exponents import fixed_by_name, named_exponents
 from physbatch.scaling.point_noise import correlated_covariance
+from physbatch.scaling.results import flag_names
 from physbatch.scaling.scaling_form import ScalingForm, make_form
 from physbatch.scaling.table import ScalingTable
 
@@ -30,6 +31,10 @@ _ERRORS = {
 _LEAST_POINTS = 8
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
+#: Flags of a table that say what its errors are worth.
+_ON_ERRORS = frozenset(
+    ("cells_left_out", "few_samples", "points_without_spread", "rows_correlated")
+)
 
 
 def collapse(
@@ -94,7 +99,9 @@ def collapse(
         determine an exponent its value is nan and its error infinite, and ``not_converged``,
         ``no_overlap``, ``at_bound``, ``beyond_controls``, ``bimodal`` or ``flat`` says why.
         Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
-        ``starts_disagree`` and ``correlated_points``.
+        ``starts_disagree``, ``correlated_points``, ``shift_not_seen``, and those of the table
+        that bear on its errors: ``few_samples``, ``rows_correlated``, ``points_without_spread``,
+        ``cells_left_out``.
 
     Raises
     ------
@@ -156,7 +163,7 @@ def collapse(
             intervals=intervals,
             samples=samples,
             named=named,
-            flags=(*_point_noise(table, names), *more),
+            flags=(*_of_the_data(table), *_point_noise(table, names), *more),
         )
 
 
@@ -231,6 +238,11 @@ def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
             )
 
 
+def _of_the_data(table: ScalingTable) -> tuple[str, ...]:
+    """Flags of the table that bear on its errors, and so on those of the fit."""
+    return tuple(flag for flag in table.flags if set(flag_names((flag,))) & _ON_ERRORS)
+
+
 def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
     """Flags of the observables whose points visibly move together."""
     flags = []
@@ -242,6 +254,7 @@ def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
             flags.append(
                 f"correlated_points: neighbouring points of {name} scatter only "
                 f"{math.sqrt(rough):.2g} of their errors about each other, so the errors of the "
-                "fit are those of points that move together; give a covariance to do better"
+                "fit are those of points that move together; give a covariance, or smaller errors "
+                "if these are too large"
             )
     return tuple(flags)

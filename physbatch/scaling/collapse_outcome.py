@@ -22,6 +22,9 @@ __all__ = ["Search", "outcome"]
 
 FloatArray = npt.NDArray[np.float64]
 
+#: phi and 1/nu are told apart from so many standard errors on.
+_SAME_POWER = 2.0
+
 
 class Search(NamedTuple):
     """What the fits of one method found."""
@@ -104,6 +107,7 @@ def outcome(
             *flags,
             *refused.flags,
             *_goodness_flags(form, search, method),
+            *_drift_flags(form, search.final),
             *start_flags(final, search.tried, search.agreed),
         ),
         method=method,
@@ -227,6 +231,26 @@ def _goodness_flags(form: ScalingForm, search: Search, method: str) -> tuple[str
     if tried > 1 and accepted <= max(1.0, 0.25 * tried):
         flags += (f"mostly_rejected: the form holds in {accepted} of {tried} windows only{extra}",)
     return flags
+
+
+def _drift_flags(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
+    """Say so if the drift is one that the master curve takes up.
+
+    With phi = 1/nu the term a N^(-phi) moves x by the constant a at every size: any shift a
+    collapses as well as none.
+    """
+    if not {"shift", "phi"} <= set(form.names):
+        return ()
+    values = form.exponents(fit.exponents)
+    slopes = {"phi": 1.0, "nu": values["nu"] ** -2}
+    slope = np.array([slopes.get(name, 0.0) for name in form.names])
+    variance = float(slope @ _covariance(form, fit) @ slope)
+    if not (values["phi"] - 1 / values["nu"]) ** 2 > _SAME_POWER**2 * variance:
+        return (
+            "shift_not_seen: phi = 1/nu within errors, and a shift that goes as N^(-1/nu) only "
+            "moves x by a constant: its amplitude means nothing; fit without the drift",
+        )
+    return ()
 
 
 def _bad_fit(fit: Fit, method: str) -> str:

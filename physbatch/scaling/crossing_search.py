@@ -76,6 +76,12 @@ def pairs_of_sizes(
         return list(pairwise(known))
     if pairs == "double":
         found = [(a, b) for a in known for b in known if abs(b / (2.0 * a) - 1.0) < 0.01]
+    elif isinstance(pairs, str):
+        raise AnalysisError(
+            f"pairs = {pairs!r}",
+            where="find_crossings",
+            remedy="use consecutive, double, or a list of pairs of sizes",
+        )
     else:
         found = [(min(a, b), max(a, b)) for a, b in pairs if a in known and b in known and a != b]
     if not found:

@@ -247,7 +247,10 @@ def _observable(table: ScalingTable, observable: str | None) -> str:
     name = observable or (table.observables[0] if len(table.observables) == 1 else "")
     if name not in table.observables:
         known = ", ".join(table.observables)
-        raise AnalysisError(f"no observable {observable!r}", remedy=f"choose one of {known}")
+        what = "several observables" if observable is None else f"no observable {observable!r}"
+        raise AnalysisError(
+            what, where=table.source or "find_crossings", remedy=f"choose one of {known}"
+        )
     if table.sizes.size < 2:
         raise AnalysisError("crossings need two sizes", where=table.source)
     return name

@@ -91,22 +91,25 @@ def fit_drift(
     times = times[(times > 0.0) & (times <= time)]
     counted, first_passage = _histories(data, dim)
     chosen, m_c = _fitted_times(control, counted, first_passage, times)
-    if chosen.size >= 3:
+    errors = np.empty(0)
+    if chosen.size:
         drawn, degenerate = _resampled(
             control, counted, first_passage, chosen, resamples, seed, graph_labels(data)
         )
         kept = degenerate <= _MOST_DEGENERATE
         chosen, m_c, drawn = chosen[kept], m_c[kept], drawn[:, kept]
+        errors = unbiased_spread(drawn, _replicas(counted))
     if chosen.size < 3:
         flag = (
             f"few_times: m_c at N = {size:g} could be fitted at {chosen.size} of "
             f"{times.size} times, 3 are needed for a slope"
         )
-        errors = np.full(chosen.size, np.nan)
         return TimeDrift(
             size, chosen, m_c, errors, Estimate(math.nan, flags=(flag,)), flags=(flag,)
         )
-    return _line(size, chosen, m_c, drawn, float(degenerate[kept].max()), _replicas(counted))
+    return _line(
+        size, chosen, m_c, errors, drawn, float(degenerate[kept].max()), _replicas(counted)
+    )
 
 
 def _histories(data: xr.Dataset, dim: str) -> tuple[BoolArray, FloatArray]:
@@ -200,12 +203,12 @@ def _line(
     size: float,
     times: FloatArray,
     m_c: FloatArray,
+    errors: FloatArray,
     drawn: FloatArray,
     degenerate: float,
     replicas: int,
 ) -> TimeDrift:
     """Weighted line through m_c(ln t), errors from the resamples."""
-    errors = unbiased_spread(drawn, replicas)
     if np.ptp(m_c) < 1e-9 * (1.0 + abs(m_c[-1])):
         flag = (
             f"no_change: no replica at N = {size:g} passes for the first time between "

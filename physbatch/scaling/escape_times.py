@@ -146,6 +146,21 @@ def fit_nucleation(size: npt.ArrayLike, tau: npt.ArrayLike, stderr: npt.ArrayLik
 
     The preferred form is that of the larger weight; ``fit.fit_weight`` lists both.
 
+    Parameters
+    ----------
+    size, tau, stderr : array_like, shape (n_size,)
+        N, the mean escape time in units of the run time, and its error.
+
+    Returns
+    -------
+    ScalingFit
+        Parameters of the preferred form: ``Delta`` or ``z``, and ``ln_A``.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For arrays that do not fit together, or sizes that are not positive.
+
     Examples
     --------
     >>> n = np.array([20.0, 40.0, 60.0, 80.0])
@@ -176,6 +191,16 @@ def fit_divergence(
     reach : float
         c_s is sought up to so many ranges of the control away; a fit that ends there is
         ``at_bound``, and nan.
+
+    Returns
+    -------
+    ScalingFit
+        Parameters ``c_s``, ``y`` and ``ln_A``.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For fewer than two controls with a known tau, or another side.
 
     Examples
     --------
@@ -243,6 +268,11 @@ def quasi_stationary(
         ``mean``, ``stderr`` and ``survivors`` at every time (nan below two survivors), and,
         with `time_min`, ``plateau`` and ``plateau_stderr``: the mean over all surviving
         (replica, time), with the error of a ratio over independent replicas.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the dataset has no such observable over replica and time.
 
     Examples
     --------

@@ -75,9 +75,14 @@ class ScalingFit(Record):
         listed = ", ".join(f"{n} = {e}" for n, e in zip(self.names, self.estimates, strict=True))
         flags = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
         return (
-            f"ScalingFit({self.quantity} = {self.form}: {listed}; chi2/dof = "
+            f"ScalingFit({self.quantity} = {self.formula}: {listed}; chi2/dof = "
             f"{self.chi2:.3g}/{self.dof}){flags}"
         )
+
+    @property
+    def formula(self) -> str:
+        """The form in its own variable: ``A L^b`` for linear sizes."""
+        return self.form.replace("N", self.variables[0])
 
     def stated(self) -> dict[str, Estimate]:
         """The parameters of the form by their names."""
@@ -293,7 +298,18 @@ def _flags(
 def inverse(estimate: Estimate, *, sign: float = 1.0) -> Estimate:
     """sign / x with errors: nu from 1/nu, or from an exponent b = -1/nu with sign -1.
 
-    Nan, with a flag, where x is within two standard errors of 0.
+    Parameters
+    ----------
+    estimate : Estimate
+        x with its errors.
+    sign : float
+        1 or -1.
+
+    Returns
+    -------
+    Estimate
+        Errors in linear order, the interval from the ends of that of x; nan, with a flag, where x
+        is within two standard errors of 0.
 
     Examples
     --------

@@ -152,7 +152,7 @@ def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
     if fit.dof < _LEAST_DOF * room:
         return (
             f"no_overlap: the master curve needs {room - fit.dof:.0f} of {room} degrees of "
-            "freedom, so anything collapses; is c_c within the controls?",
+            "freedom, so anything collapses; is c_c within the controls, and are the errors right?",
         )
     return ()
 

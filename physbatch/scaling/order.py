@@ -125,6 +125,8 @@ def transition_order(
     if resamples < 50:
         raise AnalysisError(f"resamples = {resamples}", remedy="take at least 50")
     if isinstance(data, ScalingTable) and not data.samples:
+        if space_dimension is not None:
+            data = data.to_dimension("N", space_dimension)
         return _of_curve(curve_data(data, observable), kind)
     if kind == "binder":
         raise AnalysisError(

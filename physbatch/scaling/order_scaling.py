@@ -238,7 +238,7 @@ def one_curve(data: OrderData) -> Evidence:
         pooled = float(np.sum(freedom * n * variance) / np.sum(freedom))
         if pooled > 0.0:
             cells.append((n, mean, np.sqrt(pooled / n / replicas)))
-    return _compare(cells)
+    return _compare(cells, "N")
 
 
 def curve_of_table(table: ScalingTable) -> Evidence:
@@ -249,10 +249,10 @@ def curve_of_table(table: ScalingTable) -> Evidence:
         (table.size[shared == c], table.values[name][shared == c], table.errors[name][shared == c])
         for c in np.unique(shared)
     ]
-    return _compare(cells)
+    return _compare(cells, table.dimension)
 
 
-def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Evidence:
+def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]], unit: str) -> Evidence:
     name = "one curve"
     several = [cell for cell in cells if cell[0].size >= LEAST_SIZES]
     if len(several) < _LEAST_CONTROLS:
@@ -275,10 +275,10 @@ def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> Evid
     estimates, names = (Estimate(math.log10(max(float(p[0]), 1e-300)), 0.0),), ("log10 p",)
     words = (
         f"chi2/dof = {chi2[0]:.4g}/{freedom[0]:.0f} (p = {p[0]:.2g}) at {len(several)} shared "
-        f"controls, {chi2[1]:.4g}/{freedom[1]:.0f} (p = {p[1]:.2g}) with a correction 1/N"
+        f"controls, {chi2[1]:.4g}/{freedom[1]:.0f} (p = {p[1]:.2g}) with a correction 1/{unit}"
     )
     if p.max() > _ACCEPTABLE and resolved > 20.0:
-        which = "one curve at all sizes" if p[0] > _ACCEPTABLE else "one curve up to 1/N"
+        which = "one curve at all sizes" if p[0] > _ACCEPTABLE else f"one curve up to 1/{unit}"
         text, points_to = f"{which}: {words}", CROSSOVER
     elif p.max() > _ACCEPTABLE:
         text, points_to = f"one curve, but it varies by {resolved:.2g} errors only: {words}", ""

@@ -60,6 +60,12 @@ def split_in_two(samples: FloatArray, grain: float = 0.0) -> Split:
     -------
     Split
         Half a Gaussian against the other half has D = 2.65, half a uniform law 3.46.
+
+    Examples
+    --------
+    >>> split = split_in_two(np.array([[0.1, 0.8, 0.2, 0.9, 0.85, 0.15]]))
+    >>> split.lower.round(2).tolist(), split.upper.round(2).tolist()
+    ([0.15], [0.85])
     """
     x = np.sort(np.atleast_2d(samples), axis=-1)
     n = x.shape[-1]

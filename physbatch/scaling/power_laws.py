@@ -92,6 +92,19 @@ def law(name: str, **fixed: float) -> Form:
     divergence ln A - y ln abs(c - c_s); lowest < c_s < highest     ln of escape times
     ========== ==================================================== ======================
 
+    Parameters
+    ----------
+    name : str
+        One of the table.
+    **fixed : float
+        Exponents held at a value; for ``divergence`` also ``lowest`` and ``highest``, between
+        which c_s is sought.
+
+    Returns
+    -------
+    Form
+        What `fit_law` takes.
+
     Raises
     ------
     physbatch.errors.AnalysisError

@@ -162,6 +162,12 @@ def collapse_quality(
     c_c, nu, zeta : float
         y = N^(zeta/nu) f(N^(1/nu) (c - c_c)).
 
+    Returns
+    -------
+    float
+        About 1 where the points collapse within their errors; inf if no point lies within the
+        range of another size.
+
     Raises
     ------
     AnalysisError

@@ -14,7 +14,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim, open_netcdf
 from physbatch.scaling.reading_columns import Names, dimension_of, pick_columns
-from physbatch.scaling.reading_datasets import at_time, cells_of, stored_table
+from physbatch.scaling.reading_datasets import at_time, cells_of, refuse_results, stored_table
 from physbatch.scaling.reading_rows import Rows, table_of
 from physbatch.scaling.reading_text import is_netcdf, line_of_row, load, sniff
 from physbatch.scaling.table import ScalingTable
@@ -176,7 +176,10 @@ def from_dataset(
     """
     limits: dict[str, Any] = {"minimum_sizes": minimum_sizes, "minimum_points": minimum_points}
     if "physbatch_table" in data.attrs:
-        return stored_table(data, observable, dimension, source, limits)
+        given = {"size": size, "control": control, "observable": observable, "error": error}
+        return stored_table(data, given, dimension, source, limits)
+    if size is None and control is None:
+        refuse_results(data, source)
     flags: tuple[str, ...] = ()
     ours = "physbatch_schema" in data.attrs
     if ours:

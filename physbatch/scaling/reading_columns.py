@@ -45,6 +45,7 @@ def pick_columns(
     where: str,
 ) -> Columns:
     """Find the columns by what was given, the rest by name where only one can be meant."""
+    every = names  # numbers count those without a name as well: the index that pandas writes
     names = [name for name in names if name]  # a delimiter at the end of each line names none
     if len(set(names)) < len(names):
         raise DatasetError(
@@ -54,12 +55,12 @@ def pick_columns(
         )
     given = {"size": size, "control": control}
     chosen = {
-        role: named_column(names, one, role, where)
+        role: named_column(every, one, role, where)
         for role, one in given.items()
         if one is not None
     }
-    observables = tuple(named_column(names, one, "observable", where) for one in listed(observable))
-    errors = tuple(named_column(names, one, "error", where) for one in listed(error))
+    observables = tuple(named_column(every, one, "observable", where) for one in listed(observable))
+    errors = tuple(named_column(every, one, "error", where) for one in listed(error))
     guessed = []
     for role, candidates in (("size", SIZE_NAMES), ("control", CONTROL_NAMES)):
         if role not in chosen:
@@ -98,17 +99,21 @@ def listed(names: Names) -> tuple[str | int, ...]:
 
 
 def named_column(names: Sequence[str], wanted: str | int, role: str, where: str) -> str:
-    """The column of that name, or of that number counted from 1."""
-    word = str(wanted)
-    if word in names:
+    """The column of that name, or of that number counted from 1; empty names are counted too."""
+    word, known = str(wanted), [name for name in names if name]
+    if word in known:
         return word
     if word.isdecimal() and 1 <= int(word) <= len(names):
-        return names[int(word) - 1]
-    by_lower = {name.lower(): name for name in names}
+        if name := names[int(word) - 1]:
+            return name
+        raise DatasetError(
+            f"{role} column {word} has no name", where=where, remedy=f"there is {', '.join(known)}"
+        )
+    by_lower = {name.lower(): name for name in known}
     near = [by_lower[n] for n in difflib.get_close_matches(word.lower(), by_lower, 2, 0.6)]
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise DatasetError(
-        f"no {role} column {word!r}", where=where, remedy=f"{hint}there is {', '.join(names)}"
+        f"no {role} column {word!r}", where=where, remedy=f"{hint}there is {', '.join(known)}"
     )
 
 

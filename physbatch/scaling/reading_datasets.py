@@ -13,18 +13,33 @@ from physbatch.scaling.reading_columns import Columns, Names, listed, named_colu
 from physbatch.scaling.reading_rows import Rows
 from physbatch.scaling.table import ScalingTable
 
-__all__ = ["at_time", "cells_of", "stored_table"]
+__all__ = ["at_time", "cells_of", "refuse_results", "stored_table"]
+
+#: Global attributes of the files that hold what an analysis found.
+_RESULTS = ("physbatch_collapse", "physbatch_record", "physbatch_results")
 
 
 def stored_table(
     data: xr.Dataset,
-    observable: Names,
+    columns: Mapping[str, Names],
     dimension: Literal["N", "L"] | None,
     source: str,
     limits: Mapping[str, int],
 ) -> ScalingTable:
-    """The table that `ScalingTable.to_dataset` stored, or some of its observables."""
+    """The table that `ScalingTable.to_dataset` stored, or some of its observables.
+
+    `columns` are the names given by role. Such a table has one size, one control and the error
+    of each observable, so that other names for them are mistakes.
+    """
     table = ScalingTable.from_dataset(data)
+    own = {
+        "size": ("size", table.size_name),
+        "control": ("control", table.control_name),
+        "error": ("stderr", *(f"{name}_error" for name in table.observables)),
+    }
+    for role, known in own.items():
+        for one in listed(columns[role]):
+            named_column(known, one, role, source)
     if dimension not in (None, table.dimension):
         raise DatasetError(
             f"sizes are {table.dimension}, not {dimension}",
@@ -32,11 +47,22 @@ def stored_table(
             remedy="convert them with the dimension of space (ScalingTable.to_dimension)",
         )
     names = [
-        named_column(table.observables, one, "observable", source) for one in listed(observable)
+        named_column(table.observables, one, "observable", source)
+        for one in listed(columns["observable"])
     ]
     return (table.only(*names) if names else table).checked(
         minimum_sizes=limits["minimum_sizes"], minimum_points=limits["minimum_points"]
     )
+
+
+def refuse_results(data: xr.Dataset, source: str) -> None:
+    """Refuse a file of results, which holds no observables at sizes and controls."""
+    if any(name in data.attrs for name in _RESULTS):
+        raise DatasetError(
+            "holds the results of an analysis, not data",
+            where=source,
+            remedy="give the table or the dataset that they came from",
+        )
 
 
 def at_time(

@@ -18,6 +18,9 @@ __all__ = ["Rows", "table_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
+#: Controls nearer to each other than this share of their value were meant to be the same.
+_SAME = 1e-12
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -44,10 +47,14 @@ def table_of(rows: Rows, locate: Locate, **names: Any) -> ScalingTable:
     single = np.flatnonzero(lengths == 1)
     if single.size:
         many = "every point has" if single.size == lengths.size else "a point has"
+        close = (np.diff(size) == 0) & (np.diff(control) != 0)
+        close &= np.diff(control) < _SAME * np.abs(control[1:])
+        rounded = "; controls that differ in their last digits are different points: round them"
         raise DatasetError(
             f"{many} a single row and there is no error column",
             where=locate(int(order[starts[single[0]]])),
-            remedy="name the error column, or give several rows (replicas) for each point",
+            remedy="name the error column, or give several rows (replicas) for each point"
+            + (rounded if close.any() else ""),
         )
     samples = {
         name: np.split(values[order], starts[1:].tolist()) for name, values in rows.values.items()

@@ -59,7 +59,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
                 content, _, comment = line.partition("#")
                 yield number, content.strip(" \r\n"), comment.strip()
     except UnicodeDecodeError as error:
-        raise DatasetError("not text in UTF-8", where=str(path), remedy=_TEXT_REMEDY) from error
+        raise DatasetError(
+            "not text in UTF-8", where=str(path), remedy=f"save it as UTF-8 text; {_TEXT_REMEDY}"
+        ) from error
 
 
 def _split(line: str, delimiter: str | None) -> list[str]:
@@ -94,6 +96,7 @@ def sniff(path: Path) -> Layout:
             break
     if not filled:
         raise DatasetError("no rows", where=str(path), remedy="give a file with data")
+    _refuse_decimal_commas(f"{path}, line {filled[-1][0]}", filled[-1][1])
     delimiter = _delimiter(filled[-1][1])
     number, first = filled[0]
     cells = _split(first, delimiter)
@@ -125,6 +128,19 @@ def _delimiter(line: str) -> str | None:
     """The delimiter that makes most numbers of a line of data."""
     candidates = [d for d in _DELIMITERS if d != "," or ";" not in line]
     return max(candidates, key=lambda d: sum(map(_is_number, _split(line, d))))
+
+
+def _refuse_decimal_commas(where: str, line: str) -> None:
+    """Numbers like 2,27 between tabs or spaces, where the comma looks like the delimiter."""
+    cells = line.split()
+    if len(cells) >= 3 and all(_is_number(cell.replace(",", ".", 1)) for cell in cells):
+        found = [cell for cell in cells if not _is_number(cell)]
+        if found:
+            raise DatasetError(
+                f"{found[0][:40]!r} is not a number",
+                where=where,
+                remedy="write numbers with a decimal point",
+            )
 
 
 def load(layout: Layout, needed: Sequence[str]) -> FloatArray:

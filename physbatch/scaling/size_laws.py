@@ -14,9 +14,25 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) -> ScalingFit:
-    """Fit widths of the transition region, A N^b with b = -1/nu, with and without a correction.
+    r"""Fit widths of the transition region, :math:`A N^b` with b = -1/nu.
 
-    ``inverse(fit["b"], sign=-1)`` is nu.
+    A correction, :math:`A N^b + B N^{b-\omega}`, is admitted as well; forms and smallest sizes
+    are averaged as in `fit_law`. ``inverse(fit["b"], sign=-1)`` is nu.
+
+    Parameters
+    ----------
+    size, width, stderr : array_like, shape (n_size,)
+        N (or L; b then refers to it), the width in units of the control, and its error.
+
+    Returns
+    -------
+    ScalingFit
+        Parameters ``b`` and ``A``; nan, with a flag, if no fit can be used.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For arrays that do not fit together, or sizes that are not positive.
 
     Examples
     --------
@@ -31,7 +47,23 @@ def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) 
 def fit_critical_batch(
     size: npt.ArrayLike, degree: npt.ArrayLike, m_c: npt.ArrayLike, stderr: npt.ArrayLike
 ) -> ScalingFit:
-    """Fit m_c = A d^a N^b; all arrays have the shape (n_point,).
+    r"""Fit the critical batch size against size and degree, :math:`m_c = A\, d^a N^b`.
+
+    Parameters
+    ----------
+    size, degree, m_c, stderr : array_like, shape (n_point,)
+        N, d, m_c(N, d) and its error.
+
+    Returns
+    -------
+    ScalingFit
+        Parameters ``a``, ``b`` and ``A``; nan, with a flag, if the law does not describe all
+        points.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For arrays that do not fit together, or sizes that are not positive.
 
     Examples
     --------
@@ -49,10 +81,15 @@ def fit_critical_batch(
 def collapse_exponent(
     size: npt.ArrayLike, m_c: npt.ArrayLike, stderr: npt.ArrayLike
 ) -> tuple[ScalingFit, FloatArray]:
-    """Find the b for which m_c(N) / N^b depends least on N, and these ratios.
+    r"""Find the b for which :math:`m_c(N)/N^b` depends least on N, and these ratios.
 
-    The weighted spread sum (m_c/N^b - A)^2 / (stderr/N^b)^2 is minimised over A and b, which
-    is the fit of A N^b.
+    The weighted spread :math:`\sum (m_c/N^b - A)^2/(\sigma/N^b)^2` is minimised over A and b,
+    which is the fit of A N^b.
+
+    Parameters
+    ----------
+    size, m_c, stderr : array_like, shape (n_size,)
+        N, m_c(N) and its error.
 
     Returns
     -------
@@ -60,6 +97,11 @@ def collapse_exponent(
         b and A, with the scan of the smallest size.
     ndarray, shape (n_size,)
         m_c / N^b.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For arrays that do not fit together, or sizes that are not positive.
 
     Examples
     --------

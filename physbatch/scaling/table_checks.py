@@ -58,7 +58,11 @@ def check_shapes(table: ScalingTable, where: str) -> None:
             where=where,
             remedy="give every observable its error",
         )
-    columns = {"control": table.control, **table.values, **table.errors}
+    columns = {
+        "control": table.control,
+        **{repr(name): values for name, values in table.values.items()},
+        **{f"error of {name!r}": errors for name, errors in table.errors.items()},
+    }
     for name, column in columns.items():
         if column.shape != table.size.shape or column.ndim != 1:
             raise AnalysisError(

@@ -251,7 +251,12 @@ def check_relations(
     Returns
     -------
     tuple of Relation
-        Those whose exponents are given; the pull is nan where an error is missing.
+        Those whose exponents are given: left minus right side with its error, the same in units
+        of that error (pull; nan where an error is missing), and its two-sided p-value.
+
+    References
+    ----------
+    Pelissetto and Vicari, Phys. Rep. 368 (2002) 549, doi 10.1016/S0370-1573(02)00219-3.
 
     Examples
     --------

@@ -10,8 +10,10 @@ import pytest
 
 from physbatch.commands.crossings import crossings
 from physbatch.commands.exponents import exponents
-from physbatch.errors import PhysbatchError
+from physbatch.dataset import save
+from physbatch.errors import AnalysisError, PhysbatchError
 from physbatch.exact import curie_weiss
+from physbatch.scaling import make_table
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def test_exponents_finds_peaks_and_names_classes(
     assert "2-D Ising" in printed["universality"]
     assert (tmp_path / "figure.png").exists()
     exponents(peak_file, **columns)
-    assert "height = A N^b" in capsys.readouterr().out
+    assert "height = A L^b" in capsys.readouterr().out
 
 
 def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -82,6 +84,24 @@ def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.Capt
     printed = json.loads(capsys.readouterr().out)
     assert printed["parameters"]["zeta_over_nu"]["value"] == pytest.approx(1.5, abs=1e-4)
     assert "nu" not in printed["parameters"]
+
+
+def test_columns_go_by_number(binder_file: Path, capsys: pytest.CaptureFixture[str]):
+    numbers = {"size": "1", "control": "2", "observable": "3", "error": "4"}
+    crossings(binder_file, **numbers, resamples=50)
+    assert "Crossings of U: c_c = 1.0" in capsys.readouterr().out
+    exponents(binder_file, **numbers)
+    assert "ScalingFit(height = " in capsys.readouterr().out
+
+
+def test_one_of_several_observables_must_be_chosen(tmp_path: Path):
+    size, control = np.repeat([8.0, 16.0, 32.0], 5), np.tile(np.arange(5.0), 3)
+    columns = dict.fromkeys(("mean", "susceptibility"), control + size)
+    errors = dict.fromkeys(columns, np.full(15, 0.1))
+    stored = save(make_table(size, control, columns, errors).to_dataset(), tmp_path / "m.nc")
+    for command in (crossings, exponents):
+        with pytest.raises(AnalysisError, match=r"several observables.* mean, susceptibility"):
+            command(stored)
 
 
 def test_bad_files_are_refused(tmp_path: Path, binder_file: Path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from physbatch import dataset
+from physbatch.commands.explore import explore
 from physbatch.commands.moments import moments
 from physbatch.commands.tables import export, import_
 from physbatch.errors import AnalysisError, DatasetError, OutputError
@@ -155,3 +156,15 @@ def test_moments_of_clusters(samples_file: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out)["goodness"]["independent_samples"]["most"] == 200
     with pytest.raises(AnalysisError, match="no order parameter"):
         call(moments, samples_file, "--cluster", "graph")
+
+
+def test_explore_says_what_the_data_are_worth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{n},{c},{c / n + shift}" for n in (8, 16) for c in (1, 2, 3) for shift in (0.0, 0.1)]
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join(["L,T,m", *rows]) + "\n")
+    explore(file, output=tmp_path / "page.html", fit=False)
+    printed = capsys.readouterr().out
+    assert "flag     columns_guessed: size = 'L'" in printed
+    assert "flag     few_samples: a point has 2" in printed

@@ -170,6 +170,18 @@ def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
         )
 
 
+def test_a_drift_known_at_one_time_only(analysis: Analysis) -> None:
+    (drift,) = (one for one in analysis.drifts if one.size == analysis.drifts[-1].size)
+    once = replace(drift, time=drift.time[-1:], m_c=drift.m_c[-1:], m_c_stderr=np.array([0.2]))
+    axes = plot_drift(replace(analysis, drifts=(once,)))
+    (container,) = bars(axes)
+    ((low, high),) = (path[:, 1] for path in container.lines[2][0].get_segments())
+    assert high - low == pytest.approx(0.4)
+    axes.figure.canvas.draw()
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(set(shown)) == len(shown) >= 1
+
+
 def test_no_drift_is_said(analysis: Analysis) -> None:
     axes = plot_drift(replace(analysis, drifts=()))
     assert [text.get_text() for text in axes.texts] == ["no drift measured"]

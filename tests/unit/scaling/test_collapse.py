@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from physbatch.scaling.collapse import collapse
 from physbatch.scaling.collapse_fit import Objective, curvature
 from physbatch.scaling.collapse_result import Collapse
 from physbatch.scaling.point_noise import correlated_covariance, roughness
+from physbatch.scaling.results import flag_names
 from physbatch.scaling.scaling_form import make_form
 from physbatch.scaling.table import ScalingTable
 from physbatch.scaling.windows import shared_fraction
@@ -38,6 +40,25 @@ def planted(
     return ScalingTable(
         size, control, {"m": value + error * rng.normal(size=len(size))}, {"m": error}
     )
+
+
+def test_what_the_errors_of_the_data_are_worth_is_said() -> None:
+    """Flags of the table that bear on the errors; not those of reading it."""
+    flags = ("columns_guessed: size = 'L'", "few_samples: a point has 3", "rows_correlated: by 9")
+    table = replace(planted(1), flags=flags)
+    assert collapse(table, fixed={"nu": 1.0, "zeta": -0.125}, window="all").flags == flags[1:]
+
+
+@pytest.mark.parametrize(("amplitude", "seen"), [(0.0, False), (6.0, True)])
+def test_a_shift_that_the_master_curve_takes_up_is_flagged(amplitude: float, seen: bool) -> None:
+    """6 N^-2 is found; without a shift phi goes to 1/nu, where any amplitude collapses."""
+    table = planted(1, 0.003)
+    moved = replace(table, control=table.control + amplitude * table.size**-2)
+    held = {"nu": 1.0, "zeta": -0.125}
+    result = collapse(moved, fixed=held, drift=True, window="all")
+    assert ("shift_not_seen" in flag_names(result.flags)) != seen
+    shift = result.parameters["shift"]
+    assert abs(shift.value - amplitude) < 4 * shift.stderr
 
 
 @pytest.mark.parametrize(

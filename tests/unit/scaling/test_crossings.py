@@ -211,6 +211,8 @@ def test_pairs_can_be_chosen():
     assert (given.small[0], given.large[0]) == (32.0, 128.0)
     with pytest.raises(AnalysisError, match="no pairs"):
         find_crossings(table, pairs=[(1.0, 2.0)])
+    with pytest.raises(AnalysisError, match="pairs = 'each'; use consecutive"):
+        find_crossings(table, pairs="each")  # type: ignore[arg-type]
 
 
 def test_bad_input_is_refused():

@@ -81,6 +81,15 @@ def test_too_few_times_give_no_slope():
         drift = fit_drift(data, resamples=50)
         assert math.isnan(drift.slope.value)
         assert flag_names(drift.flags) == ("few_times",)
+        assert np.isfinite(drift.m_c_stderr).all()
+
+
+def test_m_c_has_the_same_error_whether_or_not_there_are_times_for_a_slope():
+    times = (100.0, 300.0, 500.0, 1000.0)
+    data = first_order(sizes=(50,), times=times)
+    many, few = fit_drift(data, resamples=50), fit_drift(data.isel(time=[2, 3]), resamples=50)
+    np.testing.assert_array_equal(few.time, times[2:])
+    np.testing.assert_array_equal(few.m_c_stderr, many.m_c_stderr[2:])
 
 
 def test_no_change_with_time_is_a_slope_of_zero_without_an_error():

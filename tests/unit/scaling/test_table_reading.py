@@ -77,6 +77,32 @@ def test_columns_without_names_go_by_number(tmp_path: Path) -> None:
     assert table.dimension == "N"
 
 
+def test_numbers_count_a_column_without_a_name(tmp_path: Path) -> None:
+    """pandas writes its index first, below an empty name."""
+    lines = [f",{GOOD.splitlines()[0]}", *(f"{i},{x}" for i, x in enumerate(GOOD.split()[1:]))]
+    path = write(tmp_path, "\n".join(lines) + "\n")
+    table = read_table(path, size=2, control=3, observable=4, error=5)
+    assert (table.size_name, table.control_name, table.observables) == ("L", "T", ("m",))
+    np.testing.assert_array_equal(table.size, np.array(ROWS)[:, 0])
+    with pytest.raises(DatasetError, match="size column 1 has no name; there is L, T, m, dm"):
+        read_table(path, size=1)
+
+
+def test_a_stored_table_has_no_other_columns() -> None:
+    stored = ScalingTable(*np.array(ROWS).T[:2], {"m": np.arange(6.0)}, {"m": np.ones(6)})
+    data = stored.to_dataset()
+    assert from_dataset(data, size="L", control="control", error="m_error").size.size == 6
+    for wrong in ({"size": "N"}, {"control": "T"}, {"error": "U_error"}):
+        with pytest.raises(DatasetError, match=f"no {next(iter(wrong))} column"):
+            from_dataset(data, **wrong)
+
+
+def test_results_are_no_table() -> None:
+    data = xr.Dataset(attrs={"physbatch_collapse": 1})
+    with pytest.raises(DatasetError, match="holds the results of an analysis, not data"):
+        from_dataset(data, source="results.nc")
+
+
 def test_several_observables(tmp_path: Path) -> None:
     header = "N,beta,m2,m2_err,U,U_err,temperatureless\n"
     path = write(
@@ -131,6 +157,10 @@ def test_several_observables(tmp_path: Path) -> None:
         (b"CDF\x01garbage", "no column|NetCDF"),
         (b"\x89HDF\r\n\x1a\n", "truncated"),
         ('{"a": [1, 2]}\n', "no rows|fewer than three"),
+        ("L\tT\tm\tdm\n8\t2,1\t3,5\t0,1\n", "line 2: '2,1' is not a number.*decimal point"),
+        ("8 2,1 3,5 0,1\n8 2,2 3,0 0,1\n", "line 2: '2,2' is not a number.*decimal point"),
+        ("L,T,m  # Größe\n8,1,2\n".encode("latin-1"), "save it as UTF-8"),
+        ("L,T,m\n8,0.3,2\n8,0.30000000000000004,3\n16,1,2\n", "last digits.*round them"),
     ],
 )
 def test_bad_files_get_one_typed_line(tmp_path: Path, content: str | bytes, message: str) -> None:
