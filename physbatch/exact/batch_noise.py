@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.exact.linear_sgd import typical_learning_rate
-from physbatch.exact.replicas import replica_axes, replica_dataset
+from physbatch.exact.replicas import joined, replica_axes, replica_dataset
 
 __all__ = [
     "linear_growth_data",
@@ -212,15 +212,7 @@ def _swept(columns: list[xr.Dataset], dims: dict[str, Sequence[float]]) -> xr.Da
     for name, values in reversed(dims.items()):
         count = len(values)
         columns = [
-            xr.concat(
-                columns[start : start + count],
-                dim=xr.Variable(name, np.asarray(values)),
-                data_vars="all",
-                coords="minimal",
-                compat="override",
-                join="exact",
-                combine_attrs="override",
-            )
+            joined(columns[start : start + count], name, values)
             for start in range(0, len(columns), count)
         ]
     (data,) = columns

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, VARIABLES
 from physbatch.errors import AnalysisError
+from physbatch.exact.replicas import replica_dataset
 
 __all__ = ["first_order", "independent_units", "smooth_crossover"]
 
@@ -259,41 +259,14 @@ def _dataset(
     axes: Mapping[str, npt.NDArray[Any]], overlap: FloatArray, title: str, truth: dict[str, float]
 ) -> xr.Dataset:
     """The schema's variables from the overlaps; success is an overlap of exactly 1."""
-    grid = ("size", "batch_size", "replica")
-    times = axes["time"]
-    perfect = overlap == 1.0
-    ever = perfect.any(axis=-1)
-    first = perfect.argmax(axis=-1)
-    earlier = np.concatenate([[0.0], times])
-    values: dict[str, npt.NDArray[Any]] = {
-        "overlap": overlap,
-        "generalization_error": 0.5 * (1.0 - overlap),
-        "batch_error": 0.5 * (1.0 - overlap),
-        "first_passage": np.where(ever, times[first], np.inf),
-        "first_passage_lower": np.where(ever, earlier[first], times[-1]),
-        "success": perfect[..., -1].astype(np.int8),
-        "status": np.full(ever.shape, STATUS_OK, dtype=np.int8),
-    }
-    variables = {
-        name: (
-            (*grid, "time") if array.ndim == 4 else grid,
-            array,
-            {"long_name": VARIABLES[name].long_name, "units": "1"},
-        )
-        for name, array in values.items()
-    }
-    for name in ("first_passage", "first_passage_lower"):
-        variables[name][2]["units"] = "sweep"
-    data = xr.Dataset(variables, coords=dict(axes))
-    data["time"].attrs = {"units": "sweep", "long_name": "run time"}
-    data["size"].attrs = {"units": "1", "long_name": "number of inputs N"}
-    data["batch_size"].attrs = {"units": "1", "long_name": "batch size m"}
-    data.attrs = {
-        "Conventions": "CF-1.10",
-        "title": f"planted answer: {title}",
-        "source": "physbatch.exact.planted",
-        "physbatch_schema": SCHEMA_VERSION,
-        "control_dim": "batch_size",
-        **truth,
-    }
-    return data
+    return replica_dataset(
+        axes,
+        overlap,
+        overlap == 1.0,
+        title,
+        "sweep",
+        truth,
+        source="physbatch.exact.planted",
+        size_name="number of inputs N",
+        control_name="batch size m",
+    )

@@ -19,6 +19,7 @@ __all__ = [
     "both_starts",
     "check_states",
     "critical_grid",
+    "joined",
     "replica_axes",
     "replica_dataset",
 ]
@@ -98,6 +99,10 @@ def replica_dataset(
     title: str,
     time_units: str,
     truth: Mapping[str, float | str],
+    *,
+    source: str = "physbatch.exact.phases",
+    size_name: str = "number of degrees of freedom N",
+    control_name: str = "control",
 ) -> xr.Dataset:
     """The variables of the schema from the state of every replica at every time.
 
@@ -110,6 +115,8 @@ def replica_dataset(
     title, time_units : str
     truth : mapping
         The attributes ``planted_*``.
+    source, size_name, control_name : str
+        The module that made it, and the long names of both coordinates.
     """
     times = axes["time"]
     ever, first = up.any(axis=-1), up.argmax(axis=-1)
@@ -138,17 +145,30 @@ def replica_dataset(
         coords=dict(axes),
     )
     data["time"].attrs = {"units": time_units, "long_name": "run time"}
-    data["size"].attrs = {"units": "1", "long_name": "number of degrees of freedom N"}
-    data["batch_size"].attrs = {"units": "1", "long_name": "control"}
+    data["size"].attrs = {"units": "1", "long_name": size_name}
+    data["batch_size"].attrs = {"units": "1", "long_name": control_name}
     data.attrs = {
         "Conventions": "CF-1.10",
         "title": f"planted answer: {title}",
-        "source": "physbatch.exact.phases",
+        "source": source,
         "physbatch_schema": SCHEMA_VERSION,
         "control_dim": "batch_size",
         **truth,
     }
     return data
+
+
+def joined(datasets: Sequence[xr.Dataset], dim: str, values: Sequence[float]) -> xr.Dataset:
+    """Datasets of `replica_dataset` side by side along a new dimension with these values."""
+    return xr.concat(
+        datasets,
+        dim=xr.Variable(dim, np.asarray(values)),
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
 
 
 def both_starts(
@@ -167,15 +187,7 @@ def both_starts(
     [[[0.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]]
     """
     starts = [make(control=control, planted_start=up, **parameters) for up in (False, True)]
-    both = xr.concat(
-        starts,
-        dim=xr.Variable("initial_overlap", [0.0, 0.97]),
-        data_vars="all",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="override",
-    )
+    both = joined(starts, "initial_overlap", [0.0, 0.97])
     both.attrs["planted_start"] = "both"
     return both
 

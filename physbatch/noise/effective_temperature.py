@@ -19,9 +19,9 @@ from scipy import interpolate, optimize, stats
 
 from physbatch.dataset import STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import counted_repr
 from physbatch.scaling.records import Record
 from physbatch.scaling.resampling import bootstrap_counts
-from physbatch.scaling.results import flag_names
 
 __all__ = [
     "EffectiveTemperature",
@@ -130,9 +130,8 @@ class EffectiveTemperature(Record):
     flags: tuple[str, ...]
 
     def __repr__(self) -> str:
-        known = int((np.isfinite(self.from_energy) & np.isfinite(self.from_overlap)).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
-        return f"EffectiveTemperature({known} of {self.batch_size.size} batch sizes){names}"
+        both = self.from_energy + self.from_overlap  # nan where one of them is
+        return counted_repr(self, both, "batch sizes", self.flags)
 
 
 def effective_temperature(
@@ -205,18 +204,6 @@ def effective_temperature(
         [np.nanstd(apart[j], ddof=1) if kept[:, j].all() else math.nan for j in range(len(m))]
     )
     difference = (found[0] - found[1]) / spread
-    flags = [
-        f"outside: no temperature gives the {_OBSERVABLES[k].replace('_', ' ')} of m = {m[j]:g}"
-        for k in range(2)
-        for j in range(len(m))
-        if not math.isfinite(found[k, j])
-    ]
-    flags += [
-        f"inconsistent: T = {found[0, j]:.3g} from the energy and {found[1, j]:.3g} from the "
-        f"overlap at m = {m[j]:g}, {abs(difference[j]):.1f} standard errors apart"
-        for j in range(len(m))
-        if abs(difference[j]) > _DISAGREE
-    ]
     return EffectiveTemperature(
         batch_size=m,
         from_energy=found[0],
@@ -224,8 +211,25 @@ def effective_temperature(
         from_overlap=found[1],
         from_overlap_stderr=stderr[1],
         difference=difference,
-        flags=tuple(flags),
+        flags=_flags(m, found, difference),
     )
+
+
+def _flags(m: FloatArray, found: FloatArray, difference: FloatArray) -> tuple[str, ...]:
+    """What is missing or does not agree; `found` has the shape (2, n_batch_size)."""
+    outside = [
+        f"outside: no temperature gives the {name.replace('_', ' ')} of m = {one:g}"
+        for name, temperatures in zip(_OBSERVABLES, found, strict=True)
+        for one, temperature in zip(m, temperatures, strict=True)
+        if not math.isfinite(temperature)
+    ]
+    inconsistent = [
+        f"inconsistent: T = {energy:.3g} from the energy and {overlap:.3g} from the "
+        f"overlap at m = {one:g}, {abs(apart):.1f} standard errors apart"
+        for one, energy, overlap, apart in zip(m, *found, difference, strict=True)
+        if abs(apart) > _DISAGREE
+    ]
+    return (*outside, *inconsistent)
 
 
 @dataclass(frozen=True)

@@ -56,12 +56,6 @@ class GradientNoise(HtmlTable):
     eigenvalues: FloatArray
     covariance: FloatArray | None
 
-    @property
-    def simple_noise_scale(self) -> float:
-        """tr S / |mean gradient|^2: the batch size at which noise and signal are equal."""
-        signal = float(self.mean @ self.mean)
-        return self.trace / signal if signal > 0 else math.inf
-
 
 def gradient_noise(gradients: FloatArray, *, largest: int = 5) -> GradientNoise:
     """Covariance of per-sample gradients.

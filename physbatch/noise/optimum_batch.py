@@ -12,11 +12,11 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import counted_repr
 from physbatch.scaling.exponents import ScalingFit, fit_law
 from physbatch.scaling.peaks_of_curves import find_peaks
 from physbatch.scaling.power_laws import law
 from physbatch.scaling.records import Record
-from physbatch.scaling.results import flag_names
 from physbatch.scaling.table import ScalingTable
 from physbatch.study import Study
 
@@ -59,9 +59,7 @@ class OptimumBatch(Record):
     flags: tuple[str, ...]
 
     def __repr__(self) -> str:
-        known = int(np.isfinite(self.batch_size).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
-        return f"OptimumBatch({known} of {self.batch_size.size} curves){names}"
+        return counted_repr(self, self.batch_size, "curves", self.flags)
 
     def fit(self, *, smallest: float = 0.0) -> ScalingFit:
         """B_opt = A eps^b P^a by least squares; the linear theory predicts a = b = 1.

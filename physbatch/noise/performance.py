@@ -105,6 +105,55 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
     >>> 60 < found.best_batch_size.value < 140
     True
     """
+    m, rates, errors, status = _at_the_end(data)
+    rng = np.random.default_rng(seed)
+    replicas = errors.shape[2]
+    half = np.isin(np.arange(replicas), rng.permutation(replicas)[::2])
+    everybody = np.ones(replicas)
+    best = _cross_fitted(errors, half, everybody)
+    known = np.isfinite(best)
+    if not known.any():
+        raise AnalysisError(
+            "half or more of the replicas diverged at every point", where="performance map"
+        )
+    drawn = _resampled(errors, half, resamples, rng)
+    kept = drawn[np.isfinite(drawn[:, known]).all(axis=1)]
+    place = int(np.nanargmin(best))
+    apart = unbiased_spread(kept - kept[:, place : place + 1], replicas // 2)
+    as_good = known & (best - best[place] <= _AS_GOOD * apart)
+    flags = []
+    if place in (0, len(m) - 1):
+        flags.append(f"at_edge: the best batch size {m[place]:g} is at an end of the grid")
+    if as_good.all():
+        flags.append("flat: every batch size is as good as the best within two standard errors")
+    lost = int((status == STATUS_DIVERGED).sum())
+    if lost:
+        flags.append(f"diverged: {lost} replicas")
+    chosen = m[known][np.argmin(kept[:, known], axis=1)]
+    low, high = np.quantile(chosen, [0.16, 0.84])
+    mean = _means(errors, everybody)
+    return PerformanceMap(
+        batch_size=m,
+        learning_rate=rates,
+        error=mean,
+        best_rate=rates[np.argmin(np.where(np.isfinite(mean), mean, np.inf), axis=1)],
+        best_error=best,
+        best_error_stderr=unbiased_spread(kept, replicas // 2),
+        best_batch_size=Estimate(
+            float(m[place]),
+            float(chosen.std(ddof=1)),
+            interval68=(float(low), float(high)),
+            flags=tuple(flags),
+        ),
+        as_good=as_good,
+        flags=tuple(flags),
+    )
+
+
+def _at_the_end(
+    data: xr.Dataset,
+) -> tuple[FloatArray, FloatArray, FloatArray, npt.NDArray[np.int8]]:
+    """m, the learning rates, and errors (nan unless ok) and status over them and replicas."""
     data = validate(data)
     control = control_dim(data)
     dims = (control, "learning_rate", "replica")
@@ -123,54 +172,20 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
     status = at["status"].transpose(*dims).values
     errors[status != STATUS_OK] = np.nan
     m = np.asarray(control_values(data).values, dtype=np.float64).ravel()
-    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    half = np.isin(np.arange(errors.shape[2]), rng.permutation(errors.shape[2])[::2])
-    everybody = np.ones(errors.shape[2])
-    best = _cross_fitted(errors, half, everybody)
-    known = np.isfinite(best)
-    if not known.any():
-        raise AnalysisError(
-            "half or more of the replicas diverged at every point", where="performance map"
-        )
-    drawn = np.empty((resamples, len(m)))
+    return m, np.asarray(data["learning_rate"].values, dtype=np.float64), errors, status
+
+
+def _resampled(
+    errors: FloatArray, half: npt.NDArray[np.bool_], resamples: int, rng: np.random.Generator
+) -> FloatArray:
+    """Best errors of resampled replicas, each half for itself, shape (resamples, n_batch_size)."""
+    drawn = np.empty((resamples, len(errors)))
     for number in range(resamples):
-        counts = np.empty(errors.shape[2])
+        counts = np.empty(len(half))
         for side in (half, ~half):
             counts[side] = bootstrap_counts(rng, int(side.sum()), 1)[0]
         drawn[number] = _cross_fitted(errors, half, counts)
-    kept = drawn[np.isfinite(drawn[:, known]).all(axis=1)]
-    stderr = unbiased_spread(kept, len(half) // 2)
-    mean = _means(errors, everybody)
-    place = int(np.nanargmin(best))
-    chosen = m[known][np.argmin(kept[:, known], axis=1)]
-    apart = unbiased_spread(kept - kept[:, place : place + 1], len(half) // 2)
-    as_good = known & (best - best[place] <= _AS_GOOD * apart)
-    flags = []
-    if place in (0, len(m) - 1):
-        flags.append(f"at_edge: the best batch size {m[place]:g} is at an end of the grid")
-    if as_good.all():
-        flags.append("flat: every batch size is as good as the best within two standard errors")
-    lost = int((status == STATUS_DIVERGED).sum())
-    if lost:
-        flags.append(f"diverged: {lost} replicas")
-    low, high = np.quantile(chosen, [0.16, 0.84])
-    return PerformanceMap(
-        batch_size=m,
-        learning_rate=rates,
-        error=mean,
-        best_rate=rates[np.argmin(np.where(np.isfinite(mean), mean, np.inf), axis=1)],
-        best_error=best,
-        best_error_stderr=stderr,
-        best_batch_size=Estimate(
-            float(m[place]),
-            float(chosen.std(ddof=1)),
-            interval68=(float(low), float(high)),
-            flags=tuple(flags),
-        ),
-        as_good=as_good,
-        flags=tuple(flags),
-    )
+    return drawn
 
 
 def _means(errors: FloatArray, counts: FloatArray) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,11 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.noise.success_edge import falling_edge
 from physbatch.scaling.exponents import ScalingFit, fit_law
 from physbatch.scaling.power_laws import Form, law
 from physbatch.scaling.records import Record
-from physbatch.scaling.results import flag_names
 
 __all__ = ["StableRange", "stable_range"]
 
@@ -24,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StableRange(Record):
+class StableRange(RateThresholds, Record):
     """Upper end of the range of learning rates, for each size and batch size.
 
     Attributes
@@ -42,22 +41,6 @@ class StableRange(Record):
         ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
         falls too fast for the grid, which then sets the error).
     """
-
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
-    )
-
-    size: FloatArray
-    batch_size: FloatArray
-    learning_rate: FloatArray
-    stderr: FloatArray
-    systematic: FloatArray
-    flags: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        known = int(np.isfinite(self.learning_rate).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
-        return f"StableRange({known} of {self.size.size} thresholds){names}"
 
     def fit(self, size: float | None = None, *, smallest: float = 0.0) -> ScalingFit:
         """Power law eta_max = A m^b at one size: b < 0 where the range shrinks with m.
@@ -143,17 +126,9 @@ def stable_range(data: xr.Dataset) -> StableRange:
             remedy="sweep grid.learning_rate",
         )
     control = control_dim(data)
-    others = set(data["success"].dims) - {"size", control, "learning_rate", "replica"}
-    for dim in others:
-        if data.sizes[dim] > 1:
-            raise AnalysisError(
-                f"dimension {dim!r} is swept",
-                where="stable range",
-                remedy=f"select one: isel({dim}=0)",
-            )
-    data = data.squeeze(others)
-    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
     dims = ("size", control, "learning_rate", "replica")
+    data = squeezed_to(data, dims, "stable range")
+    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
     status = data["status"].transpose(*dims).values
     good = (data["success"].transpose(*dims).values == 1) & (status == STATUS_OK)
     counted = status != STATUS_MISSING

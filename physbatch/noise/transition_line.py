@@ -12,9 +12,9 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import counted_repr, squeezed_to
 from physbatch.noise.success_edge import falling_edge
 from physbatch.scaling.records import Record
-from physbatch.scaling.results import flag_names
 
 __all__ = ["TransitionLine", "learned", "transition_line"]
 
@@ -48,9 +48,7 @@ class TransitionLine(Record):
     flags: tuple[str, ...]
 
     def __repr__(self) -> str:
-        known = int(np.isfinite(self.batch_size).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
-        return f"TransitionLine({known} of {self.size.size} points){names}"
+        return counted_repr(self, self.batch_size, "points", self.flags)
 
 
 def learned(data: xr.Dataset, fraction: float | None = None) -> xr.DataArray:
@@ -107,14 +105,7 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
             where="transition line",
             remedy="sweep grid.learning_rate and grid.batch_size",
         )
-    extra = [str(dim) for dim in data["success"].dims if dim not in dims and data.sizes[dim] > 1]
-    if extra:
-        raise AnalysisError(
-            f"dimension {extra[0]!r} is swept",
-            where="transition line",
-            remedy=f"select one: isel({extra[0]}=0)",
-        )
-    data = data.squeeze([dim for dim in data["success"].dims if dim not in dims])
+    data = squeezed_to(data, dims, "transition line")
     good = learned(data, fraction).transpose(*dims).values.sum(axis=3)
     counted = (data["status"] != STATUS_MISSING).transpose(*dims).values.sum(axis=3)
     m = control_values(data).values

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +12,9 @@ from scipy import optimize
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.scaling.records import Record
 from physbatch.scaling.resampling import bootstrap_indices, unbiased_spread
-from physbatch.scaling.results import flag_names
 
 __all__ = ["TypicalThreshold", "typical_threshold"]
 
@@ -25,7 +24,7 @@ _NEIGHBOURS = 4  # points of the interpolation: a cubic
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TypicalThreshold(Record):
+class TypicalThreshold(RateThresholds, Record):
     """Learning rate above which the mean logarithm of the error grows.
 
     Attributes
@@ -41,22 +40,6 @@ class TypicalThreshold(Record):
         every rate), ``step`` (replicas diverge next to the threshold), ``diverged`` (replicas
         that diverged count as grown beyond all bounds).
     """
-
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
-    )
-
-    size: FloatArray
-    batch_size: FloatArray
-    learning_rate: FloatArray
-    stderr: FloatArray
-    systematic: FloatArray
-    flags: tuple[str, ...]
-
-    def __repr__(self) -> str:
-        known = int(np.isfinite(self.learning_rate).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
-        return f"TypicalThreshold({known} of {self.size.size} thresholds){names}"
 
 
 def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) -> TypicalThreshold:
@@ -93,14 +76,7 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
     for name, least in (("learning_rate", _NEIGHBOURS), ("time", 2)):
         if data.sizes.get(name, 1) < least:
             raise AnalysisError(f"fewer than {least} values of {name}", where="typical threshold")
-    extra = [str(dim) for dim in data["success"].dims if dim not in dims and data.sizes[dim] > 1]
-    if extra:
-        raise AnalysisError(
-            f"dimension {extra[0]!r} is swept",
-            where="typical threshold",
-            remedy=f"select one: isel({extra[0]}=0)",
-        )
-    at = data.squeeze([dim for dim in data["success"].dims if dim not in dims])
+    at = squeezed_to(data, dims, "typical threshold")
     errors = at["generalization_error"].transpose(*dims, "time").values
     status = at["status"].transpose(*dims).values
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -10,7 +10,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text
+from physbatch.plots.labels import estimate_text, plain_text
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -84,11 +84,9 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
             raise ValueError(f"too few axes: {len(names)} exponents need a square of them")
         frames = [_frame(column) for column in result.samples.T]
         for row in range(len(names)):
-            for column in range(len(names)):
-                panel = square[row][column]
-                if column > row:
-                    panel.set_visible(False)
-                    continue
+            for panel in square[row][row + 1 : len(names)]:
+                panel.set_visible(False)
+            for column, panel in enumerate(square[row][: row + 1]):
                 if column == row:
                     _draw_alone(panel, result, row)
                 else:
@@ -202,4 +200,4 @@ def _label(axes: Axes, result: Collapse, row: int, column: int) -> None:
 
 def _name(result: Collapse, parameter: str) -> str:
     symbol = result.symbol(parameter)
-    return f"${symbol}$" if symbol else " ".join(parameter.split()).replace("$", r"\$")
+    return f"${symbol}$" if symbol else plain_text(parameter)

@@ -12,7 +12,9 @@ from physbatch.plots.labels import control_label_of, observable_label
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
+    LIMIT_STAR,
     NOTE_COLOUR,
+    RING,
     SINGLE_COLUMN_MM,
     SizeStyle,
     empty_panel,
@@ -59,9 +61,7 @@ def plot_crossings(
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 112.0) if figure is None else figure
         top, bottom = figure.subplots(2, 1, height_ratios=(1.35, 1.0))
-        styles = size_styles(list(np.unique(result.size)))
-        for style in styles.values():
-            style["label"] = style["label"].replace("N", result.dimension)
+        styles = size_styles(list(np.unique(result.size)), result.dimension)
         _draw_curves(top, result, styles)
         _draw_limit(bottom, result)
         if legend:
@@ -90,13 +90,10 @@ def _draw_curves(axes: Axes, result: Crossings, styles: dict[float, SizeStyle]) 
         result.crossing,
         result.level,
         linestyle="none",
-        marker="o",
         markersize=6,
-        markerfacecolor="none",
-        markeredgecolor=LIMIT_COLOUR,
-        markeredgewidth=0.9,
         zorder=5,
         gid="crossings",
+        **RING,
     )
     others = result.candidate[result.candidate_chosen == 0]
     axes.plot(
@@ -164,13 +161,10 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
             limit.value,
             limit.total,
             color=LIMIT_COLOUR,
-            marker="*",
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
             elinewidth=1.2,
             clip_on=False,
             zorder=4,
+            **LIMIT_STAR,
         )
         text, colour = rf"${letter} \to \infty$: $c_c = {limit}$", LIMIT_COLOUR
     else:

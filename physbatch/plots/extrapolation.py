@@ -13,6 +13,7 @@ from physbatch.plots.labels import critical_axis_label, critical_symbol
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
+    LIMIT_STAR,
     NOTE_COLOUR,
     SizeStyle,
     empty_panel,
@@ -175,16 +176,5 @@ def _draw_limit(axes: Axes, result: Extrapolation) -> None:
     axes.errorbar(
         0.0, limit.value, math.hypot(error, limit.systematic), elinewidth=0.7, capsize=2, **common
     )
-    axes.errorbar(
-        0.0,
-        limit.value,
-        error,
-        elinewidth=1.8,
-        capsize=0,
-        marker="*",
-        markersize=7,
-        markeredgecolor="white",
-        markeredgewidth=0.4,
-        linestyle="none",
-        **common,
-    )
+    common |= {"linestyle": "none", **LIMIT_STAR}
+    axes.errorbar(0.0, limit.value, error, elinewidth=1.8, capsize=0, **common)

@@ -15,12 +15,13 @@ from physbatch.plots.style import (
     SizeStyle,
     figure_in_mm,
     journal_style,
+    panel_grid,
     size_legend,
     size_styles,
 )
 from physbatch.scaling.table import ScalingTable
 
-__all__ = ["draw_observable", "plot_moments", "table_styles"]
+__all__ = ["draw_observable", "plot_moments"]
 
 _PANEL_MM = 56.0
 _COLUMNS = 3
@@ -68,30 +69,19 @@ def plot_moments(
     'Binder cumulant $U$'
     """
     names = table.only(*(observables or table.observables)).observables
-    styles = table_styles(table)
+    styles = size_styles(table.sizes.tolist(), table.dimension)
     with journal_style():
-        columns = min(len(names), _COLUMNS)
-        rows = math.ceil(len(names) / columns)
+        alone = len(names) == 1
         if figure is None:
-            width = SINGLE_COLUMN_MM if columns == 1 else DOUBLE_COLUMN_MM
+            rows = math.ceil(len(names) / _COLUMNS)
+            width = SINGLE_COLUMN_MM if alone else DOUBLE_COLUMN_MM
             figure = figure_in_mm(width, rows * _PANEL_MM + 8.0)
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        panels = list(grid[: len(names)])
-        for axes in grid[len(names) :]:
-            axes.remove()
+        panels = panel_grid(figure, len(names), _COLUMNS)
         for axes, name in zip(panels, names, strict=True):
             draw_observable(axes, table, name, styles)
         if legend:
-            size_legend(panels[0], styles, columns=4 if columns == 1 else 8)
+            size_legend(panels[0], styles, columns=4 if alone else 8)
     return panels
-
-
-def table_styles(table: ScalingTable) -> dict[float, SizeStyle]:
-    """Colour, marker and label of each size of a table."""
-    styles = size_styles(table.sizes.tolist())
-    for style in styles.values():
-        style["label"] = style["label"].replace("N", table.dimension)
-    return styles
 
 
 def draw_observable(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from physbatch.noise.evidence import Evidence
 from physbatch.plots.style import (
+    DATA_COLOUR,
     DOUBLE_COLUMN_MM,
     LIMIT_COLOUR,
     NOTE_COLOUR,
@@ -18,7 +19,7 @@ from physbatch.plots.style import (
 
 __all__ = ["plot_evidence"]
 
-_COLOURS = ("#2166ac", LIMIT_COLOUR, NOTE_COLOUR)
+_COLOURS = (DATA_COLOUR, LIMIT_COLOUR, NOTE_COLOUR)
 
 
 def plot_evidence(curves: Mapping[str, Sequence[Sequence[Evidence]]]) -> Figure:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from physbatch.noise.performance import PerformanceMap
 from physbatch.plots.phase_diagram import log_edges
 from physbatch.plots.style import (
     LIMIT_COLOUR,
-    SINGLE_COLUMN_MM,
-    figure_in_mm,
     journal_style,
+    panel_axes,
+    plain_numbers,
     root_figure,
 )
 
@@ -46,8 +46,7 @@ def plot_performance(
     'log'
     """
     with journal_style():
-        if axes is None:
-            axes = figure_in_mm(SINGLE_COLUMN_MM, 70.0).subplots()
+        axes = panel_axes(axes, height=70.0)
         lowest = float(np.nanmin(found.error))
         highest = float(np.nanmax(found.error))
         mesh = axes.pcolormesh(
@@ -71,13 +70,9 @@ def plot_performance(
             )
         axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         axes.set_ylabel(r"learning rate $\eta_\mathrm{base}$")
-        axes.xaxis.set_major_locator(LogLocator(base=2))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(axes.xaxis, LogLocator(base=2))
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label(label)
         if highest < 30 * lowest:
-            bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            bar.ax.yaxis.set_minor_formatter(NullFormatter())
+            plain_numbers(bar.ax.yaxis)
     return axes

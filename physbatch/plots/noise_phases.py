@@ -13,7 +13,6 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from physbatch.dataset import control_dim, control_values
 from physbatch.noise.transition_line import TransitionLine, learned
@@ -25,6 +24,7 @@ from physbatch.plots.style import (
     SINGLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
+    plain_numbers,
 )
 
 __all__ = ["plot_phases"]
@@ -96,9 +96,7 @@ def plot_phases(
             axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         panels[0].set_ylabel(r"learning rate $\eta$")
         for axis in (panels[0].yaxis, *(axes.xaxis for axes in panels)):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            plain_numbers(axis)
         handles: list[Patch | Line2D] = [
             Patch(facecolor=colour, edgecolor=FIT_COLOUR, linewidth=0.4, label=name)
             for colour, name in zip(_COLOURS, _NAMES, strict=True)

@@ -7,11 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import NullFormatter
 
 from physbatch.noise.stable_range import StableRange
 from physbatch.noise.typical_threshold import TypicalThreshold
-from physbatch.plots.style import FIT_COLOUR, LIMIT_COLOUR, journal_style, panel_axes
+from physbatch.plots.style import (
+    DATA_COLOUR,
+    FIT_COLOUR,
+    LIMIT_COLOUR,
+    journal_style,
+    panel_axes,
+    plain_numbers,
+)
 
 __all__ = ["plot_noise_range"]
 
@@ -63,7 +70,7 @@ def plot_noise_range(
                 linestyle="none",
                 marker=marker,
                 markersize=3.5,
-                color="#2166ac",
+                color=DATA_COLOUR,
                 markerfacecolor="white",
                 label=label,
                 zorder=3,
@@ -73,8 +80,7 @@ def plot_noise_range(
         axes.set_ylabel(f"largest learning rate ${symbol}$")
         low, high = axes.get_ylim()
         if high < 100 * low:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            plain_numbers(axes.yaxis)
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend(loc="lower left")
     return axes

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from physbatch.dataset import STATUS_OK, control_dim, control_values
 from physbatch.noise.sharpness import sharpness_lines
@@ -16,6 +16,7 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     figure_in_mm,
     journal_style,
+    plain_numbers,
 )
 
 __all__ = ["plot_sharpness"]
@@ -52,9 +53,7 @@ def plot_sharpness(data: xr.Dataset) -> Figure:
             axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4))
             axes.xaxis.set_minor_formatter(NullFormatter())
         panels[0].set_ylabel("largest curvature")
-        panels[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        panels[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        panels[0].yaxis.set_minor_formatter(NullFormatter())
+        plain_numbers(panels[0].yaxis)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
     return figure

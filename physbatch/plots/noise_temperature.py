@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from physbatch.noise.effective_temperature import EffectiveTemperature, StationaryState
 from physbatch.plots.style import (
+    DATA_COLOUR,
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
     figure_in_mm,
     journal_style,
+    plain_numbers,
 )
 
 __all__ = ["plot_temperature"]
@@ -39,7 +40,7 @@ def plot_temperature(
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
         left, right = figure.subplots(1, 2)
         for value, error, label, colour, marker in (
-            (found.from_energy, found.from_energy_stderr, "from the energy", "#2166ac", "o"),
+            (found.from_energy, found.from_energy_stderr, "from the energy", DATA_COLOUR, "o"),
             (found.from_overlap, found.from_overlap_stderr, "from the overlap", LIMIT_COLOUR, "s"),
         ):
             known = np.isfinite(value)
@@ -56,9 +57,7 @@ def plot_temperature(
         left.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         left.set_ylabel(r"effective temperature $T(m)$")
         for axis in (left.xaxis, left.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axis.set_minor_formatter(NullFormatter())
+            plain_numbers(axis)
         left.legend(loc="best")
         for (label, state), colour, marker in zip(
             states, (LIMIT_COLOUR, FIT_COLOUR), "os", strict=False

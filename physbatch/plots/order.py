@@ -17,6 +17,7 @@ from physbatch.plots.style import (
     figure_in_mm,
     journal_style,
     label_decades,
+    panel_grid,
     size_palette,
     size_styles,
 )
@@ -90,15 +91,11 @@ def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None
         if _drawable(result[panel[0]]).any()
         and (panel[0] != "escape times" or result[panel[0]].points_to)
     ]
-    rows = math.ceil((1 + len(shown)) / _COLUMNS)
-    columns = min(_COLUMNS, 1 + len(shown))
     with journal_style():
         if figure is None:
+            rows = math.ceil((1 + len(shown)) / _COLUMNS)
             figure = figure_in_mm(DOUBLE_COLUMN_MM, 8.0 + 52.0 * rows)
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        panels = list(grid[: 1 + len(shown)])
-        for axes in grid[len(panels) :]:
-            axes.remove()
+        panels = panel_grid(figure, 1 + len(shown), _COLUMNS)
         _draw_histograms(panels[0], result)
         for axes, (name, label, guides) in zip(panels[1:], shown, strict=True):
             axes.set(xlabel=size_words(result.size_name), ylabel=label)

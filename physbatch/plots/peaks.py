@@ -10,14 +10,16 @@ from matplotlib.figure import Figure, SubFigure
 
 from physbatch.plots.exponents import draw_law, name_law
 from physbatch.plots.labels import control_label_of, size_words
-from physbatch.plots.moments import draw_observable, table_styles
+from physbatch.plots.moments import draw_observable
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     LIMIT_COLOUR,
+    RING,
     figure_in_mm,
     journal_style,
     label_decades,
     size_legend,
+    size_styles,
 )
 from physbatch.scaling.exponents import ScalingFit
 from physbatch.scaling.peaks_of_curves import Peaks
@@ -82,7 +84,7 @@ def plot_peaks(
     ['linear', 'log', 'log']
     """
     table.only(peaks.observable)
-    styles = table_styles(table)
+    styles = size_styles(table.sizes.tolist(), table.dimension)
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, _HEIGHT_MM) if figure is None else figure
         curves, high, where = figure.subplots(1, 3)
@@ -114,16 +116,13 @@ def _mark_peaks(axes: Axes, peaks: Peaks) -> None:
         np.nan_to_num(np.hypot(peaks.height_stderr, peaks.height_systematic)),
         np.nan_to_num(np.hypot(peaks.position_stderr, peaks.position_systematic)),
         linestyle="none",
-        marker="o",
         markersize=6,
-        markerfacecolor="none",
-        markeredgecolor=LIMIT_COLOUR,
-        markeredgewidth=0.9,
         ecolor=LIMIT_COLOUR,
         elinewidth=0.7,
         capsize=0,
         zorder=4,
         gid="peaks",
+        **RING,
     )
 
 

@@ -7,16 +7,17 @@ import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values
 from physbatch.noise.stable_range import StableRange
 from physbatch.plots.style import (
+    DATA_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
-    SINGLE_COLUMN_MM,
-    figure_in_mm,
     journal_style,
+    panel_axes,
+    plain_numbers,
     root_figure,
 )
 
@@ -25,7 +26,7 @@ __all__ = ["log_edges", "plot_phase_diagram"]
 FloatArray = npt.NDArray[np.float64]
 
 #: From white (nobody learns) to blue (everybody does): ordered in greyscale as well.
-_SUCCESS = LinearSegmentedColormap.from_list("success", ["#f7f7f7", "#92c5de", "#2166ac"])
+_SUCCESS = LinearSegmentedColormap.from_list("success", ["#f7f7f7", "#92c5de", DATA_COLOUR])
 
 
 def plot_phase_diagram(
@@ -56,8 +57,7 @@ def plot_phase_diagram(
     'log'
     """
     with journal_style():
-        if axes is None:
-            axes = figure_in_mm(SINGLE_COLUMN_MM, 74.0).subplots()
+        axes = panel_axes(axes, height=74.0)
         sizes = np.asarray(data["size"].values, dtype=np.float64)
         chosen = float(sizes[-1] if size is None else size)
         row = int(np.argmin(np.abs(sizes - chosen)))
@@ -92,9 +92,7 @@ def plot_phase_diagram(
         axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         axes.set_ylabel(r"learning rate (base) $\eta$")
         if m.max() < 1000 * m.min():
-            axes.xaxis.set_major_locator(LogLocator(base=2 if m.max() > 30 * m.min() else 10))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            plain_numbers(axes.xaxis, LogLocator(base=2 if m.max() > 30 * m.min() else 10))
         axes.set_title(f"$N = {chosen:g}$", fontsize=8, pad=3)
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas that learn")

@@ -7,6 +7,7 @@ backend stay as the user has them.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,26 +22,31 @@ import seaborn
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from physbatch.dataset import write_atomic
 
 __all__ = [
+    "DATA_COLOUR",
     "DOUBLE_COLUMN_MM",
     "FIT_COLOUR",
     "LIMIT_COLOUR",
+    "LIMIT_STAR",
     "NOTE_COLOUR",
-    "NotebookFigure",
+    "RING",
     "SINGLE_COLUMN_MM",
     "SizeStyle",
+    "WHITE_EDGE",
     "empty_panel",
     "figure_bytes",
     "figure_in_mm",
     "journal_style",
     "label_decades",
     "panel_axes",
+    "panel_grid",
+    "plain_numbers",
     "root_figure",
     "save_figure",
     "size_legend",
@@ -53,7 +59,9 @@ __all__ = [
 SINGLE_COLUMN_MM = 86.0
 DOUBLE_COLUMN_MM = 178.0
 
-#: Colours of what belongs to no size: the limit N -> infinity, fits, remarks in a panel.
+#: Colours of what belongs to no size: measured points, the limit N -> infinity, fits, remarks in
+#: a panel.
+DATA_COLOUR = "#2166ac"
 LIMIT_COLOUR = "#b2182b"
 FIT_COLOUR = "#4d4d4d"
 NOTE_COLOUR = "#595959"
@@ -71,6 +79,18 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 SizeStyle = dict[str, Any]
+
+#: The rim of filled markers, which keeps apart those that touch.
+WHITE_EDGE: SizeStyle = {"markeredgecolor": "white", "markeredgewidth": 0.4}
+#: The marker of the limit of infinite size.
+LIMIT_STAR: SizeStyle = {"marker": "*", "markersize": 7, **WHITE_EDGE}
+#: What was found on curves, or chosen among points.
+RING: SizeStyle = {
+    "marker": "o",
+    "markerfacecolor": "none",
+    "markeredgecolor": LIMIT_COLOUR,
+    "markeredgewidth": 0.9,
+}
 
 
 @contextmanager
@@ -127,16 +147,15 @@ def size_palette(sizes: Sequence[float]) -> list[tuple[float, float, float]]:
     return [(float(r), float(g), float(b)) for r, g, b, _ in map(ramp, places)]
 
 
-def size_styles(sizes: Sequence[float]) -> dict[float, SizeStyle]:
+def size_styles(sizes: Sequence[float], symbol: str = "N") -> dict[float, SizeStyle]:
     """Colour, marker and label of each size, the same in every panel."""
     ordered = sorted({float(size) for size in sizes})
     return {
         size: {
             "color": colour,
             "marker": _MARKERS[index % len(_MARKERS)],
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.4,
-            "label": f"$N = {size:g}$",
+            **WHITE_EDGE,
+            "label": f"${symbol} = {size:g}$",
         }
         for index, (size, colour) in enumerate(zip(ordered, size_palette(ordered), strict=True))
     }
@@ -166,15 +185,29 @@ def panel_axes(axes: Axes | None, *, height: float = 64.0) -> Axes:
     return figure_in_mm(SINGLE_COLUMN_MM, height).add_subplot()
 
 
+def plain_numbers(axis: Axis, locator: Locator | None = None) -> None:
+    """Numbers instead of powers of ten on a logarithmic axis, by default at 1, 2 and 5."""
+    axis.set_major_locator(locator or LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def panel_grid(figure: Figure | SubFigure, count: int, most_columns: int) -> list[Axes]:
+    """So many panels, row by row in rows of at most `most_columns`."""
+    columns = min(count, most_columns)
+    rows = math.ceil(count / columns)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return list(grid[:count])
+
+
 def label_decades(axis: Axis, values: npt.ArrayLike) -> None:
     """Labels of a logarithmic axis; a range of few decades also gets some at 2 and 5."""
     shown = np.asarray(values, dtype=np.float64)
     if shown.size and shown.max() < 30.0 * shown.min():
         narrow = shown.max() < 5.0 * shown.min()  # 1, 2 and 5 might be outside
-        axis.set_major_locator(
-            MaxNLocator(5, steps=(1, 2, 5, 10)) if narrow else LogLocator(subs=(1.0, 2.0, 5.0))
-        )
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        plain_numbers(axis, MaxNLocator(5, steps=(1, 2, 5, 10)) if narrow else None)
     axis.set_minor_formatter(NullFormatter())
 
 

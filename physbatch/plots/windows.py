@@ -15,7 +15,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from physbatch.plots.labels import plain_text
 from physbatch.plots.style import (
     LIMIT_COLOUR,
+    RING,
     SINGLE_COLUMN_MM,
+    WHITE_EDGE,
     SizeStyle,
     empty_panel,
     figure_in_mm,
@@ -192,17 +194,7 @@ def _draw_fits(axes: Axes, result: Collapse, name: str) -> None:
 
 
 def _draw_ring(axes: Axes, x: float, value: float) -> None:
-    axes.plot(
-        x,
-        value,
-        marker="o",
-        markersize=8,
-        markerfacecolor="none",
-        markeredgecolor=LIMIT_COLOUR,
-        markeredgewidth=0.9,
-        zorder=5,
-        gid="chosen",
-    )
+    axes.plot(x, value, markersize=8, zorder=5, gid="chosen", **RING)
 
 
 def _draw_arrow(axes: Axes, x: float, *, up: bool) -> None:
@@ -244,9 +236,8 @@ def _legend(axes: Axes, result: Collapse) -> None:
             [],
             [],
             linestyle="none",
-            markeredgecolor="white",
-            markeredgewidth=0.4,
             label=_fraction_text(fraction, first=place == 0),
+            **WHITE_EDGE,
             **style,
         )
         for place, (fraction, style) in enumerate(_styles(result).items())
@@ -275,14 +266,5 @@ def _blank() -> Line2D:
 
 
 def _hollow(colour: str, size: float, label: str) -> Line2D:
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker="o",
-        markersize=size,
-        markerfacecolor="none",
-        markeredgecolor=colour,
-        markeredgewidth=0.9,
-        label=label,
-    )
+    style = RING | {"markeredgecolor": colour}
+    return Line2D([], [], linestyle="none", markersize=size, label=label, **style)

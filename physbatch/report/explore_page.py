@@ -88,24 +88,7 @@ def render_explore(
     sliders = _sliders(data, fitted)
     unscaled = {"c_c": 0.0, "inverse_nu": 1e-9, "ratio": 0.0, "omega": 1.0, "amplitude": 0.0}
     content = {
-        "sizes": [
-            {
-                "size": size,
-                "control": data.control[rows].tolist(),
-                "value": data.values[observable][rows].tolist(),
-                "error": data.errors[observable][rows].tolist(),
-                "colour": to_hex(colour),
-                "marker": _MARKERS[number % len(_MARKERS)],
-            }
-            for number, (size, colour, rows) in enumerate(
-                zip(
-                    data.sizes.tolist(),
-                    size_palette(data.sizes.tolist()),
-                    [np.flatnonzero(data.size == size) for size in data.sizes],
-                    strict=True,
-                )
-            )
-        ],
+        "sizes": _points(data, observable),
         "start": fitted or {**unscaled, "c_c": float(np.median(data.control)), "inverse_nu": 1.0},
         "fitted": fitted,
         "unscaled": unscaled,
@@ -173,6 +156,25 @@ def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
         "omega": values.get("omega", 1.0),
         "amplitude": 0.0,
     }, ""
+
+
+def _points(data: ScalingTable, observable: str) -> list[dict[str, Any]]:
+    """Points, colour and marker of each size."""
+    sizes = data.sizes.tolist()
+    points = []
+    for number, (size, colour) in enumerate(zip(sizes, size_palette(sizes), strict=True)):
+        rows = data.size == size
+        points.append(
+            {
+                "size": size,
+                "control": data.control[rows].tolist(),
+                "value": data.values[observable][rows].tolist(),
+                "error": data.errors[observable][rows].tolist(),
+                "colour": to_hex(colour),
+                "marker": _MARKERS[number % len(_MARKERS)],
+            }
+        )
+    return points
 
 
 def _sliders(data: ScalingTable, fitted: Mapping[str, float] | None) -> list[_Slider]:

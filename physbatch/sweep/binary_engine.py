@@ -15,16 +15,13 @@ from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batc
 from physbatch.errors import StudyError
 from physbatch.streams.keys import stream_keys
 from physbatch.study import Greedy
-from physbatch.sweep.checkpoints import Checkpoint
-from physbatch.sweep.engines import Arrays
+from physbatch.sweep import checkpoints
+from physbatch.sweep.engines import Arrays, first_passage_interval
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 
 __all__ = ["BinaryEngine", "prepare"]
-
-#: A cell can be stopped about this often.
-PIECE_SECONDS = 1.0
 
 
 class BinaryEngine:
@@ -45,7 +42,7 @@ class BinaryEngine:
         return _observables(prepared.system.architecture, prepared.run, trajectory)
 
     def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
+        self, plan: Plan, cell: Cell, device: str, checkpoint: checkpoints.Checkpoint
     ) -> Arrays:
         """The same in pieces of about a second, from an earlier state on if there is one."""
         if device != "cpu":
@@ -62,7 +59,7 @@ class BinaryEngine:
         end = prepared.run.duration + 1
         pace = self.seconds(plan, cell) / end
         while start < end:
-            pause = min(start + max(1, int(PIECE_SECONDS / pace)), end)
+            pause = min(start + max(1, int(checkpoints.PIECE_SECONDS / pace)), end)
             began = time.perf_counter()
             advance(prepared.system, prepared.run, trajectory, start, pause)
             pace = max(time.perf_counter() - began, 1e-6) / (pause - start)
@@ -198,15 +195,11 @@ def prepare(plan: Plan, cell: Cell) -> Prepared:
 def _observables(architecture: Architecture, run: CellRun, out: Trajectory) -> Arrays:
     """Ratios of the counted integers, and the interval of the first passage."""
     paths = architecture.outputs * architecture.paths_per_output
-    passed = out.first_passage >= 0
-    upper = np.where(passed, out.first_passage, np.inf)
-    lower = np.where(passed, np.maximum(out.first_passage - 1, 0), run.duration)
     return {
         "overlap": out.path_sum / paths,
         "generalization_error": out.test_wrong / (run.test_samples * architecture.outputs),
         "batch_error": out.batch_wrong / out.batch_bits,
-        "first_passage": upper,
-        "first_passage_lower": lower.astype(np.float64),
+        **first_passage_interval(out.first_passage, run.duration),
         "success": (out.path_sum[:, -1] == paths).astype(np.int8),
-        "status": np.full(len(passed), STATUS_OK, dtype=np.int8),
+        "status": np.full(len(out.first_passage), STATUS_OK, dtype=np.int8),
     }

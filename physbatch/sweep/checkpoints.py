@@ -31,6 +31,7 @@ __all__ = [
     "Unsaved",
     "pack",
     "unpack",
+    "unpack_into",
 ]
 
 State = dict[str, npt.NDArray[np.generic]]
@@ -144,6 +145,12 @@ def unpack(name: str, state: State) -> State:
     """The arrays that `pack` put into a state under a name."""
     prefix = f"{name}."
     return {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
+
+
+def unpack_into(arrays: Mapping[str, npt.NDArray[np.generic]], name: str, state: State) -> None:
+    """Overwrite the values of arrays by those that `pack` put into a state under a name."""
+    for key, values in unpack(name, state).items():
+        arrays[key][...] = values
 
 
 class FileCheckpoint:

@@ -24,7 +24,7 @@ from physbatch.files import digest_of, without_checksum
 from physbatch.study import Study
 from physbatch.sweep.cell import limit_threads
 from physbatch.sweep.dask_clusters import PATIENCE, connect, quietly
-from physbatch.sweep.executors import Outcome, Stop, compute_group
+from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line
 from physbatch.sweep.plan import Cells, Group, Plan
 from physbatch.sweep.store import Store
 
@@ -196,9 +196,7 @@ class _Dispatcher:
             if type(error).__name__ in ("CancelledError", "FutureCancelledError", "TimeoutError"):
                 self._check_scheduler(patience=0.0)
                 return self._again(index, "its result was lost")
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            cells = range(len(self._groups[index]))
-            return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
+            return Outcome.lost(index, len(self._groups[index]), in_one_line(error))
         outcome = answer.outcome
         if outcome is None:
             self._submit(index, with_study=True)
@@ -218,8 +216,7 @@ class _Dispatcher:
         if self._attempts[index] <= ATTEMPTS:
             self._submit(index, send_back=True, with_study=True)
             return None
-        cells = range(len(self._groups[index]))
-        return Outcome(index, None, (), dict.fromkeys(cells, reason), 0.0)
+        return Outcome.lost(index, len(self._groups[index]), reason)
 
     def _check_scheduler(self, patience: float = PATIENCE) -> None:
         """Give up if the scheduler is gone for good."""

@@ -15,8 +15,16 @@ from physbatch.dataset import OPTIONAL_VARIABLES, STATUS_OK, VARIABLES, Variable
 from physbatch.dynamics.discrete_rules import DiscreteRun, DiscreteTrajectory, InputRule
 from physbatch.dynamics.rules import acceptance_table, batch_rule
 from physbatch.streams.keys import StreamKeys, stream_keys
-from physbatch.sweep.checkpoints import Checkpoint, Pauses, State, Unsaved, pack, unpack
-from physbatch.sweep.engines import Arrays, unmeasured
+from physbatch.sweep.checkpoints import (
+    Checkpoint,
+    Pauses,
+    State,
+    Unsaved,
+    pack,
+    unpack,
+    unpack_into,
+)
+from physbatch.sweep.engines import Arrays, first_passage_interval, unmeasured
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
@@ -73,8 +81,7 @@ class DiscreteEngine:
         begin = 0
         if pauses.state is not None:
             begin = int(pauses.state["row"])
-            for name, values in unpack("out", pauses.state).items():
-                out[name][...] = values
+            unpack_into(out, "out", pauses.state)
         # One replica at a time: the weights at all measuring times can be many.
         for row in range(begin, cell.replicas):
             one = system.rows(row, row + 1)
@@ -221,21 +228,17 @@ def _input_rule(plan: Plan, point: dict[str, float], keys: StreamKeys) -> InputR
 
 def _observables(system: DiscreteSystem, run: DiscreteRun, out: DiscreteTrajectory) -> Arrays:
     """Order parameters, ratios of the counted half errors, and the first passage."""
-    passed = out.first_passage >= 0
-    upper = np.where(passed, out.first_passage, np.inf)
-    lower = np.where(passed, np.maximum(out.first_passage - 1, 0), run.duration)
-    rows = range(len(passed))
+    rows = range(len(out.first_passage))
     outputs = system.student_layers.outputs
     found: Arrays = {
         "overlap": np.stack([overlaps(system, row, out.students[row]) for row in rows]),
         "generalization_error": out.test_half_errors / (2 * run.test_samples * outputs),
         "batch_error": out.batch_half_errors / (2 * out.batch_bits),
-        "first_passage": upper,
-        "first_passage_lower": lower.astype(np.float64),
+        **first_passage_interval(out.first_passage, run.duration),
         "success": np.array(
             [right_paths(system, row, out.students[row, -1]) for row in rows], dtype=np.int8
         ),
-        "status": np.full(len(passed), STATUS_OK, dtype=np.int8),
+        "status": np.full(len(rows), STATUS_OK, dtype=np.int8),
     }
     if run.inputs.pattern_count:
         bits = 2 * run.inputs.pattern_count * outputs

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from physbatch.sweep.checkpoints import Checkpoint
     from physbatch.sweep.plan import Cell, Plan
 
-__all__ = ["Arrays", "Engine", "bitsliced", "engine_for", "point_bytes", "unmeasured"]
+__all__ = [
+    "Arrays",
+    "Engine",
+    "bitsliced",
+    "engine_for",
+    "first_passage_interval",
+    "point_bytes",
+    "unmeasured",
+]
 
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -98,6 +106,25 @@ def unmeasured(plan: Plan, replicas: int) -> Arrays:
     return {
         name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
         for name, spec in plan.engine.variables(plan).items()
+    }
+
+
+def first_passage_interval(sweeps: npt.NDArray[np.int64], duration: int) -> Arrays:
+    """``first_passage`` and ``first_passage_lower`` from what discrete dynamics counted.
+
+    Parameters
+    ----------
+    sweeps : ndarray of int, shape (replica,)
+        The sweep after which a replica was first perfect, 0 at the start, -1 if it never was.
+        The interval is that sweep.
+    duration : int
+        Sweeps of the run, up to which a replica that never was perfect is known not to be.
+    """
+    passed = sweeps >= 0
+    lower = np.where(passed, np.maximum(sweeps - 1, 0), duration)
+    return {
+        "first_passage": np.where(passed, sweeps, np.inf),
+        "first_passage_lower": lower.astype(np.float64),
     }
 
 

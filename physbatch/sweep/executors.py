@@ -33,6 +33,7 @@ __all__ = [
     "Outcome",
     "Stop",
     "compute_group",
+    "in_one_line",
     "leave_if_importing",
     "run_in_processes",
     "run_serial",
@@ -93,6 +94,16 @@ class Outcome:
     failed: dict[int, str]
     seconds: float
 
+    @classmethod
+    def lost(cls, group: int, cells: int, reason: str) -> Outcome:
+        """A group of so many cells of which nothing is left, all for the same reason."""
+        return cls(group, None, (), dict.fromkeys(range(cells), reason), 0.0)
+
+
+def in_one_line(error: Exception) -> str:
+    """Kind and words of an error that is not one of ours."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
 
 def compute_group(
     plan: Plan,
@@ -129,7 +140,7 @@ def compute_group(
         except PhysbatchError:
             raise
         except Exception as error:
-            failed[place] = " ".join(f"{type(error).__name__}: {error}".split())
+            failed[place] = in_one_line(error)
     note = None
     if results:
         done = [cells[place] for place in results]
@@ -281,8 +292,7 @@ def _hand_out(
                     team.hire()
                 if not stop.asked():
                     reason = f"a worker process died (exit code {code})"
-                    cells = range(len(groups[index]))
-                    yield Outcome(index, None, (), dict.fromkeys(cells, reason), 0)
+                    yield Outcome.lost(index, len(groups[index]), reason)
                 continue
             if isinstance(answer, PhysbatchError):
                 raise answer
@@ -315,8 +325,7 @@ def _work(connection: Connection, study: str, output: str) -> None:
         except PhysbatchError as error:
             answer = error
         except Exception as error:  # outside any cell: memory for the shard, say
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            answer = Outcome(index, None, (), dict.fromkeys(range(len(cells)), reason), 0.0)
+            answer = Outcome.lost(index, len(cells), in_one_line(error))
         try:
             connection.send(answer)
         except OSError:

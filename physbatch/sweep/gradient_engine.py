@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from physbatch.axes import DenseWiring
-from physbatch.dataset import OPTIONAL_VARIABLES, VARIABLES, VariableSpec
+from physbatch.dataset import OPTIONAL_VARIABLES, UNIT_DIMS, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import batch_rule
 from physbatch.dynamics.sgd import CompiledDescent, GradientRun
 from physbatch.streams.keys import stream_keys
-from physbatch.sweep.checkpoints import Checkpoint, Pauses, Unsaved, unpack
+from physbatch.sweep.checkpoints import Checkpoint, Pauses, Unsaved, unpack_into
 from physbatch.sweep.engines import Arrays, unmeasured
 from physbatch.sweep.gradient_measurement import (
     RANDOM_STUDENTS,
@@ -62,11 +62,7 @@ class GradientEngine:
         ((teachers, students, wiring),) = pairs
         if wiring != "full" or max(teachers, students) > MOST_UNITS:
             return {}
-        return {
-            "student_unit": students,
-            "other_student_unit": students,
-            "teacher_unit": teachers,
-        }
+        return dict(zip(UNIT_DIMS, (students, students, teachers), strict=True))
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """On ``cpu`` by the compiled kernel, elsewhere by the torch definition."""
@@ -85,8 +81,7 @@ class GradientEngine:
         begin = 0
         if pauses.state is not None:
             begin = int(pauses.state["first"])
-            for name, values in unpack("whole", pauses.state).items():
-                out[name][...] = values
+            unpack_into(out, "whole", pauses.state)
         for first in range(begin, cell.replicas, together):
             rows = slice(first, min(first + together, cell.replicas))
             prepared = prepare(plan, cell, cell.first_replica + first, rows.stop - first)

@@ -25,7 +25,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 
 from physbatch.errors import OutputError
 
@@ -144,12 +143,7 @@ class Lock:
         threading.Thread(target=self._beat, daemon=True, name="lock").start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         if self._is_ours():
             with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from physbatch.axes import SGD, PatternInputs, SampleInputs
 from physbatch.dataset import SWEPT_DIMS
-from physbatch.study import Greedy, Metropolis, Study, canonical_json
+from physbatch.study import Metropolis, Study, canonical_json
 from physbatch.sweep.engines import Engine, engine_for
 from physbatch.systems.architecture import Architecture
 
@@ -302,7 +302,7 @@ class Plan:
     def temperature(self, point: dict[str, float]) -> float | None:
         """Temperature at a grid point; None for greedy dynamics."""
         dynamics = self.study.dynamics
-        if isinstance(dynamics, Greedy) or not isinstance(dynamics, Metropolis):
+        if not isinstance(dynamics, Metropolis):
             return None
         own = point.get("temperature", dynamics.temperature)
         return None if own is None else float(own)

@@ -14,6 +14,7 @@ from physbatch.dataset import (
     OPTIONAL_VARIABLES,
     STATUS_DIVERGED,
     STATUS_OK,
+    UNIT_DIMS,
     VARIABLES,
     VariableSpec,
 )
@@ -22,7 +23,15 @@ from physbatch.dynamics.projected_state import CommitteeState, draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.exact.committee import random_student_error
 from physbatch.streams.keys import stream_keys
-from physbatch.sweep.checkpoints import Checkpoint, Pauses, State, Unsaved, pack, unpack
+from physbatch.sweep.checkpoints import (
+    Checkpoint,
+    Pauses,
+    State,
+    Unsaved,
+    pack,
+    unpack,
+    unpack_into,
+)
 from physbatch.sweep.engines import Arrays, unmeasured
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.order_parameters import match_units
@@ -64,11 +73,7 @@ class ProjectedEngine:
     def lengths(self, plan: Plan) -> Mapping[str, int]:
         """Numbers of hidden units."""
         students, teachers = _units(plan)
-        return {
-            "student_unit": students,
-            "other_student_unit": students,
-            "teacher_unit": teachers,
-        }
+        return dict(zip(UNIT_DIMS, (students, students, teachers), strict=True))
 
     def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
         """Run the chain from one measuring time to the next; the kernel runs on the CPU."""
@@ -201,8 +206,7 @@ class _Chain:
         ):
             own[...] = state[name]
         self.state = CommitteeState(**unpack("committee", state))  # type: ignore[arg-type]
-        for name, values in unpack("out", state).items():
-            out[name][...] = values
+        unpack_into(out, "out", state)
         return int(state["column"])
 
     def measured(self, pauses: Pauses) -> Arrays:

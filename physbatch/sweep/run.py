@@ -77,7 +77,7 @@ def default_workers() -> int:
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` is the bit-sliced CPU kernel, the fastest engine for discrete weights.
+    """Where to compute, ``cpu`` or ``cuda``; ``auto`` is the CPU.
 
     Raises
     ------
@@ -313,11 +313,12 @@ class _Run:
         groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
         cost = sum(group.cost for group in groups)
         count = min(default_workers() if workers is None else workers, max(len(groups), 1))
-        if groups and (cluster is None or cluster.address == "local"):
+        here = cluster is None or cluster.address == "local"
+        if groups and here:
             wanted, count = count, workers_that_fit(self.plan, count, memory)
             if count < wanted:
                 self.display.note(f"{count} of {wanted} workers: more do not fit into memory")
-        if self.device == "cpu" and groups and (cluster is None or cluster.address == "local"):
+        if groups and here and self.device == "cpu":
             self.display.note(_about_compiling())
             points = np.unique(left // self.plan.blocks) * self.plan.blocks
             self.plan.engine.compile(self.plan, Cells(self.plan, points))

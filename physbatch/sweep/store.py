@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 import physbatch
@@ -255,30 +256,19 @@ class Store:
     @staticmethod
     def _coordinates(plan: Plan) -> dict[str, xr.Variable]:
         coordinates = {
-            dim: xr.Variable(dim, np.array(values), {"long_name": LONG_NAMES[dim], "units": "1"})
-            for dim, values in plan.grid.items()
+            dim: _named(dim, np.array(values), LONG_NAMES[dim]) for dim, values in plan.grid.items()
         }
-        coordinates["replica"] = xr.Variable(
-            "replica",
-            np.arange(plan.study.grid.replicas),
-            {"long_name": LONG_NAMES["replica"], "units": "1"},
-        )
+        replicas = np.arange(plan.study.grid.replicas)
+        coordinates["replica"] = _named("replica", replicas, LONG_NAMES["replica"])
         shared = plan.study.grid.replicas_per_graph
         if shared > 1:
-            coordinates["graph"] = xr.Variable(
-                "replica",
-                np.arange(plan.study.grid.replicas) // shared,
-                {"long_name": "number of the graph, the unit of the bootstrap", "units": "1"},
+            coordinates["graph"] = _named(
+                "replica", replicas // shared, "number of the graph, the unit of the bootstrap"
             )
-        coordinates["time"] = xr.Variable(
-            "time",
-            np.array(plan.times, dtype=np.int64),
-            {"long_name": "time", "units": plan.study.time_units},
-        )
+        times = np.array(plan.times, dtype=np.int64)
+        coordinates["time"] = _named("time", times, "time", plan.study.time_units)
         for dim, length in plan.engine.lengths(plan).items():
-            coordinates[dim] = xr.Variable(
-                dim, np.arange(length), {"long_name": LONG_NAMES[dim], "units": "1"}
-            )
+            coordinates[dim] = _named(dim, np.arange(length), LONG_NAMES[dim])
         if plan.study.time_units == "step":
             coordinates.update(_other_times(plan))
         if plan.study.grid.control == "batch_ratio":
@@ -287,12 +277,19 @@ class Store:
                 [plan.batch_size({"size": size, "batch_ratio": ratio}) for ratio in ratios]
                 for size in sizes
             ]
-            coordinates["batch_size"] = xr.Variable(
-                ("size", "batch_ratio"),
-                np.array(values),
-                {"long_name": LONG_NAMES["batch_size"], "units": "1"},
+            coordinates["batch_size"] = _named(
+                ("size", "batch_ratio"), np.array(values), LONG_NAMES["batch_size"]
             )
         return coordinates
+
+
+def _named(
+    dims: str | Sequence[str],
+    values: npt.NDArray[np.generic],
+    long_name: str,
+    units: str = "1",
+) -> xr.Variable:
+    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
 
 
 def _other_times(plan: Plan) -> dict[str, xr.Variable]:
@@ -308,12 +305,8 @@ def _other_times(plan: Plan) -> dict[str, xr.Variable]:
     if control == "batch_size":  # the same at every size
         dims, seen = dims[1:], seen[0]
     return {
-        "samples": xr.Variable(
-            dims, seen, {"long_name": "samples seen, m times steps", "units": "1"}
-        ),
-        "alpha": xr.Variable(
-            ("size", "time"), alpha, {"long_name": "steps over number of inputs N", "units": "1"}
-        ),
+        "samples": _named(dims, seen, "samples seen, m times steps"),
+        "alpha": _named(("size", "time"), alpha, "steps over number of inputs N"),
     }
 
 

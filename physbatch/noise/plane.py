@@ -1,0 +1,85 @@
+"""What the analyses of the plane of learning rate and batch size share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import xarray as xr
+
+from physbatch.errors import AnalysisError
+from physbatch.scaling.results import FloatArray, flag_names
+
+__all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RateThresholds:
+    """Fields of a record that holds a threshold of the learning rate for each size and m.
+
+    Attributes
+    ----------
+    size, batch_size : ndarray, shape (n_curve,)
+        N and m.
+    learning_rate, stderr, systematic : ndarray, shape (n_curve,)
+        The threshold, its statistical and its systematic error; nan where there is none.
+    flags : tuple of str
+        Each ``name: explanation`` says which threshold is missing or doubtful, and why.
+    """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
+    )
+
+    size: FloatArray
+    batch_size: FloatArray
+    learning_rate: FloatArray
+    stderr: FloatArray
+    systematic: FloatArray
+    flags: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return counted_repr(self, self.learning_rate, "thresholds", self.flags)
+
+
+def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[str, ...]) -> str:
+    """How many values of a record are known, and the names of its flags.
+
+    Examples
+    --------
+    >>> counted_repr(1.0, np.array([2.0, np.nan]), "points", ("step: too coarse",))
+    'float(1 of 2 points) [step]'
+    """
+    known = int(np.isfinite(values).sum())
+    names = f" [{', '.join(flag_names(flags))}]" if flags else ""
+    return f"{type(record).__name__}({known} of {values.size} {what}){names}"
+
+
+def squeezed_to(data: xr.Dataset, dims: Sequence[str], where: str) -> xr.Dataset:
+    """The data without those dimensions of the cells that are not among `dims`.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema.
+    dims : sequence of str
+        What an analysis uses.
+    where : str
+        Its name, for the error.
+
+    Raises
+    ------
+    AnalysisError
+        If another dimension has more than one value.
+    """
+    others = [str(dim) for dim in data["success"].dims if dim not in dims]
+    for dim in others:
+        if data.sizes[dim] > 1:
+            raise AnalysisError(
+                f"dimension {dim!r} is swept",
+                where=where,
+                remedy=f"select one: isel({dim}=0)",
+            )
+    return data.squeeze(others)
