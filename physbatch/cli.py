@@ -6,6 +6,7 @@ input, 75 stopped by a time limit or a signal and saved, 130 interrupted.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.commands.output import keep_others, print_json
+from physbatch.commands.output import keep_others, print_json, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
 
@@ -33,6 +34,10 @@ app = App(
     version=physbatch.__version__,
     version_flags=["--version"],
     help_format="plaintext",
+    help_epilogue="Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by a time limit or "
+    "a signal and saved (run the same command again), 130 interrupted and saved.",
+    # No --empty-moment beside --moment: leaving an option out says the same.
+    default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
 )
 study_app = App(name="study", help="Look at study files.", help_format="plaintext")
@@ -160,7 +165,7 @@ def check(file: str, *, json_: Json = False) -> None:
     print(f"# study hash   {study.hash()}")
     print(f"# cells        {cost.cells}")
     print(
-        f"# time         about {_duration(cost.core_seconds / workers)} on {workers} cores if no "
+        f"# time         about {span(cost.core_seconds / workers)} on {workers} cores if no "
         "student learns early"
     )
     print(
@@ -182,14 +187,6 @@ def _analyse(data: xr.Dataset, time: float | None = None) -> Analysis:
     from physbatch.scaling import analyse as analyse_dataset
 
     return analyse_dataset(data, time=time)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _megabytes(size: int) -> str:
@@ -236,6 +233,10 @@ def _complain(message: str) -> None:
 
 def script() -> None:
     """Entry point of the ``physbatch`` command."""
+    # Titles and file names may hold letters that the terminal's alphabet lacks.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = main()
     except KeyboardInterrupt:  # another Ctrl-C while the first was being told

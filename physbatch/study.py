@@ -41,6 +41,7 @@ from physbatch.axes import (
     TreeWiring,
 )
 from physbatch.axes.projection import projected_problems
+from physbatch.axes.refusals import refusal
 from physbatch.display import flat_rows, html_table
 from physbatch.errors import StudyError
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
@@ -193,6 +194,10 @@ class Study(Model):
             )
         if self.grid.batch_size is None or any(m != int(m) for m in self.grid.batch_size):
             raise ValueError("inputs 'samples' need whole batch sizes in grid.batch_size")
+        if self.grid.initial_overlap is not None:
+            raise ValueError(
+                "inputs 'samples' have no teacher to start from; leave grid.initial_overlap out"
+            )
 
     def _check_swept(self) -> None:
         """Each parameter stands in one place: its own field, or the grid if it is swept."""
@@ -294,7 +299,7 @@ class Study(Model):
         try:
             return cls.model_validate(content)
         except pydantic.ValidationError as error:
-            raise StudyError(_one_line(error), where=where) from error
+            raise StudyError(refusal(error, cls), where=where) from error
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Study:
@@ -363,23 +368,3 @@ class Study(Model):
 def canonical_json(content: Any) -> str:
     """JSON with sorted keys and no white space, the form that is hashed."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _one_line(error: pydantic.ValidationError) -> str:
-    """The first problem of a validation in words, and how many more there are."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    place = ".".join(str(part) for part in first["loc"])
-    kind = first["type"]
-    if kind == "extra_forbidden":
-        text = f"unknown field {place!r}"
-    elif kind == "missing":
-        text = f"field {place!r} is missing"
-    else:
-        reason = first["msg"].removeprefix("Value error, ")
-        reason = reason[:1].lower() + reason[1:]
-        given = first.get("input")
-        shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-        text = f"{place}: {reason}{shown}" if place else reason
-    more = len(problems) - 1
-    return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"

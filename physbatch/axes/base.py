@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["MAX_VALUES", "Finite", "Model", "PositiveInt", "SeedInt", "sorted_unique"]
+__all__ = [
+    "MAX_VALUES",
+    "MOST_SAMPLES",
+    "Finite",
+    "Model",
+    "PositiveInt",
+    "SeedInt",
+    "Switch",
+    "sorted_unique",
+]
 
-PositiveInt = Annotated[int, Field(gt=0, strict=True)]
+
+def _number(value: object) -> object:
+    """Refuse "4" and true, which would be taken for 4 and 1."""
+    if isinstance(value, (str, bool)):
+        raise ValueError("must be a number")
+    return value
+
+
+#: Sizes, replicas, degrees ...: more than fits anywhere is a slip, and would overflow later.
+PositiveInt = Annotated[int, Field(gt=0, le=2**40, strict=True)]
 SeedInt = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Finite = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+
+#: Samples of a mini-batch at most.
+MOST_SAMPLES = 2**24
 
 #: More grid points than anyone means to run; a mistyped step is refused before it fills memory.
 MAX_VALUES = 1_000_000

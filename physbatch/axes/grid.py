@@ -7,7 +7,14 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from physbatch.axes.base import MAX_VALUES, Finite, Model, PositiveInt, sorted_unique
+from physbatch.axes.base import (
+    MAX_VALUES,
+    MOST_SAMPLES,
+    Finite,
+    Model,
+    PositiveInt,
+    sorted_unique,
+)
 
 __all__ = [
     "Grid",
@@ -41,7 +48,11 @@ def _expand_range(value: object) -> object:
     return [int(number) for number in values] if whole else values
 
 
-BatchSize = Annotated[Finite, Field(ge=1, le=2**24)]
+BatchSize = Annotated[Finite, Field(ge=1, le=MOST_SAMPLES)]
+
+#: Grid points times blocks of replicas at most: what a plan can number within a few gigabytes.
+_MOST_BLOCKS = 100_000_000
+_REPLICAS_PER_BLOCK = 32  # a cell holds as many
 
 
 class Grid(Model):
@@ -93,8 +104,26 @@ class Grid(Model):
             raise ValueError("give exactly one of batch_size and batch_ratio (m = batch_ratio N)")
         if self.batch_ratio is not None and self.batch_ratio[0] * self.size[0] < 1:
             raise ValueError("batch_ratio times the smallest size is below 1 sample")
+        if self.batch_ratio is not None and self.batch_ratio[-1] * self.size[-1] > MOST_SAMPLES:
+            raise ValueError(f"batch_ratio times the largest size is above {MOST_SAMPLES} samples")
         if self.replicas % self.replicas_per_graph:
             raise ValueError("replicas must be a multiple of replicas_per_graph")
+        return self
+
+    @model_validator(mode="after")
+    def _countable(self) -> Self:
+        """A slip such as 10^9 replicas is refused before its plan fills the memory."""
+        swept = (
+            self.size, self.batch_size, self.batch_ratio, self.degree, self.initial_overlap,
+            self.temperature, self.learning_rate, self.pattern_count,
+        )  # fmt: skip
+        points = math.prod(len(values) for values in swept if values is not None)
+        blocks = points * math.ceil(self.replicas / _REPLICAS_PER_BLOCK)
+        if blocks > _MOST_BLOCKS:
+            raise ValueError(
+                f"{points} grid points with {self.replicas} replicas each are {blocks:.2g} cells, "
+                f"more than {_MOST_BLOCKS:.0e}; take fewer values or replicas"
+            )
         return self
 
     @property

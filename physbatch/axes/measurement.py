@@ -7,7 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from physbatch.axes.base import MAX_VALUES, Finite, Model, PositiveInt, SeedInt, sorted_unique
+from physbatch.axes.base import (
+    MAX_VALUES,
+    Finite,
+    Model,
+    PositiveInt,
+    SeedInt,
+    Switch,
+    sorted_unique,
+)
 
 __all__ = [
     "LinearTimes",
@@ -58,7 +66,7 @@ class Measurement(Model):
     times: Times = LogTimes(kind="log")
     test_samples: Annotated[int, Field(gt=0, le=2**22, strict=True)] = 512
     success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
-    sharpness: bool = False
+    sharpness: Switch = False
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from physbatch.axes.base import Finite, Model, PositiveInt
+from physbatch.axes.base import Finite, Model, PositiveInt, Switch
 
 __all__ = [
     "BinaryInputs",
@@ -21,6 +21,10 @@ __all__ = [
     "TeacherStudent",
     "TreeWiring",
 ]
+
+
+#: Layers of weights at most; each is laid out before anything else is known of the study.
+MOST_LAYERS = 1000
 
 
 class BinaryInputs(Model):
@@ -94,7 +98,7 @@ class ConvolutionalWiring(Model):
 
     kind: Literal["convolutional"]
     channels: PositiveInt = 8
-    batch_normalisation: bool = False
+    batch_normalisation: Switch = False
 
 
 Wiring = Annotated[
@@ -122,7 +126,7 @@ class System(Model):
     """What is learned: a teacher and a student of the same kind."""
 
     wiring: Wiring
-    depth: PositiveInt = 2
+    depth: Annotated[PositiveInt, Field(le=MOST_LAYERS)] = 2
     output: Literal["vector", "scalar"] = "vector"
     activation: Literal["sign", "erf", "tanh", "relu", "linear"] = "sign"
     weights: Literal["binary", "ternary", "continuous"] = "binary"
@@ -153,6 +157,8 @@ class System(Model):
             ("student_wiring", self.student_wiring.kind == "teacher"),
             ("initial_overlap", self.initial_overlap == 0),
             ("readout", self.readout == "linear"),
+            ("teacher_vectors", self.teacher_vectors == "random"),
+            ("field_scaling", self.field_scaling == "unscaled"),
         ):
             if not sensible:
                 raise ValueError(
@@ -160,6 +166,8 @@ class System(Model):
                     "convolutional wiring, continuous weights, erf, tanh or relu, vector output, "
                     "readout 'linear', learns all layers and has no teacher to start from"
                 )
+        if self.wiring.kind == "convolutional" and self.depth != 2:
+            raise ValueError("convolutional wiring has two layers of filters; leave depth out")
         return self
 
     @model_validator(mode="after")
@@ -187,12 +195,29 @@ class System(Model):
             self.wiring.kind != "dense" or self.weights != "continuous"
         ):
             raise ValueError("orthogonal teacher_vectors need dense wiring and continuous weights")
+        self._check_hidden_units()
         if self.activation == "linear" and self.depth > 1 and self.learned_layers == "all":
             raise ValueError(
                 "with linear activation only the product of the layers can be identified; "
                 "use depth 1 or learned_layers 'first'"
             )
         return self
+
+    def _check_hidden_units(self) -> None:
+        """A number of hidden units that nothing would read is a slip."""
+        if self.depth > 1:
+            return
+        if isinstance(self.student_wiring, DenseStudent) and self.student_wiring.hidden_units:
+            raise ValueError(
+                "a student of depth 1 has no hidden units; leave student_wiring.hidden_units out"
+            )
+        # With vector output the one layer has hidden_units outputs, unless labels say how many.
+        one_output = self.output == "scalar" or self.inputs.kind == "samples"
+        units = self.wiring.hidden_units if isinstance(self.wiring, DenseWiring) else None
+        if one_output and units not in (None, 1):
+            raise ValueError(
+                "a network of depth 1 has no hidden units; leave wiring.hidden_units out"
+            )
 
     def _check_discrete(self) -> None:
         """Binary and ternary weights: sign units, and layers that can be told apart."""

@@ -152,7 +152,7 @@ def _digits() -> Samples:
         raise DatasetError(
             "the digits need scikit-learn",
             where="digits",
-            remedy="pip install 'physbatch[data]'",
+            remedy="pip install scikit-learn",
         ) from error
     inputs, labels = load_digits(return_X_y=True)
     return _checked(inputs, labels, "digits")

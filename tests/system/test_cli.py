@@ -46,7 +46,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
 BAD_STUDIES = [
     ("degree = 3", "degree = 4", "odd"),
     ("degree = 3", "degree = 7", "degree 7 is larger than size 6"),
-    ("degree = 3", "degre = 3", "unknown field 'system.wiring.regular.degre'"),
+    ("degree = 3", "degre = 3", "unknown field 'system.wiring.degre'; did you mean 'degree'?"),
     ("replicas = 5", "replicas = 0", "grid.replicas"),
     ("duration = 20", "duration = -1", "measurement.duration"),
     ("    2.0,", "    0.0,", "grid.batch_size.0"),
@@ -326,3 +326,31 @@ def test_kernel_workers_never_import_torch(
     )
     assert done.returncode == 0, done.stderr
     assert list(marks.iterdir()) == []
+
+
+def test_a_terminal_without_the_letters_of_a_title(
+    tiny_file: Path, physbatch_command: Command
+) -> None:
+    """They are escaped; a traceback would hide the answer."""
+    text = tiny_file.read_text("utf-8")
+    named = tiny_file.with_name("größe.toml")
+    lines = [line for line in text.splitlines() if not line.startswith("title")]
+    named.write_text("\n".join(['title = "Größe"', *lines]), "utf-8")
+    done = physbatch_command("study", "check", named, env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert r"Gr\xf6\xdfe" in done.stdout
+
+
+def test_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["moments", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "75 stopped by a time limit or a signal and saved" in shown
+    assert "--moment" in shown
+    assert "--empty" not in shown
+
+
+def test_a_name_that_is_nearly_in_the_catalogue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, "run", "sparse-vectr", "-o", tmp_path / "out.nc")
+    assert "did you mean 'sparse-vector'?" in line

@@ -63,3 +63,21 @@ def test_documented_command_is_understood(line: str) -> None:
 
 def test_there_are_documented_commands() -> None:
     assert len(documented_commands()) >= 15
+
+
+def test_the_numbers_of_the_readme_are_findings() -> None:
+    """What the README states with an error stands in the table of findings, which a test checks."""
+    numbers = re.findall(r"\d+\.\d+(?:\(\d+\))+", (ROOT / "README.md").read_text("utf-8"))
+    findings = (DOCS / "findings.md").read_text("utf-8")
+    assert len(numbers) >= 5
+    assert [number for number in numbers if f"| {number} |" not in findings] == []
+
+
+def test_every_field_of_a_study_is_documented() -> None:
+    from physbatch import axes
+
+    page = (DOCS / "how-to" / "write-a-study.md").read_text("utf-8")
+    models = [getattr(axes, name) for name in axes.__all__]
+    fields = {field for model in models for field in getattr(model, "model_fields", ())}
+    assert len(fields) > 40
+    assert [field for field in sorted(fields) if not re.search(rf"\b{field}\b", page)] == []

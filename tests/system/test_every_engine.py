@@ -13,7 +13,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.sweep import binary_engine, checkpoints, stopping
+from physbatch.sweep import checkpoints, stopping
 from physbatch.sweep import plan as planning
 from physbatch.sweep.lock import Part
 from physbatch.sweep.run import Cluster, merge_study, run_part, run_study
@@ -88,7 +88,6 @@ def test_time_limits(
     The run's clock moves on by a second whenever it is looked at.
     """
     monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=itertools.count().__next__))
-    monkeypatch.setattr(binary_engine, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
     study = tmp_path / "study.toml"

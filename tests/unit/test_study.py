@@ -152,6 +152,27 @@ WRONG = [
     ("seed.study", -1, "greater than or equal to 0"),
     ("title", ..., "'title' is missing"),
     ("title", "", "title"),
+    ("grid.batch_size", ["4"], "grid.batch_size.0: must be a number"),
+    ("grid.batch_size", [True], "grid.batch_size.0: must be a number"),
+    ("grid.size", [2**70], "grid.size.0: must be less than"),
+    ("grid.size", "9", "grid.size: must be a list of values"),
+    ("grid.replicas", 10**10, "3.1e+08 cells, more than 1e+08"),
+    ("system.depth", 10**9, "system.depth: must be less than or equal to 1000"),
+    ("system.weights", "w" * 999, "(given: 'www"),
+    ("system.inputs", "binary", "system.inputs: must be a table of fields"),
+    ("measurement.sharpness", "yes", "measurement.sharpness: must be true or false"),
+    # A file knows no table of the name of a kind, and a slip has a likely cure.
+    ("system.wiring.degre", 3, "unknown field 'system.wiring.degre'; did you mean 'degree'?"),
+    ("dynamics.lr", 3, "unknown field 'dynamics.lr'; there are kind, ties, refresh"),
+    ("dynamics.kind", ..., "field 'dynamics.kind' is missing"),
+    ("dynamics.kind", "anneal", "dynamics.kind: must be one of 'greedy', 'metropolis', 'sgd'"),
+    ("measurement.times", {"kind": "linear"}, "field 'measurement.times.every' is missing"),
+    (
+        "system",
+        TERNARY | {"depth": 1, "student_wiring": {"kind": "dense", "hidden_units": 5}},
+        "a student of depth 1 has no hidden units",
+    ),
+    ("system", DENSE | {"depth": 1, "output": "scalar"}, "depth 1 has no hidden units"),
 ]
 
 
@@ -164,6 +185,38 @@ def test_wrong_fields_are_refused_in_one_line(path: str, value: object, words: s
     assert line.startswith("file.toml: ")
     assert "\n" not in line
     assert "pydantic" not in line
+    assert len(line) < 300
+
+
+def test_batches_beyond_the_limit_are_refused_by_ratio_as_well() -> None:
+    """A batch of more than 2^24 samples, however it is written."""
+    content = changed("grid.batch_size", ...)
+    content["grid"]["batch_ratio"] = [2.0**24 / 9]
+    assert Study.from_dict(content).grid.control == "batch_ratio"
+    content["grid"]["batch_ratio"] = [2.0**25 / 9]
+    with pytest.raises(StudyError, match="above 16777216 samples"):
+        Study.from_dict(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("grid.initial_overlap", [0.0, 0.5], "no teacher to start from"),
+        ("system.teacher_vectors", "orthogonal", "teacher_vectors does not fit"),
+        ("system.field_scaling", "sqrt_fan_in", "field_scaling does not fit"),
+        ("system.depth", 5, "two layers of filters"),
+    ],
+)
+def test_classifiers_refuse_what_they_would_ignore(path: str, value: object, words: str) -> None:
+    """The data would carry a choice that nobody had made."""
+    content = catalogue.study("digits-convolution").model_dump(mode="json", exclude_defaults=True)
+    *folders, name = path.split(".")
+    section = content
+    for folder in folders:
+        section = section[folder]
+    section[name] = value
+    with pytest.raises(StudyError, match=words):
+        Study.from_dict(content)
 
 
 @pytest.mark.parametrize(

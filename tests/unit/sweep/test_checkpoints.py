@@ -15,7 +15,7 @@ import physbatch
 from physbatch.dataset import STATUS_DIVERGED
 from physbatch.dynamics.bitsliced import advance, not_begun, run_bitsliced
 from physbatch.study import Study
-from physbatch.sweep import binary_engine, checkpoints
+from physbatch.sweep import checkpoints
 from physbatch.sweep.cell import run_cell
 from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint, Pauses, Unsaved
 from physbatch.sweep.engines import Arrays
@@ -57,7 +57,7 @@ def test_pieces_of_an_absorbed_replica() -> None:
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Pieces of one sweep, all worth saving."""
-    monkeypatch.setattr(binary_engine, "PIECE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
     return Plan(Study.from_dict(TINY))
 
@@ -95,7 +95,6 @@ def test_every_engine_stopped_at_random_gives_the_same_bits(
             Pauses, "pieces", lambda self, first, last, state: (last,) if first < last else ()
         )
         whole = [plan.engine.simulate(plan, cell, "cpu") for cell in plan.cells]
-    monkeypatch.setattr(binary_engine, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
     chance = random.Random(17)
