@@ -62,8 +62,7 @@ def find(data: Datasets) -> Finding:
             strict=True,
         )
     ]
-    statements = [f"flags of the minima: {len(best.flags)}"]
-    statements += [flag for flag in best.flags if flag.startswith(("at_edge", "diverged"))]
+    statements = list(best.flags)
     for smallest in (0.0, *SMALLEST):
         numbers += _exponents(best, smallest, "", headline=smallest == 0)
     early = optimum_batch(study, time=middle, resamples=200)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from physbatch.errors import AnalysisError
 from physbatch.scaling.exponents import ScalingFit, fit_critical_control, fit_law
 from physbatch.scaling.local_fits import (
+    LocalFit,
     average_resampled,
     covariance_block,
     half_widths,
@@ -30,8 +32,9 @@ __all__ = ["Peaks", "find_peaks"]
 
 FloatArray = npt.NDArray[np.float64]
 
-_ACCEPTABLE = 1e-3  # chi-squared probability, as in `extrapolate`
-_LENGTH = 7  # coefficients of a local polynomial of degree 6
+_ACCEPTABLE = 1e-2  # chi-squared probability of a polynomial
+_LENGTH = 8  # coefficients of the one of degree 7
+_APART = 5.0  # statistical errors: beyond, the systematic one is that of several peaks
 _CLEAR = 4.0  # standard errors by which a peak stands above both ends of the data
 
 
@@ -101,9 +104,13 @@ def find_peaks(
 ) -> Peaks:
     """Find the peak of an observable at every size.
 
-    Polynomials of degree 2 to 6 are fitted around the largest value in nested windows; height
-    and position are averages with the weights exp(-AIC/2), their systematic errors the spread,
-    their statistical ones a bootstrap of the replicas or the errors.
+    Polynomials of degree 2 to 6 are fitted around the largest value in nested windows. Where one
+    is accepted (p > 0.01), height and position are taken from the polynomial of the next degree
+    in the same window, which removes the bias of the chosen degree to leading order (Calonico,
+    Cattaneo and Titiunik 2014). They are averaged with the weights exp(-AIC/2) of the accepted
+    ones. The statistical error is a bootstrap of the replicas or the errors; the systematic one
+    holds the spread over windows and degrees, and what the last degree changed as far as noise
+    does not explain it.
 
     Parameters
     ----------
@@ -121,8 +128,14 @@ def find_peaks(
     Peaks
         Flags: ``at_edge`` (the largest value is the first or the last, or the peak does not
         stand out of both ends by 4 standard errors), ``no_peak`` (no acceptable polynomial has
-        one), ``not_resolved`` (resampled curves do not always have one), ``correlated_points`` (too
-        smooth for independent errors: the height's error is that of one point).
+        one), ``not_resolved`` (resampled curves do not always have one), ``several_peaks`` (fits
+        that describe the data have peaks apart by more than 5 statistical errors: the position
+        is their mean, its systematic error their spread), ``correlated_points`` (too smooth for
+        independent errors: the height's error is that of one point).
+
+    References
+    ----------
+    Calonico, Cattaneo and Titiunik, Econometrica 82 (2014) 2295, doi 10.3982/ECTA11757.
 
     Examples
     --------
@@ -157,6 +170,28 @@ def find_peaks(
     return Peaks(observable=observable, dimension=table.dimension, flags=tuple(flags), **columns)
 
 
+class _Candidate(NamedTuple):
+    """A polynomial that describes a window, and the one of the next degree, which has the peak.
+
+    Data that accept a polynomial do not rule out that the next power moves its peak by as much
+    as the noise does: this bias of the chosen degree is taken off by the next one, whose larger
+    statistical error pays for it.
+    """
+
+    accepted: LocalFit
+    estimate: LocalFit
+    summit: float  # of the estimate, in units of the half width
+    accepted_summit: float
+
+
+class _Reading(NamedTuple):
+    """(position, height) of the peak that a candidate sees."""
+
+    central: FloatArray  # shape (2,)
+    drawn: FloatArray  # shape (2, resamples), nan where a resample has no peak
+    bias: FloatArray  # shape (2,): change by the last degree, as far as it is no noise
+
+
 def _peak(
     control: FloatArray, y: FloatArray, covariance: FloatArray, drawn: FloatArray
 ) -> tuple[tuple[float, ...], tuple[float, ...], str]:
@@ -168,39 +203,74 @@ def _peak(
         y[top] - y[end] < _CLEAR * math.hypot(error[top], error[end]) for end in (0, -1)
     ):
         return nothing, nothing, "at_edge: the peak does not stand out of both ends of the data"
-    found = []
-    for half in half_widths(control, float(control[top])):
-        for degree in range(2, _LENGTH):
-            fit = local_fit(control, y, covariance, float(control[top]), half, degree)
-            if fit is not None and fit.p_value > _ACCEPTABLE:
-                start = _summit(fit.coefficients(y, _LENGTH))
-                found += [(fit, start)] if math.isfinite(start) else []
+    found = _candidates(control, y, covariance, float(control[top]))
     if not found:
-        return nothing, nothing, "no_peak: no polynomial of degree 2 to 6 describes one"
-    aic = np.array([fit.aic for fit, _ in found])
+        return (
+            nothing,
+            nothing,
+            "no_peak: no polynomial of degree 2 to 6 describes one, or too few points tell",
+        )
+    aic = np.array([one.accepted.aic for one in found])
     weights = np.exp(-0.5 * (aic - aic.min()))
     keep = np.flatnonzero(weights > 1e-3)
-    weights = weights[keep] / weights[keep].sum()
-    power = np.arange(_LENGTH)
-    central, spread = [], []
-    for fit, start in (found[k] for k in keep):
-        curve, curves = fit.coefficients(y, _LENGTH), fit.coefficients(drawn, _LENGTH)
-        u = nearest_roots((curves * power)[:, 1:], start)
-        central.append((fit.centre + fit.half * start, float(curve @ start**power)))
-        heights = np.sum(curves * u[:, None] ** power, axis=-1)
-        spread.append((fit.centre + fit.half * u, heights))
-    middle = np.array(central).T  # (position or height, fit)
-    drawn_positions, drawn_heights = np.array(spread).swapaxes(0, 1)
-    position_drawn, kept = average_resampled(drawn_positions, weights)
+    readings = [_read(found[k], y, drawn) for k in keep]
+    drawn_positions, drawn_heights = np.stack([one.drawn for one in readings], axis=1)
+    position_drawn, kept = average_resampled(drawn_positions, weights[keep] / weights[keep].sum())
     if kept.sum() < 0.5:
         return nothing, nothing, "not_resolved: resampled curves do not always have a peak"
     weights = kept / kept.sum()
     both = np.array([position_drawn, average_resampled(drawn_heights, weights)[0]])
-    mean = middle @ weights
-    systematic = np.sqrt(((middle - mean[:, None]) ** 2) @ weights)
+    central = np.stack([one.central for one in readings], axis=1)  # (position or height, fit)
+    bias = np.stack([one.bias for one in readings], axis=1)
+    mean = central @ weights
+    systematic = np.sqrt(((central - mean[:, None]) ** 2 + bias**2) @ weights)
     errors = np.nanstd(both, axis=1)
     position, height = (tuple(map(float, (mean[q], errors[q], systematic[q]))) for q in (0, 1))
-    return position, height, ""
+    apart = systematic[0] > _APART * errors[0]
+    why = "several_peaks: polynomials that describe the data have peaks far apart" if apart else ""
+    return position, height, why
+
+
+def _candidates(
+    control: FloatArray, y: FloatArray, covariance: FloatArray, centre: float
+) -> list[_Candidate]:
+    """Windows and degrees that the data accept, where the next degree has a peak as well."""
+    found = []
+    for half in half_widths(control, centre):
+        fits = [local_fit(control, y, covariance, centre, half, d) for d in range(2, _LENGTH)]
+        for accepted, estimate in itertools.pairwise(fits):
+            if accepted is None or estimate is None or accepted.p_value <= _ACCEPTABLE:
+                continue
+            summit = _summit(estimate.coefficients(y, _LENGTH))
+            nearest = nearest_roots(_slope(accepted.coefficients(y[None], _LENGTH)), summit)
+            if math.isfinite(nearest[0]):
+                found.append(_Candidate(accepted, estimate, summit, float(nearest[0])))
+    return found
+
+
+def _read(candidate: _Candidate, y: FloatArray, drawn: FloatArray) -> _Reading:
+    """Position and height in the data and in the resamples."""
+    accepted, estimate, summit, accepted_summit = candidate
+    of_data = _positions_and_heights(estimate, y[None], summit)
+    of_drawn = _positions_and_heights(estimate, drawn, summit)
+    step = _positions_and_heights(accepted, y[None], accepted_summit) - of_data
+    steps = _positions_and_heights(accepted, drawn, accepted_summit) - of_drawn
+    noise = np.nanvar(steps, axis=1) if np.isfinite(steps).any() else np.inf
+    bias = np.sqrt(np.maximum(step[:, 0] ** 2 - noise, 0.0))
+    return _Reading(of_data[:, 0], of_drawn, bias)
+
+
+def _positions_and_heights(fit: LocalFit, curves: FloatArray, start: float) -> FloatArray:
+    """Of the peak next to a start, for data of shape (n, n_point): shape (2, n)."""
+    coefficients = fit.coefficients(curves, _LENGTH)
+    u = nearest_roots(_slope(coefficients), start)
+    heights = np.sum(coefficients * u[:, None] ** np.arange(_LENGTH), axis=-1)
+    return np.array([fit.centre + fit.half * u, heights])
+
+
+def _slope(coefficients: FloatArray) -> FloatArray:
+    """Coefficients of the derivatives, shape (n, length - 1)."""
+    return np.asarray((coefficients * np.arange(_LENGTH))[:, 1:])
 
 
 def _summit(coefficients: FloatArray) -> float:

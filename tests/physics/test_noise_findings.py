@@ -146,8 +146,8 @@ def test_optimum_batch_of_noisy_patterns() -> None:
     data = held("optimum_batch-noisy")
     fit = optimum_batch(data, resamples=400).fit()
     assert fit.p_value > 0.01
-    assert (fit["b"].value, fit["b"].stderr) == pytest.approx((0.93, 0.04), abs=0.012)
-    assert (fit["a"].value, fit["a"].stderr) == pytest.approx((0.49, 0.04), abs=0.012)
+    assert (fit["b"].value, fit["b"].stderr) == pytest.approx((0.95, 0.05), abs=0.012)
+    assert (fit["a"].value, fit["a"].stderr) == pytest.approx((0.49, 0.05), abs=0.012)
     assert abs(fit["b"].value - 1) < 3 * fit["b"].total
     assert 1 - fit["a"].value > 8 * fit["a"].total
     together = scale_collapse(data).quality
