@@ -21,9 +21,9 @@ from physbatch.scaling import (
     effective_exponents,
     transition_order,
 )
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.join_sizes import join_sizes
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
+from physbatch.tables.joining import join_sizes
 
 __all__ = ["growth_finding"]
 

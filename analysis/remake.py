@@ -37,7 +37,7 @@ from analysis.common import (
 )
 from physbatch.dataset import open_dataset
 from physbatch.plots import save_figure
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import default_workers, run_study
 from physbatch.sweep.verifying import verify_dataset
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from physbatch.plots import plot_order
 from physbatch.plots.style import root_figure
 from physbatch.scaling import Extrapolation, TransitionOrder
-from physbatch.scaling.exponents import ScalingFit
+from physbatch.scaling.laws.fits import ScalingFit
 
 __all__ = ["fit_words", "form_words", "order_figure", "order_words"]
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from physbatch import catalogue as catalogue
     from physbatch.dataset import open_dataset as open_dataset
     from physbatch.errors import PhysbatchError as PhysbatchError
     from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
     from physbatch.scaling import Analysis as Analysis
     from physbatch.scaling import analyse as analyse
-    from physbatch.study import Study as Study
+    from physbatch.study import catalogue as catalogue
+    from physbatch.study.study import Study as Study
     from physbatch.sweep.run import run_study as run_study
 
 _HOMES = {
@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name == "catalogue":
-        return importlib.import_module("physbatch.catalogue")
+        return importlib.import_module("physbatch.study.catalogue")
     raise AttributeError(f"module 'physbatch' has no attribute {name!r}")
 
 

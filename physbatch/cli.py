@@ -119,7 +119,7 @@ def catalogue(*, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
-    from physbatch import catalogue as studies
+    from physbatch.study import catalogue as studies
 
     titles = {name: studies.study(name).title for name in studies.names()}
     if json_:
@@ -141,8 +141,8 @@ def check(file: str, *, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
-    from physbatch.support import require_built
-    from physbatch.sweep.estimate import estimate
+    from physbatch.engines.support import require_built
+    from physbatch.sweep.cost import estimate
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.run import default_workers
 

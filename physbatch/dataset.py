@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import DatasetError
-from physbatch.files import open_netcdf, save, to_bytes, write_atomic
+from physbatch.files.netcdf import open_netcdf, save, to_bytes, write_atomic
 
 __all__ = [
     "OPTIONAL_VARIABLES",

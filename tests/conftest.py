@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from physbatch.study import Study
+from physbatch.study.study import Study
 
 # Idle threads of torch spin on a busy machine.
 torch.set_num_threads(1)

@@ -23,8 +23,8 @@ from physbatch.scaling import (
     success_curve,
     transition_order,
 )
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -26,9 +26,9 @@ from physbatch.scaling import (
     critical_controls,
     transition_order,
 )
-from physbatch.scaling.exponents import fit_law
-from physbatch.scaling.order_result import FIRST_ORDER
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling.order.result import FIRST_ORDER
 
 LAYERS = (2, 3, 4)
 #: An overlap above it is that of the learned state.

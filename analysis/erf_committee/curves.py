@@ -11,8 +11,8 @@ from analysis.erf_committee.thresholds import fixed_learning_rate
 from physbatch.exact.committee import integrate_equations
 from physbatch.plots.theory import Measured
 from physbatch.scaling import Estimate
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -19,11 +19,11 @@ from analysis.erf_committee.stationary import (
 )
 from analysis.erf_committee.thresholds import GROWTH, threshold_numbers
 from physbatch.plots import DOUBLE_COLUMN_MM, plot_order
-from physbatch.plots.exponents import plot_exponents
+from physbatch.plots.scaling.exponents import plot_exponents
 from physbatch.plots.style import figure_in_mm, journal_style, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import collapse, transition_order
-from physbatch.scaling.exponents import ScalingFit
+from physbatch.scaling.laws.fits import ScalingFit
 
 _QUICK = 10 * 50  # samples of a reduced stationary run: far from stationary, but the same kind
 

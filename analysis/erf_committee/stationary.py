@@ -14,8 +14,8 @@ from physbatch.plots import DOUBLE_COLUMN_MM, plot_collapse
 from physbatch.plots.style import figure_in_mm, journal_style
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import Collapse, Estimate, ScalingTable, make_table
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from analysis.common import Datasets, Number
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
 from physbatch.plots.theory import Measured
 from physbatch.scaling import Estimate
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.growth import growth_rates, growth_threshold
-from physbatch.scaling.power_laws import Form, law
-from physbatch.study import Study
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import Form, law
+from physbatch.scaling.times.growth import growth_rates, growth_threshold
+from physbatch.study.study import Study
 
 #: Studies of a small error's growth: name -> alpha = samples/N from and to which it is seen.
 GROWTH = {

@@ -16,8 +16,8 @@ from physbatch.plots import DOUBLE_COLUMN_MM
 from physbatch.plots.style import figure_in_mm, journal_style, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import Estimate
-from physbatch.scaling.exponents import fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

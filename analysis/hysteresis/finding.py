@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.common import Datasets, Finding, Number
 from analysis.words import fit_words, form_words, order_figure, order_words
 from physbatch.plots import plot_drift, plot_overlap
-from physbatch.plots.escape_times import plot_escape_times
+from physbatch.plots.scaling.escape_times import plot_escape_times
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,
@@ -29,7 +29,7 @@ from physbatch.scaling import (
     critical_controls,
     transition_order,
 )
-from physbatch.scaling.escape_times import (
+from physbatch.scaling.times.escapes import (
     EscapeTimes,
     escape_times,
     fit_divergence,

@@ -11,7 +11,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.dynamics.sgd_definition import TensorDescent
+from physbatch.dynamics.sgd.definition import TensorDescent
+from physbatch.engines.gradient import prepare
 from physbatch.exact.finite_linear_sgd import stationary_covariance
 from physbatch.exact.linear_sgd import (
     mean_square_factor,
@@ -23,11 +24,10 @@ from physbatch.plots import DOUBLE_COLUMN_MM, plot_drift, plot_success
 from physbatch.plots.style import figure_in_mm, journal_style, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import Analysis, Estimate, analyse
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.growth import growth_rates, growth_threshold
-from physbatch.scaling.power_laws import law
-from physbatch.study import Study
-from physbatch.sweep.gradient_engine import prepare
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling.times.growth import growth_rates, growth_threshold
+from physbatch.study.study import Study
 from physbatch.sweep.plan import Plan
 
 REDUCED: dict[str, dict[str, Any]] = {

@@ -7,10 +7,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
+from physbatch.noise.best_batch import OptimumBatch, batch_curves, optimum_batch
 from physbatch.noise.gradients import noise_scale
-from physbatch.noise.optimum_batch import OptimumBatch, batch_curves, optimum_batch
-from physbatch.noise.scale_collapse import scale_collapse
-from physbatch.plots.noise_optimum import plot_optimum
+from physbatch.noise.noise_scale import scale_collapse
+from physbatch.plots.noise.optimum import plot_optimum
 from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, size_palette
 from physbatch.scaling import Estimate
 

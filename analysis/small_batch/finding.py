@@ -12,11 +12,11 @@ from physbatch.exact.committee_stability import finite_size_shift, largest_rate
 from physbatch.exact.linear_sgd import largest_learning_rate, typical_learning_rate
 from physbatch.noise.linear_stability import linear_thresholds
 from physbatch.noise.performance import performance_map
-from physbatch.noise.stable_range import StableRange, stable_range
-from physbatch.noise.transition_line import learned
-from physbatch.noise.typical_threshold import typical_threshold
-from physbatch.plots.noise_performance import plot_performance
-from physbatch.plots.noise_range import plot_noise_range
+from physbatch.noise.stability import StableRange, stable_range
+from physbatch.noise.thresholds import typical_threshold
+from physbatch.noise.transitions import learned
+from physbatch.plots.noise.performance import plot_performance
+from physbatch.plots.noise.range import plot_noise_range
 from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, root_figure
 from physbatch.scaling import Estimate
 

@@ -31,8 +31,8 @@ from physbatch.scaling import (
     make_table,
     transition_order,
 )
-from physbatch.scaling.exponents import fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

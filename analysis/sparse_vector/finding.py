@@ -28,8 +28,8 @@ from physbatch.scaling import (
     effective_exponents,
     transition_order,
 )
-from physbatch.scaling.exponents import ScalingFit, fit_critical_control, fit_law
-from physbatch.scaling.power_laws import law
+from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law
+from physbatch.scaling.laws.power_laws import law
 
 DEGREES = (3, 5, 7, 9, 11)
 TIMES = (250.0, 500.0, 1000.0)

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.effective_temperature import effective_temperature, stationary_state
-from physbatch.plots.noise_temperature import plot_temperature
+from physbatch.noise.temperature import effective_temperature, stationary_state
+from physbatch.plots.noise.temperature import plot_temperature
 from physbatch.scaling import Estimate, flag_names
 
 _REDUCED = {"size": [15], "replicas": 6, "duration": 200}

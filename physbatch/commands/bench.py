@@ -12,7 +12,7 @@ from physbatch.commands.studies import load_study
 from physbatch.errors import StudyError
 
 if TYPE_CHECKING:
-    from physbatch.bench import Benchmark
+    from physbatch.sweep.timing import Benchmark
 
 __all__ = ["bench"]
 
@@ -40,9 +40,9 @@ def bench(
     json_
         Print one JSON object.
     """
-    from physbatch.bench import bench_study
-    from physbatch.support import require_built
+    from physbatch.engines.support import require_built
     from physbatch.sweep.run import default_workers
+    from physbatch.sweep.timing import bench_study
 
     if workers is not None and workers < 1:
         raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")

@@ -13,7 +13,7 @@ from physbatch.commands.output import keep_others, print_json
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from physbatch.scaling.collapse_result import Collapse
+    from physbatch.scaling.data_collapse.result import Collapse
 
 __all__ = ["collapse", "draw", "stored"]
 
@@ -104,8 +104,8 @@ def collapse(
     Collapse of U: c_c = ..., nu = ..., zeta = 0 (fixed)
     ...
     """
-    from physbatch.scaling.collapse import collapse as fit
-    from physbatch.scaling.reading import read_table
+    from physbatch.scaling.data_collapse.methods import collapse as fit
+    from physbatch.tables.read import read_table
 
     fixed, begin = _numbers(fix or (), "--fix"), _numbers(start or (), "--start")
     named = _exponent(exponent or ())
@@ -187,7 +187,7 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
 def stored(path: Path) -> Collapse | None:
     """The collapse in a file, or None if it holds something else."""
     from physbatch.dataset import open_netcdf
-    from physbatch.scaling.collapse_result import Collapse
+    from physbatch.scaling.data_collapse.result import Collapse
 
     content = open_netcdf(path)
     return Collapse.from_dataset(content) if "physbatch_collapse" in content.attrs else None
@@ -195,10 +195,10 @@ def stored(path: Path) -> Collapse | None:
 
 def draw(result: Collapse, path: Path) -> list[Path]:
     """The collapse, the scan of windows and the corner plot of samples, if there are any."""
-    from physbatch.plots.collapse import plot_collapse
-    from physbatch.plots.corner import plot_corner
+    from physbatch.plots.scaling.collapse import plot_collapse
+    from physbatch.plots.scaling.corner import plot_corner
+    from physbatch.plots.scaling.windows import plot_windows
     from physbatch.plots.style import root_figure, save_figure
-    from physbatch.plots.windows import plot_windows
 
     stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
     written = [*save_figure(root_figure(plot_collapse(result)[0].collapse), path)]

@@ -63,8 +63,8 @@ def crossings(
     json_
         Print one JSON object.
     """
-    from physbatch.scaling.crossings import find_crossings
-    from physbatch.scaling.reading import read_table
+    from physbatch.scaling.curves.crossings import find_crossings
+    from physbatch.tables.read import read_table
 
     data = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
@@ -81,7 +81,7 @@ def crossings(
     document["flags"] = [*data.flags, *document["flags"]]
     if output is not None:
         from physbatch.plots import save_figure
-        from physbatch.plots.crossings import plot_crossings
+        from physbatch.plots.scaling.crossings import plot_crossings
         from physbatch.plots.style import root_figure
 
         written = save_figure(root_figure(plot_crossings(result)[0]), output)

@@ -46,8 +46,8 @@ def explore(
         Fit first, so that the optimum is one click away.
     """
     from physbatch.report.explore_page import write_explore
-    from physbatch.scaling.collapse import collapse
-    from physbatch.scaling.reading import read_table
+    from physbatch.scaling.data_collapse.methods import collapse
+    from physbatch.tables.read import read_table
 
     keep_other_text(output, "<!doctype html")
     table = read_table(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from physbatch.scaling.exponents import ScalingFit
-    from physbatch.scaling.peaks_of_curves import Peaks
-    from physbatch.scaling.results import Estimate
-    from physbatch.scaling.table import ScalingTable
+    from physbatch.results.estimate import Estimate
+    from physbatch.scaling.curves.peaks import Peaks
+    from physbatch.scaling.laws.fits import ScalingFit
+    from physbatch.tables.table import ScalingTable
 
 from physbatch.commands.output import print_json, write_estimates
 from physbatch.errors import AnalysisError
@@ -69,7 +69,7 @@ def exponents(
     json_
         Print one JSON object.
     """
-    from physbatch.scaling.reading import read_table
+    from physbatch.tables.read import read_table
 
     data = read_table(
         file, size=size, control=control, observable=observable, error=error, dimension=dimension
@@ -113,9 +113,9 @@ def _fits(
     table: ScalingTable, *, minimum: bool, logarithm: bool, seed: int
 ) -> tuple[list[ScalingFit], Peaks | None]:
     """The fits, heights first, and the peaks if there is more than a point at a size."""
-    from physbatch.scaling.exponents import fit_law
-    from physbatch.scaling.peaks_of_curves import find_peaks
-    from physbatch.scaling.power_laws import law
+    from physbatch.scaling.curves.peaks import find_peaks
+    from physbatch.scaling.laws.fits import fit_law
+    from physbatch.scaling.laws.power_laws import law
 
     (name,) = table.observables
     laws = [law("power"), law("corrected"), *([law("logarithm")] if logarithm else [])]
@@ -131,9 +131,9 @@ def _document(
     fits: list[ScalingFit], dimension: Literal["N", "L"], flags: tuple[str, ...]
 ) -> dict[str, Any]:
     """The JSON object: exponents by their names in scaling, goodness of every fit."""
-    from physbatch.scaling.exponents import inverse
-    from physbatch.scaling.records import strict_json
-    from physbatch.scaling.universality import compatible
+    from physbatch.results.record import strict_json
+    from physbatch.scaling.laws.fits import inverse
+    from physbatch.scaling.laws.universality import compatible
 
     parameters: dict[str, Estimate] = {"zeta_over_nu": fits[0]["b"]}
     universality = "universality classes need nu, which needs peaks at four sizes"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from physbatch.scaling.records import Record
-    from physbatch.scaling.results import Analysis
+    from physbatch.results.record import Record
+    from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["figure"]
 
@@ -94,7 +94,7 @@ def figure(
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
     if "physbatch_collapse" in content.attrs:
         from physbatch.commands.collapse import draw
-        from physbatch.scaling.collapse_result import Collapse
+        from physbatch.scaling.data_collapse.result import Collapse
 
         written = draw(Collapse.from_dataset(content), output)
     elif "physbatch_record" in content.attrs:
@@ -132,7 +132,7 @@ def _of_record(content: xr.Dataset, file: Path) -> Figure:
     from physbatch.plots import plot_crossings, plot_exponents, plot_order
     from physbatch.plots.style import root_figure
     from physbatch.scaling import Crossings, TransitionOrder
-    from physbatch.scaling.exponents import ScalingFit
+    from physbatch.scaling.laws.fits import ScalingFit
 
     kinds: dict[str, tuple[type[Record], Callable[..., list[Axes]]]] = {
         "Crossings": (Crossings, plot_crossings),
@@ -203,7 +203,7 @@ def _of_replicas(
     data: xr.Dataset, kind: Kind, size: float | None, control: float | None, time: float | None
 ) -> Figure:
     from physbatch import plots
-    from physbatch.noise.stable_range import stable_range
+    from physbatch.noise.stability import stable_range
     from physbatch.plots.style import root_figure
     from physbatch.scaling import transition_order
 
@@ -238,9 +238,9 @@ def _time_series(cell: xr.Dataset) -> Figure:
     """Time series, with the law of learning times where it is one."""
     from physbatch.dataset import STATUS_MISSING
     from physbatch.plots import plot_time_series
-    from physbatch.plots.cell import only_dims
+    from physbatch.plots.dataset.cell import only_dims
     from physbatch.plots.style import root_figure
-    from physbatch.scaling.passages import fit_escape_time, survival_curve
+    from physbatch.scaling.times.passages import fit_escape_time, survival_curve
 
     watched = only_dims(cell, "replica", "time")
     watched = watched.isel(replica=watched["status"].values != STATUS_MISSING)
@@ -253,7 +253,7 @@ def _time_series(cell: xr.Dataset) -> Figure:
 
 def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
     """The control at which the fraction of replicas that succeed is nearest to one half."""
-    from physbatch.plots.cell import only_dims
+    from physbatch.plots.dataset.cell import only_dims
 
     plane = only_dims(cell.isel(time=-1), "replica", name)
     succeeded = (plane["success"] == 1).transpose(name, "replica").values.mean(axis=1)

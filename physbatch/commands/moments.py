@@ -11,7 +11,7 @@ from physbatch.commands.tables import write_table
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from physbatch.scaling.table import ScalingTable
+    from physbatch.tables.table import ScalingTable
 
 from physbatch.commands.output import print_json
 
@@ -77,8 +77,8 @@ def moments(
     json_
         Print one JSON object.
     """
-    from physbatch.scaling.reading import read_table
-    from physbatch.scaling.sample_moments import sample_moments
+    from physbatch.scaling.statistics.observables import sample_moments
+    from physbatch.tables.read import read_table
 
     if cluster is not None and observable is None:
         raise AnalysisError("no order parameter", where="--observable", remedy="name its column")
@@ -124,7 +124,7 @@ def moments(
 
 def _json(table: ScalingTable) -> dict[str, Any]:
     """One object: for each moment its points; how many samples they rest on; flags."""
-    from physbatch.scaling.sample_moments import OBSERVABLES
+    from physbatch.scaling.statistics.observables import OBSERVABLES
 
     parameters = {}
     for name in table.observables:
@@ -147,7 +147,7 @@ def _json(table: ScalingTable) -> dict[str, Any]:
 
 def _text(table: ScalingTable) -> str:
     """A row for each point: value(error) of every moment."""
-    from physbatch.scaling.results import Estimate
+    from physbatch.results.estimate import Estimate
 
     header = [table.size_name, table.control_name, *table.observables]
     lines = [header]

@@ -62,7 +62,7 @@ def optimum(
         Where to write the optima (NetCDF).
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.optimum_batch import optimum_batch
+    from physbatch.noise.best_batch import optimum_batch
 
     check_output(output)
     found = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
@@ -122,7 +122,7 @@ def temperature(
         Where to write the temperatures (NetCDF).
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.effective_temperature import effective_temperature
+    from physbatch.noise.temperature import effective_temperature
 
     check_output(output)
     found = effective_temperature(
@@ -182,7 +182,7 @@ def sharpness(
         rows.append((float(m), whole, late_sharpness(at, "batch_sharpness", after=after)))
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.noise_sharpness import plot_sharpness
+        from physbatch.plots.noise.sharpness import plot_sharpness
 
         drawn = write_figure(plot_sharpness(content), figure)
     flags = tuple(flag for _, one, other in rows for flag in (*one.flags, *other.flags))

@@ -13,9 +13,10 @@ from physbatch.commands.output import keep_others
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from physbatch.scaling.exponents import ScalingFit
-    from physbatch.scaling.records import Record
-    from physbatch.scaling.results import Estimate, FloatArray
+    from physbatch.results.estimate import Estimate
+    from physbatch.results.record import Record
+    from physbatch.scaling.laws.fits import ScalingFit
+    from physbatch.scaling.transition.result import FloatArray
 
 __all__ = [
     "BootstrapSeed",
@@ -64,7 +65,7 @@ def write_figure(figure: Figure, path: Path) -> list[Path]:
 
 def estimates(*columns: FloatArray) -> list[Estimate]:
     """Estimates from columns of values, standard errors and, where there are, systematic ones."""
-    from physbatch.scaling.results import Estimate
+    from physbatch.results.estimate import Estimate
 
     return [Estimate(*row) for row in zip(*columns, strict=True)]
 

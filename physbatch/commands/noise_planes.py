@@ -22,9 +22,9 @@ from physbatch.commands.noise_output import (
 from physbatch.commands.output import print_json
 
 if TYPE_CHECKING:
-    from physbatch.noise.stable_range import StableRange
-    from physbatch.noise.typical_threshold import TypicalThreshold
-    from physbatch.scaling.results import Estimate
+    from physbatch.noise.stability import StableRange
+    from physbatch.noise.thresholds import TypicalThreshold
+    from physbatch.results.estimate import Estimate
 
 __all__ = ["line", "map_", "range_", "typical"]
 
@@ -44,7 +44,7 @@ def range_(
         Where to draw the phase diagram, as PDF and PNG.
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.stable_range import stable_range
+    from physbatch.noise.stability import stable_range
 
     check_output(output)
     content = open_dataset(data)
@@ -53,7 +53,7 @@ def range_(
     save_record(found, output)
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.phase_diagram import plot_phase_diagram
+        from physbatch.plots.dataset.phase_diagram import plot_phase_diagram
         from physbatch.plots.style import root_figure
 
         drawn = write_figure(root_figure(plot_phase_diagram(content, found)), figure)
@@ -85,7 +85,7 @@ def typical(data: Path, *, output: OptionalOutput = None, json_: Json = False) -
         Where to write the thresholds (NetCDF).
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.typical_threshold import typical_threshold
+    from physbatch.noise.thresholds import typical_threshold
 
     check_output(output)
     found = typical_threshold(open_dataset(data))
@@ -127,7 +127,7 @@ def map_(
     save_record(found, output)
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.noise_performance import plot_performance
+        from physbatch.plots.noise.performance import plot_performance
         from physbatch.plots.style import root_figure
 
         drawn = write_figure(root_figure(plot_performance(found)), figure)
@@ -173,7 +173,7 @@ def line(
         Where to write the line (NetCDF).
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.transition_line import transition_line
+    from physbatch.noise.transitions import transition_line
 
     check_output(output)
     found = transition_line(open_dataset(data), fraction=fraction)

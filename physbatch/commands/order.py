@@ -11,7 +11,7 @@ from physbatch.commands.output import keep_others, print_json
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from physbatch.scaling.order_result import TransitionOrder
+    from physbatch.scaling.order.result import TransitionOrder
 
 __all__ = ["order"]
 
@@ -91,7 +91,7 @@ def order(
         written.append(("results", output))
     if figure is not None:
         from physbatch.plots import save_figure
-        from physbatch.plots.order import plot_order
+        from physbatch.plots.scaling.order import plot_order
         from physbatch.plots.style import root_figure
 
         drawn = save_figure(root_figure(plot_order(result)[0]), figure)
@@ -117,9 +117,9 @@ def _analysed(
 ) -> TransitionOrder:
     """The result from a dataset of the schema, or from any table."""
     from physbatch.dataset import open_netcdf
-    from physbatch.scaling.order import transition_order
-    from physbatch.scaling.reading import read_table
-    from physbatch.scaling.reading_text import is_netcdf
+    from physbatch.scaling.order.classification import transition_order
+    from physbatch.tables.read import read_table
+    from physbatch.tables.text import is_netcdf
 
     shared: dict[str, Any] = {
         "space_dimension": space_dimension,

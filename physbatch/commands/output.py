@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from physbatch.errors import DatasetError, OutputError
 
 if TYPE_CHECKING:
-    from physbatch.report.export import Tabled
+    from physbatch.results.export import Tabled
 
 __all__ = ["keep_others", "keep_other_text", "print_json", "span", "write_estimates"]
 
@@ -64,7 +64,7 @@ def write_estimates(path: Path, *results: Tabled) -> None:
     OutputError
         If there is a file of another kind, or the file cannot be written.
     """
-    from physbatch.report.export import FIRST_WORDS, write_results
+    from physbatch.results.export import FIRST_WORDS, write_results
 
     keep_other_text(path, FIRST_WORDS.get(path.suffix.lower(), ""))
     write_results(path, *results)

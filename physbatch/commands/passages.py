@@ -15,8 +15,8 @@ from physbatch.errors import AnalysisError, DatasetError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physbatch.scaling.escape_times import EscapeTimes
-    from physbatch.scaling.exponents import ScalingFit
+    from physbatch.scaling.laws.fits import ScalingFit
+    from physbatch.scaling.times.escapes import EscapeTimes
 
 __all__ = ["passages"]
 
@@ -62,7 +62,7 @@ def passages(
       N = 50, m = 13: ... (... of 32 passed)
     """
     from physbatch.dataset import open_dataset, save
-    from physbatch.scaling.escape_times import escape_times
+    from physbatch.scaling.times.escapes import escape_times
 
     if output is not None:
         keep_others(output, "physbatch_record")
@@ -102,7 +102,7 @@ def _one_of_each(data: xr.Dataset, file: Path) -> xr.Dataset:
 
 def _growths(times: EscapeTimes) -> dict[str, ScalingFit]:
     """Growth of tau with the size at every control."""
-    from physbatch.scaling.escape_times import fit_nucleation
+    from physbatch.scaling.times.escapes import fit_nucleation
 
     fits = {}
     known = np.isfinite(times.tau) & np.isfinite(times.stderr)
@@ -119,7 +119,7 @@ def _divergences(
     times: EscapeTimes, side: Literal["below", "above"] | None
 ) -> dict[str, ScalingFit]:
     """Divergence of tau in the control at every size, on one side of the data."""
-    from physbatch.scaling.escape_times import fit_divergence
+    from physbatch.scaling.times.escapes import fit_divergence
 
     fits: dict[str, ScalingFit] = {}
     for size in np.unique(times.size) if side is not None else ():

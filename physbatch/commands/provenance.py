@@ -14,7 +14,7 @@ from physbatch.errors import DatasetError, StudyError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physbatch.study import Study
+    from physbatch.study.study import Study
 
 __all__ = ["diff", "rerun", "verify"]
 
@@ -35,7 +35,11 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
-    from physbatch.comparison import attribute_differences, study_differences, value_differences
+    from physbatch.study.comparison import (
+        attribute_differences,
+        study_differences,
+        value_differences,
+    )
 
     (study, data), (other_study, other_data) = _load(first), _load(second)
     fields = study_differences(study, other_study)
@@ -135,9 +139,9 @@ def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
     workers
         Worker processes; by default one per core.
     """
-    from physbatch.comparison import attribute_differences, value_differences
     from physbatch.dataset import open_dataset
     from physbatch.progress import progress_display
+    from physbatch.study.comparison import attribute_differences, value_differences
     from physbatch.sweep.run import run_study
 
     if workers is not None and workers < 1:

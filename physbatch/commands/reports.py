@@ -61,7 +61,7 @@ def _sorted(
 ) -> tuple[xr.Dataset, Analysis | None, TransitionOrder | str | None]:
     """The dataset among some files, and the results of each kind, if there are any."""
     from physbatch.dataset import open_netcdf, validate
-    from physbatch.report.export import read_result
+    from physbatch.results.export import read_result
     from physbatch.scaling import Analysis, TransitionOrder
 
     data: xr.Dataset | None = None

@@ -77,8 +77,8 @@ def run(
     tls_key
         Key of the own certificate.
     """
+    from physbatch.engines.support import require_built
     from physbatch.progress import progress_display
-    from physbatch.support import require_built
     from physbatch.sweep.memory import parse_bytes
     from physbatch.sweep.run import run_part, run_study
     from physbatch.sweep.stopping import parse_duration
@@ -162,10 +162,10 @@ def status(output: Path, *, json_: Json = False) -> None:
     json_
         Print one JSON object.
     """
-    from physbatch.support import require_built
+    from physbatch.engines.support import require_built
+    from physbatch.sweep.completeness import progress
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.store import Store
-    from physbatch.sweep.survey import progress
 
     store = Store(output)
     study = require_built(store.study(), where=str(output))
@@ -254,7 +254,7 @@ def slurm(
     account
         Account to charge.
     """
-    from physbatch.support import require_built
+    from physbatch.engines.support import require_built
     from physbatch.sweep.slurm import array_script
 
     require_built(load_study(study), where=study)

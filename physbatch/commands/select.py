@@ -44,7 +44,7 @@ def select(
     dataset  ...part.nc
     """
     from physbatch.dataset import open_dataset, save
-    from physbatch.selection import select as select_part
+    from physbatch.study.selection import select as select_part
 
     keep_others(output, "physbatch_schema")
     if not values:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from physbatch.errors import StudyError
 
 if TYPE_CHECKING:
-    from physbatch.study import Study
+    from physbatch.study.study import Study
 
 __all__ = ["load_study", "study_of_dataset"]
 
@@ -22,8 +22,8 @@ def load_study(name: str) -> Study:
     StudyError
         If there is neither, or the file holds no study.
     """
-    from physbatch import catalogue as studies
-    from physbatch.study import Study
+    from physbatch.study import catalogue as studies
+    from physbatch.study.study import Study
 
     if Path(name).exists() or name not in studies.names():
         if not Path(name).exists() and not name.endswith(".toml"):
@@ -45,6 +45,6 @@ def study_of_dataset(attributes: dict[str, object], *, where: str) -> Study:
     StudyError
         If they hold none.
     """
-    from physbatch.study import Study
+    from physbatch.study.study import Study
 
     return Study.from_json(str(attributes.get("study", "")), where=where)

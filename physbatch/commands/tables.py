@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
-    from physbatch.scaling.table import ScalingTable
+    from physbatch.tables.table import ScalingTable
 
 from physbatch.commands.output import keep_other_text, keep_others, write_estimates
 
@@ -60,7 +60,7 @@ def import_(
     time
         For datasets with a time: which one; by default the last.
     """
-    from physbatch.scaling.reading import read_table
+    from physbatch.tables.read import read_table
 
     table = read_table(
         file,
@@ -98,8 +98,8 @@ def export(file: Path, *, output: Output) -> None:
         The file to write.
     """
     from physbatch.dataset import open_netcdf, write_atomic
-    from physbatch.report.export import read_result
-    from physbatch.scaling.reading import from_dataset
+    from physbatch.results.export import read_result
+    from physbatch.tables.read import from_dataset
 
     content = open_netcdf(file)
     result = read_result(content, where=str(file))

@@ -1,1 +1,1 @@
-"""dynamics."""
+"""Dynamics: how students learn, by definition in plain torch and by compiled kernels."""

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy import integrate, optimize, special
 
 from physbatch.errors import AnalysisError
-from physbatch.exact.tables import Controls, flatten_grid, table_from_samples
-from physbatch.scaling.table import ScalingTable
+from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
+from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "CRITICAL_BINDER",

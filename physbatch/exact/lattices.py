@@ -17,10 +17,10 @@ import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
+from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
 from physbatch.exact.lattice_kernels import all_states, last_states, wolff
-from physbatch.exact.tables import Controls, flatten_grid, table_from_samples
-from physbatch.scaling.table import ScalingTable
 from physbatch.streams.keys import stream_key
+from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "canonical_average",

@@ -11,8 +11,8 @@ import xarray as xr
 
 from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, VARIABLES, control_dim
 from physbatch.errors import AnalysisError
-from physbatch.exact.tables import table_from_samples
-from physbatch.scaling.table import ScalingTable
+from physbatch.exact.grids import table_from_samples
+from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "as_table",

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from scipy import special
 
 from physbatch.errors import AnalysisError
-from physbatch.exact.tables import Controls, flatten_grid, scaled_grid, table_from_samples
-from physbatch.scaling.table import ScalingTable
+from physbatch.exact.grids import Controls, flatten_grid, scaled_grid, table_from_samples
+from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "SHAPES",

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, optimize, special
 
-from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
+from physbatch.results.display import HtmlTable
 from physbatch.systems.samples import Samples
 
 __all__ = ["Evidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import linalg as sparse_linalg
 
-from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.power_laws import law
-from physbatch.scaling.results import Estimate
+from physbatch.results.display import HtmlTable
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import law
 
 __all__ = [
     "GradientNoise",

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from physbatch.display import HtmlTable
 from physbatch.errors import AnalysisError
-from physbatch.scaling.results import Estimate
+from physbatch.results.display import HtmlTable
+from physbatch.results.estimate import Estimate
 
 __all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresholds_of_steps"]
 

@@ -11,9 +11,9 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.scaling.records import Record
-from physbatch.scaling.resampling import bootstrap_counts, unbiased_spread
-from physbatch.scaling.results import Estimate, flag_names
+from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.record import Record
+from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
 
 __all__ = ["PerformanceMap", "performance_map"]
 

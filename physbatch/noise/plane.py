@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.results import FloatArray, flag_names
+from physbatch.results.estimate import flag_names
+from physbatch.scaling.transition.result import FloatArray
 
 __all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
 

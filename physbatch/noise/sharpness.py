@@ -7,11 +7,11 @@ import math
 import numpy as np
 import xarray as xr
 
-from physbatch.axes import SGD
 from physbatch.dataset import STATUS_OK, validate
 from physbatch.errors import AnalysisError
-from physbatch.scaling.results import Estimate
-from physbatch.study import Study
+from physbatch.results.estimate import Estimate
+from physbatch.study.dynamics import SGD
+from physbatch.study.study import Study
 
 __all__ = ["late_sharpness", "sharpness_lines"]
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.scaling.logistic import fit_logistic, parameter_covariance
+from physbatch.scaling.statistics.success_fits import fit_logistic, parameter_covariance
 
 __all__ = ["falling_edge"]
 

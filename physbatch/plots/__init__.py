@@ -1,20 +1,23 @@
 """Figures of results, one per module: they draw what they are given and compute nothing."""
 
-from physbatch.plots.collapse import plot_collapse
-from physbatch.plots.corner import plot_corner
-from physbatch.plots.crossings import plot_crossings
-from physbatch.plots.drift import plot_drift
-from physbatch.plots.escape_times import plot_escape_times
-from physbatch.plots.evolution import plot_evolution
-from physbatch.plots.exponents import plot_exponents
-from physbatch.plots.extrapolation import plot_extrapolation
-from physbatch.plots.histogram import plot_histograms
-from physbatch.plots.moments import plot_moments
-from physbatch.plots.order import plot_order
-from physbatch.plots.overlap import plot_overlap
+from physbatch.plots.dataset.evolution import plot_evolution
+from physbatch.plots.dataset.histogram import plot_histograms
+from physbatch.plots.dataset.moments import plot_moments
+from physbatch.plots.dataset.overlap import plot_overlap
+from physbatch.plots.dataset.phase_diagram import plot_phase_diagram
+from physbatch.plots.dataset.success import plot_success
+from physbatch.plots.dataset.time_series import plot_time_series
 from physbatch.plots.overview import plot_overview
-from physbatch.plots.peaks import plot_peaks
-from physbatch.plots.phase_diagram import plot_phase_diagram
+from physbatch.plots.scaling.collapse import plot_collapse
+from physbatch.plots.scaling.corner import plot_corner
+from physbatch.plots.scaling.crossings import plot_crossings
+from physbatch.plots.scaling.drift import plot_drift
+from physbatch.plots.scaling.escape_times import plot_escape_times
+from physbatch.plots.scaling.exponents import plot_exponents
+from physbatch.plots.scaling.extrapolation import plot_extrapolation
+from physbatch.plots.scaling.order import plot_order
+from physbatch.plots.scaling.peaks import plot_peaks
+from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,
@@ -24,9 +27,6 @@ from physbatch.plots.style import (
     size_palette,
     svg_text,
 )
-from physbatch.plots.success import plot_success
-from physbatch.plots.time_series import plot_time_series
-from physbatch.plots.windows import plot_windows
 
 __all__ = [
     "DOUBLE_COLUMN_MM",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from physbatch.scaling.collapse_result import math_symbol
-from physbatch.scaling.results import Analysis, Estimate
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.data_collapse.result import math_symbol
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = [
     "OVERLAP_LABEL",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from physbatch.plots.drift import plot_drift
-from physbatch.plots.extrapolation import plot_extrapolation, spans_sizes
-from physbatch.plots.histogram import plot_histograms
-from physbatch.plots.overlap import plot_overlap
+from physbatch.plots.dataset.histogram import plot_histograms
+from physbatch.plots.dataset.overlap import plot_overlap
+from physbatch.plots.dataset.success import plot_success
+from physbatch.plots.scaling.drift import plot_drift
+from physbatch.plots.scaling.extrapolation import plot_extrapolation, spans_sizes
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,
@@ -16,8 +17,7 @@ from physbatch.plots.style import (
     size_legend,
     size_styles,
 )
-from physbatch.plots.success import plot_success
-from physbatch.scaling.results import Analysis
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["plot_overview"]
 

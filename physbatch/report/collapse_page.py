@@ -14,11 +14,11 @@ import physbatch
 from physbatch.dataset import write_atomic
 from physbatch.plots import plot_collapse, plot_corner, plot_windows, svg_text
 from physbatch.plots.style import root_figure
-from physbatch.report.export import result_csv
 from physbatch.report.figures import ReportFigure, inline_svg
 from physbatch.report.html import environment
-from physbatch.report.tables import file_rows
-from physbatch.scaling.collapse_result import Collapse
+from physbatch.report.rows import file_rows
+from physbatch.results.export import result_csv
+from physbatch.scaling.data_collapse.result import Collapse
 
 __all__ = ["render_collapse", "write_collapse"]
 
@@ -29,7 +29,7 @@ def render_collapse(result: Collapse, files: Sequence[str | os.PathLike[str]] = 
     Parameters
     ----------
     result : Collapse
-        What `physbatch.scaling.collapse.collapse` returned.
+        What `physbatch.scaling.data_collapse.methods.collapse` returned.
     files : sequence of path-like
         Files it belongs to; the page lists name, size and SHA-256 of each.
 
@@ -37,8 +37,8 @@ def render_collapse(result: Collapse, files: Sequence[str | os.PathLike[str]] = 
     --------
     >>> import numpy as np
     >>> from physbatch.report.collapse_page import render_collapse
-    >>> from physbatch.scaling.collapse import collapse
-    >>> from physbatch.scaling.table import make_table
+    >>> from physbatch.scaling.data_collapse.methods import collapse
+    >>> from physbatch.tables.table import make_table
     >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
     >>> value = np.tanh(size * (control - 1)) + 0.01 * np.sin(37.0 * np.arange(45))
     >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.01)})

@@ -22,8 +22,8 @@ from physbatch.dataset import write_atomic
 from physbatch.errors import AnalysisError
 from physbatch.plots.style import size_palette
 from physbatch.report.html import environment
-from physbatch.scaling.collapse_result import Collapse
-from physbatch.scaling.table import ScalingTable
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.tables.table import ScalingTable
 
 __all__ = ["render_explore", "write_explore"]
 
@@ -49,7 +49,7 @@ def render_explore(
 ) -> str:
     """A page on which x = N^(1/nu) (c - c_c) and y N^(-zeta/nu) move with sliders, as HTML.
 
-    The page states the same S as `physbatch.scaling.quality.quality_of` for the points shown.
+    The page states the same S as `physbatch.scaling.data_collapse.quality` for the points shown.
     Its only script stands in it and is named by its hash in the page's security policy.
 
     Parameters
@@ -71,7 +71,7 @@ def render_explore(
     Examples
     --------
     >>> import numpy as np
-    >>> from physbatch.scaling.table import make_table
+    >>> from physbatch.tables.table import make_table
     >>> size, control = np.repeat([8, 16], 5), np.tile(np.linspace(0.9, 1.1, 5), 2)
     >>> table = make_table(size, control, {"U": control}, {"U": np.full(10, 0.01)})
     >>> render_explore(table, "U").startswith("<!doctype html>")

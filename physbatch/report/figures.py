@@ -19,11 +19,11 @@ from physbatch.plots import (
     plot_success,
     svg_text,
 )
-from physbatch.plots.extrapolation import spans_sizes
+from physbatch.plots.scaling.extrapolation import spans_sizes
 from physbatch.plots.style import SINGLE_COLUMN_MM, figure_in_mm, root_figure
-from physbatch.report.words import ReportWords
-from physbatch.scaling.order_result import TransitionOrder
-from physbatch.scaling.results import Analysis
+from physbatch.report.sentences import ReportWords
+from physbatch.scaling.order.result import TransitionOrder
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["ReportFigure", "inline_svg", "order_figure", "report_figures"]
 

@@ -10,9 +10,8 @@ import jinja2
 import xarray as xr
 
 from physbatch.dataset import write_atomic
-from physbatch.report.export import result_csv
 from physbatch.report.figures import order_figure, report_figures
-from physbatch.report.tables import (
+from physbatch.report.rows import (
     bibtex,
     file_rows,
     form_rows,
@@ -21,9 +20,10 @@ from physbatch.report.tables import (
     size_rows,
     study_table,
 )
-from physbatch.report.words import ReportWords, number, order_support, remarks
-from physbatch.scaling.order_result import TransitionOrder
-from physbatch.scaling.results import Analysis
+from physbatch.report.sentences import ReportWords, number, order_support, remarks
+from physbatch.results.export import result_csv
+from physbatch.scaling.order.result import TransitionOrder
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["environment", "render_report", "write_report"]
 

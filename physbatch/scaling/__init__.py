@@ -3,44 +3,47 @@
 Nothing here knows about torch or draws anything.
 """
 
-from physbatch.scaling.analysis import analyse
-from physbatch.scaling.collapse import collapse
-from physbatch.scaling.collapse_result import Collapse
-from physbatch.scaling.critical_controls import critical_controls
-from physbatch.scaling.crossings import Crossings, find_crossings
-from physbatch.scaling.drift import fit_drift
-from physbatch.scaling.effective_exponents import effective_exponents
-from physbatch.scaling.escape_times import quasi_stationary
-from physbatch.scaling.exponents import fit_critical_control
-from physbatch.scaling.extrapolation import extrapolate
-from physbatch.scaling.goodness import deviance_p_value
-from physbatch.scaling.jump import find_jump
-from physbatch.scaling.moments import moments
-from physbatch.scaling.order import transition_order
-from physbatch.scaling.order_result import Evidence, TransitionOrder
-from physbatch.scaling.peaks import separation_threshold, split_in_two, valley_p_value
-from physbatch.scaling.quality import collapse_quality
-from physbatch.scaling.reading import from_dataset, read_table
-from physbatch.scaling.results import (
+from physbatch.results.estimate import Estimate, flag_names
+from physbatch.scaling.curves.crossings import Crossings, find_crossings
+from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.quality import collapse_quality
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling.laws.extrapolation import extrapolate
+from physbatch.scaling.laws.fits import fit_critical_control
+from physbatch.scaling.laws.local_exponents import effective_exponents
+from physbatch.scaling.laws.size_laws import collapse_exponent, fit_critical_batch, fit_width
+from physbatch.scaling.laws.universality import check_relations
+from physbatch.scaling.order.classification import transition_order
+from physbatch.scaling.order.result import Evidence, TransitionOrder
+from physbatch.scaling.statistics.goodness import deviance_p_value
+from physbatch.scaling.statistics.observables import sample_moments
+from physbatch.scaling.statistics.replica_moments import moments
+from physbatch.scaling.statistics.two_peaks import (
+    separation_threshold,
+    split_in_two,
+    valley_p_value,
+)
+from physbatch.scaling.times.escapes import quasi_stationary
+from physbatch.scaling.transition.analysis import analyse
+from physbatch.scaling.transition.criteria import critical_controls
+from physbatch.scaling.transition.drift import fit_drift
+from physbatch.scaling.transition.jump import find_jump
+from physbatch.scaling.transition.result import (
     Analysis,
-    Estimate,
     Extrapolation,
     Jump,
     SuccessCurve,
     TimeDrift,
-    flag_names,
 )
-from physbatch.scaling.sample_moments import sample_moments
-from physbatch.scaling.size_laws import collapse_exponent, fit_critical_batch, fit_width
-from physbatch.scaling.success_curve import (
+from physbatch.scaling.transition.success_curves import (
     fit_success_curve,
     succeeded_by,
     success_counts,
     success_curve,
 )
-from physbatch.scaling.table import ScalingTable, make_table
-from physbatch.scaling.universality import check_relations
-from physbatch.scaling.verdict import decide
+from physbatch.scaling.transition.verdict import decide
+from physbatch.tables.read import from_dataset, read_table
+from physbatch.tables.table import ScalingTable, make_table
 
 __all__ = [
     "Analysis",

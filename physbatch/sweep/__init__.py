@@ -1,1 +1,1 @@
-"""sweep."""
+"""The sweep: from a study to its dataset, whatever interrupts it."""

@@ -19,9 +19,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, VariableSpec, open_dataset
+from physbatch.engines.protocol import point_bytes
 from physbatch.errors import DatasetError, OutputError
-from physbatch.files import COMPRESSION, encoding_of, save, save_piecewise
-from physbatch.sweep.engines import point_bytes
+from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewise
 from physbatch.sweep.merging import attributes, merge
 from physbatch.sweep.plan import REPLICAS_PER_CELL, Plan
 from physbatch.sweep.store import Store

@@ -10,8 +10,8 @@ import xarray as xr
 
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION
-from physbatch.sweep.checkpoints import Checkpoint
-from physbatch.sweep.engines import Arrays
+from physbatch.engines.checkpoint import Checkpoint
+from physbatch.engines.protocol import Arrays
 from physbatch.sweep.plan import Cell, Plan
 
 __all__ = ["limit_threads", "run_cell", "shard_of"]

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import physbatch
 from physbatch.errors import PhysbatchError, StudyError, WorkerError
-from physbatch.files import digest_of, without_checksum
-from physbatch.study import Study
+from physbatch.files.netcdf import digest_of, without_checksum
+from physbatch.study.study import Study
 from physbatch.sweep.cell import limit_threads
 from physbatch.sweep.dask_clusters import PATIENCE, connect, quietly
 from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line

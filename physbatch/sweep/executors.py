@@ -20,11 +20,11 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Protocol
 
+from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
+from physbatch.engines.protocol import Arrays
 from physbatch.errors import PhysbatchError, StudyError
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.cell import limit_threads, run_cell, shard_of
-from physbatch.sweep.checkpoints import CellPaused, FileCheckpoint
-from physbatch.sweep.engines import Arrays
 from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.sweep.store import Store

@@ -13,10 +13,11 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.axes import SGD, PatternInputs, SampleInputs
 from physbatch.dataset import SWEPT_DIMS
-from physbatch.study import Metropolis, Study, canonical_json
-from physbatch.sweep.engines import Engine, engine_for
+from physbatch.engines.protocol import Engine, engine_for
+from physbatch.study.dynamics import SGD, Metropolis
+from physbatch.study.study import Study, canonical_json
+from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
 
 __all__ = ["Cell", "Cells", "Group", "Plan", "describe", "group_cells"]

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from physbatch.engines.support import require_built
 from physbatch.errors import StudyError, WorkerError
-from physbatch.study import Study
-from physbatch.support import require_built
+from physbatch.study.study import Study
 from physbatch.sweep.assembly import open_whole, write_dataset
+from physbatch.sweep.completeness import survey
 from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
 from physbatch.sweep.index import Index
 from physbatch.sweep.lock import Lock, Part
@@ -24,7 +25,6 @@ from physbatch.sweep.plan import Cells, Group, Plan, describe, group_cells
 from physbatch.sweep.slurm import SlurmWorkers
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
-from physbatch.sweep.survey import survey
 
 __all__ = [
     "Cluster",
@@ -174,7 +174,7 @@ def run_study(
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.catalogue import study
+    >>> from physbatch.study.catalogue import study
     >>> from physbatch.sweep.run import run_study
     >>> small = study("greedy-unit", replicas=4, duration=10)
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -20,11 +20,11 @@ import xarray as xr
 
 import physbatch
 from physbatch import dataset
-from physbatch.comparison import extends
 from physbatch.dataset import SCHEMA_VERSION
 from physbatch.errors import DatasetError, OutputError, StudyError
-from physbatch.files import stated_digest, without_checksum
-from physbatch.study import Study
+from physbatch.files.netcdf import stated_digest, without_checksum
+from physbatch.study.comparison import extends
+from physbatch.study.study import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
 from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Cell, Plan

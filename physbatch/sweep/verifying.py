@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from physbatch.comparison import same_bits
 from physbatch.dataset import STATUS_MISSING
+from physbatch.engines.support import require_built
 from physbatch.errors import DatasetError
-from physbatch.study import Study
-from physbatch.support import require_built
+from physbatch.study.comparison import same_bits
+from physbatch.study.study import Study
 from physbatch.sweep.cell import run_cell
 from physbatch.sweep.plan import Cell, Plan, describe
 
@@ -62,7 +62,7 @@ def verify_dataset(
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.catalogue import study
+    >>> from physbatch.study.catalogue import study
     >>> from physbatch.sweep.run import run_study
     >>> small = study("greedy-unit", replicas=4, duration=10)
     >>> with tempfile.TemporaryDirectory() as folder:

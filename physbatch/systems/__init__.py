@@ -1,1 +1,1 @@
-"""systems."""
+"""Systems: what is learned, teachers, students and samples, and their order parameters."""

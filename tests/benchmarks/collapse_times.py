@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from physbatch.scaling.collapse import collapse
-from physbatch.scaling.collapse_errors import bootstrap, posterior
-from physbatch.scaling.collapse_fit import Objective, climb, newton, units_of
-from physbatch.scaling.scaling_form import make_form
-from physbatch.scaling.table import ScalingTable
-from physbatch.scaling.window_fits import global_optimum, scan, settle
+from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.optimum import Objective, climb, newton, units_of
+from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior
+from physbatch.scaling.data_collapse.window_fits import global_optimum, scan, settle
+from physbatch.tables.table import ScalingTable
 
 _SIZES = (8, 16, 32, 64, 128)
 _POINTS = 18

@@ -31,9 +31,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from plain_loop import plain_sweeps
 
-from physbatch.dynamics.bitsliced import run_bitsliced
-from physbatch.dynamics.bitsliced_limit import flip_sample_limit, vector_operation_rate
-from physbatch.dynamics.definition import run_definition
+from physbatch.dynamics.bitsliced.definition import run_definition
+from physbatch.dynamics.bitsliced.limit import flip_sample_limit, vector_operation_rate
+from physbatch.dynamics.bitsliced.run import run_bitsliced
 from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture

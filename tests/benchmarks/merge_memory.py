@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from physbatch import dataset
-from physbatch.study import Study
+from physbatch.engines.protocol import Arrays, point_bytes, unmeasured
+from physbatch.study.study import Study
 from physbatch.sweep.cell import shard_of
-from physbatch.sweep.engines import Arrays, point_bytes, unmeasured
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.sweep.store import Store
 

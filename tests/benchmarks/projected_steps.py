@@ -23,9 +23,9 @@ import numba
 import numpy as np
 from scipy import special
 
-from physbatch.dynamics.projected import ProjectedRun, run_projected
-from physbatch.dynamics.projected_parts import LANES, draw_factor, draw_normals
-from physbatch.dynamics.projected_state import CommitteeState, draw_state
+from physbatch.dynamics.projected.parts import LANES, draw_factor, draw_normals
+from physbatch.dynamics.projected.run import ProjectedRun, run_projected
+from physbatch.dynamics.projected.state import CommitteeState, draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.streams.keys import KIND_FIELD
 

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physbatch.scaling.collapse import collapse
-from physbatch.scaling.collapse_result import Collapse
-from physbatch.scaling.reading import read_table
-from physbatch.scaling.results import flag_names
+from physbatch.results.estimate import flag_names
+from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.tables.read import read_table
 
 #: Environment variable that names the folder.
 FOLDER = "PHYSBATCH_PUBLISHED_DATA"

@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd import CompiledDescent, GradientRun
-from physbatch.dynamics.sgd_definition import TensorDescent
+from physbatch.dynamics.sgd.definition import TensorDescent
+from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system

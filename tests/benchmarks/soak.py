@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physbatch.files import open_netcdf, save
-from physbatch.study import Study
+from physbatch.files.netcdf import open_netcdf, save
+from physbatch.study.study import Study
+from physbatch.sweep.completeness import progress
 from physbatch.sweep.index import Index, ShardNote, read_index
 from physbatch.sweep.plan import Plan, group_cells
 from physbatch.sweep.run import Cluster, run_study
 from physbatch.sweep.store import Store
-from physbatch.sweep.survey import progress
 
 #: Measurements begin when this share of the cells is done.
 WARM_UP = 0.2

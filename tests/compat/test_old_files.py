@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from physbatch import dataset
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
 

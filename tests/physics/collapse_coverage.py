@@ -25,13 +25,13 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from physbatch.exact.scaling_functions import SHAPES, exponent_set
-from physbatch.scaling.collapse_fit import Objective, climb, units_of
-from physbatch.scaling.collapse_outcome import outcome
-from physbatch.scaling.collapse_result import Collapse
-from physbatch.scaling.collapse_search import search_globally, statistical_errors, with_spline
-from physbatch.scaling.scaling_form import make_form
-from physbatch.scaling.table import ScalingTable
-from physbatch.scaling.window_fits import Fit, by_spline, hyper_names, scan, settle
+from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.optimum import Objective, climb, units_of
+from physbatch.scaling.data_collapse.outcome import outcome
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
+from physbatch.scaling.data_collapse.window_fits import Fit, by_spline, hyper_names, scan, settle
+from physbatch.tables.table import ScalingTable
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from physbatch.dynamics.cell_streams import CellStreams
+from physbatch.dynamics.draws import CellStreams
 from physbatch.dynamics.rules import ALWAYS, acceptance_table, batch_rule
 
 

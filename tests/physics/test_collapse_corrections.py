@@ -16,11 +16,11 @@ import numpy.typing as npt
 import pytest
 
 from physbatch.exact import curie_weiss
+from physbatch.exact.grids import scaled_grid
 from physbatch.exact.scaling_functions import exponent_set, planted
-from physbatch.exact.tables import scaled_grid
-from physbatch.scaling.collapse import collapse
-from physbatch.scaling.collapse_result import Collapse
-from physbatch.scaling.table import ScalingTable
+from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.tables.table import ScalingTable
 
 SIZES = (8, 16, 32, 64, 128)
 #: From here on the next correction, of relative order 1/N, is below the noise of a point.

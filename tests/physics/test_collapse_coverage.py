@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from physbatch.exact.scaling_functions import exponent_set
-from physbatch.scaling.collapse import collapse
+from physbatch.scaling.data_collapse.methods import collapse
 from tests.physics import collapse_coverage as study
 
 FILE = "PHYSBATCH_COVERAGE_FILE"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physbatch.dynamics.projected import ProjectedRun, run_projected
-from physbatch.dynamics.projected_state import draw_state
+from physbatch.dynamics.projected.run import ProjectedRun, run_projected
+from physbatch.dynamics.projected.state import draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.errors import AnalysisError
 from physbatch.exact.committee import integrate_equations

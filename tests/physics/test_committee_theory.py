@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from physbatch.dynamics.projected import ProjectedRun, ProjectedTrajectory, run_projected
-from physbatch.dynamics.projected_state import CommitteeState, draw_state, state_from_overlaps
+from physbatch.dynamics.projected.run import ProjectedRun, ProjectedTrajectory, run_projected
+from physbatch.dynamics.projected.state import CommitteeState, draw_state, state_from_overlaps
 from physbatch.dynamics.rules import batch_rule
 from physbatch.errors import AnalysisError
 from physbatch.exact.committee import (

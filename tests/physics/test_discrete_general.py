@@ -11,10 +11,10 @@ import pytest
 import torch
 from scipy import stats
 
-from physbatch.dynamics.cell_streams import CellStreams
-from physbatch.dynamics.definition_general import sign_outputs
-from physbatch.dynamics.discrete import run_discrete
-from physbatch.dynamics.discrete_rules import NORMAL_UNIT, DiscreteRun, InputRule
+from physbatch.dynamics.discrete.definition import sign_outputs
+from physbatch.dynamics.discrete.rules import NORMAL_UNIT, DiscreteRun, InputRule
+from physbatch.dynamics.discrete.run import run_discrete
+from physbatch.dynamics.draws import CellStreams
 from physbatch.dynamics.rules import acceptance_table, batch_rule
 from physbatch.exact.enumeration import (
     all_binary_inputs,
@@ -271,7 +271,7 @@ def pattern_rule(keys: StreamKeys, count: int, gaussian: bool, noise: float) -> 
 
 def drawn_patterns(system: DiscreteSystem, rule: InputRule) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels of every replica, as the tensors of the definition draw them."""
-    from physbatch.dynamics.definition_general import _Data
+    from physbatch.dynamics.discrete.definition import _Data
 
     run = instructions(keys_of("nothing"), 1, [0], inputs=rule)
     data = _Data(system, run, torch.device("cpu"))

@@ -12,12 +12,12 @@ import torch
 import xarray as xr
 
 from physbatch.dataset import open_dataset
-from physbatch.dynamics.cell_streams import CellStreams
+from physbatch.dynamics.draws import CellStreams
+from physbatch.engines.discrete import prepare_discrete
 from physbatch.errors import AnalysisError
 from physbatch.exact.replicas import replica_axes, replica_dataset
-from physbatch.noise.effective_temperature import batch_acceptance, effective_temperature
-from physbatch.study import Study
-from physbatch.sweep.discrete_engine import prepare_discrete
+from physbatch.noise.temperature import batch_acceptance, effective_temperature
+from physbatch.study.study import Study
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physbatch.exact import curie_weiss
-from physbatch.exact.tables import scaled_grid
+from physbatch.exact.grids import scaled_grid
 
 
 def test_the_law_is_the_sum_over_all_states():

@@ -7,8 +7,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from physbatch.dynamics.bitsliced import run_bitsliced
-from physbatch.dynamics.definition import run_definition
+from physbatch.dynamics.bitsliced.definition import run_definition
+from physbatch.dynamics.bitsliced.run import run_bitsliced
 from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
 from physbatch.exact.greedy_unit import (
     law_after,

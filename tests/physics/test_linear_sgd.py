@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from physbatch import catalogue
 from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd import CompiledDescent, GradientRun
-from physbatch.dynamics.sgd_definition import TensorDescent
+from physbatch.dynamics.sgd.definition import TensorDescent
+from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.exact.linear_sgd import (
     largest_learning_rate,
     mean_square_factor,
@@ -27,6 +26,7 @@ from physbatch.exact.linear_sgd import (
     typical_threshold,
 )
 from physbatch.streams.keys import stream_keys
+from physbatch.study import catalogue
 from physbatch.sweep.run import run_study
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system

@@ -16,14 +16,14 @@ from physbatch.exact.batch_noise import (
     transition_data,
 )
 from physbatch.exact.linear_sgd import typical_learning_rate
+from physbatch.noise.best_batch import OptimumBatch, optimum_batch
 from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
-from physbatch.noise.optimum_batch import OptimumBatch, optimum_batch
+from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import PerformanceMap, performance_map
-from physbatch.noise.scale_collapse import scale_collapse
-from physbatch.noise.stable_range import StableRange, stable_range
-from physbatch.noise.transition_line import TransitionLine, transition_line
-from physbatch.noise.typical_threshold import TypicalThreshold, typical_threshold
-from physbatch.study import Study
+from physbatch.noise.stability import StableRange, stable_range
+from physbatch.noise.thresholds import TypicalThreshold, typical_threshold
+from physbatch.noise.transitions import TransitionLine, transition_line
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
 

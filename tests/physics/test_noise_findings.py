@@ -11,14 +11,14 @@ import xarray as xr
 from physbatch.dataset import open_dataset
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
 from physbatch.exact.linear_sgd import typical_learning_rate
-from physbatch.noise.effective_temperature import effective_temperature
-from physbatch.noise.optimum_batch import optimum_batch
+from physbatch.noise.best_batch import optimum_batch
+from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
-from physbatch.noise.scale_collapse import scale_collapse
 from physbatch.noise.sharpness import late_sharpness, sharpness_lines
-from physbatch.noise.stable_range import stable_range
-from physbatch.noise.transition_line import learned, transition_line
-from physbatch.noise.typical_threshold import typical_threshold
+from physbatch.noise.stability import stable_range
+from physbatch.noise.temperature import effective_temperature
+from physbatch.noise.thresholds import typical_threshold
+from physbatch.noise.transitions import learned, transition_line
 
 DATA = Path(__file__).parents[2] / "data"
 

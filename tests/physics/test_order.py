@@ -17,19 +17,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch import catalogue
 from physbatch.dataset import STATUS_MISSING, STATUS_OK
 from physbatch.exact import curie_weiss, phases, planted
 from physbatch.exact.lattices import percolation_table
 from physbatch.exact.replicas import replica_axes, replica_dataset
 from physbatch.scaling import transition_order
-from physbatch.scaling.order_data import sample_data
-from physbatch.scaling.order_evidence import fluctuations
-from physbatch.scaling.order_scaling import WIDTH_FORMS
-from physbatch.scaling.sample_table import make_sample_table
-from physbatch.scaling.table import make_table
-from physbatch.study import Study
+from physbatch.scaling.order.histograms import fluctuations
+from physbatch.scaling.order.samples import sample_data
+from physbatch.scaling.order.sharpening import WIDTH_FORMS
+from physbatch.study import catalogue
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
+from physbatch.tables.samples import make_sample_table
+from physbatch.tables.table import make_table
 
 QUICKSTART = Path(__file__).parents[2] / "analysis/quickstart/study.toml"
 SIZES = phases.NESTED_SIZES[-1]

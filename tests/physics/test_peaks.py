@@ -9,9 +9,9 @@ import pytest
 from scipy import optimize
 
 from physbatch.exact import curie_weiss
-from physbatch.scaling.peaks_of_curves import Peaks, find_peaks
-from physbatch.scaling.results import flag_names
-from physbatch.scaling.table import ScalingTable
+from physbatch.results.estimate import flag_names
+from physbatch.scaling.curves.peaks import Peaks, find_peaks
+from physbatch.tables.table import ScalingTable
 
 SIZES = (64, 256, 1024)
 

@@ -24,10 +24,10 @@ from physbatch.scaling import (
     success_curve,
     valley_p_value,
 )
-from physbatch.scaling.logistic import fit_logistic, logistic, parameter_covariance
-from physbatch.scaling.moments import moment_values, resampled_moments
-from physbatch.scaling.peaks import VALLEY_LEVEL
-from physbatch.scaling.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.statistics.replica_moments import moment_values, resampled_moments
+from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.statistics.success_fits import fit_logistic, logistic, parameter_covariance
+from physbatch.scaling.statistics.two_peaks import VALLEY_LEVEL
 
 GRID = np.arange(10.0, 16.01, 0.5)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd import CompiledDescent, GradientRun
+from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.discrete import run_discrete
-from physbatch.dynamics.discrete_rules import DiscreteRun
+from physbatch.dynamics.discrete.rules import DiscreteRun
+from physbatch.dynamics.discrete.run import run_discrete
 from physbatch.dynamics.rules import acceptance_table, batch_rule
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student

@@ -23,14 +23,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from physbatch import catalogue, files
 from physbatch.cli import main
+from physbatch.engines.support import missing
 from physbatch.errors import PhysbatchError
-from physbatch.files import open_netcdf
-from physbatch.scaling.reading import read_table
-from physbatch.study import Study
-from physbatch.support import missing
+from physbatch.files import netcdf as files
+from physbatch.files.netcdf import open_netcdf
+from physbatch.study import catalogue
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
+from physbatch.tables.read import read_table
 from tests.conftest import TINY, command_line
 
 SECONDS = 10

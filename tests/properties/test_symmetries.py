@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.bitsliced_layout import path_sum
-from physbatch.dynamics.definition import forward, path_sums
+from physbatch.dynamics.bitsliced.definition import forward, path_sums
+from physbatch.dynamics.bitsliced.layout import path_sum
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture
 from physbatch.systems.binary import BinarySystem, draw_system

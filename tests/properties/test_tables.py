@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physbatch.errors import PhysbatchError
-from physbatch.scaling.reading import read_table
-from physbatch.scaling.table import ScalingTable, make_table
+from physbatch.tables.read import read_table
+from physbatch.tables.table import ScalingTable, make_table
 
 # Numbers whose powers leave the range of floating point are refused.
 finite = st.floats(-1e50, 1e50, allow_subnormal=False)

@@ -16,7 +16,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY, command_line

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from physbatch.report.explore_page import write_explore
-from physbatch.scaling.collapse import collapse
-from physbatch.scaling.quality import collapse_quality, quality_of
-from physbatch.scaling.table import ScalingTable, make_table
+from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.quality import collapse_quality, quality_of
+from physbatch.tables.table import ScalingTable, make_table
 from tests.system.test_browser_report import browser, pytestmark  # noqa: F401
 
 if TYPE_CHECKING:

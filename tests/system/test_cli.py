@@ -16,7 +16,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -237,7 +237,7 @@ def test_study_check_prints_study_cells_memory_and_time(
 
 
 def test_catalogue_has_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
-    from physbatch import catalogue
+    from physbatch.study import catalogue
 
     assert main(["catalogue"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -268,7 +268,7 @@ def test_entries_of_the_catalogue_run_at_reduced_size(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """From the study file through the run to the analysis."""
-    from physbatch import catalogue
+    from physbatch.study import catalogue
 
     changes = {"replicas": 6, "test_samples": 64, **REDUCED[name]}
     source, target = tmp_path / "study.toml", tmp_path / "data.nc"

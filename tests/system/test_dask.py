@@ -18,8 +18,8 @@ import xarray as xr
 
 import physbatch
 from physbatch.errors import StudyError, WorkerError
-from physbatch.files import save
-from physbatch.study import Study
+from physbatch.files.netcdf import save
+from physbatch.study.study import Study
 from physbatch.sweep import dask_clusters, dask_executor
 from physbatch.sweep import plan as planning
 from physbatch.sweep.dask_executor import Task, compute_remotely

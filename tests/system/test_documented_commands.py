@@ -14,7 +14,7 @@ from physbatch.dataset import save
 from physbatch.exact.lattices import percolation_table
 from physbatch.exact.planted import first_order
 from physbatch.scaling import analyse
-from physbatch.study import Study
+from physbatch.study.study import Study
 from tests.system.test_docs import ROOT, commands_of
 
 

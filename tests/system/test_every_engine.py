@@ -13,12 +13,13 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.sweep import checkpoints, stopping
+from physbatch.engines import checkpoint as checkpoints
 from physbatch.sweep import plan as planning
+from physbatch.sweep import stopping
 from physbatch.sweep.lock import Part
 from physbatch.sweep.run import Cluster, merge_study, run_part, run_study
 from tests.system.clusters import cluster
-from tests.unit.sweep.engine_studies import small_study
+from tests.unit.engines.engine_studies import small_study
 
 ENGINES = ("bit-sliced", "discrete", "gradient", "projected", "classifier")
 

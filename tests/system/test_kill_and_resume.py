@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 from physbatch import dataset
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import command_line
 

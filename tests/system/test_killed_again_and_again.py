@@ -23,7 +23,7 @@ import pytest
 import xarray as xr
 
 from physbatch import dataset
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.index import _numbers
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study

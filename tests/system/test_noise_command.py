@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from physbatch import catalogue
 from physbatch.cli import main
 from physbatch.dataset import save
 from physbatch.exact.batch_noise import (
@@ -18,7 +17,8 @@ from physbatch.exact.batch_noise import (
     stable_range_data,
     transition_data,
 )
-from physbatch.study import Study
+from physbatch.study import catalogue
+from physbatch.study.study import Study
 
 ROOT = Path(__file__).parents[2]
 

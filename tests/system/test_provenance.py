@@ -11,7 +11,7 @@ import pytest
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY
 

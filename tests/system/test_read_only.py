@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from physbatch import dataset
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.lock import Part
 from physbatch.sweep.run import run_part, run_study
 from tests.conftest import TINY

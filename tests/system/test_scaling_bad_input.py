@@ -13,8 +13,8 @@ import pytest
 from physbatch.cli import main
 from physbatch.errors import AnalysisError
 from physbatch.scaling import collapse, find_crossings
-from physbatch.scaling.peaks_of_curves import find_peaks
-from physbatch.scaling.table import ScalingTable
+from physbatch.scaling.curves.peaks import find_peaks
+from physbatch.tables.table import ScalingTable
 
 Rows = list[tuple[float, float, float, float]]
 

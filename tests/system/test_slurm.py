@@ -12,7 +12,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY
 from tests.system.slurm_node import SlurmNode, missing_program, slurm_node

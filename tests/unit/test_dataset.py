@@ -13,7 +13,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.errors import DatasetError, OutputError
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
 

@@ -12,7 +12,7 @@ from physbatch.cli import main
 from physbatch.commands.collapse import collapse
 from physbatch.dataset import open_netcdf
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
-from physbatch.scaling.collapse_result import Collapse
+from physbatch.scaling.data_collapse.result import Collapse
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from physbatch.exact import curie_weiss
 from physbatch.exact.batch_noise import stable_range_data
 from physbatch.exact.planted import first_order
 from physbatch.scaling import analyse, find_crossings
-from physbatch.scaling.escape_times import escape_times
-from physbatch.scaling.exponents import fit_law
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.times.escapes import escape_times
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from physbatch.dataset import open_netcdf, save
 from physbatch.errors import OutputError, PhysbatchError
 from physbatch.exact.phases import nucleation, nucleation_rate
 from physbatch.exact.planted import first_order
-from physbatch.scaling.escape_times import EscapeTimes, escape_times
+from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from physbatch.cli import main
 from physbatch.dataset import open_netcdf, save
 from physbatch.exact.planted import first_order
 from physbatch.scaling import TransitionOrder, analyse, transition_order
-from physbatch.scaling.exponents import fit_law
+from physbatch.scaling.laws.fits import fit_law
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from physbatch.commands.moments import moments
 from physbatch.commands.tables import export, import_
 from physbatch.errors import AnalysisError, DatasetError, OutputError
 from physbatch.exact.planted import first_order
-from physbatch.scaling.reading import read_table
-from physbatch.scaling.table import ScalingTable
+from physbatch.tables.read import read_table
+from physbatch.tables.table import ScalingTable
 
 CSV = "L,T,m,dm,U,dU\n" + "".join(
     f"{size},{control},{control / size},0.01,{control * size},0.1\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError
+from physbatch.exact.grids import combine, flatten_grid, scaled_grid, table_from_samples
 from physbatch.exact.scaling_functions import SHAPES, correction, exponent_sets, planted
-from physbatch.exact.tables import combine, flatten_grid, scaled_grid, table_from_samples
 
 SIZES = (8, 16, 32, 64)
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from physbatch.scaling.results import Analysis
+from physbatch.scaling.transition.result import Analysis
 
 
 def _load() -> ModuleType:

@@ -21,7 +21,7 @@ from physbatch import plots
 from physbatch.exact import curie_weiss, phases
 from physbatch.exact.batch_noise import stable_range_data
 from physbatch.exact.planted import first_order
-from physbatch.noise.stable_range import StableRange, stable_range
+from physbatch.noise.stability import StableRange, stable_range
 from physbatch.plots.style import journal_style, root_figure
 from physbatch.scaling import (
     Analysis,
@@ -35,10 +35,10 @@ from physbatch.scaling import (
     make_table,
     transition_order,
 )
-from physbatch.scaling.exponents import ScalingFit, fit_law
-from physbatch.scaling.passages import EscapeTime, Survival, fit_escape_time, survival_curve
-from physbatch.scaling.peaks_of_curves import Peaks, find_peaks
-from physbatch.scaling.sample_moments import sample_moments
+from physbatch.scaling.curves.peaks import Peaks, find_peaks
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.statistics.observables import sample_moments
+from physbatch.scaling.times.passages import EscapeTime, Survival, fit_escape_time, survival_curve
 from tests.unit.plots.noise_gallery import NOISE_FIGURES
 
 FOLDER = Path(__file__).with_name("baseline")

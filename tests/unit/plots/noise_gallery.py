@@ -11,23 +11,23 @@ from matplotlib.figure import Figure
 
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
 from physbatch.exact.planted import first_order
-from physbatch.noise.effective_temperature import EffectiveTemperature, StationaryState
+from physbatch.noise.best_batch import batch_curves, optimum_batch
 from physbatch.noise.evidence import Evidence, logistic_evidence
-from physbatch.noise.optimum_batch import batch_curves, optimum_batch
+from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
-from physbatch.noise.scale_collapse import scale_collapse
-from physbatch.noise.stable_range import stable_range
-from physbatch.noise.transition_line import transition_line
-from physbatch.plots.escape_times import plot_escape_times
-from physbatch.plots.noise_evidence import plot_evidence
-from physbatch.plots.noise_optimum import plot_optimum
-from physbatch.plots.noise_performance import plot_performance
-from physbatch.plots.noise_phases import plot_phases
-from physbatch.plots.noise_range import plot_noise_range
-from physbatch.plots.noise_temperature import plot_temperature
+from physbatch.noise.stability import stable_range
+from physbatch.noise.temperature import EffectiveTemperature, StationaryState
+from physbatch.noise.transitions import transition_line
+from physbatch.plots.noise.evidence import plot_evidence
+from physbatch.plots.noise.optimum import plot_optimum
+from physbatch.plots.noise.performance import plot_performance
+from physbatch.plots.noise.phases import plot_phases
+from physbatch.plots.noise.range import plot_noise_range
+from physbatch.plots.noise.temperature import plot_temperature
+from physbatch.plots.scaling.escape_times import plot_escape_times
 from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, root_figure
 from physbatch.plots.theory import Measured, plot_theory
-from physbatch.scaling.escape_times import escape_times
+from physbatch.scaling.times.escapes import escape_times
 from physbatch.systems.samples import Samples
 
 __all__ = ["NOISE_FIGURES"]

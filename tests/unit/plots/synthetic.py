@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from physbatch.scaling.results import (
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.transition.result import (
     Analysis,
-    Estimate,
     Extrapolation,
     Jump,
     SuccessCurve,

@@ -25,12 +25,13 @@ from physbatch.plots import (
     plot_success,
     size_palette,
 )
-from physbatch.plots.extrapolation import NO_LIMIT
-from physbatch.plots.histogram import NO_COEXISTENCE
+from physbatch.plots.dataset.histogram import NO_COEXISTENCE
+from physbatch.plots.scaling.extrapolation import NO_LIMIT
 from physbatch.plots.style import root_figure
+from physbatch.results.estimate import Estimate
 from physbatch.scaling import analyse
-from physbatch.scaling.exponents import fit_law
-from physbatch.scaling.results import Analysis, Estimate
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.transition.result import Analysis
 
 
 def bars(axes: Axes) -> list[ErrorbarContainer]:

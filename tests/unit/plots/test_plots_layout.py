@@ -36,7 +36,8 @@ from physbatch.plots import (
     size_palette,
 )
 from physbatch.plots.style import root_figure
-from physbatch.scaling.results import Analysis, Estimate
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.transition.result import Analysis
 
 Draw = Callable[[Analysis], Figure]
 

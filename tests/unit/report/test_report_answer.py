@@ -7,8 +7,8 @@ from dataclasses import replace
 import xarray as xr
 
 from physbatch.report import render_report
-from physbatch.report.tables import bibtex
-from physbatch.report.words import order_support
+from physbatch.report.rows import bibtex
+from physbatch.report.sentences import order_support
 from physbatch.scaling import Analysis, TransitionOrder
 from tests.unit.report.page import Page, Words
 

@@ -15,7 +15,8 @@ import xarray as xr
 
 from physbatch.errors import OutputError
 from physbatch.report import render_report, write_report
-from physbatch.scaling.results import Analysis, Estimate
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.transition.result import Analysis
 from tests.unit.report.page import LOADING, Page, Words
 
 

@@ -13,14 +13,14 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.errors import DatasetError, OutputError
-from physbatch.study import Study
+from physbatch.study.study import Study
 from physbatch.sweep import assembly
 from physbatch.sweep import plan as planning
 from physbatch.sweep.lock import Part
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import merge_study, run_part, run_study
 from physbatch.sweep.store import Store
-from tests.unit.sweep.engine_studies import STUDIES
+from tests.unit.engines.engine_studies import STUDIES
 
 GRID: dict[str, Any] = {
     "size": [6, 9],

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physbatch import files
-from physbatch.study import Study
+from physbatch.files import netcdf as files
+from physbatch.study.study import Study
 from physbatch.sweep import executors
+from physbatch.sweep.completeness import progress, survey
 from physbatch.sweep.index import Index, ShardNote, _numbers, _ranges, read_index
 from physbatch.sweep.lock import Lock, Part
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
 from physbatch.sweep.store import Store
-from physbatch.sweep.survey import progress, survey
 from tests.conftest import TINY
 
 NAME = "0123456789abcdef" * 2 + ".nc"

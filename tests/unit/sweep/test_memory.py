@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from physbatch import catalogue
 from physbatch.cli import main
 from physbatch.errors import StudyError
+from physbatch.study import catalogue
 from physbatch.sweep import memory
 from physbatch.sweep.memory import WORKER_BYTES, available_bytes, parse_bytes, workers_that_fit
 from physbatch.sweep.plan import Plan

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch import catalogue, dataset
+from physbatch import dataset
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
-from physbatch.study import Study
+from physbatch.study import catalogue
+from physbatch.study.study import Study
 from physbatch.sweep import executors
-from physbatch.sweep.estimate import estimate
+from physbatch.sweep.completeness import survey
+from physbatch.sweep.cost import estimate
 from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import Plan, group_cells
 from physbatch.sweep.run import run_study
 from physbatch.sweep.store import Store
-from physbatch.sweep.survey import survey
 from tests.conftest import TINY
 
 
@@ -55,7 +56,7 @@ def test_the_definition_gives_the_same_bits(
     monkeypatch.setattr(
         executors, "run_cell", lambda plan, cell, *rest: original(plan, cell, "meta-cpu")
     )
-    from physbatch.dynamics import definition
+    from physbatch.dynamics.bitsliced import definition
 
     run_definition = definition.run_definition
     monkeypatch.setattr(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd import CompiledDescent, GradientRun
+from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 from physbatch.systems.continuous import (

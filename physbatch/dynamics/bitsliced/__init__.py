@@ -1,0 +1,1 @@
+"""Discrete dynamics of binary weights, 64 samples in a word."""

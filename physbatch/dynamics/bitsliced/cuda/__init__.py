@@ -1,0 +1,1 @@
+"""The bit-sliced dynamics on an NVIDIA GPU."""

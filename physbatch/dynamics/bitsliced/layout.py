@@ -1,0 +1,268 @@
+"""Where everything stands in the memory of the bit-sliced kernel.
+
+The state is one array of rows. A row holds one bit of all samples: the words of the batch of
+one replica, or one word of each of several replicas that share a graph. First stand the inputs,
+one row each, then one block per unit: its bit planes, the top plane last, and one more row that
+holds, for output units, the mask of wrong samples.
+
+Weights are masks: bit r of a mask is the weight of replica r of those in a row. One replica
+alone fills all lanes of a vector, so all bits of its masks are equal.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.dynamics.bitsliced.lanes import part
+
+__all__ = [
+    "Layout",
+    "Network",
+    "empty_network",
+    "lay_out",
+    "load_network",
+    "path_sum",
+    "unpack_weights",
+]
+
+ZERO = np.uint64(0)
+ONE = np.uint64(1)
+
+Array = npt.NDArray[np.generic]
+
+
+class Layout(NamedTuple):
+    """Numbers of units and edges, and where the blocks of units begin."""
+
+    size: int
+    edges: int
+    learnable: int
+    units: int
+    outputs: int
+    #: First unit of the last layer, and of the layer below it.
+    last_first: int
+    deep_first: int
+    #: First edge of the last layer.
+    last_edge: int
+    #: Where the blocks of all units begin, and those of the last layer; rows times words.
+    first_base: int
+    block: int
+    last_base: int
+    last_block: int
+    #: Length of the state.
+    length: int
+
+
+class Network(NamedTuple):
+    """One graph with its teachers and students.
+
+    Attributes
+    ----------
+    base_of : where the block of each unit begins.
+    addresses : where the activation of each edge's source stands.
+    truth, signs : weights of teachers and students, as masks.
+    reader_base, reader_sign : block and weight of the outputs that read each unit below them, in
+        one stretch of `stride` places for each unit.
+    reader_of : place of each edge of the last layer among the readers.
+    unit_of, out_begin, out_edge : the unit that each edge feeds, and the edges
+        `out_edge[out_begin[u]:out_begin[u + 1]]` that read unit u; of deep networks.
+    """
+
+    base_of: Array
+    addresses: Array
+    truth: Array
+    signs: Array
+    reader_base: Array
+    reader_sign: Array
+    reader_of: Array
+    unit_of: Array
+    out_begin: Array
+    out_edge: Array
+
+
+@part
+def lay_out(shape, unit_counts, size, edges, learnable):
+    """The layout of a network."""
+    units = unit_counts.sum()
+    outputs = unit_counts[-1]
+    last_first = units - outputs
+    deep_first = last_first - (unit_counts[-2] if shape.depth > 1 else 0)
+    block = (shape.planes + 1) * shape.row
+    last_block = (shape.last_planes + 1) * shape.row
+    last_base = size * shape.row + last_first * block
+    return Layout(
+        size,
+        edges,
+        learnable,
+        units,
+        outputs,
+        last_first,
+        deep_first,
+        edges - outputs * shape.last_fan_in,
+        size * shape.row,
+        block,
+        last_base,
+        last_block,
+        # A block of zeros at the end is the output that fills empty places: it never flips.
+        last_base + outputs * last_block + 4 * shape.row,
+    )
+
+
+@part
+def empty_network(shape, layout, mask_type):
+    """Room for one network; masks have the type of `mask_type`."""
+    last_edges = layout.edges - layout.last_edge
+    places = (layout.last_first - layout.deep_first) * shape.stride
+    indexed = layout.edges if shape.depth > 2 else 1
+    base_of = np.zeros(layout.units, dtype=np.int64)
+    for unit in range(layout.units):
+        base_of[unit] = layout.first_base + unit * layout.block
+        if unit >= layout.last_first:
+            base_of[unit] = layout.last_base + (unit - layout.last_first) * layout.last_block
+    return Network(
+        base_of,
+        np.zeros(layout.edges, dtype=np.int32),
+        np.zeros(layout.edges, dtype=mask_type.dtype),
+        np.zeros(layout.edges, dtype=mask_type.dtype),
+        np.full(places, layout.length - 4 * shape.row, dtype=np.int32),
+        np.zeros(places, dtype=mask_type.dtype),
+        np.zeros(last_edges, dtype=np.int32),
+        np.zeros(indexed, dtype=np.int32),
+        np.zeros(layout.units + 1, dtype=np.int64),
+        np.zeros(indexed, dtype=np.int32),
+    )
+
+
+@part
+def load_network(
+    network,
+    shape,
+    layout,
+    sources,
+    teacher,
+    student,
+    fan_ins,
+    unit_counts,
+    first,
+    members,
+    everyone,
+):
+    """Fill a network with the replicas `first` ... `first + members - 1`, which share a graph."""
+    _pack_weights(teacher, first, members, everyone, network.truth)
+    _pack_weights(student, first, members, everyone, network.signs)
+    graph = sources[first]
+    _index_sources(
+        graph, fan_ins, unit_counts, network.base_of, shape.planes, shape.row, network.addresses
+    )
+    if shape.readers > 0:
+        _index_readers(network, graph, shape, layout)
+    if shape.depth > 2:
+        _index_edges(
+            graph, fan_ins, unit_counts, network.unit_of, network.out_begin, network.out_edge
+        )
+
+
+@part
+def _pack_weights(bits, first, members, everyone, masks):
+    for edge in range(masks.shape[0]):
+        mask = ZERO
+        for member in range(members):
+            mask |= np.uint64(bits[first + member, edge]) << np.uint64(member)
+        masks[edge] = mask if members > 1 else (ZERO - mask) & everyone
+
+
+@part
+def unpack_weights(masks, first, members, bits):
+    """Write the weights of the replicas in the masks as bits, shape (replica, edge)."""
+    for edge in range(masks.shape[0]):
+        for member in range(members):
+            bits[first + member, edge] = (np.uint64(masks[edge]) >> np.uint64(member)) & ONE
+
+
+@part
+def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresses):
+    edge = 0
+    unit = 0
+    below = 0
+    for layer in range(fan_ins.shape[0]):
+        first = unit
+        for _ in range(unit_counts[layer] * fan_ins[layer]):
+            source = np.int64(sources[edge])
+            if layer == 0:
+                addresses[edge] = source * row
+            else:
+                addresses[edge] = base_of[below + source] + (planes - 1) * row
+            edge += 1
+        unit += unit_counts[layer]
+        below = first
+
+
+@part
+def _index_readers(network, sources, shape, layout):
+    filled = np.zeros(layout.last_first - layout.deep_first, dtype=np.int64)
+    for number in range(network.reader_of.shape[0]):
+        source = np.int64(sources[layout.last_edge + number])
+        at = source * shape.stride + filled[source]
+        filled[source] += 1
+        unit = number // shape.last_fan_in
+        network.reader_base[at] = layout.last_base + unit * layout.last_block
+        network.reader_sign[at] = network.signs[layout.last_edge + number]
+        network.reader_of[number] = at
+
+
+@part
+def _index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
+    out_begin[:] = 0
+    for filling in range(2):
+        filled = np.zeros(out_begin.shape[0], dtype=np.int64)
+        edge = 0
+        unit = 0
+        below = 0
+        for layer in range(fan_ins.shape[0]):
+            first = unit
+            for _ in range(unit_counts[layer]):
+                for _ in range(fan_ins[layer]):
+                    unit_of[edge] = unit
+                    if layer > 0:
+                        source = below + np.int64(sources[edge])
+                        if filling:
+                            out_edge[out_begin[source] + filled[source]] = edge
+                            filled[source] += 1
+                        else:
+                            out_begin[source + 1] += 1
+                    edge += 1
+                unit += 1
+            below = first
+        if not filling:
+            for number in range(out_begin.shape[0] - 1):
+                out_begin[number + 1] += out_begin[number]
+
+
+@numba.njit
+def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above, member):
+    """Sum over outputs and paths of the products of w w* of one replica.
+
+    `teacher` and `student` are masks, of which bit `member` is used; `below` and `above` have
+    room for the largest layer.
+    """
+    edge = 0
+    below[:] = 1
+    for layer in range(fan_ins.shape[0]):
+        for unit in range(unit_counts[layer]):
+            total = np.int64(0)
+            for _ in range(fan_ins[layer]):
+                value = below[sources[edge]]
+                differs = (np.uint64(teacher[edge] ^ student[edge]) >> np.uint64(member)) & ONE
+                total += -value if differs else value
+                edge += 1
+            above[unit] = total
+        for unit in range(unit_counts[layer]):
+            below[unit] = above[unit]
+    total = np.int64(0)
+    for unit in range(unit_counts[-1]):
+        total += below[unit]
+    return total

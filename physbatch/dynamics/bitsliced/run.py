@@ -1,0 +1,183 @@
+"""The bit-sliced engine: greedy and Metropolis dynamics of binary weights on the CPU.
+
+It draws the same numbers as the definition in `physbatch.dynamics.bitsliced.definition` and takes
+the same decisions, bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from physbatch.dynamics.bitsliced.kernel import SOURCE_HASH, make_kernel
+from physbatch.dynamics.bitsliced.measure import Instructions, Measured
+from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
+from physbatch.systems.architecture import Architecture
+from physbatch.systems.binary import BinarySystem
+
+__all__ = [
+    "KernelShape",
+    "advance",
+    "instructions",
+    "kernel_shape",
+    "not_begun",
+    "run_bitsliced",
+    "words_for",
+]
+
+#: Bits that one vector instruction works on: those of the widest registers there are. On a
+#: machine with narrower ones the compiler splits vectors; the numbers are the same.
+_REGISTER = 512
+
+
+@dataclass(frozen=True)
+class KernelShape:
+    """What a kernel is compiled for; see `physbatch.dynamics.bitsliced.layout.Shape`."""
+
+    depth: int
+    fan_in: int
+    last_fan_in: int
+    readers: int
+    row: int
+    lanes: int
+    together: int
+    lane_bits: int
+
+
+def words_for(largest_batch: int) -> int:
+    """Words of 64 samples the kernel is compiled for, to hold a batch.
+
+    1, 2, 4, or a multiple of eight: a grid of batch sizes needs few kernels, and vector
+    registers are filled.
+    """
+    needed = -(-largest_batch // 64)
+    return -(-needed // 8) * 8 if needed > 4 else (1, 2, 4, 4)[needed - 1]
+
+
+def _lane_bits(architecture: Architecture, batch: BatchRule) -> int:
+    """Narrowest lane that holds the samples of a replica, and any change of its error."""
+    reached = 1
+    for layer in architecture.layers[1:]:
+        reached = min(reached * layer.fan_out, layer.units)
+    for bits in (16, 32):
+        if batch.largest <= bits and reached * batch.largest < 2 ** (bits - 1):
+            return bits
+    return 64
+
+
+def kernel_shape(
+    architecture: Architecture, batch: BatchRule, replicas_per_graph: int = 1
+) -> KernelShape:
+    """The kernel for a network and a batch size.
+
+    Replicas that share a graph stand side by side in a vector if their batches fit one word;
+    larger batches fill vectors by themselves.
+    """
+    layers = architecture.layers
+    readers = layers[-1].fan_out if len(layers) > 1 else 0
+    network = (len(layers), layers[0].fan_in, layers[-1].fan_in, readers)
+    if replicas_per_graph == 1 or batch.largest > 64:
+        row = words_for(batch.largest)
+        return KernelShape(*network, row, min(row, _REGISTER // 64), 1, 64)
+    bits = _lane_bits(architecture, batch)
+    together = min(_REGISTER // bits, 2 ** (replicas_per_graph - 1).bit_length())
+    return KernelShape(*network, together, together, together, bits)
+
+
+def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
+    """Simulate the replicas of one cell.
+
+    Parameters
+    ----------
+    system : BinarySystem
+        Graphs, teachers and starting students, shape (replica, edge).
+    run : CellRun
+        Batch size, acceptance rule, times and streams.
+
+    Returns
+    -------
+    Trajectory
+        Equal, integer by integer, to that of `run_definition`.
+    """
+    out = not_begun(system, run)
+    advance(system, run, out, 0, run.duration + 1)
+    return out
+
+
+def not_begun(system: BinarySystem, run: CellRun) -> Trajectory:
+    """The trajectory of one cell at time 0, before anything is measured."""
+    replicas = system.teacher.shape[0]
+    shape = (replicas, len(run.times))
+    return Trajectory(
+        path_sum=np.zeros(shape, dtype=np.int64),
+        batch_wrong=np.zeros(shape, dtype=np.int64),
+        batch_bits=np.zeros(shape, dtype=np.int64),
+        test_wrong=np.zeros(shape, dtype=np.int64),
+        first_passage=np.zeros(replicas, dtype=np.int64),
+        student=system.student.copy(),
+    )
+
+
+def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pause: int) -> None:
+    """Go on with a trajectory in place, from time `start` to time `pause`.
+
+    The state of a cell at time t is its `Trajectory` so far: random numbers are addressed by
+    sweep, and the batch that the student saw last is drawn again. In pieces or in one go,
+    the integers are the same.
+
+    Parameters
+    ----------
+    system, run
+        As for `run_bitsliced`.
+    out : Trajectory
+        Holds everything before time `start`; overwritten.
+    start, pause : int
+        Times in sweeps. What is due at `start` is measured, what is due at `pause` is not;
+        `run.duration + 1` goes to the end.
+    """
+    architecture = system.architecture
+    shape = kernel_shape(architecture, run.batch, run.replicas_per_graph)
+    kernel = make_kernel(
+        shape.depth,
+        shape.fan_in,
+        shape.last_fan_in,
+        shape.readers,
+        shape.row,
+        shape.lanes,
+        shape.together,
+        SOURCE_HASH,
+    )
+    kernel(
+        system.sources,
+        system.teacher,
+        out.student,
+        np.zeros(0, dtype=f"uint{shape.lane_bits}"),
+        np.zeros(0, dtype=f"uint{max(shape.lanes, 8)}"),
+        np.array([layer.fan_in for layer in architecture.layers], dtype=np.int64),
+        np.array([layer.units for layer in architecture.layers], dtype=np.int64),
+        architecture.size,
+        architecture.learnable,
+        instructions(run, start, pause),
+        Measured(out.path_sum, out.batch_wrong, out.batch_bits, out.test_wrong, out.first_passage),
+    )
+
+
+def instructions(run: CellRun, start: int, pause: int) -> Instructions:
+    """A cell's instructions as compiled code reads them."""
+    return Instructions(
+        run.batch.floor,
+        np.uint64(run.batch.threshold),
+        run.acceptance,
+        run.refresh_each_proposal,
+        run.absorbing,
+        run.times,
+        run.duration,
+        run.test_samples,
+        np.uint64(run.dynamics_key),
+        np.uint64(run.test_key),
+        run.first_replica,
+        run.replicas_per_graph,
+        start,
+        pause,
+    )

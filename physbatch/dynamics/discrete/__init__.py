@@ -1,0 +1,1 @@
+"""Discrete dynamics of any layers, binary or ternary weights, and any inputs."""

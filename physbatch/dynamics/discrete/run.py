@@ -1,0 +1,203 @@
+"""The general discrete engine: any layers, binary or ternary weights, any inputs, on the CPU.
+
+It draws the same numbers as `physbatch.dynamics.discrete.definition` and takes the same
+decisions, bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.dynamics.discrete.kernel import SOURCE_HASH, TEST_CHUNK, make_kernel
+from physbatch.dynamics.discrete.rules import DiscreteRun, DiscreteTrajectory
+from physbatch.dynamics.discrete.state import Layout, Rule, Scratch, State
+from physbatch.systems.architecture import Architecture
+from physbatch.systems.discrete import DiscreteSystem
+
+__all__ = ["DiscreteWalk", "run_discrete"]
+
+
+def run_discrete(system: DiscreteSystem, run: DiscreteRun) -> DiscreteTrajectory:
+    """Simulate the replicas of one cell.
+
+    Parameters
+    ----------
+    system : DiscreteSystem
+        Graphs, teachers and starting students.
+    run : DiscreteRun
+        Batches, acceptance rule, times and streams.
+
+    Returns
+    -------
+    DiscreteTrajectory
+        Equal, integer by integer, to that of `run_general_definition`.
+    """
+    walk = DiscreteWalk(system, run)
+    walk.advance(run.duration + 1)
+    return walk.out
+
+
+class DiscreteWalk:
+    """The replicas of one cell on their way, which can be cut between any two sweeps.
+
+    Random numbers are addressed by sweep, and the batch that a student saw last is drawn
+    again, so the weights and what was measured are the whole state. In pieces or in one go,
+    the integers are the same.
+
+    Parameters
+    ----------
+    system, run
+        As for `run_discrete`.
+
+    Attributes
+    ----------
+    time : int
+        Where the replicas are, in sweeps; what is due at this time is not measured yet.
+    weights : ndarray of int8, shape (replica, edge)
+        The students now.
+    out : DiscreteTrajectory
+        What was measured so far.
+    """
+
+    def __init__(self, system: DiscreteSystem, run: DiscreteRun) -> None:
+        self.system, self.run = system, run
+        self.time = 0
+        self.weights = system.student.copy()
+        replicas, edges = self.weights.shape
+        self.out = DiscreteTrajectory.empty(replicas, len(run.times), edges)
+        self._layouts = _layout(system.teacher_layers), _layout(system.student_layers)
+        self._room = _state(system, run), _scratch(system, run)
+        self._has_patterns = False
+        self._rule = Rule(
+            floor=run.batch.floor,
+            threshold=np.uint64(run.batch.threshold),
+            gaussian=run.inputs.gaussian,
+            pattern_count=run.inputs.pattern_count,
+            label_threshold=np.uint64(run.inputs.label_threshold),
+            patterns_key=np.uint64(run.inputs.key),
+            key=np.uint64(run.dynamics_key),
+            test_key=np.uint64(run.test_key),
+            test_samples=run.test_samples,
+        )
+
+    def advance(self, pause: int) -> None:
+        """Go on to a time; ``run.duration + 1`` goes to the end."""
+        system, run, out = self.system, self.run, self.out
+        make_kernel(SOURCE_HASH)(
+            *self._layouts,
+            system.teacher_sources,
+            system.student_sources,
+            system.teacher,
+            self.weights,
+            not system.dense,
+            system.ternary,
+            system.student_layers.learnable,
+            *self._room,
+            self._rule,
+            run.acceptance,
+            run.refresh_each_proposal,
+            run.absorbing,
+            run.times,
+            run.duration,
+            self.time,
+            pause,
+            self._has_patterns,
+            run.first_replica,
+            out.students,
+            out.batch_half_errors,
+            out.batch_bits,
+            out.test_half_errors,
+            out.training_half_errors,
+            out.first_passage,
+        )
+        self.time = pause
+        # The room for patterns holds those of the last replica.
+        self._has_patterns = len(self.weights) == 1
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What a walk of the same system and run needs to go on from here."""
+        measured = self._measured()
+        return {
+            "time": np.array(self.time),
+            "weights": self.weights,
+            "first_passage": self.out.first_passage,
+            **{name: values[:, :measured] for name, values in self._by_time().items()},
+        }
+
+    def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from a `state`, with the same bits."""
+        self.time = int(state["time"])
+        self.weights[...] = state["weights"]
+        self.out.first_passage[...] = state["first_passage"]
+        measured = self._measured()
+        for name, values in self._by_time().items():
+            values[:, :measured] = state[name]
+
+    def _by_time(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What is measured at every measuring time."""
+        return {name: one for name, one in self.out.__dict__.items() if name != "first_passage"}
+
+    def _measured(self) -> int:
+        """How many measuring times are over; all of them once nothing can change."""
+        if self.run.absorbing and (self.out.first_passage >= 0).any():
+            return len(self.run.times)
+        return int(np.searchsorted(self.run.times, self.time))
+
+
+def _layout(architecture: Architecture) -> Layout:
+    layers = architecture.layers
+    offsets = architecture.unit_offsets
+    fan_ins = np.repeat([layer.fan_in for layer in layers], [layer.units for layer in layers])
+    below = np.repeat([0, *offsets[: len(layers) - 1]], [layer.edges for layer in layers])
+    return Layout(
+        edge_begin=np.concatenate([[0], np.cumsum(fan_ins)]).astype(np.int64),
+        unit_of=np.repeat(np.arange(architecture.units), fan_ins).astype(np.int32),
+        below=below.astype(np.int32),
+        units=np.array([layer.units for layer in layers], dtype=np.int64),
+        first_units=layers[0].units,
+        last_first=offsets[-2],
+    )
+
+
+def _types(run: DiscreteRun) -> tuple[type[np.integer], type[np.integer]]:
+    """Types of inputs and fields: sums of Gaussian inputs in units of 2^-24 need 64 bits."""
+    return (np.int32, np.int64) if run.inputs.gaussian else (np.int8, np.int32)
+
+
+def _state(system: DiscreteSystem, run: DiscreteRun) -> State:
+    input_type, field_type = _types(run)
+    units, width = system.student_layers.units, run.batch.largest
+    return State(
+        inputs=np.zeros((system.student_layers.size, width), dtype=input_type),
+        fields=np.zeros((units, width), dtype=field_type),
+        values=np.zeros((units, width), dtype=np.int8),
+        targets=np.zeros((system.student_layers.outputs, width), dtype=np.int8),
+        new_fields=np.zeros(width, dtype=field_type),
+        new_values=np.zeros(width, dtype=np.int8),
+        changed=np.zeros(width, dtype=np.int32),
+        differences=np.zeros(width, dtype=np.int8),
+        shift=np.zeros((units, width), dtype=np.int32),
+        touched=np.zeros(units, dtype=np.int32),
+        is_touched=np.zeros(units, dtype=np.int8),
+    )
+
+
+def _scratch(system: DiscreteSystem, run: DiscreteRun) -> Scratch:
+    input_type, field_type = _types(run)
+    size, width, count = system.student_layers.size, run.batch.largest, run.inputs.pattern_count
+    teacher, student = system.teacher_layers.units, system.student_layers.units
+    return Scratch(
+        teacher_fields=np.zeros((teacher, width), dtype=field_type),
+        teacher_values=np.zeros((teacher, width), dtype=np.int8),
+        test_inputs=np.zeros((size, TEST_CHUNK), dtype=input_type),
+        test_fields=np.zeros((teacher, TEST_CHUNK), dtype=field_type),
+        test_values=np.zeros((teacher, TEST_CHUNK), dtype=np.int8),
+        own_fields=np.zeros((student, TEST_CHUNK), dtype=field_type),
+        own_values=np.zeros((student, TEST_CHUNK), dtype=np.int8),
+        patterns=np.zeros((size, count), dtype=input_type),
+        labels=np.zeros((system.student_layers.outputs, count), dtype=np.int8),
+        order=np.arange(count, dtype=np.int64),
+        swaps=np.zeros(width, dtype=np.int64),
+        numbers=np.zeros(width + 3, dtype=np.uint32),
+    )

@@ -1,0 +1,1 @@
+"""Gradient descent of soft committees through their overlaps alone."""

@@ -1,0 +1,1 @@
+"""Engines: what simulates a cell, chosen by the study."""

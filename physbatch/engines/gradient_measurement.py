@@ -1,0 +1,268 @@
+"""What gradient descent measures: errors, overlaps, success and divergence of some replicas."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
+from physbatch.dynamics.sgd.run import GradientRun
+from physbatch.engines.checkpoint import Pauses, State, pack, unpack
+from physbatch.engines.protocol import Arrays
+from physbatch.errors import StudyError
+from physbatch.streams.keys import StreamKeys
+from physbatch.study.dynamics import SGD
+from physbatch.study.study import Study
+from physbatch.study.system import DenseWiring
+from physbatch.sweep.plan import Cell, Plan
+from physbatch.systems.architecture import Architecture
+from physbatch.systems.continuous import ContinuousSystem, Functions, random_students
+from physbatch.systems.generalization import closed_form_error, has_closed_form
+from physbatch.systems.order_parameters import measure_overlaps
+
+__all__ = [
+    "RANDOM_STUDENTS",
+    "Descent",
+    "Prepared",
+    "closed_form",
+    "dynamics_of",
+    "functions_of",
+    "layers_of",
+    "run_and_measure",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Random students of each replica whose mean error and overlap are the baselines.
+RANDOM_STUDENTS = 8
+
+
+class Descent(Protocol):
+    """What both implementations of the dynamics offer."""
+
+    @property
+    def step(self) -> int:
+        """Number of steps done."""
+
+    @property
+    def diverged_at(self) -> npt.NDArray[np.int64]:
+        """The step at which a replica diverged, or -1, shape (replica,)."""
+
+    def give_up(self, replica: int) -> None:
+        """Count a replica as diverged from now on."""
+
+    def advance(self, stop: int) -> None:
+        """Go on to `stop` steps."""
+
+    def students(self) -> FloatArray:
+        """The weights now, shape (replica, edge)."""
+
+    def batch_loss(self) -> FloatArray:
+        """Mean loss per sample and output on the batch last drawn, shape (replica,)."""
+
+    def test_error(self, students: npt.NDArray[np.floating], time: int, samples: int) -> FloatArray:
+        """Error on fresh samples, shape (replica,)."""
+
+    def state(self) -> State:
+        """What a descent of the same system needs to go on from here."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A drawn system and its instructions, ready for an engine."""
+
+    system: ContinuousSystem
+    run: GradientRun
+    keys: StreamKeys
+
+    @property
+    def parts(self) -> tuple[ContinuousSystem, GradientRun]:
+        """What a descent is made of."""
+        return self.system, self.run
+
+
+def layers_of(plan: Plan) -> Iterator[tuple[Architecture, Architecture]]:
+    """Layers of teachers and students at every size and degree."""
+    study = plan.study
+    for size in study.grid.size:
+        for degree in study.degrees or (None,):
+            yield study.architecture(size, degree), study.student_architecture(size, degree)
+
+
+def functions_of(study: Study) -> Functions:
+    """What the units of a study compute."""
+    system = study.system
+    if system.activation == "sign":
+        raise StudyError("activation 'sign' has no gradient")
+    return Functions(
+        activation=system.activation,
+        sqrt_fan_in=system.field_scaling == "sqrt_fan_in",
+        activated_readout=system.readout == "activated",
+        committee=isinstance(system.wiring, DenseWiring) and system.learned_layers == "first",
+    )
+
+
+def dynamics_of(study: Study) -> SGD:
+    """The study's gradient descent."""
+    if not isinstance(study.dynamics, SGD):
+        raise StudyError(f"dynamics {study.dynamics.kind!r} is no gradient descent")
+    return study.dynamics
+
+
+def closed_form(plan: Plan) -> bool:
+    """Whether generalisation errors need no samples."""
+    study = plan.study
+    return all(
+        has_closed_form(
+            teacher,
+            student,
+            functions_of(study),
+            inputs="gaussian" if study.system.gaussian_inputs else "binary",
+            loss=dynamics_of(study).loss,
+        )
+        for teacher, student in layers_of(plan)
+    )
+
+
+def run_and_measure(
+    plan: Plan,
+    cell: Cell,
+    prepared: Prepared,
+    descent: Descent,
+    rows: slice,
+    whole: Arrays,
+    pauses: Pauses,
+) -> None:
+    """Simulate some replicas of a cell and measure them at every measuring time.
+
+    Parameters
+    ----------
+    prepared, descent
+        These replicas, at time 0.
+    rows : slice
+        Where they stand in the cell.
+    whole : dict of ndarray
+        The variables of the whole cell; those of these replicas are filled in.
+    pauses : Pauses
+        Where the run may be cut; a state that it holds is gone on from.
+
+    Raises
+    ------
+    CellPaused
+        If the run must end.
+    """
+    out = {name: values[rows] for name, values in whole.items()}
+    begun = pauses.take()
+    # Numbers close to the largest are measured before they are found to have diverged.
+    with np.errstate(all="ignore"):
+        if begun is None:
+            first_column, threshold = 0, _baselines(plan, prepared, descent, out)
+        else:
+            first_column, threshold = int(begun["column"]), begun["threshold"].astype(np.float64)
+            descent.restore(unpack("descent", begun))
+        updates = plan.updates(cell)
+        for column in range(first_column, len(updates)):
+            state = functools.partial(_state, rows, column, threshold, descent, whole)
+            for stop in pauses.pieces(descent.step, int(updates[column]), state):
+                descent.advance(stop)
+            _measure(plan, prepared, descent, column, out)
+    _finish(plan, threshold, out)
+    lost = descent.diverged_at
+    unit = 1.0 if plan.study.measurement.unit == "updates" else cell.batch_size
+    out["diverged_at"][:] = np.where(lost >= 0, unit * lost, np.inf)
+    out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
+
+
+def _state(
+    rows: slice, column: int, threshold: FloatArray, descent: Descent, whole: Arrays
+) -> State:
+    """All that is needed to go on: `column` is the next measuring time."""
+    return {
+        "first": np.array(rows.start),
+        "column": np.array(column),
+        "threshold": threshold,
+        **pack("descent", descent.state()),
+        **pack("whole", whole),
+    }
+
+
+def _errors(
+    plan: Plan, prepared: Prepared, descent: Descent, students: FloatArray, time: int
+) -> FloatArray:
+    """Generalisation error of one student of each replica."""
+    if not closed_form(plan):
+        return descent.test_error(students, time, plan.study.measurement.test_samples)
+    return np.array(
+        [
+            closed_form_error(prepared.system, row, student, loss=prepared.run.loss)
+            for row, student in enumerate(students)
+        ]
+    )
+
+
+def _baselines(plan: Plan, prepared: Prepared, descent: Descent, out: Arrays) -> FloatArray:
+    """The error below which a student succeeds, from random students; their overlap as well."""
+    system = prepared.system
+    errors, overlaps = np.zeros(len(system.student)), np.zeros(len(system.student))
+    first = prepared.run.first_replica
+    for number, students in enumerate(
+        random_students(system, prepared.keys, first, RANDOM_STUDENTS)
+    ):
+        # Test inputs of their own: no measuring time is that large.
+        errors += _errors(plan, prepared, descent, students, 2**50 + number)
+        if "random_overlap" in out:
+            overlaps += [
+                measure_overlaps(system, row, student).overlap
+                for row, student in enumerate(students)
+            ]
+    if "random_overlap" in out:
+        out["random_overlap"][:] = overlaps / RANDOM_STUDENTS
+    return errors / RANDOM_STUDENTS * plan.study.measurement.success_fraction
+
+
+def _measure(plan: Plan, prepared: Prepared, descent: Descent, column: int, out: Arrays) -> None:
+    """Everything at one time, for the replicas that have not diverged."""
+    matrices = "student_overlap" in out
+    students = descent.students()
+    alive = descent.diverged_at < 0
+    errors = _errors(plan, prepared, descent, np.where(alive[:, None], students, 0.0), descent.step)
+    losses = descent.batch_loss()
+    for row in map(int, np.flatnonzero(alive)):
+        found = measure_overlaps(prepared.system, row, students[row], matrices=matrices)
+        numbers = {
+            "overlap": found.overlap,
+            "generalization_error": errors[row],
+            "batch_error": losses[row],
+            "weight_error": found.weight_error,
+            "student_norm": found.student_norm,
+        }
+        if not np.all(np.isfinite(list(numbers.values()))):
+            descent.give_up(row)
+            continue
+        for name, number in numbers.items():
+            out[name][row, column] = number
+        if matrices:
+            out["student_overlap"][row, column] = found.student_overlaps
+            out["teacher_overlap"][row, column] = found.teacher_overlaps
+
+
+def _finish(plan: Plan, threshold: FloatArray, out: Arrays) -> None:
+    """Success and the interval of the first passage from the measured errors."""
+    times = np.array(plan.times, dtype=np.float64)
+    errors = np.asarray(out["generalization_error"], dtype=np.float64)
+    below = errors < threshold[:, None]
+    passed = below.any(axis=1)
+    column = np.where(passed, below.argmax(axis=1), 0)
+    out["first_passage"][:] = np.where(passed, times[column], np.inf)
+    out["first_passage_lower"][:] = np.where(
+        passed, np.where(column > 0, times[column - 1], 0.0), plan.study.measurement.duration
+    )
+    out["success"][:] = below[:, -1]

@@ -1,0 +1,187 @@
+"""Grids of sizes and controls, and tables of replica-level samples, for the test systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.errors import AnalysisError
+from physbatch.tables.table import ScalingTable
+
+__all__ = ["Controls", "combine", "flatten_grid", "scaled_grid", "table_from_samples"]
+
+FloatArray = npt.NDArray[np.float64]
+#: One list of controls for all sizes, or one for each size.
+Controls = npt.ArrayLike | Mapping[float, npt.ArrayLike]
+
+
+def scaled_grid(
+    sizes: Sequence[float],
+    c_c: float,
+    nu: float,
+    x: tuple[float, float] = (-4.0, 4.0),
+    points: int = 15,
+    *,
+    ragged: bool = False,
+    seed: int = 0,
+) -> dict[float, FloatArray]:
+    r"""Controls :math:`c = c_c + x N^{-1/\nu}` for each size, over the same range of x.
+
+    Parameters
+    ----------
+    sizes : sequence of float
+    c_c, nu : float
+    x : tuple of float
+        Ends of the range of the scaling variable.
+    points : int
+        Controls of each size, evenly spaced.
+    ragged : bool
+        Each size has its own random controls in this range, and one, two ... fewer of them.
+    seed : int
+        For `ragged` only.
+
+    Examples
+    --------
+    >>> scaled_grid((10, 100), 0.5, 1.0, (-1, 1), 3)[100].tolist()
+    [0.49, 0.5, 0.51]
+    """
+    generator = np.random.default_rng([seed, 21])
+    grid = {}
+    for place, size in enumerate(sizes):
+        scaled = np.linspace(x[0], x[1], points)
+        if ragged:
+            count = max(points - place % 4, 3)
+            scaled = np.sort(generator.uniform(x[0], x[1], size=count))
+        grid[float(size)] = c_c + scaled * float(size) ** (-1.0 / nu)
+    return grid
+
+
+def flatten_grid(sizes: Sequence[float], controls: Controls) -> tuple[FloatArray, FloatArray]:
+    """Size and control of every point, shape (n_point,) each, sorted by size, then control.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For a size that is not positive or stands twice, or controls that are not finite, not
+        different, or missing for a size.
+    """
+    if len(sizes) == 0 or min(sizes) <= 0 or len(set(sizes)) < len(sizes):
+        raise AnalysisError("sizes must be positive and different", where="sizes")
+    size: list[FloatArray] = []
+    control: list[FloatArray] = []
+    for one in sorted(sizes):
+        if isinstance(controls, Mapping):
+            if one not in controls:
+                raise AnalysisError(f"no controls for size {one:g}", where="controls")
+            mine = np.sort(np.asarray(controls[one], dtype=np.float64).ravel())
+        else:
+            mine = np.sort(np.asarray(controls, dtype=np.float64).ravel())
+        if mine.size == 0 or not np.all(np.isfinite(mine)) or np.any(np.diff(mine) == 0.0):
+            raise AnalysisError(
+                f"controls of size {one:g} must be finite, different and at least one",
+                where="controls",
+            )
+        size.append(np.full(mine.size, float(one)))
+        control.append(mine)
+    return np.concatenate(size), np.concatenate(control)
+
+
+def table_from_samples(
+    size: npt.ArrayLike,
+    control: npt.ArrayLike,
+    samples: Mapping[str, npt.ArrayLike],
+    *,
+    size_name: str = "N",
+    control_name: str = "control",
+    dimension: Literal["N", "L"] = "N",
+    source: str = "",
+) -> ScalingTable:
+    r"""A table of the means of replica-level samples.
+
+    The error of a mean over R replicas is :math:`s/\sqrt R`, s the standard deviation of the
+    samples with R - 1. Where all samples are equal it is 1/R, about what one different replica
+    of an indicator would give; 0 would claim that the value is known.
+
+    Parameters
+    ----------
+    size, control : array_like, shape (n_point,)
+        Sorted by size, then control.
+    samples : mapping of name to array_like, shape (n_point, n_replica)
+        The replica of one column is the same for all names.
+    size_name, control_name, dimension, source
+        As in `ScalingTable`.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        With fewer than two replicas.
+
+    Examples
+    --------
+    >>> table = table_from_samples([8, 8], [0.1, 0.2], {"success": [[0, 0, 1, 1], [1, 1, 1, 1]]})
+    >>> table.values["success"].tolist(), table.errors["success"].round(3).tolist()
+    ([0.5, 1.0], [0.289, 0.25])
+    """
+    arrays = {name: np.asarray(one, dtype=np.float64) for name, one in samples.items()}
+    replicas = min((one.shape[1] for one in arrays.values()), default=0)
+    if replicas < 2:
+        raise AnalysisError("fewer than two replicas", remedy="take more replicas")
+    deviations = {name: one.std(axis=1, ddof=1) for name, one in arrays.items()}
+    # Equal samples may differ from their mean by rounding: compare them with one another.
+    equal = {name: np.ptp(one, axis=1) == 0.0 for name, one in arrays.items()}
+    return ScalingTable(
+        np.asarray(size, dtype=np.float64),
+        np.asarray(control, dtype=np.float64),
+        {name: one.mean(axis=1) for name, one in arrays.items()},
+        {
+            name: np.where(equal[name], 1.0 / replicas, deviations[name] / np.sqrt(replicas))
+            for name in arrays
+        },
+        {},
+        {name: tuple(one) for name, one in arrays.items()},
+        size_name,
+        control_name,
+        dimension,
+        source,
+    )
+
+
+def combine(*tables: ScalingTable) -> ScalingTable:
+    """One table with the observables of several, for joint fits.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the tables differ in their points, or share the name of an observable.
+
+    Examples
+    --------
+    >>> binder = table_from_samples([8], [0.1], {"binder": [[0.2, 0.4]]})
+    >>> success = table_from_samples([8], [0.1], {"success": [[0, 1]]})
+    >>> combine(binder, success).observables
+    ('binder', 'success')
+    """
+    first = tables[0]
+    names = [name for table in tables for name in table.observables]
+    if len(set(names)) < len(names):
+        raise AnalysisError(f"an observable stands twice in {', '.join(names)}")
+    for table in tables:
+        if not (
+            np.array_equal(table.size, first.size) and np.array_equal(table.control, first.control)
+        ):
+            raise AnalysisError("the tables have different points")
+    return ScalingTable(
+        first.size,
+        first.control,
+        {name: one for table in tables for name, one in table.values.items()},
+        {name: one for table in tables for name, one in table.errors.items()},
+        {name: one for table in tables for name, one in table.covariance.items()},
+        {name: one for table in tables for name, one in table.samples.items()},
+        first.size_name,
+        first.control_name,
+        first.dimension,
+        "; ".join(table.source for table in tables),
+    )

@@ -1,0 +1,359 @@
+"""Files: written whole or not at all, with a checksum that is verified before they are opened.
+
+A NetCDF file that physbatch wrote ends with one line after the HDF5 content: ``physbatch
+sha256`` and the digest of everything before it. HDF5 readers stop at the end-of-file address
+in the superblock and never see it. A damaged file can hang or crash the HDF5 library itself,
+so a file is opened only if its checksum holds, or, without one, after `physbatch.files.foreign` has
+read it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import xarray as xr
+
+from physbatch.errors import DatasetError, OutputError
+
+__all__ = [
+    "COMPRESSION",
+    "digest_of",
+    "encoding_of",
+    "holds_checksum",
+    "open_netcdf",
+    "save",
+    "save_piecewise",
+    "stated_digest",
+    "to_bytes",
+    "with_checksum",
+    "without_checksum",
+    "write_atomic",
+]
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: Where the end-of-file address stands in each version of the superblock, and how far one
+#: must read to have it.
+_END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
+_SUPERBLOCK = 52
+
+#: Filters of every variable.
+COMPRESSION: Mapping[str, bool | int] = {
+    "zlib": True,
+    "complevel": 1,
+    "shuffle": True,
+    "fletcher32": True,
+}
+
+_MARK = b"\nphysbatch sha256 "
+#: Length of the last line: the mark, 64 hexadecimal digits and a newline.
+FOOTER_BYTES = len(_MARK) + 65
+_BLOCK = 1 << 22
+
+_MAKE_AGAIN = "make it again; finished cells are reused"
+
+
+# --- writing ----------------------------------------------------------------------------
+
+
+def to_bytes(data: xr.Dataset) -> bytes:
+    """The NetCDF-4 file image of a dataset, each variable compressed and checksummed.
+
+    The image is cut at the end-of-file address of its HDF5 superblock, so that a file
+    that lost bytes is recognised by its length alone; the checksum line follows.
+    """
+    image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data)))
+    end = _end_of_file_address(image)
+    return with_checksum(image if end is None else image[:end])
+
+
+def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
+    """How each variable of a dataset is compressed and checksummed."""
+    return {
+        name: dict(COMPRESSION)
+        for name, variable in data.variables.items()
+        if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
+    }
+
+
+def with_checksum(content: bytes) -> bytes:
+    """`content` and the line with its checksum."""
+    return content + _footer(hashlib.sha256(content).hexdigest())
+
+
+def stated_digest(content: bytes) -> str:
+    """The digest in the last line of `with_checksum`."""
+    return content[-65:-1].decode("ascii")
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the disk does not take it; `path` is then as it was.
+    """
+    with _replacing(path) as temporary, open(temporary, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which it gets at the end of the context.
+
+    Raises
+    ------
+    OutputError
+        If the folder or the disk does not take it; `path` is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write ({error.strerror or error})",
+            where=str(path),
+            remedy="free space or choose another place with -o",
+        ) from error
+    finally:
+        # A read-only folder refuses the removal too; the first error is the one to report.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write a dataset atomically (temporary name, fsync, rename) and return its path.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an existing file stays untouched.
+    """
+    target = Path(path)
+    write_atomic(target, to_bytes(data))
+    return target
+
+
+def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a NetCDF-4 file that does not fit into memory, whole or not at all.
+
+    What killed processes left of the same file is removed: nobody else may be writing it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    write : callable
+        Makes the HDF5 file under the name that it is given; the checksum line is added here.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an existing file stays untouched.
+    """
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+    with _replacing(path) as temporary:
+        try:
+            write(temporary)
+        except RuntimeError as error:  # what netCDF4 makes of a full disk
+            raise OSError(f"{' '.join(str(error).split())[:80]}: is the disk full?") from error
+        with open(temporary, "r+b") as stream:
+            end = _end_of_file_address(stream.read(_SUPERBLOCK))
+            length = stream.seek(0, os.SEEK_END)
+            if end is None or length < end:
+                raise OSError(f"{length} of {end or 'many more'} bytes were written")
+            stream.truncate(end)
+            digest = _digest(stream, end)
+            stream.seek(end)
+            stream.write(_footer(digest))
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+# --- checking ---------------------------------------------------------------------------
+
+
+def digest_of(path: Path) -> str | None:
+    """The digest that a file's last line states, unverified; None if there is no such line."""
+    with open(path, "rb") as stream:
+        return _stated_digest(stream, path.stat().st_size)
+
+
+def holds_checksum(path: Path) -> bool:
+    """Whether a file ends with a checksum, and it holds.
+
+    Returns
+    -------
+    bool
+        False for a file without a checksum: an older or a foreign one.
+
+    Raises
+    ------
+    DatasetError
+        If there is a checksum and the content is not what was written.
+    OSError
+        If the file cannot be read.
+    """
+    length = path.stat().st_size
+    with open(path, "rb") as stream:
+        stated = _stated_digest(stream, length)
+        if stated is None:
+            return False
+        if _digest(stream, length - FOOTER_BYTES) != stated:
+            raise _damaged(path, "its checksum does not match")
+    return True
+
+
+def without_checksum(content: bytes, *, where: str) -> bytes:
+    """The content of a file written by `with_checksum`.
+
+    Raises
+    ------
+    DatasetError
+        If there is no checksum or it does not match.
+    """
+    body, footer = content[:-FOOTER_BYTES], content[-FOOTER_BYTES:]
+    if footer != _footer(hashlib.sha256(body).hexdigest()):
+        raise _damaged(where, "its checksum does not match")
+    return body
+
+
+def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:
+    """Load any NetCDF file into memory, with one clear line if it is damaged or none.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    load : bool
+        If not, the file stays open and values are read when they are asked for.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, not NetCDF-4, truncated or damaged.
+    """
+    source = Path(path)
+    require_sound(source)
+    try:
+        data = xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
+        if not load:
+            return data
+        with data:
+            return data.load()
+    except MemoryError as error:
+        raise DatasetError(
+            "needs more memory than there is", where=str(source), remedy="use a larger machine"
+        ) from error
+    # Attributes that xarray decodes may hold anything in a foreign file.
+    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _damaged(source, " ".join(str(error).split())[:120]) from error
+
+
+def require_sound(source: Path) -> None:
+    """Make sure that the HDF5 library may be given a file.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, not NetCDF, truncated, altered or harmful to the library.
+    """
+    try:
+        with open(source, "rb") as stream:
+            head = stream.read(_SUPERBLOCK)
+        length = source.stat().st_size
+        _require_whole(source, head, length)
+        sound = holds_checksum(source)
+    except OSError as error:
+        raise DatasetError(
+            f"cannot read ({error.strerror or error})", where=str(source), remedy="check the path"
+        ) from error
+    if not sound:
+        from physbatch.files.foreign import probe
+
+        probe(source)
+
+
+def _require_whole(source: Path, head: bytes, length: int) -> None:
+    if not head.startswith(_HDF5_SIGNATURE) and not head.startswith(b"CDF"):
+        raise DatasetError(
+            "not a NetCDF file", where=str(source), remedy="give a file that physbatch wrote"
+        )
+    end = _end_of_file_address(head)
+    if not head.startswith(_HDF5_SIGNATURE):
+        return
+    lost = length < _SUPERBLOCK or (end is not None and length < end)
+    if end is not None and end < length < end + FOOTER_BYTES:
+        with open(source, "rb") as stream:
+            stream.seek(end)
+            lost = stream.read().startswith(_MARK[: length - end])
+    if lost:
+        raise DatasetError(
+            f"truncated: {length} of {end or 'many more'} bytes are there",
+            where=str(source),
+            remedy=_MAKE_AGAIN,
+        )
+
+
+def _damaged(path: Path | str, reason: str) -> DatasetError:
+    return DatasetError(f"damaged NetCDF file ({reason})", where=str(path), remedy=_MAKE_AGAIN)
+
+
+def _footer(digest: str) -> bytes:
+    return _MARK + digest.encode() + b"\n"
+
+
+def _stated_digest(stream: BinaryIO, length: int) -> str | None:
+    if length < FOOTER_BYTES:
+        return None
+    stream.seek(length - FOOTER_BYTES)
+    footer = stream.read(FOOTER_BYTES)
+    if not footer.startswith(_MARK) or not footer.endswith(b"\n"):
+        return None
+    return footer[len(_MARK) : -1].decode("ascii", errors="replace")
+
+
+def _digest(stream: BinaryIO, length: int) -> str:
+    """SHA-256 of the first `length` bytes."""
+    digest = hashlib.sha256()
+    stream.seek(0)
+    while length > 0 and (block := stream.read(min(_BLOCK, length))):
+        digest.update(block)
+        length -= len(block)
+    return digest.hexdigest()
+
+
+def _end_of_file_address(head: bytes) -> int | None:
+    """End-of-file address in an HDF5 superblock with 8-byte offsets, any of its versions."""
+    if len(head) < _SUPERBLOCK or not head.startswith(_HDF5_SIGNATURE):
+        return None
+    version = head[8]
+    if version not in _END_ADDRESS or head[9 if version >= 2 else 13] != 8:
+        return None
+    start = _END_ADDRESS[version]
+    (end,) = struct.unpack("<Q", head[start : start + 8])
+    return int(end)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; not every platform lets one open a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,149 @@
+"""The largest learning rate at which learning works, against the batch size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
+from physbatch.errors import AnalysisError
+from physbatch.noise.plane import RateThresholds, squeezed_to
+from physbatch.noise.success_edge import falling_edge
+from physbatch.results.record import Record
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import Form, law
+
+__all__ = ["StableRange", "stable_range"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StableRange(RateThresholds, Record):
+    """Upper end of the range of learning rates, for each size and batch size.
+
+    Attributes
+    ----------
+    size, batch_size : ndarray, shape (n_curve,)
+        N and m.
+    learning_rate : ndarray, shape (n_curve,)
+        Where half of the replicas succeed; nan where the grid does not hold it.
+    stderr : ndarray, shape (n_curve,)
+        Its statistical error.
+    systematic : ndarray, shape (n_curve,)
+        Half the distance between the grid points where success falls too fast to be fitted.
+    flags : tuple of str
+        ``above_grid`` (half of the replicas still succeed at the largest learning rate),
+        ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
+        falls too fast for the grid, which then sets the error).
+    """
+
+    def fit(self, size: float | None = None, *, smallest: float = 0.0) -> ScalingFit:
+        """Power law eta_max = A m^b at one size: b < 0 where the range shrinks with m.
+
+        Parameters
+        ----------
+        size : float, optional
+            N; needed if there are several.
+        smallest : float
+            Smaller batch sizes are left out.
+
+        Raises
+        ------
+        AnalysisError
+            If there are several sizes and none is named.
+        """
+        return self._fitted(law("power"), size, smallest)
+
+    def fit_crossover(self, size: float | None = None) -> ScalingFit:
+        """eta_max = A/(1 + m/m_x): a constant base up to m_x, a constant m eta_max beyond.
+
+        A linear student has this law with A = 2/(N + 1) and m_x = N + 1.
+
+        Raises
+        ------
+        AnalysisError
+            If there are several sizes and none is named.
+        """
+        m = self.batch_size
+        bounds = ((0.1 * float(m.min()), 10 * float(m.max())),)
+        form = Form(
+            "A/(1 + m/m_x)", ("m_x",), ("A",), bounds, lambda x, m_x: [1 / (1 + x[:, 0] / m_x)]
+        )
+        return self._fitted(form, size, 0.0)
+
+    def _fitted(self, form: Form, size: float | None, smallest: float) -> ScalingFit:
+        sizes = np.unique(self.size)
+        if size is None and sizes.size > 1:
+            raise AnalysisError(
+                f"{sizes.size} sizes", where="stable range", remedy="name one of them"
+            )
+        at = np.isclose(self.size, sizes[0] if size is None else size)
+        at &= self.batch_size >= smallest
+        errors = np.hypot(self.stderr[at], self.systematic[at])
+        return fit_law(
+            self.batch_size[at],
+            self.learning_rate[at],
+            errors,
+            [form],
+            quantity="eta_max",
+            variables=("m",),
+            scan=False,
+        )
+
+
+def stable_range(data: xr.Dataset) -> StableRange:
+    """Find where success is lost as the learning rate grows.
+
+    A replica succeeds if its generalisation error is acceptable at the end of the run (variable
+    ``success``); one that diverged does not. Beyond the learning rate with the most successes, a
+    logistic curve in ln eta is fitted by maximum likelihood; eta_max is where it crosses one
+    half. Learning rates that are too small to learn in the time of the run do not count.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema, swept over ``learning_rate`` and the batch size.
+
+    Raises
+    ------
+    AnalysisError
+        If ``learning_rate`` is not swept, or another parameter is.
+
+    References
+    ----------
+    Masters and Luschi, arXiv 1804.07612 (2018).
+    """
+    data = validate(data)
+    if data.sizes.get("learning_rate", 1) < 3:
+        raise AnalysisError(
+            "fewer than three learning rates",
+            where="stable range",
+            remedy="sweep grid.learning_rate",
+        )
+    control = control_dim(data)
+    dims = ("size", control, "learning_rate", "replica")
+    data = squeezed_to(data, dims, "stable range")
+    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
+    status = data["status"].transpose(*dims).values
+    good = (data["success"].transpose(*dims).values == 1) & (status == STATUS_OK)
+    counted = status != STATUS_MISSING
+    m = control_values(data).values
+    rows, flags = [], []
+    for number, size in enumerate(data["size"].values):
+        for place in range(data.sizes[control]):
+            (ln_rate, stderr, systematic), why = falling_edge(
+                np.log(rates), good[number, place].sum(axis=1), counted[number, place].sum(axis=1)
+            )
+            rate = math.exp(ln_rate)
+            rows.append(
+                (float(size), float(m[number, place]), rate, rate * stderr, rate * systematic)
+            )
+            if why:
+                flags.append(f"{why} at N = {size:g}, m = {m[number, place]:g}")
+    columns = dict(zip(StableRange.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    return StableRange(flags=tuple(flags), **columns)

@@ -1,0 +1,317 @@
+"""Mini-batch dynamics as thermal noise: the temperature that gives the same stationary state.
+
+Greedy moves judged on a random part of a pattern set accept some moves that the whole set would
+refuse, as Metropolis moves at a temperature do. If the two were the same, one temperature T(m)
+would match every stationary observable. So T is found twice, from the energy and from the
+overlap, and the result says whether the two agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import interpolate, optimize, stats
+
+from physbatch.dataset import STATUS_OK, control_values, validate
+from physbatch.errors import AnalysisError
+from physbatch.noise.plane import counted_repr
+from physbatch.results.record import Record
+from physbatch.scaling.statistics.resampling import bootstrap_counts
+
+__all__ = [
+    "EffectiveTemperature",
+    "StationaryState",
+    "batch_acceptance",
+    "effective_temperature",
+    "stationary_state",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+_OBSERVABLES = ("training_error", "overlap")
+_DISAGREE = 4.0  # standard errors between the two temperatures
+
+
+def batch_acceptance(
+    newly_wrong: int,
+    newly_right: int,
+    patterns: int,
+    batch_size: int,
+    *,
+    ties: Literal["accept", "reject"] = "accept",
+) -> float:
+    """Chance that a batch accepts a move which changes some patterns of the set.
+
+    A batch of m distinct patterns holds U of the `newly_wrong` and D of the `newly_right` ones;
+    (U, D) is multivariate hypergeometric. The move is accepted if U <= D (ties accepted) or
+    U < D. Metropolis dynamics on the whole set depends on newly_wrong - newly_right alone; this
+    does not, which is where the mapping to a temperature must fail in the end.
+
+    Parameters
+    ----------
+    newly_wrong, newly_right : int
+        Numbers of patterns that the move spoils and mends.
+    patterns : int
+        P.
+    batch_size : int
+        m, from 1 to P.
+    ties : {"accept", "reject"}
+        What happens to moves that change nothing in the batch.
+
+    Raises
+    ------
+    AnalysisError
+        If there are more changed patterns than patterns, or m does not fit.
+
+    References
+    ----------
+    Angelini, Cavaliere, Marino and Ricci-Tersenghi, Sci. Rep. 14 (2024) 11638,
+    arXiv 2309.05337.
+
+    Examples
+    --------
+    >>> round(batch_acceptance(1, 0, patterns=10, batch_size=4), 9)  # it is not in the batch
+    0.6
+    """
+    if min(newly_wrong, newly_right) < 0 or newly_wrong + newly_right > patterns:
+        raise AnalysisError(
+            f"{newly_wrong} + {newly_right} changed patterns of {patterns}",
+            where="batch_acceptance",
+        )
+    if not 1 <= batch_size <= patterns:
+        raise AnalysisError(f"batch size {batch_size} of {patterns}", where="batch_acceptance")
+    # A batch that is nearly the whole set cannot miss all of them.
+    fewest = max(0, batch_size - (patterns - newly_wrong))
+    spoilt = np.arange(fewest, min(newly_wrong, batch_size) + 1)
+    chance = stats.hypergeom.pmf(spoilt, patterns, newly_wrong, batch_size)
+    least = spoilt if ties == "accept" else spoilt + 1
+    mended = stats.hypergeom.sf(least - 1, patterns - newly_wrong, newly_right, batch_size - spoilt)
+    return float(min(1.0, math.fsum(chance * mended)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EffectiveTemperature(Record):
+    """T(m) from the energy and from the overlap; nan outside the range of temperatures.
+
+    Attributes
+    ----------
+    batch_size : ndarray, shape (n_batch_size,)
+        m.
+    from_energy, from_energy_stderr : ndarray
+        T at which the fraction of wrong training outputs is the same.
+    from_overlap, from_overlap_stderr : ndarray
+        T at which the overlap with the teacher is the same.
+    difference : ndarray
+        Their difference in standard errors.
+    flags : tuple of str
+        ``outside`` (no temperature of the thermal data matches), ``inconsistent`` (the two
+        temperatures differ by more than 4 standard errors: no temperature describes the state).
+    """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        (
+            *("batch_size", "from_energy", "from_energy_stderr"),
+            *("from_overlap", "from_overlap_stderr", "difference"),
+        ),
+        ("batch_size",),
+    )
+
+    batch_size: FloatArray
+    from_energy: FloatArray
+    from_energy_stderr: FloatArray
+    from_overlap: FloatArray
+    from_overlap_stderr: FloatArray
+    difference: FloatArray
+    flags: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        both = self.from_energy + self.from_overlap  # nan where one of them is
+        return counted_repr(self, both, "batch sizes", self.flags)
+
+
+def effective_temperature(
+    batches: xr.Dataset,
+    thermal: xr.Dataset,
+    *,
+    after: float,
+    resamples: int = 300,
+    seed: int = 0,
+) -> EffectiveTemperature:
+    """Match the stationary state of mini-batch dynamics to that of Metropolis dynamics.
+
+    The thermal averages are interpolated monotonically in ln T and inverted at the averages of
+    each batch size. Errors are a bootstrap of the replicas of both datasets; averages over time
+    within a replica are one number, so correlations in time do not matter.
+
+    Parameters
+    ----------
+    batches : xarray.Dataset
+        Dynamics on batches of m of P patterns, swept over ``batch_size``.
+    thermal : xarray.Dataset
+        Metropolis dynamics on all P patterns, swept over ``temperature``.
+    after : float
+        Times from here on count as stationary.
+    resamples, seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    AnalysisError
+        If a dataset lacks ``training_error``, is swept over something else, has fewer than
+        three temperatures, or no time after `after`.
+
+    References
+    ----------
+    Angelini, Cavaliere, Marino and Ricci-Tersenghi, Sci. Rep. 14 (2024) 11638,
+    arXiv 2309.05337.
+    """
+    control = str(batches.attrs.get("control_dim", "batch_size"))
+    here = _stationary(batches, control, after, "batches")
+    there = _stationary(thermal, "temperature", after, "thermal")
+    temperature = np.asarray(thermal["temperature"].values, dtype=np.float64)
+    if len(temperature) < 3:
+        raise AnalysisError(
+            f"{len(temperature)} temperatures", where="thermal", remedy="sweep at least three"
+        )
+    generator = np.random.default_rng(seed)
+    weights = bootstrap_counts(generator, here.shape[2], resamples) / here.shape[2]
+    other = bootstrap_counts(generator, there.shape[2], resamples) / there.shape[2]
+    m = np.asarray(control_values(batches).values, dtype=np.float64).ravel()
+    found = np.full((2, len(m)), math.nan)
+    drawn = np.full((2, len(m), resamples), math.nan)
+    for number in range(2):
+        found[number] = _invert(temperature, there[number].mean(axis=1), here[number].mean(axis=1))
+        for sample in range(resamples):
+            drawn[number, :, sample] = _invert(
+                temperature, there[number] @ other[sample], here[number] @ weights[sample]
+            )
+    # A value at the edge of the thermal range is lost in some resamples; half must hold it.
+    kept = np.isfinite(drawn).mean(axis=2) >= 0.5
+    found[~kept] = math.nan
+    stderr = np.array(
+        [
+            [np.nanstd(drawn[k, j], ddof=1) if kept[k, j] else math.nan for j in range(len(m))]
+            for k in range(2)
+        ]
+    )
+    apart = drawn[0] - drawn[1]
+    spread = np.array(
+        [np.nanstd(apart[j], ddof=1) if kept[:, j].all() else math.nan for j in range(len(m))]
+    )
+    difference = (found[0] - found[1]) / spread
+    return EffectiveTemperature(
+        batch_size=m,
+        from_energy=found[0],
+        from_energy_stderr=stderr[0],
+        from_overlap=found[1],
+        from_overlap_stderr=stderr[1],
+        difference=difference,
+        flags=_flags(m, found, difference),
+    )
+
+
+def _flags(m: FloatArray, found: FloatArray, difference: FloatArray) -> tuple[str, ...]:
+    """What is missing or does not agree; `found` has the shape (2, n_batch_size)."""
+    outside = [
+        f"outside: no temperature gives the {name.replace('_', ' ')} of m = {one:g}"
+        for name, temperatures in zip(_OBSERVABLES, found, strict=True)
+        for one, temperature in zip(m, temperatures, strict=True)
+        if not math.isfinite(temperature)
+    ]
+    inconsistent = [
+        f"inconsistent: T = {energy:.3g} from the energy and {overlap:.3g} from the "
+        f"overlap at m = {one:g}, {abs(apart):.1f} standard errors apart"
+        for one, energy, overlap, apart in zip(m, *found, difference, strict=True)
+        if abs(apart) > _DISAGREE
+    ]
+    return (*outside, *inconsistent)
+
+
+@dataclass(frozen=True)
+class StationaryState:
+    """Averages over late times and replicas, with standard errors over replicas.
+
+    Attributes
+    ----------
+    control : ndarray, shape (n_control,)
+        m, or T.
+    training_error, training_error_stderr : ndarray, shape (n_control,)
+        Fraction of wrong outputs on the set of patterns.
+    overlap, overlap_stderr : ndarray, shape (n_control,)
+        Overlap with the teacher.
+    """
+
+    control: FloatArray
+    training_error: FloatArray
+    training_error_stderr: FloatArray
+    overlap: FloatArray
+    overlap_stderr: FloatArray
+
+
+def stationary_state(data: xr.Dataset, dim: str, *, after: float) -> StationaryState:
+    """Stationary averages along one dimension; errors as for `effective_temperature`.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Dynamics on patterns.
+    dim : str
+        ``batch_size`` or ``temperature``.
+    after : float
+        Times from here on count.
+    """
+    values = _stationary(data, dim, after, dim)
+    mean = values.mean(axis=2)
+    stderr = values.std(axis=2, ddof=1) / math.sqrt(values.shape[2])
+    control = np.asarray(data[dim].values, dtype=np.float64)
+    return StationaryState(control, mean[0], stderr[0], mean[1], stderr[1])
+
+
+def _stationary(data: xr.Dataset, dim: str, after: float, where: str) -> FloatArray:
+    """Time averages of both observables, shape (2, swept, replica)."""
+    data = validate(data, where=where)
+    for name in _OBSERVABLES:
+        if name not in data:
+            raise AnalysisError(
+                f"no {name}", where=where, remedy="simulate with inputs of kind 'patterns'"
+            )
+    late = data.sel(time=data["time"] >= after)
+    if late.sizes["time"] == 0:
+        raise AnalysisError(f"no time after {after:g}", where=where, remedy="lower `after`")
+    extra = {
+        str(name)
+        for name, length in late["overlap"].sizes.items()
+        if length > 1 and name not in (dim, "replica", "time")
+    }
+    if extra or dim not in late.dims:
+        raise AnalysisError(
+            f"swept over {', '.join(sorted(extra)) or 'nothing'}, not over {dim} alone",
+            where=where,
+            remedy="select one value of every other dimension",
+        )
+    if bool((late["status"] != STATUS_OK).any()):
+        raise AnalysisError("some replicas are missing or diverged", where=where)
+    others = [name for name in late["overlap"].dims if name not in (dim, "replica", "time")]
+    means = late[list(_OBSERVABLES)].mean("time").squeeze(others).transpose(dim, "replica")
+    return np.stack([means[name].values for name in _OBSERVABLES]).astype(np.float64)
+
+
+def _invert(temperature: FloatArray, curve: FloatArray, values: FloatArray) -> FloatArray:
+    """Temperatures at which a monotone curve takes the values; nan outside its range."""
+    rising = curve[-1] > curve[0]
+    # Noise may make neighbours change places; the nearest monotone curve puts that right.
+    smooth = optimize.isotonic_regression(curve, increasing=bool(rising)).x
+    places = interpolate.PchipInterpolator(np.log(temperature), smooth)
+    low, high = math.log(temperature[0]), math.log(temperature[-1])
+    found = np.full(len(values), math.nan)
+    for place, value in enumerate(values):
+        ends = float(places(low)) - value, float(places(high)) - value
+        if ends[0] * ends[1] < 0:
+            root = optimize.brentq(lambda u, v=value: float(places(u)) - v, low, high)
+            found[place] = math.exp(root)
+    return found

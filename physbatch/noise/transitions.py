@@ -1,0 +1,126 @@
+"""The transition line m_c(eta): how large a batch must be at every learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
+from physbatch.errors import AnalysisError
+from physbatch.noise.plane import counted_repr, squeezed_to
+from physbatch.noise.success_edge import falling_edge
+from physbatch.results.record import Record
+
+__all__ = ["TransitionLine", "learned", "transition_line"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TransitionLine(Record):
+    """Smallest batch size with which half of the replicas learn, at every learning rate.
+
+    Attributes
+    ----------
+    size, learning_rate : ndarray, shape (n_curve,)
+        N, and eta or the base of the rule.
+    batch_size, stderr, systematic : ndarray, shape (n_curve,)
+        m_c, its statistical error, and half the distance of the grid points between which
+        success sets in at once; nan where the grid does not hold it.
+    flags : tuple of str
+        ``always_learns`` (half succeed at the smallest m), ``never_learns``, ``step``.
+    """
+
+    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("size", "learning_rate", "batch_size", "stderr", "systematic"), ("curve",)
+    )
+
+    size: FloatArray
+    learning_rate: FloatArray
+    batch_size: FloatArray
+    stderr: FloatArray
+    systematic: FloatArray
+    flags: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return counted_repr(self, self.batch_size, "points", self.flags)
+
+
+def learned(data: xr.Dataset, fraction: float | None = None) -> xr.DataArray:
+    """Which replicas have learned at the end: perfectly, or most of the way.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema.
+    fraction : float, optional
+        Share of its first generalisation error up to which a replica counts as learned;
+        without it only success does.
+    """
+    good = data["success"] == 1
+    if fraction is not None:
+        error = data["generalization_error"]
+        good = error.isel(time=-1) <= fraction * error.isel(time=0)
+    return good & (data["status"] == STATUS_OK)
+
+
+def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> TransitionLine:
+    """Find m_c(eta) of every size and learning rate.
+
+    A logistic curve in ln m is fitted by maximum likelihood to the share of replicas that
+    learned, below the batch size with the largest share; m_c is where it crosses one half.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema, swept over ``learning_rate`` and the batch size.
+    fraction : float, optional
+        Share of its first error up to which a replica counts as learned; by default only
+        success (a perfect student) does.
+
+    Raises
+    ------
+    AnalysisError
+        If there are fewer than three batch sizes, no learning rates, or another swept
+        parameter.
+
+    Examples
+    --------
+    >>> from physbatch.exact.batch_noise import transition_data
+    >>> found = transition_line(transition_data(seed=1))  # planted: m_c = eta/4
+    >>> bool(np.allclose(found.batch_size, found.learning_rate / 4, rtol=0.1))
+    True
+    """
+    data = validate(data)
+    control = control_dim(data)
+    dims = ("size", "learning_rate", control, "replica")
+    if "learning_rate" not in data.dims or data.sizes[control] < 3:
+        raise AnalysisError(
+            "no learning rates or fewer than three batch sizes",
+            where="transition line",
+            remedy="sweep grid.learning_rate and grid.batch_size",
+        )
+    data = squeezed_to(data, dims, "transition line")
+    good = learned(data, fraction).transpose(*dims).values.sum(axis=3)
+    counted = (data["status"] != STATUS_MISSING).transpose(*dims).values.sum(axis=3)
+    m = control_values(data).values
+    rows, flags = [], []
+    for number, size in enumerate(data["size"].values):
+        backwards = -np.log(m[number][::-1])
+        for place, rate in enumerate(data["learning_rate"].values):
+            (edge, stderr, systematic), why = falling_edge(
+                backwards, good[number, place, ::-1], counted[number, place, ::-1]
+            )
+            m_c = math.exp(-edge)
+            rows.append((float(size), float(rate), m_c, m_c * stderr, m_c * systematic))
+            if why.startswith("above_grid"):
+                why = "always_learns: half of the replicas learn with the smallest batch"
+            if why:
+                flags.append(f"{why} at N = {size:g}, eta = {rate:g}")
+    columns = dict(zip(TransitionLine.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    return TransitionLine(flags=tuple(flags), **columns)

@@ -1,0 +1,142 @@
+"""Histograms of the overlap below, at and above m_c: two peaks are coexistence."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from physbatch.plots.labels import OVERLAP_LABEL, control_symbol, size_text
+from physbatch.plots.style import (
+    LIMIT_COLOUR,
+    NOTE_COLOUR,
+    SINGLE_COLUMN_MM,
+    SizeStyle,
+    empty_panel,
+    figure_in_mm,
+    journal_style,
+    size_styles,
+)
+from physbatch.scaling.transition.result import Analysis, Jump
+
+__all__ = ["NO_COEXISTENCE", "plot_histograms"]
+
+NO_COEXISTENCE = "no coexistence seen"
+_BIN_WIDTH = 0.05
+
+
+def plot_histograms(
+    analysis: Analysis,
+    figure: Figure | SubFigure | None = None,
+    *,
+    size: float | None = None,
+) -> list[Axes]:
+    """Draw the overlaps of all replicas below, nearest to, and above m_c at one size.
+
+    Dashed lines mark the means of the lower and the upper group where the analysis found
+    two groups; where it did not, the panel says so.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `physbatch.scaling.analyse` returned.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the three panels; by default a new single-column figure.
+    size : float, optional
+        The size to show; by default the largest.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The panels, from the smallest control to the largest: three, two where m_c is next to
+        an end of the grid, an empty one where the analysis holds no overlaps.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.plots import plot_histograms
+    >>> from physbatch.scaling import analyse
+    >>> len(plot_histograms(analyse(first_order()), size=50))
+    3
+    """
+    with journal_style():
+        figure = figure_in_mm(SINGLE_COLUMN_MM, 84.0) if figure is None else figure
+        jump = _jump_at(analysis, size)
+        if jump is None or len(jump.control) == 0:
+            return [_empty_panel(figure)]
+        style = size_styles([curve.size for curve in analysis.curves])[float(jump.size)]
+        grid = figure.subplots(len(jump.control), 1, sharex=True, sharey=True, squeeze=False)
+        panels = list(grid[:, 0])
+        edges = _bin_edges(jump)
+        # Where the grid is coarse, the two peaks are seen at an earlier time.
+        when = f",  $t = {jump.time:g}$" if jump.time < analysis.time else ""
+        for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
+            _draw_panel(axes, overlap, edges, style)
+            axes.set_title(
+                f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}",
+                loc="right",
+                pad=3,
+                fontsize=8,
+            )
+        _mark_groups(panels, jump)
+        panels[0].set_ylim(0, panels[0].get_ylim()[1] * 1.06)
+        panels[len(panels) // 2].set_ylabel("number of replicas")
+        panels[-1].set_xlabel(OVERLAP_LABEL)
+    return panels
+
+
+def _jump_at(analysis: Analysis, size: float | None) -> Jump | None:
+    """The jump at a size, or at the largest."""
+    jumps = [jump for jump in analysis.jumps if size is None or jump.size == size]
+    return max(jumps, key=lambda jump: jump.size, default=None)
+
+
+def _bin_edges(jump: Jump) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Common bins for the three panels, with edges at round numbers."""
+    overlap = jump.overlap[np.isfinite(jump.overlap)]
+    # Counted in whole bins from 0, so that an edge lies at 0 and at 1.
+    low = min(0, math.floor(overlap.min() / _BIN_WIDTH)) if overlap.size else 0
+    high = max(round(1 / _BIN_WIDTH), math.ceil(overlap.max() / _BIN_WIDTH)) if overlap.size else 1
+    return np.arange(low, high + 1) * _BIN_WIDTH
+
+
+def _draw_panel(
+    axes: Axes,
+    overlap: np.ndarray[tuple[int], np.dtype[np.float64]],
+    edges: np.ndarray[tuple[int], np.dtype[np.float64]],
+    style: SizeStyle,
+) -> None:
+    seaborn.histplot(
+        x=overlap[np.isfinite(overlap)],
+        bins=list(edges),
+        color=style["color"],
+        alpha=0.85,
+        edgecolor="white",
+        linewidth=0.3,
+        ax=axes,
+    )
+    axes.set(xlabel="", ylabel="")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+
+
+def _mark_groups(panels: list[Axes], jump: Jump) -> None:
+    """The means of the two groups, or the words that there are not two."""
+    groups = (jump.lower, jump.upper)
+    if jump.chosen < 0 or not all(math.isfinite(group.value) for group in groups):
+        middle = panels[len(panels) // 2]
+        middle.set_title(NO_COEXISTENCE, loc="left", pad=3, fontsize=8, color=NOTE_COLOUR)
+        return
+    for axes in panels:
+        for group in groups:
+            axes.axvline(group.value, color=LIMIT_COLOUR, linewidth=0.8, linestyle=(0, (4, 2)))
+
+
+def _empty_panel(figure: Figure | SubFigure) -> Axes:
+    axes: Axes = figure.add_subplot()
+    empty_panel(axes, NO_COEXISTENCE)
+    axes.set(xlabel=OVERLAP_LABEL, ylabel="number of replicas")
+    return axes

@@ -1,0 +1,145 @@
+"""Overlaps of single replicas against time, and when replicas learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from physbatch.dataset import STATUS_OK
+from physbatch.plots.dataset.cell import cell_title, only_dims
+from physbatch.plots.labels import OVERLAP_LABEL, time_label_of
+from physbatch.plots.style import (
+    FIT_COLOUR,
+    LIMIT_COLOUR,
+    NOTE_COLOUR,
+    SINGLE_COLUMN_MM,
+    figure_in_mm,
+    journal_style,
+    label_decades,
+    size_palette,
+)
+from physbatch.scaling.times.passages import EscapeTime, Survival
+
+__all__ = ["plot_time_series"]
+
+_SHOWN = 24  # replicas; more lines hide each other
+_DECADES = 1.5  # a span above which the time axis is logarithmic
+
+
+def plot_time_series(
+    data: xr.Dataset,
+    survival: Survival,
+    escape: EscapeTime | None = None,
+    figure: Figure | SubFigure | None = None,
+) -> list[Axes]:
+    """Draw the overlaps of replicas against time, and the distribution of learning times.
+
+    Above: up to 24 replicas, and the mean over all of them (thick). Below: the fraction of
+    replicas that have learned by the time t, 1 - S(t), as steps with a band of one standard
+    error, and, dashed, the exponential law of `escape`. The time axis is logarithmic where it
+    spans more than 1.5 decades.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        One cell of a dataset of the schema: one size and one control.
+    survival : Survival
+        What `physbatch.scaling.times.passages.survival_curve` found in its first passages.
+    escape : EscapeTime, optional
+        What `physbatch.scaling.times.passages.fit_escape_time` found in them.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the two panels; by default a new single-column figure.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The time series and the distribution.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the data hold more than one cell.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.plots import plot_time_series
+    >>> from physbatch.scaling.times.passages import survival_curve
+    >>> cell = first_order().sel(size=50, batch_size=13.0)
+    >>> survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
+    >>> plot_time_series(cell, survival)[1].get_ylabel()
+    'fraction learned'
+    """
+    cell = only_dims(data, "replica", "time")
+    times = np.asarray(cell["time"].values, dtype=np.float64)
+    with journal_style():
+        figure = figure_in_mm(SINGLE_COLUMN_MM, 96.0) if figure is None else figure
+        series, learned = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1.0))
+        _draw_series(series, cell, times)
+        positive = times[times > 0.0]
+        logarithmic = bool(positive[-1] > 10**_DECADES * positive[0])
+        # Room after the end of the run, where a last step shows.
+        end = float(times[-1]) * (1.1 if logarithmic else 1.02)
+        _draw_learned(learned, survival, end)
+        if escape is not None:
+            _draw_law(learned, escape, positive)
+        if logarithmic:
+            series.set_xscale("log")
+            label_decades(learned.xaxis, positive)
+        series.set_xlim(positive[0] if logarithmic else 0.0, end)
+        learned.set_xlabel(time_label_of(str(cell["time"].attrs.get("units", ""))))
+        series.set_title(cell_title(cell), loc="right", fontsize=8, pad=3)
+    return [series, learned]
+
+
+def _draw_series(
+    axes: Axes, cell: xr.Dataset, times: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> None:
+    """Single replicas as thin lines, and their mean."""
+    ok = cell["status"].values == STATUS_OK
+    overlap = cell["overlap"].transpose("replica", "time").values[ok]
+    (colour,) = size_palette([1.0])
+    for row in overlap[:_SHOWN]:
+        axes.plot(times, row, color=colour, linewidth=0.6, alpha=0.45, zorder=2, gid="replica")
+    if len(overlap):
+        axes.plot(
+            times, overlap.mean(axis=0), color=FIT_COLOUR, linewidth=1.6, zorder=3, gid="mean"
+        )
+    axes.set(ylabel=OVERLAP_LABEL, ylim=(None, 1.05))
+
+
+def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
+    # Steps hold until the next one, the last until the end of the run.
+    time = np.concatenate([[0.0], survival.time, [end]])
+    learned = np.concatenate([[0.0], 1.0 - survival.probability])
+    stderr = np.concatenate([[0.0], np.nan_to_num(survival.stderr)])
+    learned, stderr = np.append(learned, learned[-1]), np.append(stderr, stderr[-1])
+    low, high = np.clip([learned - stderr, learned + stderr], 0.0, 1.0)
+    (colour,) = size_palette([1.0])
+    axes.fill_between(time, low, high, step="post", color=colour, alpha=0.25, linewidth=0)
+    axes.plot(time, learned, drawstyle="steps-post", color=colour, gid="learned")
+    axes.set(ylabel="fraction learned", ylim=(-0.03, 1.03))
+    axes.set_title(
+        f"{survival.passed} of {survival.replicas} learned",
+        loc="left",
+        fontsize=8,
+        pad=3,
+        color=NOTE_COLOUR,
+    )
+
+
+def _draw_law(
+    axes: Axes, escape: EscapeTime, times: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> None:
+    """The exponential law after its delay; nothing where the fit gave no tau."""
+    if not math.isfinite(escape.tau.value):
+        return
+    delay = escape.delay.value if math.isfinite(escape.delay.value) else 0.0
+    t = np.geomspace(times[0], times[-1], 301)
+    law = -np.expm1(-np.maximum(t - delay, 0.0) / escape.tau.value)
+    axes.plot(t, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
+    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", fontsize=8, pad=3, color=LIMIT_COLOUR)

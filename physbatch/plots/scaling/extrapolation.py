@@ -1,0 +1,180 @@
+"""A critical value against 1/N with the forms that were fitted and the limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from physbatch.plots.labels import critical_axis_label, critical_symbol
+from physbatch.plots.style import (
+    FIT_COLOUR,
+    LIMIT_COLOUR,
+    LIMIT_STAR,
+    NOTE_COLOUR,
+    SizeStyle,
+    empty_panel,
+    journal_style,
+    panel_axes,
+    root_figure,
+    size_styles,
+)
+from physbatch.scaling.transition.result import Analysis, Extrapolation, FloatArray
+
+__all__ = ["plot_extrapolation", "spans_sizes"]
+
+# How each fitted form depends on 1/N, and how it is written.
+_FORMS: dict[str, tuple[Callable[[FloatArray], FloatArray], str]] = {
+    "a": (np.zeros_like, "$a$"),
+    "a + b / N": (np.asarray, "$a + b/N$"),
+    "a + b / sqrt(N)": (np.sqrt, r"$a + b/\sqrt{N}$"),
+    "a + b ln N": (lambda inverse: -np.log(inverse), r"$a + b\,\ln N$"),
+}
+NO_LIMIT = r"no limit found for $N \to \infty$"
+_JUMP_SYMBOL = r"\Delta q"
+_UNUSED_COLOUR = "#8c8c8c"
+_LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+
+
+def spans_sizes(result: Extrapolation | None) -> bool:
+    """Whether there is more than one size to extrapolate from."""
+    return result is not None and int(np.isfinite(result.value).sum()) > 1
+
+
+def plot_extrapolation(
+    analysis: Analysis,
+    axes: Axes | None = None,
+    *,
+    quantity: str = "m_c",
+    legend: bool = True,
+) -> Axes:
+    """Draw m_c or the jump against 1/N, every fitted form, and the limit with its error.
+
+    The thick bar of the limit is its statistical error, the thin one adds the spread over
+    the forms.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        What `physbatch.scaling.analyse` returned.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; by default a new single-column figure.
+    quantity : {"m_c", "jump"}
+        Which extrapolation.
+    legend : bool
+        Put a legend of the forms above the figure and name the limit; without it, a small
+        legend goes above the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.plots import plot_extrapolation
+    >>> from physbatch.scaling import analyse
+    >>> plot_extrapolation(analyse(first_order()), quantity="jump").get_xlabel()
+    'inverse size $1/N$'
+    """
+    result = analysis.m_c_extrapolation if quantity == "m_c" else analysis.jump_extrapolation
+    with journal_style():
+        axes = panel_axes(axes)
+        axes.set(xlabel="inverse size $1/N$", ylabel=_value_label(analysis, quantity))
+        if result is None or not spans_sizes(result):
+            empty_panel(axes, "no extrapolation")
+            return axes
+        inverse = 1.0 / result.size
+        styles = size_styles([curve.size for curve in analysis.curves] + list(result.size))
+        for x, value, error, size in zip(
+            inverse, result.value, np.nan_to_num(result.stderr), result.size, strict=True
+        ):
+            axes.errorbar(
+                x,
+                value,
+                error,
+                linestyle="none",
+                elinewidth=0.7,
+                zorder=3,
+                **(styles[float(size)] | {"label": "_"}),
+            )
+        _draw_limit(axes, result)
+        # Before the forms are drawn: the logarithm has no end and would squeeze the data.
+        axes.margins(y=0.15)
+        axes.set_ylim(axes.get_ylim())
+        _draw_forms(axes, result)
+        axes.set_xlim(-0.05 * inverse.max(), 1.08 * inverse.max())
+        axes.locator_params(axis="x", nbins=5)
+        forms = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+        if legend:
+            root_figure(axes).legend(
+                handles=forms, loc="outside upper center", ncols=min(max(len(forms), 1), 4)
+            )
+            _name_limit(axes, analysis, result, quantity)
+        else:
+            _small_legend(axes, forms)
+    return axes
+
+
+def _name_limit(axes: Axes, analysis: Analysis, result: Extrapolation, quantity: str) -> None:
+    symbol = critical_symbol(analysis) if quantity == "m_c" else _JUMP_SYMBOL
+    found = math.isfinite(result.limit.value)
+    text = rf"$N \to \infty$: ${symbol} = {result.limit}$" if found else NO_LIMIT
+    axes.set_title(text, color=LIMIT_COLOUR if found else NOTE_COLOUR, fontsize=8, pad=3)
+
+
+def _small_legend(axes: Axes, forms: list[Line2D]) -> None:
+    """The forms in two columns above the axes, for a panel of a composed figure."""
+    axes.legend(
+        handles=forms,
+        loc="lower right",
+        bbox_to_anchor=(1.02, 1.0),
+        ncols=min(max(len(forms), 1), 2),
+        fontsize=7.5,
+        handlelength=1.4,
+        columnspacing=0.8,
+        borderpad=0.0,
+    )
+
+
+def _value_label(analysis: Analysis, quantity: str) -> str:
+    if quantity == "jump":
+        return rf"jump of the overlap ${_JUMP_SYMBOL}$"
+    return critical_axis_label(analysis)
+
+
+def _draw_forms(axes: Axes, result: Extrapolation) -> None:
+    """Each form from the smallest size to the limit; one that failed is left out, one that
+    does not count for the limit is grey."""
+    # Not from 0 itself, where a logarithm has no value.
+    inverse = np.linspace(1e-3, 1.05, 201) / result.size.min()
+    for index, form in enumerate(result.forms):
+        if form not in _FORMS or not math.isfinite(result.form_intercept[index]):
+            continue
+        shape, text = _FORMS[form]
+        axes.plot(
+            inverse,
+            result.form_intercept[index] + result.form_slope[index] * shape(inverse),
+            color=FIT_COLOUR if result.form_weight[index] != 0.0 else _UNUSED_COLOUR,
+            linestyle=_LINES[index % len(_LINES)],
+            linewidth=0.9,
+            zorder=2,
+            label=text,
+        )
+
+
+def _draw_limit(axes: Axes, result: Extrapolation) -> None:
+    limit = result.limit
+    if not math.isfinite(limit.value):
+        return
+    error = limit.stderr if math.isfinite(limit.stderr) else 0.0
+    common: SizeStyle = {"color": LIMIT_COLOUR, "zorder": 4, "clip_on": False}
+    axes.errorbar(
+        0.0, limit.value, math.hypot(error, limit.systematic), elinewidth=0.7, capsize=2, **common
+    )
+    common |= {"linestyle": "none", **LIMIT_STAR}
+    axes.errorbar(0.0, limit.value, error, elinewidth=1.8, capsize=0, **common)

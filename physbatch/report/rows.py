@@ -1,0 +1,259 @@
+"""The tables of a report as rows of text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import xarray as xr
+
+from physbatch.errors import OutputError
+from physbatch.report.sentences import flag_text, number
+from physbatch.results.display import flat_rows
+from physbatch.results.estimate import Estimate
+from physbatch.results.render import latex_escaped
+from physbatch.scaling.transition.result import Analysis, Extrapolation
+
+__all__ = [
+    "FileRow",
+    "FormRow",
+    "Reference",
+    "SizeRow",
+    "StudyTable",
+    "bibtex",
+    "file_rows",
+    "form_rows",
+    "provenance_rows",
+    "references",
+    "size_rows",
+    "study_table",
+]
+
+_FIRST = ("source", "date_created", "device", "study_hash", "history")
+_ELSEWHERE = ("study", "title", "references")
+_DOI = re.compile(r"10\.\d{4,9}/[^\s;,<>\"]+")
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """What was found at one size."""
+
+    size: str
+    m_c: str
+    width: str
+    drift: str
+    jump: str
+    goodness: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FormRow:
+    """One fitted form of an extrapolation."""
+
+    quantity: str
+    form: str
+    limit: str
+    slope: str
+    goodness: str
+    weight: str
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """A study as pairs of field and value, as TOML to run again, and as it was stored."""
+
+    rows: tuple[tuple[str, str], ...]
+    toml: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """One file of the study."""
+
+    name: str
+    size: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference: words, the DOI (empty where it names none), and words after it."""
+
+    text: str
+    doi: str = ""
+    rest: str = ""
+
+
+def size_rows(analysis: Analysis) -> list[SizeRow]:
+    """One row per size."""
+    drifts = {drift.size: drift for drift in analysis.drifts}
+    jumps = {jump.size: jump for jump in analysis.jumps}
+    rows = []
+    for curve in analysis.curves:
+        drift, jump = drifts.get(curve.size), jumps.get(curve.size)
+        flags = curve.flags + curve.m_c.flags + curve.width.flags
+        flags += drift.flags + drift.slope.flags if drift else ()
+        flags += jump.flags + jump.latent.flags if jump else ()
+        rows.append(
+            SizeRow(
+                size=f"{curve.size:g}",
+                m_c=number(curve.m_c),
+                width=number(curve.width),
+                drift=number(drift.slope) if drift else "not measured",
+                jump=number(jump.latent) if jump else "not measured",
+                goodness=_ratio(curve.deviance, curve.dof),
+                notes=tuple(dict.fromkeys(map(flag_text, flags))),
+            )
+        )
+    return rows
+
+
+def form_rows(analysis: Analysis) -> list[FormRow]:
+    """One row per fitted form of both extrapolations."""
+    rows = []
+    for quantity, result in (
+        ("critical value", analysis.m_c_extrapolation),
+        ("jump", analysis.jump_extrapolation),
+    ):
+        if result is not None:
+            rows += [_form_row(quantity, result, i) for i in range(len(result.forms))]
+    return rows
+
+
+def _form_row(quantity: str, result: Extrapolation, index: int) -> FormRow:
+    limit = Estimate(float(result.form_limit[index]), float(result.form_stderr[index]))
+    weight = float(result.form_weight[index])
+    return FormRow(
+        quantity=quantity,
+        form=result.forms[index],
+        limit=number(limit) if math.isfinite(limit.value) else "no limit",
+        slope=_plain(float(result.form_slope[index])),
+        goodness=_ratio(float(result.form_chi2[index]), int(result.form_dof[index])),
+        weight=f"{weight:.2f}" if math.isfinite(weight) else "",
+    )
+
+
+def study_table(dataset: xr.Dataset) -> StudyTable | None:
+    """The study that the dataset carries; nothing where it carries none that can be read."""
+    raw = str(dataset.attrs.get("study", ""))
+    try:
+        study = json.loads(raw)
+    except json.JSONDecodeError:
+        return None
+    if not isinstance(study, dict):
+        return None
+    return StudyTable(tuple(flat_rows(study)), tomli_w.dumps(_without_none(study)), raw)
+
+
+def provenance_rows(analysis: Analysis, dataset: xr.Dataset) -> list[tuple[str, str]]:
+    """Global attributes of the dataset and what the analysis recorded, each once."""
+    attrs = {
+        key: str(value)
+        for key, value in dataset.attrs.items()
+        if key not in _ELSEWHERE and str(value)
+    }
+    ordered = {key: attrs.pop(key) for key in _FIRST if key in attrs} | attrs
+    rows = [(key.replace("_", " "), value) for key, value in ordered.items()]
+    own = {"source": analysis.source, "study hash": analysis.study_hash} | analysis.provenance
+    rows += [
+        (f"analysis: {key.replace('_', ' ')}", str(value)) for key, value in own.items() if value
+    ]
+    return rows
+
+
+def references(dataset: xr.Dataset) -> list[Reference]:
+    """References of the dataset and of its study, each once, with the DOI where it has one."""
+    texts = re.split(r"[;\n]+", str(dataset.attrs.get("references", "")))
+    try:
+        study = json.loads(str(dataset.attrs.get("study", "")))
+        texts += [str(text) for text in study["references"]]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        pass
+    found: dict[str, Reference] = {}
+    for text in (text.strip() for text in texts):
+        if text:
+            reference = _reference(text)
+            found.setdefault(reference.doi or text, reference)
+    return list(found.values())
+
+
+def bibtex(dataset: xr.Dataset, source: str) -> str:
+    """The program and every reference as entries of BibTeX; words are escaped for LaTeX."""
+    version = source.removeprefix("physbatch ") if source.startswith("physbatch ") else ""
+    program = [("author", "{The physbatch developers}"), ("title", "{physbatch}")]
+    year = str(dataset.attrs.get("date_created", ""))[:4]
+    entries = [_entry("software", "physbatch", [*program, ("version", version), ("year", year)])]
+    for place, one in enumerate(references(dataset), start=1):
+        found = re.search(r"\b(?:19|20)\d\d\b", f"{one.text} {one.rest}")
+        words = f"{one.text}{one.rest}".strip().rstrip(",;. ")
+        fields = [("note", latex_escaped(words)), ("year", found.group() if found else "")]
+        entries.append(_entry("misc", f"reference{place}", [*fields, ("doi", one.doi)]))
+    return "\n".join(entries)
+
+
+def _entry(kind: str, key: str, fields: Sequence[tuple[str, str]]) -> str:
+    # A brace in a word would end the field; they are escaped, and BibTeX counts them still.
+    lines = [
+        f"  {name} = {{{text.replace(chr(92) + '{', '(').replace(chr(92) + '}', ')')}}},"
+        for name, text in fields
+        if text
+    ]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
+def _reference(text: str) -> Reference:
+    """The text split at its DOI."""
+    match = _DOI.search(text)
+    if match is None:
+        return Reference(text)
+    doi = match.group().rstrip(".)")
+    before = re.sub(r"(?:https?://(?:dx\.)?doi\.org/|doi:?\s*)$", "", text[: match.start()])
+    return Reference(before, doi, text[match.start() + len(doi) :])
+
+
+def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[FileRow]:
+    """Name, size and SHA-256 of each file; folders are left out, since they tell whose they are.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be read.
+    """
+    rows = []
+    for path in files:
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise OutputError(
+                f"cannot read ({error.strerror or error})",
+                where=str(path),
+                remedy="give files that exist to the report",
+            ) from error
+        digest = hashlib.sha256(content).hexdigest()
+        rows.append(FileRow(Path(path).name, f"{len(content)} bytes", digest))
+    return rows
+
+
+def _without_none(content: Any) -> Any:
+    """The same without fields that are not set, for which TOML has no word."""
+    if isinstance(content, dict):
+        return {key: _without_none(value) for key, value in content.items() if value is not None}
+    return content
+
+
+def _ratio(value: float, dof: int) -> str:
+    return f"{value:.1f} / {dof}" if math.isfinite(value) else "not fitted"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "not fitted"

@@ -1,0 +1,1 @@
+"""Results: numbers with errors and flags, their files and their tables."""

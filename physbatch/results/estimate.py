@@ -1,0 +1,115 @@
+"""A number with its errors, in the notation of the field."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+__all__ = ["Estimate", "bracketed", "flag_names"]
+
+
+def flag_names(flags: tuple[str, ...]) -> tuple[str, ...]:
+    """The part of every flag before its colon, in order and without repeats."""
+    return tuple(dict.fromkeys(flag.partition(":")[0] for flag in flags))
+
+
+def bracketed(flags: tuple[str, ...]) -> str:
+    return f" [{', '.join(flag_names(flags))}]" if flags else ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its errors.
+
+    ``str`` gives it in the notation of the field: ``13.04(5)`` is 13.04 +- 0.05. The
+    error carries two digits if its three leading digits are below 355 and one if not
+    (the rule of the Particle Data Group, doi 10.1103/PhysRevD.110.030001, section 5.3);
+    the value is cut at the same place. A second pair of brackets is the systematic
+    error, in units of the same last digit: ``13.04(5)(12)``. An error above 1 keeps its
+    decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
+    adds the names of the flags.
+
+    Attributes
+    ----------
+    value : float
+        The estimate; nan where the data do not give one (a flag then says why).
+    stderr : float
+        Statistical error, one standard deviation; nan where there is none.
+    systematic : float
+        Spread over equally admissible choices (fit forms, windows); 0 if there was no choice.
+    interval68 : tuple of float
+        Central 68 % interval (statistical).
+    flags : tuple of str
+        Each ``name: explanation`` says where the fit failed, hit a bound or lacked data.
+
+    Examples
+    --------
+    >>> Estimate(13.0412, 0.0532)
+    13.04(5)
+    >>> Estimate(13.0412, 0.0532, systematic=0.12)
+    13.04(5)(12)
+    >>> Estimate(float("nan"), flags=("m_c_above_grid: no success up to m = 16",))
+    nan [m_c_above_grid]
+    """
+
+    value: float
+    stderr: float = float("nan")
+    systematic: float = 0.0
+    interval68: tuple[float, float] = (float("nan"), float("nan"))
+    flags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return _notation(self.value, self.stderr, self.systematic)
+
+    def __repr__(self) -> str:
+        return f"{self}{bracketed(self.flags)}"
+
+    @property
+    def total(self) -> float:
+        """Statistical and systematic error added in quadrature."""
+        return math.hypot(self.stderr, self.systematic)
+
+
+def _error_digits(error: float) -> tuple[float, int]:
+    """Error rounded by the rule of the Particle Data Group, and its last decimal place."""
+    exponent = math.floor(math.log10(error))
+    leading = round(error / 10.0 ** (exponent - 2))  # three digits, 100 to 1000
+    if leading >= 950:
+        return 10.0 ** (exponent + 1), -exponent
+    places = 1 - exponent if leading < 355 else -exponent
+    return round(error, places), places
+
+
+def _fixed(number: float, places: int) -> str:
+    return f"{round(number, places):.{max(places, 0)}f}"
+
+
+def _bracket(error: float, places: int) -> str:
+    """An error in units of the last digit, or with its point if it is above 1."""
+    if not math.isfinite(error):
+        return f"({'?' if math.isnan(error) else 'inf'})"
+    rounded = round(error, places)
+    if places > 0 and rounded < 1.0:
+        return f"({round(rounded * 10.0**places)})"
+    return f"({_fixed(error, places)})"
+
+
+def _notation(value: float, stderr: float, systematic: float) -> str:
+    if not math.isfinite(value):
+        return f"{value:g}"
+    extra = systematic if systematic != 0.0 else None
+    reference = stderr if math.isfinite(stderr) and stderr > 0.0 else extra
+    if reference is None or not math.isfinite(reference) or reference <= 0.0:
+        head = "(0)" if stderr == 0.0 else _bracket(stderr, 0)
+        return f"{value:.6g}{head}{'' if extra is None else _bracket(extra, 0)}"
+    if reference < 1e-15 * abs(value):  # below the last digit of the value
+        return f"{value:.15g}(0)"
+    power = math.floor(math.log10(max(abs(value), reference)))
+    if power >= 7 or power <= -6:  # too long to read without an exponent
+        shifted = (float(Decimal(x).scaleb(-power)) for x in (value, stderr, systematic))
+        return f"{_notation(*shifted)}e{power:+03d}"
+    rounded, places = _error_digits(reference)
+    head = "(0)" if stderr == 0.0 else _bracket(rounded if reference == stderr else stderr, places)
+    tail = "" if extra is None else _bracket(extra, places)
+    return f"{_fixed(value, places)}{head}{tail}"

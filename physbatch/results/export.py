@@ -1,0 +1,137 @@
+"""The numbers of results as tables for papers and spreadsheets: LaTeX, CSV, HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import xarray as xr
+
+from physbatch.dataset import write_atomic
+from physbatch.errors import AnalysisError, DatasetError
+from physbatch.results.estimate import Estimate
+
+__all__ = ["Tabled", "read_result", "result_csv", "write_results"]
+
+_COLUMNS = ("name", "value", "stderr", "systematic", "low68", "high68", "flags")
+_FORMATS = (".csv", ".tex", ".html")
+#: The first words of each format, by which a file of ours is known again.
+FIRST_WORDS = {".csv": ",".join(_COLUMNS), ".tex": "% value(", ".html": "<!doctype html>"}
+
+
+class Tabled(Protocol):
+    """A result that knows its estimates: an analysis, a collapse, crossings, a power law ..."""
+
+    def stated(self) -> dict[str, Estimate]:
+        """The estimates by their names."""
+
+    def to_latex(self) -> str:
+        """The estimates as a LaTeX table."""
+
+    def _repr_html_(self) -> str: ...
+
+
+def result_csv(*results: Tabled) -> str:
+    """The estimates of results as CSV: value, both errors, 68 % interval, names of the flags.
+
+    Numbers have all their digits; a number that is not known is an empty cell.
+
+    Examples
+    --------
+    >>> from physbatch.scaling.laws.fits import fit_law
+    >>> print(result_csv(fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)).splitlines()[0])
+    name,value,stderr,systematic,low68,high68,flags
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for result in results:
+        for name, one in result.stated().items():
+            numbers = (one.value, one.stderr, one.systematic, *one.interval68)
+            cells = [repr(float(x)) if math.isfinite(x) else "" for x in numbers]
+            writer.writerow([name, *cells, "; ".join(one.flags)])
+    return stream.getvalue()
+
+
+def write_results(path: str | os.PathLike[str], *results: Tabled) -> Path:
+    """Write the estimates of results as .csv, .tex (booktabs) or .html, by the suffix.
+
+    Parameters
+    ----------
+    path : path-like
+        The table.
+    *results : Tabled
+        What `analyse`, `collapse`, `find_crossings`, `fit_law`, `transition_order` ... returned.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For another suffix.
+    physbatch.errors.OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physbatch.report import write_results
+    >>> from physbatch.scaling.laws.fits import fit_law
+    >>> fit = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_results(Path(folder, "law.tex"), fit).read_text().splitlines()[1]
+    '\\\\begin{tabular}{lll}'
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in _FORMATS:
+        raise AnalysisError(
+            f"a table of results cannot be written as {suffix or 'a file without a suffix'}",
+            where=str(target),
+            remedy=f"name it {', '.join(_FORMATS)}",
+        )
+    if suffix == ".csv":
+        content = result_csv(*results)
+    elif suffix == ".tex":
+        content = "\n".join(result.to_latex() for result in results)
+    else:
+        tables = "\n".join(result._repr_html_() for result in results)
+        content = f'<!doctype html>\n<meta charset="utf-8">\n<title>results</title>\n{tables}\n'
+    write_atomic(target, content.encode("utf-8"))
+    return target
+
+
+def read_result(content: xr.Dataset, *, where: str) -> Any:
+    """The result that a file holds, of whatever kind; None if it holds a dataset or a table.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If the content is damaged, or of a kind that is not known.
+    """
+    from physbatch.noise.best_batch import OptimumBatch
+    from physbatch.noise.stability import StableRange
+    from physbatch.noise.temperature import EffectiveTemperature
+    from physbatch.scaling import Analysis, Collapse, Crossings, TransitionOrder
+    from physbatch.scaling.curves.peaks import Peaks
+    from physbatch.scaling.laws.fits import ScalingFit
+    from physbatch.scaling.times.escapes import EscapeTimes
+    from physbatch.scaling.times.passages import EscapeTime, Survival
+
+    if "physbatch_results" in content.attrs:
+        return Analysis.from_dataset(content)
+    if "physbatch_collapse" in content.attrs:
+        return Collapse.from_dataset(content)
+    if "physbatch_record" not in content.attrs:
+        return None
+    records = (
+        *(Crossings, EffectiveTemperature, EscapeTime, EscapeTimes, OptimumBatch, Peaks),
+        *(ScalingFit, StableRange, Survival, TransitionOrder),
+    )
+    name = str(content.attrs["physbatch_record"])
+    for kind in records:
+        if kind.__name__ == name:
+            return kind.from_dataset(content)
+    raise DatasetError(f"{name} is no result that can be read", where=where)

@@ -1,0 +1,1 @@
+"""Curves of observables against the control: their crossings and their peaks."""

@@ -1,0 +1,192 @@
+"""Kernels: local polynomials of a noisy curve, and what bootstrap replicates make of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from physbatch.errors import AnalysisError
+from physbatch.scaling.statistics.resampling import bootstrap_means
+
+__all__ = [
+    "LocalFit",
+    "average_resampled",
+    "covariance_block",
+    "half_widths",
+    "local_fit",
+    "looks_correlated",
+    "nearest_roots",
+    "resampled_values",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+_MOST_POINTS = 2000  # of one size
+_LOST = 0.02  # of the resamples
+
+
+class LocalFit(NamedTuple):
+    """A polynomial in u = (c - centre)/half fitted to the points with abs(u) <= 1.
+
+    Its coefficients are linear in the data: ``projector @ y[rows]``, lowest power first.
+    """
+
+    rows: npt.NDArray[np.int64]
+    projector: FloatArray  # shape (degree + 1, n_row)
+    centre: float
+    half: float
+    chi2: float
+    dof: int
+    aic: float  # chi2 + 2 (degree + 1) + 2 (points outside)
+    p_value: float
+
+    def coefficients(self, y: FloatArray, length: int) -> FloatArray:
+        """Coefficients for data of shape (..., n_point), padded: shape (..., length)."""
+        found = y[..., self.rows] @ self.projector.T
+        pad = [(0, 0)] * (found.ndim - 1) + [(0, length - found.shape[-1])]
+        return np.pad(found, pad)
+
+
+def local_fit(
+    control: FloatArray,
+    y: FloatArray,
+    covariance: FloatArray,
+    centre: float,
+    half: float,
+    degree: int,
+) -> LocalFit | None:
+    """Fit a polynomial in a window by generalised least squares (kernel).
+
+    Returns
+    -------
+    LocalFit or None
+        None where the window does not reach to both sides of the centre, or leaves no degree
+        of freedom: the fit could then not be tested.
+
+    Examples
+    --------
+    >>> c = np.linspace(-1, 1, 9)
+    >>> fit = local_fit(c, c**2, np.eye(9), 0.0, 1.0, 2)
+    >>> fit.coefficients(c**2, 3).round(9).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    rows = np.flatnonzero(np.abs(control - centre) <= half * (1.0 + 1e-9))
+    u = (control[rows] - centre) / half
+    dof = np.unique(u).size - degree - 1
+    if dof < 1 or not u.min() < 0.0 < u.max():
+        return None
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance[np.ix_(rows, rows)]))
+    design = np.vander(u, degree + 1, increasing=True)
+    projector = np.asarray(np.linalg.pinv(whiten @ design) @ whiten, dtype=np.float64)
+    residual = whiten @ (y[rows] - design @ (projector @ y[rows]))
+    chi2 = float(residual @ residual)
+    aic = chi2 + 2.0 * (degree + 1) + 2.0 * (len(y) - len(rows))
+    p_value = float(stats.chi2.sf(chi2, len(rows) - degree - 1))
+    return LocalFit(rows, projector, centre, half, chi2, dof, aic, p_value)
+
+
+def half_widths(control: FloatArray, centre: float, count: int = 10) -> FloatArray:
+    """Half widths of nested windows, from 3 points to all, about geometric."""
+    distance = np.unique(np.abs(control - centre))
+    distance = distance[distance > 0.0]
+    if distance.size < 2:
+        return np.empty(0)
+    places = np.unique(np.geomspace(2, distance.size, count).round().astype(int)) - 1
+    return np.asarray(distance[places], dtype=np.float64)
+
+
+def resampled_values(
+    values: FloatArray,
+    errors: FloatArray,
+    covariance: FloatArray | None,
+    samples: Sequence[FloatArray] | None,
+    resamples: int,
+    generator: np.random.Generator,
+) -> FloatArray:
+    """Bootstrap replicates of the values, shape (resamples, n_point).
+
+    Of the replicas where there are any, each point on its own and widened by
+    sqrt(n/(n - 1)), as the replicas spread too little by that; Gaussian otherwise.
+    """
+    if samples is None or min(map(len, samples)) < 2:
+        noise = generator.standard_normal((resamples, len(values)))
+        if covariance is None:
+            return np.asarray(values + noise * errors)
+        return np.asarray(values + noise @ np.linalg.cholesky(covariance).T)
+    drawn = np.empty((resamples, len(values)))
+    for column, (value, one) in enumerate(zip(values, samples, strict=True)):
+        n = len(one)
+        means = bootstrap_means(generator, one[None], resamples)[0]
+        drawn[:, column] = value + math.sqrt(n / (n - 1.0)) * (means - np.mean(one))
+    return drawn
+
+
+def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
+    """The root of each polynomial next to a start, shape (n,); nan outside [-1, 1]."""
+    u = np.full(len(coefficients), start)
+    columns = np.ascontiguousarray(coefficients.T[::-1])
+    with np.errstate(all="ignore"):  # a resample without a root runs away, and is counted
+        for _ in range(12):
+            value, slope = np.zeros_like(u), np.zeros_like(u)
+            for column in columns:  # Horner's scheme, and its derivative
+                slope = slope * u + value
+                value = value * u + column
+            move = value / slope
+            u = u - np.clip(move, -0.5, 0.5)
+        settled = (np.abs(move) < 1e-6) & (np.abs(u) <= 1.0)
+    return np.where(settled, u, math.nan)
+
+
+def covariance_block(
+    errors: FloatArray, covariance: FloatArray | None, rows: npt.NDArray[np.int64]
+) -> FloatArray:
+    """Covariance of some points.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For more points than a dense matrix should hold.
+    """
+    if len(rows) > _MOST_POINTS:
+        raise AnalysisError(
+            f"{len(rows)} points of one size, at most {_MOST_POINTS} can be fitted",
+            remedy="average neighbouring controls, or take a narrower window",
+        )
+    if covariance is None:
+        return np.diag(errors[rows] ** 2)
+    return np.asarray(covariance[np.ix_(rows, rows)])
+
+
+def looks_correlated(control: FloatArray, y: FloatArray, errors: FloatArray) -> bool:
+    """Whether a curve is far smoother than its errors allow for independent points.
+
+    So it is if points share runs (histogram reweighting, common random numbers). Cubics are
+    fitted to blocks of about ten points: a chi2 that small has a probability below 1e-4.
+    """
+    chi2, dof = 0.0, 0
+    for rows in np.array_split(np.arange(len(y)), max(len(y) // 10, 1)):
+        if len(rows) > 4:
+            u = control[rows] - control[rows].mean()
+            design = np.vander(u / np.abs(u).max(), 4) / errors[rows, None]
+            target = y[rows] / errors[rows]
+            residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
+            chi2, dof = chi2 + float(residual @ residual), dof + len(rows) - 4
+    return dof > 0 and float(stats.chi2.cdf(chi2, dof)) < 1e-4
+
+
+def average_resampled(drawn: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Average over fits, shape (n_fit, resamples) -> (resamples,), and the weights that count.
+
+    A fit that more than 2 % of the resamples do not solve counts for nothing; where one of the
+    others is not solved, the rest stands in for it.
+    """
+    solved = np.isfinite(drawn)
+    kept = np.where(np.mean(~solved, axis=1) > _LOST, 0.0, weights)
+    share = kept @ solved
+    total = kept @ np.where(solved, drawn, 0.0)
+    return np.divide(total, share, out=np.full(share.shape, math.nan), where=share > 0.0), kept

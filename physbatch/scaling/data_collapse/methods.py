@@ -1,0 +1,260 @@
+"""Data collapse: exponents from the demand that all sizes fall on one curve."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from physbatch.errors import AnalysisError
+from physbatch.results.estimate import flag_names
+from physbatch.scaling.data_collapse.exponent_names import fixed_by_name, named_exponents
+from physbatch.scaling.data_collapse.form import ScalingForm, make_form
+from physbatch.scaling.data_collapse.outcome import outcome
+from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
+from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.tables.table import ScalingTable
+
+__all__ = ["collapse"]
+
+#: Errors that each method has, its usual ones first.
+_ERRORS = {
+    "gp": ("likelihood", "profile", "bootstrap", "posterior"),
+    "spline": ("likelihood",),
+    "local-linear": ("bootstrap", "quality"),
+}
+#: A fit of c_c, nu and zeta leaves something of as many points.
+_LEAST_POINTS = 8
+#: Most points of a Gaussian process; its cost grows as their cube.
+_MOST_POINTS = 2000
+#: Flags of a table that say what its errors are worth.
+_ON_ERRORS = frozenset(
+    ("cells_left_out", "few_samples", "points_without_spread", "rows_correlated")
+)
+
+
+def collapse(
+    table: ScalingTable,
+    observable: str | Sequence[str] | None = None,
+    *,
+    exponent: str | Mapping[str, str] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    corrections: bool = False,
+    drift: bool = False,
+    method: str = "gp",
+    window: str = "scan",
+    errors: str | None = None,
+    start: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Collapse:
+    r"""Fit :math:`y_N(c) = N^{\zeta/\nu} f(N^{1/\nu}(c - c_c))` with a smooth master curve f.
+
+    The fit is global: starts are read off the data, each is climbed to its maximum, and the
+    result says how many agreed with the best. Windows in size and in x are scanned; the one with
+    the smallest AIC among those with an acceptable goodness of fit gives the values, the others
+    the systematic error.
+
+    Parameters
+    ----------
+    table : ScalingTable
+        Observables with errors at points (size, control).
+    observable : str or sequence of str, optional
+        Which one, or several that share c_c and nu; by default all of the table.
+    exponent : {"beta", "gamma"} or mapping, optional
+        What zeta is: beta = -zeta of an order parameter, gamma = zeta of a susceptibility; for
+        several observables a mapping from their names. The result then states it, and its ratio
+        to nu, as `Collapse.named`.
+    fixed : mapping, optional
+        Exponents held at a value: ``c_c``, ``nu``, ``zeta`` (or its name), ``omega``, ``phi``.
+    corrections : bool
+        Fit f0(x) + N^(-omega) f1(x).
+    drift : bool
+        Let c_c(N) = c_c + shift N^(-phi).
+    method : {"gp", "spline", "local-linear"}
+        Gaussian-process likelihood; least squares on a cubic spline in the window that the
+        former has chosen; or the smallest S of Houdayer and Hartmann (`collapse_quality`), whose
+        master curve is a straight line between neighbouring points. At noise of a few per cent
+        a bias of up to a third of its error remains in nu with the first. The third is biased
+        wherever the curvature between neighbouring points exceeds the noise.
+    window : {"scan", "all"}
+        Scan windows, or take all points (then there is no systematic error).
+    errors : {"likelihood", "profile", "bootstrap", "posterior", "quality"}, optional
+        Statistical errors from the curvature of the likelihood (default of gp and spline), from
+        its profile, from refits of resampled data (replicas where the table has them; default
+        of local-linear), from the posterior, or from where S has risen by 1. Method gp has the
+        first four, spline the first, local-linear bootstrap and quality.
+    start : mapping, optional
+        One more start. The answer does not depend on it.
+    seed : int
+        Seed of bootstrap and posterior.
+
+    Returns
+    -------
+    Collapse
+        Exponents with errors, goodness of fit, the windows, and flags. Where the data do not
+        determine an exponent its value is nan and its error infinite, and ``not_converged``,
+        ``no_overlap``, ``at_bound``, ``beyond_controls``, ``bimodal`` or ``flat`` says why.
+        Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
+        ``starts_disagree``, ``correlated_points``, ``shift_not_seen``, and those of the table
+        that bear on its errors: ``few_samples``, ``rows_correlated``, ``points_without_spread``,
+        ``cells_left_out``.
+
+    Raises
+    ------
+    AnalysisError
+        If there are too few sizes or points or more than 2000, numbers are not finite, errors
+        not above 0, an observable constant or not in the table, or all exponents fixed.
+
+    References
+    ----------
+    Harada, PRE 84 (2011) 056704, doi 10.1103/PhysRevE.84.056704; Houdayer and Hartmann, PRB 70
+    (2004) 014418, doi 10.1103/PhysRevB.70.014418.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> size = np.repeat([8.0, 16.0, 32.0], 15)
+    >>> control = np.tile(np.linspace(0.9, 1.1, 15), 3)
+    >>> error = np.full(45, 0.01)
+    >>> value = np.tanh(size * (control - 1.0)) + error * rng.normal(size=45)
+    >>> table = ScalingTable(size, control, {"U": value}, {"U": error})
+    >>> result = collapse(table, fixed={"zeta": 0.0}, window="all")
+    >>> abs(result.parameters["nu"].value - 1.0) < 0.1
+    True
+    """
+    names = _observables(table, observable)
+    errors = _check_methods(method, errors, corrections=corrections, drift=drift)
+    table = _checked(table, names)
+    named = named_exponents(exponent, names)
+    form = make_form(
+        table, names, fixed=fixed_by_name(fixed, named), corrections=corrections, drift=drift
+    )
+    if not form.names and method != "local-linear":
+        raise AnalysisError(
+            f"all of {', '.join(form.fixed)} are fixed",
+            where="collapse",
+            remedy="leave one free, or use method local-linear, which states S at given exponents",
+        )
+    _check_start(form, start)
+    # The matrices are small: more threads would only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        if method == "local-linear":
+            # Its compiled kernel needs numba, which reading and other fits must not cost.
+            from physbatch.scaling.data_collapse.local_lines import local_linear
+
+            search, intervals, samples, more = local_linear(
+                form, table, window=window, errors=errors, start=start, seed=seed
+            )
+        else:
+            search = search_globally(form, table, window=window, start=start)
+            if method == "spline":
+                search = with_spline(search)
+            intervals, samples, more = statistical_errors(search.final, errors, seed)
+        return outcome(
+            form,
+            table,
+            search,
+            method=method,
+            intervals=intervals,
+            samples=samples,
+            named=named,
+            flags=(*_of_the_data(table), *_point_noise(table, names), *more),
+        )
+
+
+# --- input ------------------------------------------------------------------------------
+
+
+def _observables(table: ScalingTable, observable: str | Sequence[str] | None) -> tuple[str, ...]:
+    if observable is None:
+        return table.observables
+    names = (observable,) if isinstance(observable, str) else tuple(observable)
+    for name in names:
+        if name not in table.values:
+            raise AnalysisError(
+                f"no observable {name!r}",
+                where="collapse",
+                remedy=f"choose among {', '.join(table.observables)}",
+            )
+    return names
+
+
+def _check_methods(method: str, errors: str | None, *, corrections: bool, drift: bool) -> str:
+    """The method of the errors, if it goes with that of the fit."""
+
+    def refuse(what: str, remedy: str) -> NoReturn:
+        raise AnalysisError(what, where="collapse", remedy=remedy)
+
+    if method not in _ERRORS:
+        refuse(f"method = {method!r}", f"use {', '.join(_ERRORS)}")
+    every = tuple(dict.fromkeys(name for names in _ERRORS.values() for name in names))
+    if errors is not None and errors not in every:
+        refuse(f"errors = {errors!r}", f"use {', '.join(every)}")
+    if errors is not None and errors not in _ERRORS[method]:
+        others = [name for name, kinds in _ERRORS.items() if errors in kinds]
+        refuse(
+            f"errors = {errors!r} with method {method!r}",
+            f"use method {' or '.join(others)}, or errors {' or '.join(_ERRORS[method])}",
+        )
+    if method == "local-linear" and (corrections or drift):
+        refuse(
+            "method 'local-linear' has neither corrections to scaling nor a drift",
+            "use method gp or spline",
+        )
+    return errors or _ERRORS[method][0]
+
+
+def _checked(table: ScalingTable, names: Sequence[str]) -> ScalingTable:
+    """The table of these observables, sorted; refuse what no collapse can come from."""
+    if len(table.size) > _MOST_POINTS:
+        raise AnalysisError(
+            f"{len(table.size)} points are too many: a Gaussian process costs their cube",
+            where="collapse",
+            remedy=f"use at most {_MOST_POINTS}: a window, or averages over neighbours",
+        )
+    table = table.only(*names).checked(minimum_points=_LEAST_POINTS, where="collapse")
+    if np.ptp(table.control) == 0:
+        raise AnalysisError(
+            f"all points are at {table.control_name} = {table.control[0]:g}",
+            where="collapse",
+            remedy="give several controls on both sides of the transition",
+        )
+    return table
+
+
+def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
+    for name, value in (start or {}).items():
+        positive = name in ("nu", "omega", "phi")
+        if name not in form.names or not math.isfinite(value) or (positive and value <= 0):
+            raise AnalysisError(
+                f"start {name} = {value}",
+                where="collapse",
+                remedy=f"give finite (positive) values of {', '.join(form.names)}",
+            )
+
+
+def _of_the_data(table: ScalingTable) -> tuple[str, ...]:
+    """Flags of the table that bear on its errors, and so on those of the fit."""
+    return tuple(flag for flag in table.flags if set(flag_names((flag,))) & _ON_ERRORS)
+
+
+def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
+    """Flags of the observables whose points visibly move together."""
+    flags = []
+    for name in names:
+        if name in table.covariance:
+            continue
+        matrix, rough = correlated_covariance(table, name)
+        if matrix is not None:
+            flags.append(
+                f"correlated_points: neighbouring points of {name} scatter only "
+                f"{math.sqrt(rough):.2g} of their errors about each other, so the errors of the "
+                "fit are those of points that move together; give a covariance, or smaller errors "
+                "if these are too large"
+            )
+    return tuple(flags)

@@ -1,0 +1,393 @@
+"""The result of a data collapse, with all that is needed to draw it again."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.data_collapse.form import Rescaled
+from physbatch.scaling.data_collapse.optimum import Objective
+from physbatch.scaling.data_collapse.quality import quality_of
+from physbatch.scaling.data_collapse.window_choice import Window
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Names that the field writes with another letter, and letters of the scaling form.
+_SYMBOLS = {
+    "batch_size": "m",
+    "batch_ratio": "(m/N)",
+    "temperature": "T",
+    "control": "c",
+    "shift": "a",
+}
+_SIZE_NAMES = ("size", "linear_size", "system_size")
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|"
+    "psi|omega"
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
+
+
+def math_symbol(name: str) -> str:
+    """Math of a name for LaTeX and matplotlib, without dollar signs; empty for odd names.
+
+    Examples
+    --------
+    >>> math_symbol("T"), math_symbol("beta"), math_symbol("abs_m"), math_symbol("|m|")
+    ('T', '\\\\beta', '\\\\mathrm{abs\\\\_m}', '')
+    """
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
+    if _GREEK.fullmatch(name):
+        return f"\\{name}"
+    if not _PLAIN_NAME.fullmatch(name):
+        return ""
+    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
+
+
+@dataclass(frozen=True, eq=False)
+class CollapsedPoints:
+    """Points of one observable on the scaling plot, in physical units."""
+
+    observable: str
+    size: FloatArray
+    x: FloatArray  # N^(1/nu) (c - c_c)
+    y: FloatArray  # N^(-zeta/nu) y
+    error: FloatArray
+    residual: FloatArray  # (y - curve)/error
+    # N^(-omega) f1(x), what the corrections to scaling add to the master curve at the points
+    correction: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if self.correction.shape != self.y.shape:
+            object.__setattr__(self, "correction", np.zeros(self.y.shape))
+
+    @property
+    def leading(self) -> FloatArray:
+        """The points without their corrections to scaling: what falls onto the master curve."""
+        return self.y - self.correction
+
+
+@dataclass(frozen=True, eq=False)
+class MasterCurve:
+    """Master curve f0 of one observable with its standard deviation."""
+
+    observable: str
+    x: FloatArray
+    y: FloatArray
+    band: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class WindowFit:
+    """One window of the scan."""
+
+    window: Window
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+    points: int
+    chi2: float
+    dof: float
+    p_value: float
+    accepted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Collapse:
+    """Exponents of a data collapse.
+
+    Attributes
+    ----------
+    parameters : mapping of name to Estimate
+        Free exponents: c_c, nu, zeta, omega ...; nu refers to the size column.
+    fixed : mapping
+        Those that were held.
+    chi2, dof, p_value : float
+        Goodness of fit in the chosen window.
+    window, windows
+        The chosen window, and all that were tried.
+    starts_tried, starts_agreed : int
+        How many starts were climbed, and how many reached the same optimum.
+    points, curve : tuple
+        The collapsed points and the master curve of each observable.
+    covariance : ndarray
+        Covariance of `parameters`, in their order.
+    method : str
+        ``gp``, ``spline`` or ``local-linear``; for the last, chi2/dof is S, and dof the number
+        of independent terms in it.
+    named : mapping
+        beta or gamma and their ratios to nu (``beta``, ``beta_over_nu``), if they were named.
+    samples : ndarray, shape (n_sample, n_parameter)
+        Samples of the posterior or the bootstrap where errors come from them, else empty.
+    """
+
+    parameters: Mapping[str, Estimate]
+    fixed: Mapping[str, float]
+    observables: tuple[str, ...]
+    chi2: float
+    dof: float
+    p_value: float
+    window: Window
+    windows: tuple[WindowFit, ...]
+    starts_tried: int
+    starts_agreed: int
+    points: tuple[CollapsedPoints, ...]
+    curve: tuple[MasterCurve, ...]
+    covariance: FloatArray
+    size_name: str
+    control_name: str
+    dimension: str
+    corrections: bool
+    flags: tuple[str, ...] = ()
+    method: str = "gp"
+    named: Mapping[str, Estimate] = field(default_factory=dict)
+    samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+
+    def __repr__(self) -> str:
+        stated = {**self.parameters, **self.named}
+        head = ", ".join(
+            f"{name.replace('_over_nu', '/nu')} = {estimate}" for name, estimate in stated.items()
+        )
+        held = ", ".join(f"{name} = {value:g} (fixed)" for name, value in self.fixed.items())
+        lines = [
+            f"Collapse of {', '.join(self.observables)}: {head}{', ' + held if held else ''}",
+            f"  y = {self.size_name}^(zeta/nu) f({self.size_name}^(1/nu) "
+            f"({self.control_name} - c_c)), nu per {self.dimension}",
+            f"  {self.goodness_text}; "
+            f"{self.size_name} >= {self.window.size_min:g}, "
+            f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
+            f"  {self.starts_agreed} of {self.starts_tried} starts agree; "
+            f"{sum(one.accepted for one in self.windows)} of {len(self.windows)} windows accepted",
+        ]
+        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+
+    @property
+    def goodness_text(self) -> str:
+        """chi^2 over its degrees of freedom, for method local-linear S, with its p-value."""
+        if self.method == "local-linear":
+            return f"S = {self.quality:.3g}, p = {self.p_value:.2g}"
+        return f"chi2/dof = {self.chi2:.4g}/{self.dof:.4g}, p = {self.p_value:.2g}"
+
+    @property
+    def identifiable(self) -> bool:
+        """Whether the data determine c_c and every free exponent; if not, a flag says why."""
+        return all(math.isfinite(one.value) for one in self.parameters.values())
+
+    @property
+    def correlation(self) -> FloatArray:
+        """Correlation matrix of `parameters`, in their order; nan where there are no errors."""
+        error = np.sqrt(np.where(np.diag(self.covariance) > 0, np.diag(self.covariance), np.nan))
+        return np.asarray(self.covariance / np.outer(error, error), dtype=np.float64)
+
+    @property
+    def drift(self) -> bool:
+        """Whether c_c moves with the size."""
+        return "shift" in self.parameters or "shift" in self.fixed
+
+    @property
+    def size_symbol(self) -> str:
+        """Math of the size; empty for odd names."""
+        return self.dimension if self.size_name in _SIZE_NAMES else math_symbol(self.size_name)
+
+    @property
+    def control_symbol(self) -> str:
+        """Math of the control; empty for odd names."""
+        return math_symbol(self.control_name)
+
+    def symbol(self, parameter: str) -> str:
+        """Math of a parameter, e.g. ``T_c`` or ``\\zeta_{U}``; empty for odd names."""
+        if parameter == "c_c":
+            return f"{self.control_symbol or 'c'}_c"
+        if parameter.endswith("_over_nu"):
+            above = self.symbol(parameter.removesuffix("_over_nu"))
+            return rf"{above}/\nu" if above else ""
+        greek, _, rest = parameter.partition("_")
+        if rest and greek in ("zeta", "beta", "gamma"):
+            observable = math_symbol(rest)
+            return rf"\{greek}_{{{observable}}}" if observable else ""
+        return math_symbol(parameter)
+
+    def report(self) -> str:
+        """All numbers as text, in the manner of lmfit: parameters, correlations, windows."""
+        from physbatch.scaling.data_collapse.text import collapse_report
+
+        return collapse_report(self)
+
+    def stated(self) -> dict[str, Estimate]:
+        """The estimates by their names: parameters, then exponents that follow from them."""
+        return {**self.parameters, **self.named}
+
+    def to_latex(self) -> str:
+        """Parameters with errors as a LaTeX table; it needs the package booktabs."""
+        from physbatch.scaling.data_collapse.text import collapse_latex
+
+        return collapse_latex(self)
+
+    def _repr_html_(self) -> str:
+        from physbatch.scaling.data_collapse.text import collapse_html
+
+        return collapse_html(self)
+
+    def to_dataset(self) -> xr.Dataset:
+        """The result as a dataset that NetCDF holds; `from_dataset` gives it back exactly.
+
+        Parameters lie along ``parameter``, the scan along ``window``; the points and curves
+        of all observables lie one after the other along ``point`` and ``curve_point``, with
+        their numbers in ``point_count`` and ``curve_count``.
+        """
+        from physbatch.scaling.data_collapse.storage import collapse_to_dataset
+
+        return collapse_to_dataset(self)
+
+    @classmethod
+    def from_dataset(cls, data: xr.Dataset) -> Collapse:
+        """Read what `to_dataset` made.
+
+        Raises
+        ------
+        physbatch.errors.DatasetError
+            If it is not the dataset of a collapse, or damaged.
+        """
+        from physbatch.scaling.data_collapse.storage import collapse_from_dataset
+
+        return collapse_from_dataset(data)
+
+    def identical(self, other: Collapse) -> bool:
+        """Whether every number, text and array is the same (nan equals nan)."""
+        return self.to_dataset().identical(other.to_dataset())
+
+    @property
+    def quality(self) -> float:
+        """S of Houdayer and Hartmann at these exponents, averaged over the observables.
+
+        nan if the result holds no points.
+        """
+        if not self.points:
+            return math.nan
+        return float(np.mean([quality_of(p.size, p.x, p.y, p.error) for p in self.points]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Strict JSON in the shape of every analysis command."""
+        return {
+            "parameters": {
+                name: {
+                    "value": _finite(one.value),
+                    "stderr": _finite(one.stderr),
+                    "systematic": _finite(one.systematic),
+                    "interval68": [_finite(bound) for bound in one.interval68],
+                }
+                for name, one in {**self.parameters, **self.named}.items()
+            },
+            "method": self.method,
+            "fixed": dict(self.fixed),
+            "goodness": {
+                "chi2": _finite(self.chi2),
+                "dof": _finite(self.dof),
+                "p_value": _finite(self.p_value),
+                "S": _finite(self.quality),
+                "size_min": self.window.size_min,
+                "fraction": self.window.fraction,
+                "identifiable": self.identifiable,
+            },
+            "starts": {"tried": self.starts_tried, "agreed": self.starts_agreed},
+            "flags": list(self.flags),
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[CollapsedPoints, ...]:
+    """The points of every observable, rescaled; residuals against the fitted curve."""
+    from physbatch.scaling.data_collapse.likelihood import predict
+
+    form, table = objective.form, objective.table
+    values = form.exponents(vector[: objective.exponents])
+    out = []
+    for place, name in enumerate(form.observables):
+        where = form.rescale(vector[: objective.exponents], table, name)
+        fit = predict(
+            objective.curve(place),
+            where,
+            objective.hyper_names,
+            objective.hyper(vector, place),
+        )
+        stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
+        scale = np.exp(where.log_scale + _log_unit(objective, vector, name))
+        residual = (table.values[name] - fit.fitted * objective.units[place]) / table.errors[name]
+        correction = None
+        if form.corrections:
+            leading = _curve_at(objective, vector, place, where, where.x)[0]
+            whole = fit.fitted / np.exp(where.log_scale)
+            correction = (whole - leading) * _curve_unit(objective, vector, place)
+        out.append(
+            CollapsedPoints(
+                name,
+                table.size,
+                where.x * stretch,
+                table.values[name] / scale,
+                table.errors[name] / scale,
+                residual,
+                np.empty(0) if correction is None else correction,
+            )
+        )
+    return tuple(out)
+
+
+def _curve_unit(objective: Objective, vector: FloatArray, place: int) -> float:
+    """Physical y for one unit of the fitted master curve."""
+    name = objective.form.observables[place]
+    return objective.units[place] / math.exp(_log_unit(objective, vector, name))
+
+
+def _curve_at(
+    objective: Objective, vector: FloatArray, place: int, where: Rescaled, grid: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Posterior mean and standard deviation of f0 at some x, in units of the fit."""
+    from physbatch.scaling.data_collapse.likelihood import covariance_at
+
+    curve, hyper = objective.curve(place), objective.hyper(vector, place)
+    total, cross, prior = covariance_at(curve, where, objective.hyper_names, hyper, grid)
+    factor = linalg.cho_factor(total, lower=True)
+    mean = cross @ linalg.cho_solve(factor, curve.values)
+    variance = prior - np.einsum("ij,ji->i", cross, linalg.cho_solve(factor, cross.T))
+    return mean, np.sqrt(np.maximum(variance, 0.0))
+
+
+def _log_unit(objective: Objective, vector: FloatArray, name: str) -> float:
+    """ln of (size unit)^(zeta/nu)."""
+    form = objective.form
+    values = form.exponents(vector[: objective.exponents])
+    zeta = values["zeta"] if len(form.observables) == 1 else values[f"zeta_{name}"]
+    return zeta / values["nu"] * math.log(form.size_unit)
+
+
+def master_curve(
+    objective: Objective, vector: FloatArray, points: int = 200
+) -> tuple[MasterCurve, ...]:
+    """Posterior mean and standard deviation of f0 on a grid of x."""
+    form, table = objective.form, objective.table
+    values = form.exponents(vector[: objective.exponents])
+    out = []
+    for place, name in enumerate(form.observables):
+        where = form.rescale(vector[: objective.exponents], table, name)
+        grid = np.linspace(where.x.min(), where.x.max(), points)
+        mean, band = _curve_at(objective, vector, place, where, grid)
+        scale = _curve_unit(objective, vector, place)
+        stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
+        out.append(MasterCurve(name, grid * stretch, mean * scale, band * scale))
+    return tuple(out)

@@ -1,0 +1,394 @@
+"""Errors of a collapse beyond the curvature at its optimum.
+
+Profile likelihood, bootstrap and posterior give intervals that need not be symmetric; all three
+are stated alike: a standard error and a central 68 % interval for each exponent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize
+
+from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, curvature, newton
+from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.scaling.statistics.resampling import bootstrap_means
+from physbatch.tables.table import ScalingTable
+
+if TYPE_CHECKING:
+    import emcee
+
+__all__ = [
+    "Interval",
+    "bootstrap",
+    "constrained_optimum",
+    "posterior",
+    "profile",
+    "resampled_observables",
+    "sample_intervals",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Change of the log likelihood at the ends of a 68 % interval.
+_DROP = 0.5
+_LEAST_DONE = 0.95
+#: Most steps from a known optimum to one nearby.
+_QUICK_STEPS = 40
+_LEAST_INDEPENDENT = 400
+#: Steps of the posterior's walkers between two looks at the length of the chain, and how far
+#: apart samples of a walker are that are kept.
+_BLOCK = 300
+_THINNING = 5
+#: Degrees of freedom of the law from which the posterior draws its proposals.
+_FREEDOM = 5
+
+
+class Interval(NamedTuple):
+    """Standard error and central 68 % interval of one exponent."""
+
+    stderr: float
+    low: float
+    high: float
+
+
+def sample_intervals(
+    form: ScalingForm, vectors: FloatArray
+) -> tuple[dict[str, Interval], FloatArray]:
+    """Intervals of the exponents from a sample of fit vectors, and their physical values.
+
+    Parameters
+    ----------
+    form : ScalingForm
+        What the first components of the vectors stand for.
+    vectors : ndarray, shape (n_sample, n)
+        Fit vectors; hyperparameters behind the exponents are left out.
+
+    Returns
+    -------
+    intervals : dict
+        For each free exponent: standard deviation and central 68 % of the sample.
+    samples : ndarray, shape (n_sample, n_exponent)
+    """
+    count = len(form.names)
+    values = [form.exponents(vector[:count]) for vector in vectors]
+    samples = np.array([[one[name] for name in form.names] for one in values])
+    low, high = np.quantile(samples, [0.15865, 0.84135], axis=0)
+    rows = zip(form.names, samples.std(axis=0, ddof=1), low, high, strict=True)
+    return {name: Interval(*map(float, row)) for name, *row in rows}, samples
+
+
+# --- optima near a known one ------------------------------------------------------------
+
+
+def _nearby_optimum(objective: Objective, begin: FloatArray, inverse: FloatArray) -> Optimum:
+    """An optimum of which the inverse curvature is about known, by BFGS.
+
+    It costs less than one curvature by differences. Where it does not settle, the usual climb.
+    """
+    low, high = np.array(objective.bounds).T
+    vector = begin
+    value, slope = objective(vector)
+    for evaluations in range(1, _QUICK_STEPS + 1):
+        step = inverse @ slope
+        gain = float(slope @ step)
+        if not (math.isfinite(value) and gain > 0):
+            break
+        # One thousandth of a sigma from the top.
+        if gain < 1e-6:
+            return Optimum(vector, value, True, evaluations)
+        step *= min(1.0, 0.5 / float(np.abs(step).max()))
+        trial = np.clip(vector + step, low, high)
+        height, trial_slope = objective(trial)
+        inverse = _updated(inverse, trial - vector, slope - trial_slope)
+        if height > value:
+            vector, value, slope = trial, height, trial_slope
+    return newton(objective, climb(objective, begin, steps=20), rounds=6)[0]
+
+
+def _updated(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
+    """The inverse curvature after a step that changed the slope: the formula of BFGS."""
+    product = float(step @ change)
+    if not product > 0:
+        return inverse
+    left = np.eye(len(step)) - np.outer(step, change) / product
+    return np.asarray(left @ inverse @ left.T + np.outer(step, step) / product)
+
+
+# --- bootstrap --------------------------------------------------------------------------
+
+
+def bootstrap(
+    fit: Fit, *, resamples: int = 200, seed: int = 0
+) -> tuple[dict[str, Interval], tuple[str, ...]]:
+    """Refit resampled data, each from the optimum.
+
+    Replicas are resampled where the table has them, the same ones for all observables of a
+    point, so that their correlation is kept; else noise of the stated errors or covariance is
+    added (of points that move together where they visibly do).
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit of the chosen window.
+    resamples : int
+        Number of refits.
+    seed : int
+        Seed of the resamples.
+
+    Returns
+    -------
+    intervals : dict
+        For each free exponent.
+    flags : tuple of str
+        ``resamples_failed`` if more than 5 % of the refits did not converge.
+    """
+    generator = np.random.default_rng([seed, 11])
+    objective, optimum = fit.objective, fit.optimum
+    bend = curvature(objective, optimum.vector)
+    inverse = np.asarray(np.linalg.inv(bend), dtype=np.float64)
+    done = []
+    for values in resampled_observables(
+        objective.table, objective.form.observables, generator, resamples
+    ):
+        table = replace(objective.table, values={**objective.table.values, **values})
+        moved = replace(objective, table=table)
+        again = _nearby_optimum(moved, optimum.vector, inverse)
+        if again.converged and not moved.at_bound(again.vector):
+            done.append(again.vector)
+    flags: tuple[str, ...] = ()
+    if len(done) < _LEAST_DONE * resamples:
+        flags = (f"resamples_failed: {resamples - len(done)} of {resamples} refits failed",)
+    if len(done) < max(20, resamples // 2):
+        nothing = Interval(math.nan, math.nan, math.nan)
+        return dict.fromkeys(objective.form.names, nothing), flags
+    return sample_intervals(objective.form, np.array(done))[0], flags
+
+
+def resampled_observables(
+    table: ScalingTable,
+    observables: Sequence[str],
+    generator: np.random.Generator,
+    resamples: int,
+) -> list[dict[str, FloatArray]]:
+    """Values of the observables in each resample.
+
+    Replicas are resampled where the table has them, the same ones for all observables of a
+    point; else noise of the stated errors or covariance is added, of points that move together
+    where they visibly do.
+    """
+    out: list[dict[str, FloatArray]] = [{} for _ in range(resamples)]
+    if all(name in table.samples for name in observables):
+        for point in range(len(table.size)):
+            samples = np.array([table.samples[name][point] for name in observables])
+            means = bootstrap_means(generator, samples, resamples)
+            for name, drawn in zip(observables, means, strict=True):
+                for row, mean in enumerate(drawn):
+                    out[row].setdefault(name, table.values[name].copy())[point] = mean
+        return out
+    for name in observables:
+        noise = table.covariance.get(name)
+        if noise is None:
+            noise = correlated_covariance(table, name)[0]
+        if noise is None:
+            draws = generator.normal(size=(resamples, len(table.size))) * table.errors[name]
+        else:
+            strength, modes = np.linalg.eigh(noise)
+            root = modes * np.sqrt(np.maximum(strength, 0.0))
+            draws = generator.normal(size=(resamples, len(table.size))) @ root.T
+        for row, draw in enumerate(draws):
+            out[row][name] = table.values[name] + draw
+    return out
+
+
+# --- posterior --------------------------------------------------------------------------
+
+
+def posterior(
+    fit: Fit, *, steps: int = 2400, seed: int = 0
+) -> tuple[dict[str, Interval], tuple[str, ...], FloatArray]:
+    """Sample exponents and hyperparameters with emcee, from the normal law of the optimum.
+
+    Priors are flat in c_c, ln nu, zeta/nu, ln omega within the bounds of the fit, and weak in
+    the hyperparameters. Most proposals are independent draws from a wide-tailed law around the
+    optimum, to which the posterior is close; the others are the stretches of emcee, which also
+    move walkers that stand where such draws are rare.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit of the chosen window.
+    steps : int
+        Most steps of each walker. It stops earlier once the chain is long enough; the first
+        third is thrown away.
+    seed : int
+        Seed of the sampler.
+
+    Returns
+    -------
+    intervals : dict
+        For each free exponent.
+    flags : tuple of str
+        ``chain_short`` if the chain is shorter than 10 autocorrelation times or holds fewer
+        than 400 independent samples.
+    samples : ndarray, shape (n_sample, n_exponent)
+        Physical values, to draw.
+
+    References
+    ----------
+    Foreman-Mackey, Hogg, Lang and Goodman, PASP 125 (2013) 306, doi 10.1086/670067.
+    """
+    import emcee
+
+    objective, optimum = fit.objective, fit.optimum
+    low, high = np.array(objective.bounds).T
+
+    def log_probability(vector: FloatArray) -> float:
+        if ((vector <= low) | (vector >= high)).any():
+            return -math.inf
+        return objective(vector, gradient=False)[0]
+
+    generator = np.random.default_rng([seed, 13])
+    count = len(optimum.vector)
+    walkers = 4 * count
+    strength, axes = np.linalg.eigh(fit.covariance)
+    spread = axes * np.sqrt(np.maximum(strength, 1e-30))
+    begin = optimum.vector + generator.normal(size=(walkers, count)) @ spread.T
+    begin = np.clip(begin, low + 1e-6, high - 1e-6)
+    moves = [
+        (emcee.moves.MHMove(_wide_tailed(optimum.vector, spread)), 0.7),
+        (emcee.moves.StretchMove(), 0.3),
+    ]
+    sampler = emcee.EnsembleSampler(walkers, count, log_probability, moves=moves)
+    state = emcee.State(begin, random_state=np.random.RandomState(seed).get_state())
+    flags: tuple[str, ...] = ("chain_short: no step was made",)
+    while flags and sampler.iteration < steps:
+        state = sampler.run_mcmc(state, min(_BLOCK, steps - sampler.iteration))
+        flags = _chain_short(sampler)
+    chain = sampler.get_chain(discard=sampler.iteration // 3, flat=True)
+    intervals, samples = sample_intervals(objective.form, chain[::_THINNING])
+    return intervals, flags, samples
+
+
+def _wide_tailed(
+    centre: FloatArray, spread: FloatArray
+) -> Callable[[FloatArray, np.random.RandomState], tuple[FloatArray, FloatArray]]:
+    """Proposals for emcee: draws from a multivariate t law, wherever the walkers stand."""
+    inverse = np.linalg.inv(spread)
+
+    def log_density(vectors: FloatArray) -> FloatArray:
+        squares = (((vectors - centre) @ inverse.T) ** 2).sum(axis=1)
+        return np.asarray(-0.5 * (_FREEDOM + len(centre)) * np.log1p(squares / _FREEDOM))
+
+    def propose(
+        vectors: FloatArray, random: np.random.RandomState
+    ) -> tuple[FloatArray, FloatArray]:
+        width = np.sqrt(random.chisquare(_FREEDOM, size=(len(vectors), 1)) / _FREEDOM)
+        moved = centre + random.normal(size=vectors.shape) / width @ spread.T
+        return moved, log_density(vectors) - log_density(moved)
+
+    return propose
+
+
+def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[str, ...]:
+    """The flag of a chain that is too short to state an interval from."""
+    dropped = sampler.iteration // 3
+    kept = sampler.iteration - dropped
+    tau = float(np.max(sampler.get_autocorr_time(discard=dropped, quiet=True, tol=0)))
+    length = kept / tau if tau > 0 else math.nan
+    if length > 10 and sampler.nwalkers * length > _LEAST_INDEPENDENT:
+        return ()
+    return (f"chain_short: {kept} steps for an autocorrelation time of {tau:.0f}",)
+
+
+# --- profile likelihood -----------------------------------------------------------------
+
+
+def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[str, ...]]:
+    """Where the likelihood, maximised over all else, falls by 1/2 on either side.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit of the chosen window.
+
+    Returns
+    -------
+    intervals : dict
+        For each free exponent; the standard error is half of the interval.
+    flags : tuple of str
+        ``flat`` where the likelihood does not fall by 1/2 within 8 standard errors.
+    """
+    form = fit.objective.form
+    count = len(form.names)
+    values = form.exponents(fit.exponents)
+    jacobian = form.jacobian(fit.exponents)
+    errors = np.sqrt(np.diag(jacobian @ fit.covariance[:count, :count] @ jacobian.T))
+    intervals: dict[str, Interval] = {}
+    flat = []
+    for name, error in zip(form.names, errors, strict=True):
+        ends = [_end(fit, name, values[name], sign * float(error)) for sign in (-1.0, 1.0)]
+        if not all(map(math.isfinite, ends)):
+            flat.append(name)
+        intervals[name] = Interval((ends[1] - ends[0]) / 2, ends[0], ends[1])
+    flags = (f"flat: the likelihood does not bound {', '.join(flat)}",) if flat else ()
+    return intervals, flags
+
+
+def _end(fit: Fit, name: str, best: float, step: float) -> float:
+    """One end of a profile interval; nan if the likelihood stays high.
+
+    The root of the fall is close to linear in the distance, which makes the search short.
+    """
+
+    def excess(distance: float) -> float:
+        optimum = constrained_optimum(fit, name, best + step * distance)
+        return math.sqrt(max(fit.optimum.value - optimum.value, 0.0) / _DROP) - 1.0
+
+    outer = 1.5
+    while outer <= 8.0 and excess(outer) < 0:
+        outer *= 1.6
+    if outer > 8.0:
+        return math.nan
+    distance = optimize.brentq(
+        lambda d: excess(d) if d > 0 else -1.0, 0.0, outer, xtol=2e-3, rtol=1e-6
+    )
+    return best + step * float(distance)
+
+
+def constrained_optimum(fit: Fit, name: str, value: float) -> Optimum:
+    """The optimum with one exponent held."""
+    form = fit.objective.form
+    held = form.holding(name, value)
+    begin = _regression(fit, name, value)
+    count = len(form.names)
+    values = {**form.exponents(begin[:count]), name: value}
+    start = np.concatenate([held.vector(values), begin[count:]])
+    moved = replace(fit.objective, form=held)
+    # How the full fit vector moves with the one that is left.
+    along = np.zeros((len(begin), len(start)))
+    others = [place for place, one in enumerate(form.names) if one != name]
+    inner = np.linalg.inv(form.jacobian(form.vector(values)))[:, others]
+    along[:count, : count - 1] = inner @ held.jacobian(start[: count - 1])
+    along[count:, count - 1 :] = np.eye(len(begin) - count)
+    bend = along.T @ np.linalg.solve(fit.covariance, along)
+    return _nearby_optimum(moved, start, np.linalg.inv(bend))
+
+
+def _regression(fit: Fit, name: str, value: float) -> FloatArray:
+    """Where a normal likelihood has its constrained optimum: all else moves along with it."""
+    form, vector = fit.objective.form, fit.optimum.vector
+    count = len(form.names)
+    slope = np.zeros(len(vector))
+    slope[:count] = form.jacobian(vector[:count])[form.names.index(name)]
+    along = fit.covariance @ slope
+    moved = vector + along * (value - form.exponents(vector[:count])[name]) / float(slope @ along)
+    low, high = np.array(fit.objective.bounds).T
+    return np.asarray(np.clip(moved, low, high))

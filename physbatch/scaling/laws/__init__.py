@@ -1,0 +1,1 @@
+"""Laws of size, and the limit N -> infinity."""

@@ -1,0 +1,222 @@
+"""From finite sizes to N -> infinity at fixed run time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from physbatch.errors import AnalysisError
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.transition.result import Extrapolation
+
+if TYPE_CHECKING:
+    import lmfit
+
+__all__ = ["DECISIVE", "FORMS", "LOGARITHM", "extrapolate"]
+
+FloatArray = npt.NDArray[np.float64]
+
+LOGARITHM = "a + b ln N"
+#: Name -> g(N) of every form a + b g(N); None: no b. The last one has no limit.
+FORMS: Mapping[str, Callable[[FloatArray], FloatArray] | None] = {
+    "a": None,
+    "a + b / N": lambda n: 1.0 / n,
+    "a + b / sqrt(N)": lambda n: 1.0 / np.sqrt(n),
+    LOGARITHM: lambda n: np.log(n),
+}
+#: Difference of AIC at which one form is decisively preferred: odds of e^5 = 150.
+DECISIVE = 10.0
+
+_ACCEPTABLE = 1e-3
+
+
+class _Form(NamedTuple):
+    name: str
+    intercept: float
+    slope: float
+    stderr: float
+    slope_stderr: float
+    chi2: float
+    dof: int
+    aic: float
+    p_value: float
+
+    @property
+    def limit(self) -> float:
+        return math.nan if self.name == LOGARITHM else self.intercept
+
+
+def extrapolate(
+    quantity: str, size: npt.ArrayLike, value: npt.ArrayLike, stderr: npt.ArrayLike
+) -> Extrapolation:
+    r"""Extrapolate a quantity y(N) to N -> infinity.
+
+    Fits a, a + b/N, a + b/sqrt(N) and, as the alternative without a limit, a + b ln N, by
+    weighted least squares. The limit is the average of a over the finite-limit forms that
+    describe the data (chi-squared probability above 1e-3), with Akaike weights
+    :math:`\propto \exp(-\mathrm{AIC}/2)`, AIC = chi2 + 2 (number of parameters); its
+    systematic error is the weighted standard deviation of a over these forms.
+
+    Parameters
+    ----------
+    quantity : str
+        What is extrapolated, e.g. ``"m_c"``.
+    size, value, stderr : array_like, shape (n_size,)
+        N, y and its standard error. Points whose value is nan, or whose error is not a
+        positive number, are left out and flagged.
+
+    Returns
+    -------
+    Extrapolation
+        The limit is nan, with a flag, where the data do not determine it:
+
+        ``no_size``, ``one_size``, ``two_sizes``
+            A limit with a test of its form needs three sizes; with two the fitted forms are
+            listed, but none is chosen.
+        ``no_finite_limit``
+            a + b ln N describes the data (probability above 1e-3) and its AIC is lower by
+            more than 10 (odds of 150 to 1) than that of every finite-limit form, or no
+            finite-limit form describes them.
+        ``bad_fit``
+            No form at all describes the data.
+
+        ``limit_not_proven`` leaves the value standing: the quantity moves with N (b of
+        a + b ln N is beyond 3 standard errors) and that form describes the data and is not
+        decisively worse (AIC higher by less than 10) than the best form with a limit.
+        ``left_out`` names points that were not used.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For arrays of different lengths, or sizes that are not positive.
+
+    References
+    ----------
+    Burnham and Anderson, *Model Selection and Multimodel Inference* (2002),
+    doi 10.1007/b97636.
+
+    Examples
+    --------
+    >>> extrapolate("m_c", [50, 100, 200, 400], [13.4, 13.2, 13.1, 13.05], [0.01] * 4).limit
+    13.000(9)(6)
+    """
+    n, y, error = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (size, value, stderr))
+    if not n.shape == y.shape == error.shape or np.any(~(n > 0)):
+        raise AnalysisError(
+            f"{quantity}: sizes, values and errors do not fit together",
+            remedy="give one positive size, one value and one error each",
+        )
+    used = np.isfinite(y) & np.isfinite(error) & (error > 0.0)
+    flags: tuple[str, ...] = ()
+    if not used.all():
+        missing = ", ".join(f"{x:g}" for x in n[~used])
+        flags = (f"left_out: {quantity} has no value or no error at N = {missing}",)
+    n, y, error = n[used], y[used], error[used]
+    forms = _fit_forms(n, y, error)
+    limit, weights = _average(quantity, forms, n.size)
+    flags = (*flags, *limit.flags)
+    return Extrapolation(
+        quantity,
+        n,
+        y,
+        error,
+        Estimate(limit.value, limit.stderr, limit.systematic, limit.interval68, flags),
+        tuple(form.name for form in forms),
+        np.array([form.limit for form in forms]),
+        np.array([form.stderr for form in forms]),
+        np.array([form.slope for form in forms]),
+        np.array([form.chi2 for form in forms]),
+        np.array([form.dof for form in forms], dtype=np.int64),
+        flags,
+        np.array([form.intercept for form in forms]),
+        weights,
+    )
+
+
+def _fit_forms(n: FloatArray, y: FloatArray, error: FloatArray) -> list[_Form]:
+    """Every form with at most as many parameters as there are distinct sizes."""
+    sizes = np.unique(n).size
+    return [
+        _fit_form(name, n, y, error)
+        for name, function in FORMS.items()
+        if sizes >= (1 if function is None else 2)
+    ]
+
+
+def _fit_form(name: str, n: FloatArray, y: FloatArray, error: FloatArray) -> _Form:
+    import lmfit  # it imports matplotlib, which reading results must not cost
+
+    function = FORMS[name]
+    g = np.zeros_like(n) if function is None else function(n)
+    parameters = lmfit.Parameters()
+    parameters.add("a", value=float(np.average(y, weights=error**-2.0)))
+    parameters.add("b", value=0.0, vary=function is not None)
+
+    def residual(held: lmfit.Parameters) -> FloatArray:
+        return np.asarray((held["a"].value + held["b"].value * g - y) / error)
+
+    fit = lmfit.minimize(residual, parameters, scale_covar=False)
+    count = 1 if function is None else 2
+    chi2, dof = float(np.sum(fit.residual**2)), n.size - count
+    blank = math.nan
+    held = getattr(fit, "covar", None)
+    covariance = np.full((count, count), blank) if held is None else np.asarray(held)
+    solved = bool(fit.success) and bool(np.all(np.isfinite(covariance)))
+    errors = np.sqrt(np.diag(covariance))
+    return _Form(
+        name,
+        float(fit.params["a"].value) if solved else blank,
+        float(fit.params["b"].value) if solved else blank,
+        float(errors[0]),
+        float(errors[-1]) if count == 2 else 0.0,
+        chi2 if solved else blank,
+        dof,
+        chi2 + 2.0 * count if solved else math.inf,
+        float(stats.chi2.sf(chi2, dof)) if solved and dof > 0 else blank,
+    )
+
+
+def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, FloatArray]:
+    """The limit and the weight of every form."""
+    weights = np.zeros(len(forms))
+    if sizes < 3:
+        word = {0: "no_size", 1: "one_size", 2: "two_sizes"}[sizes]
+        flag = f"{word}: {quantity} is known at {sizes} sizes, a tested limit needs three"
+        return Estimate(math.nan, flags=(flag,)), weights
+    finite = [form for form in forms if form.name != LOGARITHM]
+    logarithm = next(form for form in forms if form.name == LOGARITHM)
+    best = min(form.aic for form in finite)
+    good = np.array([form.name != LOGARITHM and form.p_value > _ACCEPTABLE for form in forms])
+    log_describes = logarithm.p_value > _ACCEPTABLE
+    if log_describes and (logarithm.aic < best - DECISIVE or not good.any()):
+        flag = (
+            f"no_finite_limit: {quantity} goes as {logarithm.slope:.3g} ln N, AIC lower by "
+            f"{best - logarithm.aic:.1f} than that of the best form with a limit"
+        )
+        return Estimate(math.nan, flags=(flag,)), weights
+    if not good.any():
+        listed = ", ".join(f"{form.name}: {form.chi2:.1f}/{form.dof}" for form in forms)
+        flag = f"bad_fit: no form describes {quantity}, chi2/dof {listed}"
+        return Estimate(math.nan, flags=(flag,)), weights
+    aic = np.array([form.aic for form in forms])
+    weights[good] = np.exp(-0.5 * (aic[good] - aic[good].min()))
+    weights /= weights.sum()
+    limits = np.array([form.limit for form in forms])
+    value = float(weights[good] @ limits[good])
+    variance = float(weights[good] @ np.array([form.stderr for form in forms])[good] ** 2)
+    systematic = math.sqrt(float(weights[good] @ (limits[good] - value) ** 2))
+    flags: tuple[str, ...] = ()
+    moves = abs(logarithm.slope) > 3.0 * logarithm.slope_stderr
+    if log_describes and moves and logarithm.aic < best + DECISIVE:
+        flags = (
+            f"limit_not_proven: {quantity} = {logarithm.intercept:.4g} "
+            f"{logarithm.slope:+.3g} ln N is not excluded (AIC {logarithm.aic - best:+.1f} "
+            "against the best form with a limit)",
+        )
+    stderr = math.sqrt(variance)
+    return Estimate(value, stderr, systematic, (value - stderr, value + stderr), flags), weights

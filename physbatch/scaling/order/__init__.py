@@ -1,0 +1,1 @@
+"""The order of a transition: first order, continuous or a crossover."""

@@ -1,0 +1,340 @@
+"""What the order of a transition is read from: samples at every size and control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy import stats
+
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, validate
+from physbatch.errors import AnalysisError
+from physbatch.tables.table import ScalingTable
+
+__all__ = ["LEAST_REPLICAS", "LEAST_SIZES", "OrderData", "SizeSamples", "curve_data", "sample_data"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: A limit with a test of its form needs three sizes.
+LEAST_SIZES = 3
+#: Fewer values at a point show neither two peaks nor one.
+LEAST_REPLICAS = 12
+
+_ANALYSED = ("size", "replica", "time")
+
+
+@dataclass(frozen=True, eq=False)
+class SizeSamples:
+    """The samples of one size at its controls, those of the last time."""
+
+    volume: float
+    control: FloatArray  # sorted
+    values: tuple[FloatArray, ...]  # one array of independent values for each control
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean at each control."""
+        return np.array([float(one.mean()) for one in self.values])
+
+    @property
+    def variance(self) -> FloatArray:
+        """Variance over replicas at each control, divisor n - 1."""
+        return np.array([float(one.var(ddof=1)) for one in self.values])
+
+    @property
+    def replicas(self) -> npt.NDArray[np.int64]:
+        """Number of values at each control."""
+        return np.array([one.size for one in self.values], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class OrderData:
+    """Data in the form that the pieces of evidence take.
+
+    Attributes
+    ----------
+    observable, control_name, source : str
+    sizes : tuple of SizeSamples
+        From the smallest to the largest; empty for a curve with errors.
+    histories : tuple of xarray.Dataset
+        For each size a dataset that `find_jump` takes, with all times where there are some.
+    curve : ScalingTable or None
+        The curve with errors where there are no samples.
+    runs, planted : xarray.Dataset or None
+        The dataset of the schema with the uninformed start, and that with the planted one.
+    flags : tuple of str
+    """
+
+    observable: str
+    control_name: str
+    source: str
+    sizes: tuple[SizeSamples, ...]
+    histories: tuple[xr.Dataset, ...]
+    curve: ScalingTable | None
+    runs: xr.Dataset | None
+    planted: xr.Dataset | None
+    flags: tuple[str, ...]
+
+    @property
+    def volumes(self) -> FloatArray:
+        """N of every size."""
+        return np.array([one.volume for one in self.sizes])
+
+
+def sample_data(
+    data: ScalingTable | xr.Dataset,
+    observable: str | None = None,
+    *,
+    time: float | None = None,
+    space_dimension: float | None = None,
+) -> OrderData:
+    """Samples of an order parameter from a dataset of the schema or a table.
+
+    A law that is even in the order parameter (a sign symmetry, broken or not) is folded: its
+    absolute value is analysed, since two peaks of opposite sign are one phase.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For fewer than three sizes, fewer than 12 values at every point, a constant
+        observable, one with two values only, linear sizes without the dimension of space, or
+        swept parameters with more than one value.
+    """
+    found = (
+        _of_table(data, observable, space_dimension)
+        if isinstance(data, ScalingTable)
+        else _of_dataset(data, observable or "overlap", time)
+    )
+    _check(found)
+    return _folded(found) if _is_even(found) else found
+
+
+def curve_data(table: ScalingTable, observable: str | None = None) -> OrderData:
+    """A curve with errors, from which no histogram can be had."""
+    name = _observable(table, observable)
+    one = table.only(name)
+    _check_sizes(one.sizes, one.source)
+    return OrderData(
+        name, table.control_name, table.source, (), (), one, None, None, tuple(table.flags)
+    )
+
+
+def _observable(table: ScalingTable, observable: str | None) -> str:
+    if observable is None and len(table.observables) > 1:
+        raise AnalysisError(
+            f"the table has the observables {', '.join(table.observables)}",
+            where=table.source or "table",
+            remedy="name the order parameter",
+        )
+    return observable or table.observables[0]
+
+
+def _check_sizes(sizes: Sequence[float] | FloatArray, source: str) -> None:
+    if len(sizes) < LEAST_SIZES:
+        listed = ", ".join(f"{size:g}" for size in sizes)
+        raise AnalysisError(
+            f"{len(sizes)} sizes (N = {listed})",
+            where=source or "transition_order",
+            remedy=f"the order shows in how things change with size: give at least {LEAST_SIZES}",
+        )
+
+
+def _check(found: OrderData) -> None:
+    """Refuse what says nothing about the order of a transition."""
+    where = found.source or "transition_order"
+    _check_sizes(found.volumes, found.source)
+    most = max(int(one.replicas.max(initial=0)) for one in found.sizes)
+    if most < LEAST_REPLICAS:
+        raise AnalysisError(
+            f"at most {most} replicas at a point",
+            where=where,
+            remedy=f"histograms need at least {LEAST_REPLICAS} independent values at each point",
+        )
+    distinct = np.unique(np.concatenate([value for one in found.sizes for value in one.values]))
+    if distinct.size == 1:
+        raise AnalysisError(
+            f"observable {found.observable!r} is {distinct[0]:g} everywhere",
+            where=where,
+            remedy="a constant says nothing of a transition; name another observable",
+        )
+    if distinct.size == 2:
+        raise AnalysisError(
+            f"observable {found.observable!r} takes two values only, {distinct[0]:g} and "
+            f"{distinct[1]:g}: it is an event, not an intensive order parameter",
+            where=where,
+            remedy="events of all units drift with ln N without any transition; give an overlap, "
+            "a magnetisation, a density",
+        )
+
+
+# --- tables -----------------------------------------------------------------------------
+
+
+def _of_table(
+    table: ScalingTable, observable: str | None, space_dimension: float | None
+) -> OrderData:
+    name = _observable(table, observable)
+    one = table.only(name)
+    if one.dimension == "L":
+        if space_dimension is None:
+            raise AnalysisError(
+                "sizes are linear",
+                where=table.source or "table",
+                remedy="laws of fluctuations are in the volume N: state d in N = L^d, or that "
+                "sizes are volumes",
+            )
+        one = one.to_dimension("N", space_dimension)
+    sizes = []
+    for volume in one.sizes:
+        rows = np.flatnonzero(one.size == volume)
+        values = tuple(one.samples[name][row] for row in rows)
+        sizes.append(_sorted(float(volume), one.control[rows], values))
+    kept = tuple(size for size in sizes if size.control.size)
+    return OrderData(
+        name,
+        table.control_name,
+        table.source,
+        kept,
+        tuple(_history(size) for size in kept),
+        None,
+        None,
+        None,
+        tuple(table.flags),
+    )
+
+
+def _sorted(volume: float, control: FloatArray, values: tuple[FloatArray, ...]) -> SizeSamples:
+    """Controls in order, without those that have fewer than two values."""
+    order = [int(i) for i in np.argsort(control) if values[int(i)].size >= 2]
+    return SizeSamples(volume, control[order], tuple(values[i] for i in order))
+
+
+def _history(one: SizeSamples) -> xr.Dataset:
+    """Samples without times as the dataset that `find_jump` takes."""
+    block = np.full((1, one.control.size, int(one.replicas.max()), 1), np.nan)
+    for row, values in enumerate(one.values):
+        block[0, row, : values.size, 0] = values
+    status = np.where(np.isnan(block[..., 0]), STATUS_MISSING, STATUS_OK)
+    return xr.Dataset(
+        {
+            "overlap": (("size", "batch_size", "replica", "time"), block),
+            "status": (("size", "batch_size", "replica"), status),
+        },
+        coords={"size": [one.volume], "batch_size": one.control, "time": [1.0]},
+        attrs={"control_dim": "batch_size"},  # whatever the control is, the schema's name
+    )
+
+
+# --- datasets of the schema -------------------------------------------------------------
+
+
+def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderData:
+    data = validate(data)
+    if observable not in data or not set(_ANALYSED) <= set(data[observable].dims):
+        raise AnalysisError(
+            f"no observable {observable!r} with a value for each replica and time",
+            where="transition_order",
+            remedy="overlap and generalization_error are such",
+        )
+    random, informed, flags = _starts(data)
+    runs = _until(random, time)
+    planted = None if informed is None else _until(informed, time)
+    dim = control_dim(runs)
+    named = runs.drop_vars("overlap") if observable != "overlap" else runs
+    named = named.rename({observable: "overlap"}) if observable != "overlap" else named
+    histories = tuple(named.isel(size=[i]) for i in range(named.sizes["size"]))
+    sizes = tuple(_last_samples(one, dim) for one in histories)
+    return OrderData(
+        observable, dim, str(data.attrs.get("title", "")), sizes, histories, None, runs, planted,
+        flags,
+    )  # fmt: skip
+
+
+def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[str, ...]]:
+    """The uninformed start, the planted one if there is one, and what was taken."""
+    dim = control_dim(data)
+    swept = [str(d) for d in data["overlap"].dims if d not in (dim, *_ANALYSED)]
+    many = [d for d in swept if data.sizes[d] > 1]
+    other = [d for d in many if d != "initial_overlap"]
+    if other:
+        raise AnalysisError(
+            f"the data sweep {', '.join(other)}",
+            where="transition_order",
+            remedy=f"choose one value of each: physbatch select DATA.nc {other[0]}=... -o PART.nc",
+        )
+    if "initial_overlap" not in many:
+        return data.squeeze(swept, drop=True), None, ()
+    start = data["initial_overlap"].values
+    rest = [d for d in swept if d != "initial_overlap"]
+    # A student that starts perfect may never leave: that says nothing.
+    informed = [float(r) for r in start if start.min() < r < 1.0]
+    low, high = (
+        data.sel(initial_overlap=r).squeeze(rest, drop=True) if r is not None else None
+        for r in (start.min(), max(informed, default=None))
+    )
+    assert low is not None
+    words = f"initial_overlap = {start.min():g} is the uninformed start"
+    if high is None:
+        return low, None, (f"starts: {words}; a start at 1 is absorbing and not used",)
+    return low, high, (f"starts: {words}, {max(informed):g} the planted one",)
+
+
+def _until(data: xr.Dataset, time: float | None) -> xr.Dataset:
+    """The dataset up to a run time."""
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    if time is None:
+        return data
+    if not times[0] <= time <= times[-1]:
+        raise AnalysisError(
+            f"time {time:g} is outside the measured times",
+            where="transition_order",
+            remedy=f"give a time from {times[0]:g} to {times[-1]:g}",
+        )
+    return data.isel(time=times <= time)
+
+
+def _last_samples(one: xr.Dataset, dim: str) -> SizeSamples:
+    """The values at the last time of the replicas that ended well."""
+    last = one.isel(size=0, time=-1)
+    block = np.asarray(last["overlap"].transpose(dim, "replica").values, dtype=np.float64)
+    good = (last["status"].transpose(dim, "replica").values == STATUS_OK) & np.isfinite(block)
+    values = tuple(row[keep] for row, keep in zip(block, good, strict=True))
+    control = np.asarray(one[dim].values, dtype=np.float64)
+    return _sorted(float(one["size"].values[0]), control, values)
+
+
+# --- symmetry ---------------------------------------------------------------------------
+
+
+def _is_even(found: OrderData) -> bool:
+    """Whether both signs are equally frequent at every point, and both occur."""
+    positive, negative = (
+        np.array(
+            [np.sum(sign * value > 0.0) for one in found.sizes for value in one.values], dtype=float
+        )
+        for sign in (1.0, -1.0)
+    )
+    count = positive + negative
+    used = count > 0
+    if not used.any() or negative.sum() == 0.0:
+        return False
+    chi2 = float(np.sum((positive - negative)[used] ** 2 / count[used]))
+    return bool(stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
+
+
+def _folded(found: OrderData) -> OrderData:
+    """Absolute values instead of an order parameter with a symmetric law."""
+    return replace(
+        found,
+        sizes=tuple(
+            replace(one, values=tuple(np.abs(value) for value in one.values)) for one in found.sizes
+        ),
+        histories=tuple(one.assign(overlap=np.abs(one["overlap"])) for one in found.histories),
+        flags=(
+            *found.flags,
+            f"folded: the law of {found.observable} is even, its absolute value is analysed",
+        ),
+    )

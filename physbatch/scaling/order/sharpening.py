@@ -1,0 +1,343 @@
+"""Evidence from scaling: does anything sharpen with N, and which law do the widths follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.laws.extrapolation import extrapolate
+from physbatch.scaling.laws.power_laws import fit_form, law
+from physbatch.scaling.order.histograms import SIGMAS, power, with_two_peaks
+from physbatch.scaling.order.result import CROSSOVER, Evidence, silent
+from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
+from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
+from physbatch.scaling.transition.result import Jump
+from physbatch.scaling.transition.success_curves import success_curve
+from physbatch.tables.table import ScalingTable
+
+__all__ = [
+    "WIDTH_FORMS",
+    "curve_of_table",
+    "levels_of",
+    "one_curve",
+    "self_averaging",
+    "width_forms",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Exponent of the width in N -> the first-order rounding that has it.
+WIDTH_FORMS: Mapping[float, str] = {
+    -1.0: "N^-1, coexistence in equilibrium",
+    -2.0 / 3.0: "N^-2/3, a mean-field spinodal",
+    -0.5: "N^-1/2, disorder or mean-field criticality",
+    0.0: "independent of N",
+}
+#: Relative variances between which the width is read.
+_LEVELS = (0.35, 0.1)
+_LEAST_VANISHED = 2
+_BOUNDS = (-12.0, 6.0)  # of the logarithm of the relative variance
+_ACCEPTABLE = 1e-3
+_SLOW = 0.3  # a width that falls so slowly may fall with ln N
+_LEAST_CONTROLS = 5  # at which sizes are compared
+
+
+# --- sharpening of a dimensionless ratio ------------------------------------------------
+
+
+class _Width(NamedTuple):
+    """Where the relative variance of one size passes the two levels."""
+
+    width: float
+    stderr: float
+    middle: float
+    middle_stderr: float
+
+
+def self_averaging(data: OrderData, resamples: int, seed: int) -> Evidence:
+    r"""Width in the control over which the order parameter becomes self-averaging.
+
+    The relative variance :math:`R = \mathrm{var}(q)/\langle q\rangle^2` has no dimension (it is
+    :math:`\langle q^2\rangle/\langle q\rangle^2 - 1`). In an ordered phase R falls as 1/N; where
+    q vanishes it stays. In between R is a function of :math:`N^{1/\nu}(c - c_c)`, so that the
+    distance of the controls at which R = 0.35 and R = 0.1 falls as :math:`N^{-1/\nu}`. Without a
+    transition R is g(c)/N at every c, and that distance does not fall, though its place may
+    drift as ln N. As the order parameter of an absorbing state, 1 - q is looked at too. Aharony
+    and Harris, doi 10.1103/PhysRevLett.77.3700.
+    """
+    name = "self-averaging"
+    drawn = [_resampled(one, resamples, [seed, 52, k]) for k, one in enumerate(data.sizes)]
+    found = [_sharpening(data, top, drawn) for top in _tops(data)]
+    known = [one for one in found if one.estimates]
+    if not known:
+        return found[0] if found else silent(name, "the mean changes sign")
+    # Of q and 1 - q that which sharpens with more certainty: only one needs to be critical.
+    return max(known, key=lambda one: one["1/nu"].value / max(one["1/nu"].total, 1e-12))
+
+
+def _tops(data: OrderData) -> list[float]:
+    """0 for q itself unless its mean changes sign, and 1 for 1 - q where q has the ceiling 1.
+
+    Where a mean passes through 0 its relative variance diverges, within a width that falls as
+    N^(-1/2), and nothing is critical there.
+    """
+    every = np.concatenate([value for one in data.sizes for value in one.values])
+    below = [
+        one.mean < -SIGMAS * np.sqrt(one.variance / one.replicas) - 1e-12 for one in data.sizes
+    ]
+    tops = [] if np.concatenate(below).any() else [0.0]
+    return [*tops, 1.0] if float(np.abs(every).max()) <= 1.0 else tops
+
+
+def _sharpening(
+    data: OrderData, top: float, drawn: Sequence[tuple[FloatArray, FloatArray]]
+) -> Evidence:
+    name, quantity = "self-averaging", "width of the relative variance in the control"
+    word = "1 - q" if top else "q"
+    curves = [_log_ratios(top - mean if top else mean, variance) for mean, variance in drawn]
+    trend = sum(_trend(one.control, rows[0]) for one, rows in zip(data.sizes, curves, strict=True))
+    widths = [
+        _read_width(one, rows, trend > 0.0) for one, rows in zip(data.sizes, curves, strict=True)
+    ]
+    there = np.array([math.isfinite(one.width) and math.isfinite(one.stderr) for one in widths])
+    size = data.volumes
+    value, stderr, middle, error = np.array(widths).T
+    if there.sum() < LEAST_SIZES or not there[-1]:
+        listed = ", ".join(f"{n:g}" for n in size[~there])
+        return silent(
+            name,
+            f"the relative variance of {word} does not pass {_LEVELS[1]:g} and {_LEVELS[0]:g} "
+            f"within the grid, or between two controls, at N = {listed}",
+        )
+    size, value, stderr, middle, error = (x[there] for x in (size, value, stderr, middle, error))
+    b = power(size, value, stderr, quantity)["b"]
+    inverse_nu = Estimate(-b.value, b.stderr, b.systematic, (-b.interval68[1], -b.interval68[0]))
+    limit = extrapolate(
+        f"control at which {word} becomes self-averaging", size, middle, error
+    ).limit
+    if not math.isfinite(b.value):
+        text = f"the width over which {word} becomes self-averaging follows no power of N"
+        return Evidence(name, "", text, (), (), quantity, size, value, stderr, b.flags)
+    sharpens = inverse_nu.value > max(0.15, SIGMAS * inverse_nu.total)
+    if sharpens:
+        text = f"{word} becomes self-averaging within a width that falls as N^(-1/nu), "
+        text += f"1/nu = {inverse_nu}"
+        place = f", at c = {limit} for N -> infinity" if math.isfinite(limit.value) else ""
+    else:
+        text = f"the width over which {word} becomes self-averaging does not fall with N "
+        text += f"(N^-x, x = {inverse_nu})"
+        drifts = "no_finite_limit" in " ".join(limit.flags)
+        place = "; its place drifts as ln N" if drifts else ""
+    return Evidence(
+        name, "transition" if sharpens else "", text + place, ("1/nu", "c_c"), (inverse_nu, limit),
+        quantity, size, value, stderr, limit.flags,
+    )  # fmt: skip
+
+
+def _resampled(one: SizeSamples, resamples: int, words: list[int]) -> tuple[FloatArray, FloatArray]:
+    """Mean and variance at each control, shape (1 + resamples, n_control); data first."""
+    generator = np.random.default_rng(words)
+    means, variances = [], []
+    for values in one.values:
+        n = values.size
+        counts = np.vstack([np.ones(n), bootstrap_counts(generator, n, resamples)])
+        # Powers of the distance from the mean: near q = 1 the digits would be lost.
+        deviation = values - values.mean()
+        first, second = counts @ deviation / n, counts @ deviation**2 / n
+        means.append(values.mean() + first)
+        variances.append(np.maximum(second - first**2, 0.0) * n / (n - 1.0))
+    return np.array(means).T, np.array(variances).T
+
+
+def _log_ratios(mean: FloatArray, variance: FloatArray) -> FloatArray:
+    """ln R; where the mean is not above 0 the order parameter has vanished."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(variance / mean**2)
+    return np.where(mean > 0.0, np.clip(ratio, *_BOUNDS), _BOUNDS[1])
+
+
+def _trend(control: FloatArray, ratio: FloatArray) -> float:
+    """Whether ln R grows (positive) or falls with the control."""
+    if control.size < 2:
+        return 0.0
+    return float(np.sum((control - control.mean()) / np.ptp(control) * (ratio - ratio.mean())))
+
+
+def _read_width(one: SizeSamples, rows: FloatArray, rising: bool) -> _Width:
+    """The two levels read off the monotonic curve nearest to ln R (isotonic regression)."""
+    high, low = (math.log(level) for level in _LEVELS)
+    ends = np.array([levels_of(one.control, row, rising, (high, low)) for row in rows])
+    width, middle = np.abs(ends[:, 0] - ends[:, 1]), ends.mean(axis=1)
+    if not _resolved(one.control, rows[0], (float(ends[0].min()), float(ends[0].max())), high):
+        return _Width(*[math.nan] * 4)
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(width)
+    drawn = logarithm[1:][np.isfinite(logarithm[1:])]
+    if not math.isfinite(logarithm[0]) or drawn.size < 0.8 * (len(rows) - 1):
+        return _Width(*[math.nan] * 4)
+    replicas = int(one.replicas.min())
+    held = middle[1:][np.isfinite(middle[1:])]
+    errors = (float(unbiased_spread(x, replicas)) for x in (drawn, held))
+    relative, middle_error = errors
+    return _Width(float(width[0]), float(width[0]) * relative, float(middle[0]), middle_error)
+
+
+def _resolved(
+    control: FloatArray, ratio: FloatArray, ends: tuple[float, float], high: float
+) -> bool:
+    """Whether a control lies between the levels, and two lie where the order has vanished."""
+    inside = (control > ends[0]) & (control < ends[1])
+    return bool(inside.any()) and int(np.sum(~inside & (ratio > high))) >= _LEAST_VANISHED
+
+
+def levels_of(
+    control: FloatArray, values: FloatArray, rising: bool, levels: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Controls at which the monotonic curve nearest to some values passes levels (kernel).
+
+    Isotonic regression, and straight lines between the middles of its steps; nan for a level
+    that the curve does not reach on both sides. Barlow and Brunk,
+    doi 10.1080/01621459.1972.10481216.
+    """
+    fit = optimize.isotonic_regression(values, increasing=rising)
+    starts = fit.blocks
+    place = np.add.reduceat(control, starts[:-1]) / np.diff(starts)
+    height = fit.x[starts[:-1]]
+    if not rising:
+        place, height = place[::-1], height[::-1]
+    if height.size < 2:
+        return (math.nan,) * len(levels)
+    return tuple(np.interp(levels, height, place, left=math.nan, right=math.nan).tolist())
+
+
+# --- one curve for all sizes ------------------------------------------------------------
+
+
+def one_curve(data: OrderData) -> Evidence:
+    r"""Whether the mean is one function of the control at all sizes, up to 1/N.
+
+    At every control that several sizes share, the means are compared with
+    :math:`\bar q(c)` and with :math:`\bar q(c) + b(c)/N`, with the errors of a variance
+    :math:`v(c)/N` that is pooled over the sizes, as without a transition.
+    """
+    points: dict[float, list[tuple[float, float, int, float]]] = {}
+    for one in data.sizes:
+        rows = zip(one.control, one.mean, one.variance, one.replicas, strict=True)
+        for control, mean, variance, replicas in rows:
+            held = points.setdefault(float(f"{control:.9g}"), [])
+            held.append((one.volume, mean, int(replicas), variance))
+    cells = []
+    for held in points.values():
+        n, mean, replicas, variance = (np.array(column) for column in zip(*held, strict=True))
+        freedom = replicas - 1.0
+        pooled = float(np.sum(freedom * n * variance) / np.sum(freedom))
+        if pooled > 0.0:
+            cells.append((n, mean, np.sqrt(pooled / n / replicas)))
+    return _compare(cells, "N")
+
+
+def curve_of_table(table: ScalingTable) -> Evidence:
+    """The same for a curve with errors."""
+    (name,) = table.observables
+    shared = np.array([float(f"{c:.9g}") for c in table.control])
+    cells = [
+        (table.size[shared == c], table.values[name][shared == c], table.errors[name][shared == c])
+        for c in np.unique(shared)
+    ]
+    return _compare(cells, table.dimension)
+
+
+def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]], unit: str) -> Evidence:
+    name = "one curve"
+    several = [cell for cell in cells if cell[0].size >= LEAST_SIZES]
+    if len(several) < _LEAST_CONTROLS:
+        return silent(
+            name, f"only {len(several)} controls are shared by {LEAST_SIZES} sizes or more"
+        )
+    chi2 = np.zeros(2)
+    freedom = np.zeros(2)
+    for n, mean, error in several:
+        for power_of_size, columns in enumerate((np.ones((n.size, 1)), np.stack([n**0, 1 / n], 1))):
+            design = columns / error[:, None]
+            target = mean / error
+            solved = np.linalg.lstsq(design, target, rcond=None)[0]
+            chi2[power_of_size] += float(np.sum((target - design @ solved) ** 2))
+            freedom[power_of_size] += n.size - columns.shape[1]
+    p = np.asarray(stats.chi2.sf(chi2, freedom))
+    means = np.concatenate([cell[1] for cell in several])
+    errors = np.concatenate([cell[2] for cell in several])
+    resolved = float(np.ptp(means) / np.median(errors))
+    estimates, names = (Estimate(math.log10(max(float(p[0]), 1e-300)), 0.0),), ("log10 p",)
+    words = (
+        f"chi2/dof = {chi2[0]:.4g}/{freedom[0]:.0f} (p = {p[0]:.2g}) at {len(several)} shared "
+        f"controls, {chi2[1]:.4g}/{freedom[1]:.0f} (p = {p[1]:.2g}) with a correction 1/{unit}"
+    )
+    if p.max() > _ACCEPTABLE and resolved > 20.0:
+        which = "one curve at all sizes" if p[0] > _ACCEPTABLE else f"one curve up to 1/{unit}"
+        text, points_to = f"{which}: {words}", CROSSOVER
+    elif p.max() > _ACCEPTABLE:
+        text, points_to = f"one curve, but it varies by {resolved:.2g} errors only: {words}", ""
+    else:
+        text, points_to = f"the curves of different sizes differ: {words}", ""
+    return Evidence(name, points_to, text, names, estimates, "", *np.empty((3, 0)))
+
+
+# --- width of the transition region -----------------------------------------------------
+
+
+def width_forms(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
+    """Width over which the upper state takes over, against the laws that are known for it."""
+    name, quantity = "scaling forms", "width of the transition"
+    cuts = {jump.size: jump.cut for jump in with_two_peaks(jumps)}
+    if len(cuts) < LEAST_SIZES:
+        return silent(name, "fewer than three sizes show two peaks")
+    rows = []
+    for one in data.sizes:
+        if one.volume in cuts:
+            width = _upper_width(one, cuts[one.volume])
+            if math.isfinite(width.value):
+                rows.append((one.volume, width.value, width.stderr))
+    if len(rows) < LEAST_SIZES:
+        return silent(name, f"the width is resolved at {len(rows)} sizes only")
+    size, value, stderr = np.array(rows).T
+    # With a second control where both states occur a width may be known to 10 %, not better
+    # than the logistic curve describes it.
+    stderr = np.maximum(stderr, 0.1 * value)
+    b = power(size, value, stderr, quantity)["b"]
+    logarithm, relative = np.log(value), stderr / value
+    fits = {
+        form: fit_form(
+            law("constant"),
+            size[:, None],
+            logarithm - exponent * np.log(size),
+            np.diag(relative**2),
+        )
+        for exponent, form in WIDTH_FORMS.items()
+    }
+    good = [form for form, fit in fits.items() if fit.p_value > 0.01]
+    listed = "; ".join(f"{form}: chi2/dof {fit.chi2:.3g}/{fit.dof}" for form, fit in fits.items())
+    slow = "slower than any of these powers, as of nucleation of droplets"
+    none = slow if abs(b.value) < _SLOW else "none of the known forms"
+    text = f"width ~ N^b, b = {b}: {' or '.join(good) or none} ({listed})"
+    return Evidence(name, "", text, ("b",), (b,), quantity, size, value, stderr, b.flags)
+
+
+def _upper_width(one: SizeSamples, cut: float) -> Estimate:
+    """Width of the logistic curve through the fraction above the cut."""
+    upper = np.array([int(np.sum(value >= cut)) for value in one.values])
+    trials = one.replicas
+    order = one.control
+    if np.cov(order, upper / trials)[0, 1] < 0.0:  # a temperature: the upper state lies below
+        order, upper, trials = -order[::-1], upper[::-1], trials[::-1]
+    mixed = np.flatnonzero((upper > 0) & (upper < trials))
+    if mixed.size == 0:
+        return Estimate(math.nan)
+    # Beyond the next points on both sides all replicas agree, which says no more.
+    near = slice(max(int(mixed[0]) - 1, 0), int(mixed[-1]) + 2)
+    return success_curve(order[near], upper[near], trials[near], size=one.volume).width

@@ -1,0 +1,1 @@
+"""Statistics of replicas, series and counts."""

@@ -1,0 +1,260 @@
+"""Moments over replicas, each with its bootstrap error.
+
+Three layers: kernels on arrays (`moment_values`, `resampled_moments`), a wrapper that knows
+dimensions by name (`_size_moments`), and the public function `moments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.errors import AnalysisError
+from physbatch.scaling.statistics.resampling import (
+    bootstrap_counts,
+    graph_labels,
+    independent_units,
+    unbiased_spread,
+)
+
+__all__ = ["MOMENTS", "moment_values", "moments", "resampled_moments"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Name -> what it is, for every moment of the overlap.
+MOMENTS: Mapping[str, str] = {
+    "overlap_mean": "mean overlap <q>",
+    "overlap_variance": "variance of the overlap over replicas, divisor n - 1",
+    "susceptibility": "N times the variance of the overlap",
+    "binder": "Binder cumulant 1 - <q^4> / (3 <q^2>^2)",
+    "success_probability": "fraction of replicas whose overlap is exactly 1",
+}
+_ERRORS: Mapping[str, str] = {
+    "generalization_error_mean": "mean generalization error",
+    "batch_error_mean": "mean batch error",
+}
+
+
+def moment_values(overlap: FloatArray, size: float, *, axis: int = -1) -> dict[str, FloatArray]:
+    """Moments of the overlap along one axis (kernel).
+
+    Parameters
+    ----------
+    overlap : ndarray
+        Overlaps q with n replicas along `axis`.
+    size : float
+        N in the susceptibility.
+    axis : int
+        The axis of the replicas.
+
+    Returns
+    -------
+    dict
+        One array for every name in `MOMENTS`, without the axis. The variance is
+        nan for fewer than two replicas, all moments are nan for none.
+    """
+    q = np.moveaxis(overlap, axis, 0)
+    weights = np.full((1, q.shape[0]), 1.0)
+    drawn = resampled_moments(q, weights, size)
+    return {name: values[0] for name, values in drawn.items()}
+
+
+def resampled_moments(
+    overlap: FloatArray, counts: FloatArray, size: float
+) -> dict[str, FloatArray]:
+    """Moments of every resample (kernel).
+
+    All moments are functions of weighted means of powers of q, so a resample costs one row of
+    a matrix product, and the same rows serve every moment: correlations are kept.
+
+    Parameters
+    ----------
+    overlap : ndarray, shape (n, ...)
+        Overlaps of n replicas.
+    counts : ndarray, shape (resamples, n)
+        How often each replica is drawn; rows sum to n.
+    size : float
+        N in the susceptibility.
+
+    Returns
+    -------
+    dict
+        Name -> array of shape (resamples, ...).
+    """
+    n, rest = overlap.shape[0], overlap.shape[1:]
+    shape = (counts.shape[0], *rest)
+    if n == 0:
+        return {name: np.full(shape, np.nan) for name in MOMENTS}
+    q = overlap.reshape(n, -1)
+    weights = counts / n
+    centre = q.mean(axis=0)
+    # Powers of the distance from the mean: near q = 1 the plain second moment minus the
+    # square of the first one would lose the digits that matter.
+    deviation = q - centre
+    first = weights @ deviation
+    second = weights @ deviation**2
+    correction = n / (n - 1.0) if n > 1 else np.nan
+    variance = np.maximum(second - first**2, 0.0) * correction
+    square = weights @ q**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        binder = 1.0 - (weights @ q**4) / (3.0 * square**2)
+    binder = np.where(square > 0.0, binder, np.nan)
+    # A replica without a number counts as one, not as a failure: nan stays nan.
+    right = np.where(np.isnan(q), np.nan, (q == 1.0).astype(np.float64))
+    values = {
+        "overlap_mean": centre + first,
+        "overlap_variance": variance,
+        "susceptibility": size * variance,
+        "binder": binder,
+        "success_probability": weights @ right,
+    }
+    return {name: value.reshape(shape) for name, value in values.items()}
+
+
+def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Dataset:
+    r"""Moments over replicas with their errors.
+
+    Mean :math:`\langle q\rangle`, variance, susceptibility
+    :math:`\chi = N(\langle q^2\rangle - \langle q\rangle^2)` with divisor n - 1, Binder
+    cumulant :math:`U = 1 - \langle q^4\rangle / (3\langle q^2\rangle^2)`, the fraction of
+    replicas with q = 1, and the mean errors, at every size, control and time.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema (`physbatch.dataset`), with or without swept dimensions.
+    resamples : int
+        Bootstrap resamples of the replicas of each cell.
+    seed : int
+        Seed of the resamples; the same seed gives the same bits.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``NAME`` and ``NAME_stderr`` with the dimensions of the data but ``replica``, unit
+        1; ``replica_count`` (how many replicas were used) and ``replica_excluded`` (status
+        not ok, or an overlap that is nan). Cells with fewer than two replicas are nan.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For fewer than 50 resamples, which give no error to speak of.
+
+    Notes
+    -----
+    Errors are the standard deviation over resamples of the replicas times sqrt(n/(n-1)).
+    The success probability is the exception: k of n replicas has a binomial law, and the
+    bootstrap error would be 0 for k = 0 and k = n. Its error is the standard deviation of
+    the posterior Beta(k + 1/2, n - k + 1/2), which is never 0 (doi 10.1214/ss/1009213286).
+    If replicas share graphs (coordinate ``graph`` on the replicas), whole graphs are drawn, and
+    that error is the larger of the two.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.scaling import moments
+    >>> result = moments(first_order(sizes=(50,), replicas=8))
+    >>> float(result["overlap_mean"].isel(size=0, batch_size=-1, time=-1))
+    1.0
+    """
+    if resamples < 50:
+        raise AnalysisError(f"resamples = {resamples}", remedy="take at least 50")
+    generator = np.random.default_rng([seed, 1])
+    graphs = graph_labels(data)
+    counts = {}  # the same resamples for every cell with the same replicas
+    cells = [str(dim) for dim in data["overlap"].dims if dim not in ("replica", "time")]
+    stacked = data.transpose(*cells, "replica", "time", ...).stack(cell=cells, create_index=False)
+    stacked = stacked.transpose("cell", "replica", "time", ...)
+    overlap = stacked["overlap"].values
+    used = (stacked["status"].values == STATUS_OK) & np.all(np.isfinite(overlap), axis=-1)
+    sizes = np.broadcast_to(stacked["size"].values, (overlap.shape[0],)).astype(float)
+    names = [*MOMENTS, *_ERRORS]
+    shape = (overlap.shape[0], overlap.shape[2])
+    result = {f"{name}{end}": np.full(shape, np.nan) for name in names for end in ("", "_stderr")}
+    for cell in range(shape[0]):
+        rows = used[cell]
+        n = int(rows.sum())
+        clusters = None if graphs is None else graphs[rows]
+        units = independent_units(n, clusters)
+        if units < 2:
+            continue
+        drawn = n if clusters is None else clusters.tobytes()
+        if drawn not in counts:
+            counts[drawn] = bootstrap_counts(generator, n, resamples, clusters)
+        for name, (value, stderr) in _cell_moments(
+            {str(v): stacked[v].values[cell, rows] for v in _observed(stacked)},
+            counts[drawn],
+            float(sizes[cell]),
+            units,
+        ).items():
+            result[name][cell] = value
+            result[f"{name}_stderr"][cell] = stderr
+    return _labelled(data, stacked, cells, result, used)
+
+
+def _observed(stacked: xr.Dataset) -> list[str]:
+    wanted = ("overlap", "generalization_error", "batch_error")
+    return [name for name in wanted if name in stacked]
+
+
+def _cell_moments(
+    observed: Mapping[str, FloatArray], counts: FloatArray, size: float, units: int
+) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Values and errors of one cell; every array has shape (n, time)."""
+    overlap = observed["overlap"]
+    n = overlap.shape[0]
+    values = moment_values(overlap, size, axis=0)
+    drawn = resampled_moments(overlap, counts, size)
+    cell = {name: (values[name], unbiased_spread(drawn[name], units)) for name in MOMENTS}
+    fraction = values["success_probability"]
+    smooth = (n * fraction + 0.5) / (n + 1.0)
+    binomial = np.sqrt(smooth * (1.0 - smooth) / (n + 2.0))
+    if units < n:  # replicas of a graph may succeed together
+        binomial = np.fmax(binomial, cell["success_probability"][1])
+    cell["success_probability"] = (fraction, binomial)
+    for name in _ERRORS:
+        source = name.removesuffix("_mean")
+        if source in observed:
+            means = (counts / n) @ observed[source]
+            cell[name] = (observed[source].mean(axis=0), unbiased_spread(means, units))
+    return cell
+
+
+def _labelled(
+    data: xr.Dataset,
+    stacked: xr.Dataset,
+    cells: list[str],
+    result: Mapping[str, FloatArray],
+    used: npt.NDArray[np.bool_],
+) -> xr.Dataset:
+    """Back to named dimensions, with coordinates, units and names."""
+    lengths = [data.sizes[dim] for dim in cells]
+    words = {**MOMENTS, **_ERRORS}
+    variables = {}
+    for name, values in result.items():
+        base = name.removesuffix("_stderr")
+        label = words[base] if base == name else f"standard error of: {words[base]}"
+        variables[name] = (
+            (*cells, "time"),
+            values.reshape(*lengths, -1),
+            {"long_name": label, "units": "1"},
+        )
+    count = used.sum(axis=-1).astype(np.int64)
+    for name, values, label in (
+        ("replica_count", count, "replicas used"),
+        ("replica_excluded", used.shape[1] - count, "replicas diverged, missing or nan"),
+    ):
+        attrs = {"long_name": label, "units": "1"}
+        variables[name] = (tuple(cells), values.reshape(lengths), attrs)
+    kept = {
+        name: coordinate.variable
+        for name, coordinate in data.coords.items()
+        if "replica" not in coordinate.dims
+    }
+    out = xr.Dataset(variables, coords=kept)
+    out.attrs = {"control_dim": control_dim(data), "title": "moments over replicas"}
+    return out

@@ -1,0 +1,1 @@
+"""Times: first passages, escapes and rates of growth."""

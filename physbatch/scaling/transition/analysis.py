@@ -1,0 +1,224 @@
+"""The whole finite-size scaling analysis of one dataset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib import metadata
+
+import numpy as np
+import xarray as xr
+
+from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, validate
+from physbatch.errors import AnalysisError
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.laws.extrapolation import extrapolate
+from physbatch.scaling.statistics.replica_moments import moments
+from physbatch.scaling.transition.drift import fit_drift
+from physbatch.scaling.transition.jump import find_jump
+from physbatch.scaling.transition.result import (
+    Analysis,
+    Extrapolation,
+    Jump,
+    SuccessCurve,
+    TimeDrift,
+)
+from physbatch.scaling.transition.success_curves import fit_success_curve
+from physbatch.scaling.transition.verdict import decide
+
+__all__ = ["analyse"]
+
+
+def analyse(
+    data: xr.Dataset, *, time: float | None = None, resamples: int = 300, seed: int = 0
+) -> Analysis:
+    """Critical control, its drift with run time, latent overlap, and a verdict.
+
+    At every size: moments of the overlap, the success curve and its m_c
+    (`fit_success_curve`), the slope of m_c against ln t (`fit_drift`), and the two peaks of
+    the overlap near m_c (`find_jump`); then m_c and the latent overlap at N -> infinity
+    (`extrapolate`), and whether a transition is claimed (`decide`).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema, with one value of each swept parameter.
+    time : float, optional
+        Run time, in the unit of the data: what happened later is not used. By default the
+        last measured time; else the last measured time that is not later.
+    resamples : int
+        Bootstrap resamples of the replicas.
+    seed : int
+        Seed of the resamples; the same seed gives the same bits.
+
+    Returns
+    -------
+    Analysis
+        Every number with its error and flags; nan and a flag where the data give none.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If a swept parameter has more than one value, the time lies outside the run, or there
+        are fewer than 50 resamples.
+    physbatch.errors.DatasetError
+        If the dataset does not follow the schema.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.scaling import analyse
+    >>> analyse(first_order(seed=1)).transition
+    'claimed'
+    """
+    data = _one_grid(validate(data))
+    dim = control_dim(data)
+    last = _run_time(data, time)
+    data = data.isel(time=data["time"].values <= last)
+    sizes = [data.isel(size=[i]) for i in range(data.sizes["size"])]
+    curves = tuple(fit_success_curve(one, last) for one in sizes)
+    drifts = tuple(
+        fit_drift(one, time=last, resamples=resamples, seed=_seed(seed, one)) for one in sizes
+    )
+    jumps = tuple(
+        find_jump(one, curve.m_c.value, time=last, resamples=resamples, seed=_seed(seed, one))
+        for one, curve in zip(sizes, curves, strict=True)
+    )
+    m_c = _extrapolate_m_c(curves)
+    jump = _extrapolate_jump(jumps)
+    verdict = decide(curves, drifts, jumps, m_c, jump)
+    return Analysis(
+        moments=moments(data, resamples=resamples, seed=seed),
+        curves=curves,
+        drifts=drifts,
+        jumps=jumps,
+        m_c=_limit(m_c, "m_c"),
+        jump=_limit(jump, "latent overlap"),
+        m_c_extrapolation=m_c,
+        jump_extrapolation=jump,
+        transition=verdict.transition,
+        reasons=verdict.reasons,
+        control_name=dim,
+        control_label=str(data[dim].attrs.get("long_name", dim)),
+        time=last,
+        time_units=str(data["time"].attrs.get("units", "")),
+        study_hash=str(data.attrs.get("study_hash", "")),
+        source=str(data.attrs.get("source", "")),
+        flags=_flags(data, curves, drifts, jumps, m_c, jump),
+        provenance=_provenance(seed, resamples),
+    )
+
+
+def _one_grid(data: xr.Dataset) -> xr.Dataset:
+    """The dataset without swept dimensions, or an error that names those that are left."""
+    kept = ("size", control_dim(data), "replica", "time")
+    swept = [str(dim) for dim in data["overlap"].dims if dim not in kept]
+    many = [dim for dim in swept if data.sizes[dim] > 1]
+    if many:
+        listed = "; ".join(
+            f"{dim} = {', '.join(f'{value:g}' for value in data[dim].values)}" for dim in many
+        )
+        chosen = " ".join(f"{dim}={data[dim].values[0]:g}" for dim in many)
+        raise AnalysisError(
+            f"the data sweep {listed}",
+            where="analyse",
+            remedy=f"choose one value of each: physbatch select DATA.nc {chosen} -o PART.nc",
+        )
+    return data.squeeze(swept, drop=True).transpose(*kept, ...)
+
+
+def _run_time(data: xr.Dataset, time: float | None) -> float:
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    if time is None:
+        return float(times[-1])
+    if not times[0] <= time <= times[-1]:
+        raise AnalysisError(
+            f"time {time:g} is outside the measured times",
+            where="analyse",
+            remedy=f"give a time from {times[0]:g} to {times[-1]:g}",
+        )
+    return float(times[times <= time][-1])
+
+
+def _seed(seed: int, one: xr.Dataset) -> int:
+    """A seed for each size, so that the errors of different sizes are independent."""
+    words = [seed, round(1000 * float(one["size"].values[0]))]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+
+def _extrapolate_m_c(curves: Sequence[SuccessCurve]) -> Extrapolation | None:
+    held = [curve for curve in curves if math.isfinite(curve.m_c.value)]
+    if not held:
+        return None
+    return extrapolate(
+        "m_c",
+        [curve.size for curve in held],
+        [curve.m_c.value for curve in held],
+        [curve.m_c.stderr for curve in held],
+    )
+
+
+def _extrapolate_jump(jumps: Sequence[Jump]) -> Extrapolation | None:
+    held = [jump for jump in jumps if math.isfinite(jump.latent.value)]
+    if not held:
+        return None
+    return extrapolate(
+        "latent overlap",
+        [jump.size for jump in held],
+        [jump.latent.value for jump in held],
+        [jump.latent.stderr for jump in held],
+    )
+
+
+def _limit(fit: Extrapolation | None, quantity: str) -> Estimate:
+    if fit is None:
+        return Estimate(math.nan, flags=(f"no_size: {quantity} is not known at any size",))
+    return fit.limit
+
+
+def _flags(
+    data: xr.Dataset,
+    curves: Sequence[SuccessCurve],
+    drifts: Sequence[TimeDrift],
+    jumps: Sequence[Jump],
+    *fits: Extrapolation | None,
+) -> tuple[str, ...]:
+    """Every flag once; those of one size say which."""
+    flags: list[str] = []
+    status = data["status"].values
+    for code, name, fate in (
+        (STATUS_DIVERGED, "diverged", "count as failures and have no overlap"),
+        (STATUS_MISSING, "missing", "are left out"),
+    ):
+        count = int(np.sum(status == code))
+        if count:
+            flags.append(f"{name}: {count} of {status.size} replicas {fate}")
+    lost = int(np.sum((status == STATUS_OK) & np.isnan(data["overlap"].values).any(axis=-1)))
+    if lost:
+        flags.append(f"nan: {lost} replicas with status ok have an overlap that is nan")
+    if "graph" in data.coords and np.unique(data["graph"].values).size < data.sizes["replica"]:
+        flags.append(
+            "shared_graphs: the tests for two peaks take replicas of one graph as independent; "
+            "all errors know that they are not"
+        )
+    for curve in curves:
+        for flag in curve.flags:
+            name, _, text = flag.partition(": ")
+            place = f"N = {curve.size:g}"
+            flags.append(flag if place in text else f"{name}: {place}: {text}")
+    flags.extend(flag for drift in drifts for flag in drift.flags)
+    flags.extend(flag for jump in jumps for flag in jump.flags)
+    for fit in fits:
+        if fit is not None:
+            flags.extend(fit.flags)
+    return tuple(dict.fromkeys(flags))
+
+
+def _provenance(seed: int, resamples: int) -> dict[str, str]:
+    held = {"seed": str(seed), "resamples": str(resamples)}
+    for package in ("physbatch", "numpy", "scipy", "lmfit", "xarray"):
+        try:
+            held[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            held[package] = "not installed"
+    return held

@@ -1,0 +1,141 @@
+"""Success curves of replicas that share graphs: errors that know what is independent.
+
+Replicas of one graph succeed or fail together more often than chance, so that the graphs, not the
+replicas, are the independent draws.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from physbatch.results.estimate import Estimate
+from physbatch.scaling.statistics.goodness import deviance_p_value
+from physbatch.scaling.statistics.success_fits import logistic, parameter_covariance
+from physbatch.scaling.transition.result import SuccessCurve
+
+__all__ = ["counts_by_graph", "with_shared_graphs"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+_BAD_FIT = 1e-3
+
+
+def counts_by_graph(flags: xr.DataArray, graphs: IntArray, control: str) -> IntArray:
+    """How many replicas of each graph are flagged, shape (graph, control)."""
+    table = flags.squeeze(drop=True).expand_dims(
+        [dim for dim in (control, "replica") if dim not in flags.squeeze(drop=True).dims]
+    )
+    counts = table.transpose("replica", control).values.astype(np.int64)
+    labels, place = np.unique(graphs, return_inverse=True)
+    result = np.zeros((labels.size, counts.shape[1]), dtype=np.int64)
+    np.add.at(result, place, counts)
+    return result
+
+
+def with_shared_graphs(
+    curve: SuccessCurve, successes: npt.ArrayLike, trials: npt.ArrayLike
+) -> SuccessCurve:
+    r"""A fitted success curve with the errors that shared graphs leave.
+
+    The maximum of the likelihood stays where it is. Its covariance becomes
+
+    .. math:: I^{-1} \Big[\frac{G}{G-1} \sum_g s_g s_g^T\Big] I^{-1},
+        \qquad s_g = \sum_c (k_{gc} - n_{gc} P(c)) \nabla z(c),
+
+    with the Fisher information I and the score s_g of each graph at each control (graphs are
+    drawn anew at every control), z the log odds. The deviance is divided by the mean design
+    effect, the variance of the success between graphs over the binomial one, before its
+    probability is taken.
+
+    Parameters
+    ----------
+    curve : SuccessCurve
+        The fit that takes replicas as independent.
+    successes, trials : array_like of int, shape (graph, control)
+        Counts of each graph; sums over graphs are those of the curve.
+
+    Returns
+    -------
+    SuccessCurve
+        The same if the width is not resolved: the error of a bracket knows no counts.
+
+    References
+    ----------
+    Liang and Zeger, Biometrika 73 (1986) 13, doi 10.1093/biomet/73.1.13 (covariance); Rao and
+    Scott, Ann. Statist. 12 (1984) 46, doi 10.1214/aos/1176346391 (deviance).
+
+    Examples
+    --------
+    >>> from physbatch.scaling import success_curve
+    >>> curve = success_curve([12.0, 12.5, 13.0, 13.5], [0, 8, 24, 32], [32] * 4)
+    >>> together = [[0, 4 * (g < 2), 4 * (g < 6), 4] for g in range(8)]
+    >>> with_shared_graphs(curve, together, [[4] * 4] * 8).m_c.stderr > 1.9 * curve.m_c.stderr
+    True
+    """
+    m_c, width = curve.m_c, curve.width
+    if not (math.isfinite(m_c.stderr) and math.isfinite(width.stderr)):
+        return curve
+    k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    factors = np.sqrt(_inflation(curve, k, n))
+    effect = _design_effect(k, n)
+    flags = tuple(flag for flag in curve.flags if not flag.startswith("bad_fit: deviance"))
+    p_value = deviance_p_value(
+        curve.deviance / effect, curve.control, curve.trials, m_c.value, width.value
+    )
+    if p_value < _BAD_FIT:
+        flags += (
+            f"bad_fit: deviance {curve.deviance:.1f}, {curve.deviance / effect:.1f} after the "
+            f"design effect of shared graphs, has probability {p_value:.1g}",
+        )
+    return replace(
+        curve,
+        m_c=_wider(m_c, float(factors[0])),
+        width=_wider(width, float(factors[1])),
+        flags=flags,
+        p_value=p_value,
+    )
+
+
+def _inflation(curve: SuccessCurve, k: FloatArray, n: FloatArray) -> FloatArray:
+    """Variances of m_c and width with shared graphs over those without, shape (2,)."""
+    m_c, width = curve.m_c.value, curve.width.value
+    z = (curve.control - m_c) / width
+    gradient = np.stack([np.full_like(z, -1.0 / width), -z / width])  # (2, control)
+    residual = k - n * logistic(z)
+    squares = np.sum(residual**2, axis=0) * _small_sample(n)
+    inverse = parameter_covariance(curve.control, n.sum(axis=0), m_c, width)
+    robust = inverse @ ((gradient * squares) @ gradient.T) @ inverse
+    return np.asarray(np.diag(robust) / np.diag(inverse), dtype=np.float64)
+
+
+def _design_effect(k: FloatArray, n: FloatArray) -> float:
+    """Mean over the controls of the variance between graphs over the binomial variance."""
+    total = n.sum(axis=0)
+    fraction = k.sum(axis=0) / np.maximum(total, 1.0)
+    binomial = total * fraction * (1.0 - fraction)
+    between = np.sum((k - n * fraction) ** 2, axis=0) * _small_sample(n)
+    mixed = binomial > 0.0
+    return max(float(between[mixed].sum() / binomial[mixed].sum()), 1.0) if mixed.any() else 1.0
+
+
+def _small_sample(n: FloatArray) -> FloatArray:
+    """G/(G - 1) at each control, G the number of graphs with replicas."""
+    graphs = np.sum(n > 0, axis=0)
+    return np.asarray(graphs / np.maximum(graphs - 1.0, 1.0), dtype=np.float64)
+
+
+def _wider(estimate: Estimate, factor: float) -> Estimate:
+    """The estimate with its error and both arms of its interval multiplied."""
+    low, high = estimate.interval68
+    value = estimate.value
+    return replace(
+        estimate,
+        stderr=factor * estimate.stderr,
+        interval68=(value - factor * (value - low), value + factor * (high - value)),
+    )

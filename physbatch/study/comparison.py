@@ -1,0 +1,152 @@
+"""Comparing studies and datasets: what differs, field by field and bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physbatch.study.study import Study
+
+__all__ = [
+    "ValueDifference",
+    "attribute_differences",
+    "extends",
+    "same_bits",
+    "study_differences",
+    "value_differences",
+]
+
+#: Attributes that tell how a dataset was made rather than what it is.
+PROVENANCE = ("source", "package_versions", "python_version", "platform", "device")
+
+
+def extends(study: Study, old: Study) -> bool:
+    """Whether every simulation of `old` is also one of `study`, with the same random numbers.
+
+    Cells are identified by their own content and streams, so all that `old` computed in full
+    blocks of replicas is used again.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> small, large = study("greedy-unit", replicas=32), study("greedy-unit", replicas=64)
+    >>> extends(large, small), extends(small, large)
+    (True, False)
+    """
+    if _without_grid(study) != _without_grid(old):
+        return False
+    grid, old_grid = study.grid.model_dump(), old.grid.model_dump()
+    return all(_covers(name, grid[name], values) for name, values in old_grid.items())
+
+
+def _covers(name: str, values: Any, old: Any) -> bool:
+    if name == "replicas":
+        return bool(values >= old)
+    if isinstance(old, tuple) and isinstance(values, tuple):
+        return set(old) <= set(values)
+    return bool(values == old)
+
+
+def _without_grid(study: Study) -> dict[str, Any]:
+    return study.model_dump(
+        mode="json", exclude={"grid", "title", "description", "references"}, exclude_defaults=True
+    )
+
+
+def study_differences(one: Study, other: Study) -> dict[str, tuple[Any, Any]]:
+    """Fields in which two studies differ.
+
+    Returns
+    -------
+    dict
+        Dotted name -> the value in each; None where a field is absent.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> study_differences(study("greedy-unit"), study("greedy-unit", replicas=64))
+    {'grid.replicas': (2048, 64)}
+    """
+    left, right = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    names = sorted({*left, *right})
+    return {
+        name: (left.get(name), right.get(name))
+        for name in names
+        if left.get(name) != right.get(name)
+    }
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+@dataclass(frozen=True)
+class ValueDifference:
+    """How the values of one variable differ where both datasets have them.
+
+    Attributes
+    ----------
+    common : int
+        Number of values that both have.
+    differing : int
+        Number of those whose bits differ.
+    largest : float
+        Largest absolute difference; nan if one side is not finite there.
+    """
+
+    common: int
+    differing: int
+    largest: float
+
+
+def value_differences(one: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDifference]:
+    """Compare the variables that two datasets share at the coordinates that they share."""
+    left, right = xr.align(one, other, join="inner", copy=False)
+    found = {}
+    for name in sorted({*map(str, one.data_vars)} & {*map(str, other.data_vars)}):
+        if set(left[name].dims) != set(right[name].dims):
+            continue
+        values = left[name].values
+        others = right[name].transpose(*left[name].dims).values
+        differ = ~_same(values, others)
+        gaps = np.abs(values[differ].astype(float) - others[differ].astype(float))
+        found[name] = ValueDifference(
+            common=values.size,
+            differing=int(differ.sum()),
+            largest=float(gaps.max()) if gaps.size else 0.0,
+        )
+    return found
+
+
+def attribute_differences(one: xr.Dataset, other: xr.Dataset) -> dict[str, tuple[str, str]]:
+    """Versions, platform and device in which two datasets differ."""
+    return {
+        name: (str(one.attrs.get(name, "")), str(other.attrs.get(name, "")))
+        for name in PROVENANCE
+        if str(one.attrs.get(name, "")) != str(other.attrs.get(name, ""))
+    }
+
+
+def same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    """Whether two arrays are the same bit for bit."""
+    return one.dtype == other.dtype and one.shape == other.shape and bool(_same(one, other).all())
+
+
+def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Where two arrays of one shape hold the same bits; nan is equal to the same nan."""
+    if one.dtype != other.dtype:
+        return np.zeros(one.shape, dtype=bool)
+    kind = np.dtype(f"u{one.dtype.itemsize}")
+    same: np.ndarray[Any, Any] = np.ascontiguousarray(one).view(kind) == np.ascontiguousarray(
+        other
+    ).view(kind)
+    return same.reshape(one.shape)

@@ -1,0 +1,110 @@
+"""How long to run, what to measure when, and the seeds."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from physbatch.study.base import (
+    MAX_VALUES,
+    Finite,
+    Model,
+    PositiveInt,
+    SeedInt,
+    Switch,
+    sorted_unique,
+)
+
+__all__ = [
+    "LinearTimes",
+    "ListedTimes",
+    "LogTimes",
+    "Measurement",
+    "Seed",
+]
+
+
+class LogTimes(Model):
+    """Time 0, then about `per_decade` times per factor of ten, and the last time."""
+
+    kind: Literal["log"]
+    per_decade: Annotated[int, Field(gt=0, le=1000, strict=True)] = 8
+
+
+class LinearTimes(Model):
+    """Time 0, every `every` units, and the last time."""
+
+    kind: Literal["linear"]
+    every: PositiveInt
+
+
+class ListedTimes(Model):
+    """Exactly these times."""
+
+    kind: Literal["list"]
+    values: tuple[Annotated[int, Field(ge=0, strict=True)], ...]
+
+
+Times = Annotated[LogTimes | LinearTimes | ListedTimes, Field(discriminator="kind")]
+
+
+class Measurement(Model):
+    """How long to run and what to measure when.
+
+    `duration` counts sweeps (as many proposals as learnable weights) for discrete weights,
+    steps for SGD, or samples seen by SGD if `unit` says so: equal numbers of epochs at every
+    batch size, where the state at time t is that after ceil(t/m) steps. `success_fraction` is
+    used for continuous weights: success means a generalisation error below this fraction of a
+    random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
+    loss of classifiers.
+    """
+
+    duration: Annotated[int, Field(gt=0, le=2**40, strict=True)]
+    unit: Literal["updates", "samples"] = "updates"
+    times: Times = LogTimes(kind="log")
+    test_samples: Annotated[int, Field(gt=0, le=2**22, strict=True)] = 512
+    success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
+    sharpness: Switch = False
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if isinstance(self.times, ListedTimes):
+            sorted_unique(self.times.values)
+            if max(self.times.values) != self.duration:
+                raise ValueError(
+                    f"the last listed time must be the duration {self.duration}, "
+                    f"not {max(self.times.values)}"
+                )
+        if isinstance(self.times, LinearTimes) and self.duration // self.times.every > MAX_VALUES:
+            raise ValueError("more than a million measuring times; measure less often")
+        return self
+
+    def measuring_times(self) -> tuple[int, ...]:
+        """The times at which everything is measured, in the dynamics' own unit."""
+        if isinstance(self.times, ListedTimes):
+            return tuple(sorted(self.times.values))
+        if isinstance(self.times, LinearTimes):
+            return tuple(sorted({*range(0, self.duration + 1, self.times.every), self.duration}))
+        count = math.floor(math.log10(self.duration) * self.times.per_decade + 1e-9) + 1
+        logarithmic = {round(10 ** (index / self.times.per_decade)) for index in range(count)}
+        return tuple(sorted({0, *logarithmic, self.duration}))
+
+
+class Seed(Model):
+    """Seeds of the random streams; those left out take the value of `study`.
+
+    With the first three fixed and `dynamics` changed, the same disorder is run again.
+    """
+
+    study: SeedInt = 1
+    wiring: SeedInt | None = None
+    teacher: SeedInt | None = None
+    start: SeedInt | None = None
+    dynamics: SeedInt | None = None
+
+    def of(self, purpose: Literal["wiring", "teacher", "start", "dynamics"]) -> int:
+        """The seed in use for a purpose."""
+        own: int | None = getattr(self, purpose)
+        return self.study if own is None else own

@@ -1,0 +1,119 @@
+"""A refused study in one line: which field, in the words of the file, and what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import pydantic
+
+__all__ = ["refusal"]
+
+#: Characters of an offending value that are shown.
+_SHOWN = 60
+
+_TABLE = "must be a table of fields, in braces or under its own heading"
+#: Pydantic speaks of tuples, instances and booleans; a study file has other words.
+_REASONS = {
+    "model_type": _TABLE,
+    "model_attributes_type": _TABLE,
+    "tuple_type": "must be a list of values",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+}
+
+
+def refusal(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
+    """The first problem of a validation in words, and how many more there are.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+        What the validation raised.
+    model : type of pydantic.BaseModel
+        The model that was validated; it knows the fields that there are.
+
+    Examples
+    --------
+    >>> from physbatch.study.grid import Grid
+    >>> try:
+    ...     Grid.model_validate({"size": [9], "batch_size": [2], "replica": 4})
+    ... except pydantic.ValidationError as error:
+    ...     print(refusal(error, Grid))
+    field 'replicas' is missing (and 1 more problem)
+    """
+    problems = error.errors(include_url=False)
+    text = _problem(dict(problems[0]), model)
+    more = len(problems) - 1
+    return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"
+
+
+def _problem(problem: dict[str, Any], model: type[pydantic.BaseModel]) -> str:
+    """One problem in words."""
+    place, owner = _in_file(problem["loc"], model)
+    kind = problem["type"]
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown field {place!r}{_suggestion(place.rpartition('.')[2], owner)}"
+    if kind == "missing":
+        return f"field {place!r} is missing"
+    if kind == "union_tag_not_found":
+        return f"field '{place}.kind' is missing"
+    given = problem.get("input")
+    if kind == "union_tag_invalid":
+        place, given = f"{place}.kind", context["tag"]
+        reason = f"must be one of {context['expected_tags']}"
+    elif kind in _REASONS:
+        reason = _REASONS[kind]
+    else:
+        reason = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
+        reason = reason[:1].lower() + reason[1:]
+    shown = ""
+    if isinstance(given, (str, int, float, bool)):
+        words = repr(given)
+        shown = f" (given: {words if len(words) <= _SHOWN else words[: _SHOWN - 3] + '...'})"
+    return f"{place}: {reason}{shown}" if place else reason
+
+
+def _in_file(
+    parts: Sequence[str | int], model: type[pydantic.BaseModel]
+) -> tuple[str, type[pydantic.BaseModel]]:
+    """The dotted path that a study file has for a place, and the last model on the way.
+
+    Pydantic names the kind of a choice on the way, as in ``system.wiring.regular.degree``; a
+    file has no such table.
+    """
+    path: list[str] = []
+    kinds: dict[str, type[pydantic.BaseModel]] = {}
+    for part in parts:
+        if part in kinds:
+            model, kinds = kinds[str(part)], {}
+            continue
+        path.append(str(part))
+        field = model.model_fields.get(str(part))
+        inner = [] if field is None else _models(field.annotation)
+        if len(inner) == 1:
+            model = inner[0]
+        kinds = {
+            kind: one
+            for one in (inner if len(inner) > 1 else [])
+            for kind in typing.get_args(one.model_fields["kind"].annotation)
+        }
+    return ".".join(path), model
+
+
+def _models(annotation: Any) -> list[type[pydantic.BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        return [annotation]
+    return [one for part in typing.get_args(annotation) for one in _models(part)]
+
+
+def _suggestion(name: str, model: type[pydantic.BaseModel]) -> str:
+    """What the writer may have meant by a name that does not exist."""
+    near = difflib.get_close_matches(name, model.model_fields, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are {', '.join(model.model_fields)}"

@@ -1,0 +1,108 @@
+"""Parts of a dataset: chosen sizes, controls and parameters, with their study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from physbatch.dataset import SWEPT_DIMS, control_dim, validate
+from physbatch.errors import DatasetError
+from physbatch.study.study import Study
+
+__all__ = ["select"]
+
+#: Where a study keeps a parameter that it does not sweep.
+_FIXED: dict[str, tuple[str, ...]] = {
+    "degree": ("system", "wiring", "degree"),
+    "initial_overlap": ("system", "initial_overlap"),
+    "temperature": ("dynamics", "temperature"),
+    "learning_rate": ("dynamics", "learning_rate", "base"),
+    "pattern_count": ("system", "inputs", "count"),
+}
+#: Two numbers this close, relatively, are the same grid value.
+_SAME = 1e-9
+
+
+def select(data: xr.Dataset, values: Mapping[str, Iterable[float]]) -> xr.Dataset:
+    """The part of a dataset at some grid values, which is a dataset of its own.
+
+    A swept parameter of which one value is chosen is no longer a dimension, so that analyses
+    that know sizes and one control can read the part. Its attributes hold the study of the
+    part: `physbatch.sweep.verifying.verify_dataset` recomputes its cells as it does those of
+    the whole.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema.
+    values : mapping
+        Dimension -> one or more of its values: ``size``, the control, or a swept parameter.
+
+    Raises
+    ------
+    DatasetError
+        For a dimension that the dataset lacks, or a value that is not in its grid.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> select(first_order(sizes=(50, 100), control=(12.0, 13.0)), {"size": [50]}).sizes["size"]
+    1
+    """
+    grid = ("size", *(dim for dim in SWEPT_DIMS if dim in data.dims), control_dim(data))
+    chosen: dict[str, list[float]] = {}
+    part = data
+    for dim, wanted in values.items():
+        if dim not in grid:
+            raise DatasetError(
+                f"no dimension {dim!r} to choose from", where="select", remedy=_offer(grid)
+            )
+        places = _places(data[dim].values, dim, wanted)
+        part = part.isel({dim: places})
+        chosen[dim] = part[dim].values.tolist()
+        if dim in SWEPT_DIMS and len(places) == 1:
+            part = part.isel({dim: 0}, drop=True)
+    if "study" in data.attrs:
+        study = _part_of_study(Study.from_json(str(data.attrs["study"]), where="dataset"), chosen)
+        part = part.assign_attrs(study=study.canonical_json(), study_hash=study.hash())
+    words = "; ".join(f"{dim} = {', '.join(f'{v:g}' for v in own)}" for dim, own in chosen.items())
+    history = "; ".join(filter(None, (str(data.attrs.get("history", "")), f"selected {words}")))
+    return validate(part.assign_attrs(history=history), where="select")
+
+
+def _places(grid: np.ndarray[Any, Any], dim: str, wanted: Iterable[float]) -> list[int]:
+    """Places of the wanted values along a dimension, in grid order."""
+    places = set()
+    for value in wanted:
+        near = np.flatnonzero(np.isclose(grid, value, rtol=_SAME, atol=0.0))
+        if near.size == 0:
+            raise DatasetError(
+                f"{dim} = {value:g} is not in the grid",
+                where="select",
+                remedy=_offer(f"{one:g}" for one in grid.tolist()),
+            )
+        places.add(int(near[0]))
+    return sorted(places)
+
+
+def _offer(names: Iterable[str]) -> str:
+    return f"choose among {', '.join(names)}"
+
+
+def _part_of_study(study: Study, chosen: Mapping[str, list[float]]) -> Study:
+    """The study that has the chosen grid values alone."""
+    content = study.model_dump(mode="json", exclude_defaults=True)
+    for dim, values in chosen.items():
+        if dim in SWEPT_DIMS and len(values) == 1:
+            del content["grid"][dim]
+            *path, name = _FIXED[dim]
+            owner = content
+            for step in path:
+                owner = owner.setdefault(step, {})
+            owner[name] = values[0]
+        else:
+            content["grid"][dim] = values
+    return Study.from_dict(content, where="select")

@@ -1,0 +1,366 @@
+"""Studies: what to simulate, as frozen models that read and write TOML.
+
+A study names every choice of the physics: the system, the dynamics, the grid of sizes and
+control values, what is measured when, and the seeds. A combination that makes no sense is
+refused with the reason, and one that is not built yet is refused by name (see
+`physbatch.engines.support`), never silently replaced.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pydantic
+import tomli_w
+from pydantic import Field, model_validator
+
+from physbatch.errors import StudyError
+from physbatch.results.display import flat_rows, html_table
+from physbatch.study.base import Model
+from physbatch.study.dynamics import SGD, Dynamics, Greedy, Metropolis
+from physbatch.study.grid import Grid
+from physbatch.study.measurement import Measurement, Seed
+from physbatch.study.projection import projected_problems
+from physbatch.study.refusals import refusal
+from physbatch.study.system import (
+    ConvolutionalWiring,
+    DenseStudent,
+    DenseWiring,
+    GaussianInputs,
+    PatternInputs,
+    RegularWiring,
+    SampleInputs,
+    System,
+    TreeWiring,
+)
+from physbatch.systems.architecture import Architecture, build_architecture, dense_student
+
+__all__ = [
+    "SGD",
+    "Greedy",
+    "Grid",
+    "Measurement",
+    "Metropolis",
+    "Seed",
+    "Study",
+    "System",
+    "canonical_json",
+]
+
+
+class Study(Model):
+    """A complete study.
+
+    Examples
+    --------
+    >>> from physbatch.study.study import Study
+    >>> study = Study.from_dict({
+    ...     "title": "one unit",
+    ...     "system": {"depth": 1, "wiring": {"kind": "tree", "degree": 3}},
+    ...     "dynamics": {"kind": "greedy", "ties": "accept", "refresh": "proposal"},
+    ...     "grid": {"size": [3], "batch_size": [2], "replicas": 4},
+    ...     "measurement": {"duration": 10},
+    ... })
+    >>> len(study.hash())
+    64
+    """
+
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    description: Annotated[str, Field(max_length=20_000)] = ""
+    references: tuple[str, ...] = ()
+    system: System
+    dynamics: Dynamics
+    grid: Grid
+    measurement: Measurement
+    seed: Seed = Seed()
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        self._check_swept()
+        if self.dynamics.kind == "sgd" and self.system.weights != "continuous":
+            raise ValueError("dynamics 'sgd' needs continuous weights; use greedy or metropolis")
+        if self.dynamics.kind != "sgd" and self.system.weights == "continuous":
+            raise ValueError(f"dynamics {self.dynamics.kind!r} needs discrete weights; use sgd")
+        if self.measurement.unit == "samples" and self.dynamics.kind != "sgd":
+            raise ValueError("measurement.unit 'samples' is for sgd; discrete weights count sweeps")
+        inputs = self.system.inputs
+        if (
+            isinstance(inputs, GaussianInputs)
+            and inputs.label_noise
+            and self.dynamics.kind != "sgd"
+        ):
+            raise ValueError(
+                "label_noise of fresh inputs is for sgd; discrete weights need inputs 'patterns'"
+            )
+        if isinstance(inputs, SampleInputs):
+            self._check_classifier()
+            return self
+        if isinstance(self.dynamics, SGD):
+            self._check_gradient_descent(self.dynamics)
+            self._check_projected(self.dynamics)
+        else:
+            self._check_discrete()
+        for size in self.grid.size:
+            for degree in self.degrees or (None,):
+                self.student_architecture(size, degree)
+        return self
+
+    def _check_discrete(self) -> None:
+        """What only discrete weights ask for."""
+        grid, inputs = self.grid, self.system.inputs
+        if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
+            raise ValueError("grid.initial_overlap of ternary weights must not be negative")
+        if not isinstance(inputs, PatternInputs):
+            return
+        fewest = min(grid.pattern_count or (inputs.count or 0,))
+        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
+        if largest > fewest:
+            raise ValueError(
+                f"a batch of {largest:g} distinct patterns needs as many, but there are {fewest}; "
+                "make batches smaller or the pattern count larger"
+            )
+
+    def _check_projected(self, dynamics: SGD) -> None:
+        """The overlaps must be a Markov chain of their own."""
+        if dynamics.engine != "projected":
+            return
+        problems = projected_problems(self.system, dynamics, self.grid.size)
+        if problems:
+            raise ValueError(
+                f"projected dynamics is not exact for {', '.join(problems)}; use engine 'direct'"
+            )
+
+    def _check_gradient_descent(self, dynamics: SGD) -> None:
+        """What only continuous weights ask for."""
+        system, grid = self.system, self.grid
+        finite_set = isinstance(system.inputs, PatternInputs)
+        if finite_set and dynamics.sampling == "one-pass":
+            raise ValueError(
+                "patterns are a finite set; set dynamics.sampling to with-replacement or "
+                "without-replacement"
+            )
+        if not finite_set and dynamics.sampling != "one-pass":
+            raise ValueError(
+                f"sampling {dynamics.sampling!r} needs a finite set; set inputs.kind to patterns"
+            )
+        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
+        counts = grid.pattern_count or (getattr(system.inputs, "count", None) or math.inf,)
+        if dynamics.sampling == "without-replacement" and math.ceil(largest) > min(counts):
+            raise ValueError(
+                f"a batch of {largest:g} distinct patterns needs as many, but there are "
+                f"{min(counts)}; make batches smaller or the pattern count larger"
+            )
+        relu_outputs = system.activation == "relu" and system.readout == "activated"
+        if dynamics.loss == "logistic" and relu_outputs:
+            raise ValueError(
+                "relu outputs have one sign only, so the logistic loss has nothing to tell apart; "
+                "use readout 'linear'"
+            )
+        committee = system.wiring.kind == "dense" and system.learned_layers == "first"
+        if committee and system.depth > 1 and (system.depth, system.output) != (2, "scalar"):
+            raise ValueError(
+                "the fixed upper weights of a dense network are all +1, which makes its outputs "
+                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
+            )
+        if system.teacher_vectors == "orthogonal":
+            for size in grid.size:
+                units = self.architecture(size, None).layers[0].units
+                if units > size:
+                    raise ValueError(
+                        f"{units} orthogonal teacher_vectors do not fit into size {size}; set "
+                        "wiring.hidden_units"
+                    )
+
+    def _check_classifier(self) -> None:
+        """Samples are a finite set: batches are drawn from it, whole ones."""
+        dynamics = self.dynamics
+        if not isinstance(dynamics, SGD) or dynamics.engine != "direct":
+            raise ValueError("inputs 'samples' are learned by direct sgd")
+        if dynamics.sampling == "one-pass":
+            raise ValueError(
+                "samples are a finite set; set dynamics.sampling to with-replacement or "
+                "without-replacement"
+            )
+        if self.grid.batch_size is None or any(m != int(m) for m in self.grid.batch_size):
+            raise ValueError("inputs 'samples' need whole batch sizes in grid.batch_size")
+        if self.grid.initial_overlap is not None:
+            raise ValueError(
+                "inputs 'samples' have no teacher to start from; leave grid.initial_overlap out"
+            )
+
+    def _check_swept(self) -> None:
+        """Each parameter stands in one place: its own field, or the grid if it is swept."""
+        wiring, inputs, dynamics = self.system.wiring, self.system.inputs, self.dynamics
+        sparse = isinstance(wiring, RegularWiring | TreeWiring)
+        finite_set = isinstance(inputs, PatternInputs | SampleInputs)
+        degree = wiring.degree if isinstance(wiring, RegularWiring | TreeWiring) else None
+        pattern_count = inputs.count if isinstance(inputs, PatternInputs | SampleInputs) else None
+        temperature = dynamics.temperature if isinstance(dynamics, Metropolis) else None
+        rate = dynamics.learning_rate.base if isinstance(dynamics, SGD) else None
+        for name, place, own, needed in (
+            ("degree", "system.wiring.degree", degree, sparse),
+            (
+                "pattern_count",
+                "system.inputs.count",
+                pattern_count,
+                finite_set,
+            ),
+            (
+                "temperature",
+                "dynamics.temperature",
+                temperature,
+                isinstance(dynamics, Metropolis),
+            ),
+            ("learning_rate", "dynamics.learning_rate.base", rate, isinstance(dynamics, SGD)),
+        ):
+            swept = getattr(self.grid, name) is not None
+            if swept and not needed:
+                raise ValueError(f"grid.{name} means nothing for this system and dynamics")
+            if needed and (own is not None) == swept:
+                raise ValueError(f"give exactly one of {place} and grid.{name}")
+        if self.grid.initial_overlap is not None and self.system.initial_overlap != 0:
+            raise ValueError("give only one of system.initial_overlap and grid.initial_overlap")
+
+    @property
+    def degrees(self) -> tuple[int, ...]:
+        """The degrees d in use (none for dense wiring)."""
+        wiring = self.system.wiring
+        if not isinstance(wiring, RegularWiring | TreeWiring):
+            return ()
+        if self.grid.degree is not None:
+            return self.grid.degree
+        assert wiring.degree is not None  # _check_swept has made sure
+        return (wiring.degree,)
+
+    def architecture(self, size: int, degree: int | None) -> Architecture:
+        """The teacher's layers at one size and, unless the wiring is dense, degree."""
+        wiring = self.system.wiring
+        if isinstance(wiring, ConvolutionalWiring):
+            raise StudyError("a convolutional network has no layers of independent weights")
+        return build_architecture(
+            wiring=wiring.kind,
+            size=size,
+            degree=degree,
+            hidden_units=wiring.hidden_units if isinstance(wiring, DenseWiring) else None,
+            depth=self.system.depth,
+            output=self.system.output,
+            learned_layers=self.system.learned_layers,
+            odd_fan_in=self.system.activation == "sign",
+            continuous_inputs=self.system.gaussian_inputs,
+        )
+
+    def student_architecture(self, size: int, degree: int | None) -> Architecture:
+        """The student's layers: the teacher's, or dense ones between the same ends."""
+        teacher = self.architecture(size, degree)
+        student = self.system.student_wiring
+        if not isinstance(student, DenseStudent):
+            return teacher
+        if self.system.wiring.kind == "dense":  # a committee: its upper weights are all 1
+            teacher = dataclasses.replace(teacher, learned="all")
+        # A ternary unit may leave terms out, so its field can be zero whatever it reads.
+        odd = self.system.activation == "sign" and self.system.weights == "binary"
+        layers = dense_student(
+            teacher,
+            student.hidden_units,
+            odd_fan_in=odd,
+            continuous_inputs=self.system.gaussian_inputs,
+        )
+        return dataclasses.replace(layers, learned=self.system.learned_layers)
+
+    @property
+    def time_units(self) -> str:
+        """Unit of the time coordinate."""
+        if self.dynamics.kind != "sgd":
+            return "sweep"
+        return "sample" if self.measurement.unit == "samples" else "step"
+
+    # --- in and out ---------------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], *, where: str = "study") -> Study:
+        """Build a study from plain data.
+
+        Raises
+        ------
+        StudyError
+            With one line that names the field and what is wrong with it.
+        """
+        try:
+            return cls.model_validate(content)
+        except pydantic.ValidationError as error:
+            raise StudyError(refusal(error, cls), where=where) from error
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str]) -> Study:
+        """Read a study file.
+
+        Raises
+        ------
+        StudyError
+            If the file cannot be read, is not TOML, or is not a valid study.
+        """
+        source = Path(path)
+        try:
+            content = tomllib.loads(source.read_bytes().decode("utf-8"))
+        except OSError as error:
+            raise StudyError(
+                f"cannot read ({error.strerror or error})",
+                where=str(source),
+                remedy="give the path of a study file",
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise StudyError(
+                f"not a TOML file ({str(error) or 'nested too deep'})",
+                where=str(source),
+                remedy="see analysis/quickstart/study.toml for an example",
+            ) from error
+        return cls.from_dict(content, where=str(source))
+
+    @classmethod
+    def from_json(cls, text: str, *, where: str = "study") -> Study:
+        """Read a study from its JSON form, for example the ``study`` attribute of a dataset."""
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise StudyError(f"not JSON ({error})", where=where) from error
+        if not isinstance(content, dict):
+            raise StudyError("not a JSON object", where=where)
+        return cls.from_dict(content, where=where)
+
+    def to_toml(self) -> str:
+        """The resolved study, every default written out, as TOML."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def _repr_html_(self) -> str:
+        """A notebook shows every field under the name that a study file uses."""
+        content = self.model_dump(mode="json", exclude_none=True, exclude={"title"})
+        rows = [(name, text) for name, text in flat_rows(content) if text]
+        return html_table(self.title, ("field", "value"), rows)
+
+    def canonical_json(self) -> str:
+        """Sorted, compact JSON without the fields that have their default value.
+
+        Leaving defaults out keeps the hashes of old studies when a new field arrives.
+        """
+        return canonical_json(self.model_dump(mode="json", exclude_defaults=True))
+
+    def hash(self) -> str:
+        """SHA-256 of the physics: title, description and references do not count."""
+        content = self.model_dump(
+            mode="json",
+            exclude_defaults=True,
+            exclude={"title", "description", "references"},
+        )
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def canonical_json(content: Any) -> str:
+    """JSON with sorted keys and no white space, the form that is hashed."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,261 @@
+"""What is learned: inputs, wiring, teacher and student."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from physbatch.study.base import Finite, Model, PositiveInt, Switch
+
+__all__ = [
+    "BinaryInputs",
+    "ConvolutionalWiring",
+    "DenseStudent",
+    "DenseWiring",
+    "GaussianInputs",
+    "PatternInputs",
+    "RegularWiring",
+    "SampleInputs",
+    "System",
+    "TeacherStudent",
+    "TreeWiring",
+]
+
+
+#: Layers of weights at most; each is laid out before anything else is known of the study.
+MOST_LAYERS = 1000
+
+
+class BinaryInputs(Model):
+    """x uniform in {-1, +1}^N, fresh for every batch."""
+
+    kind: Literal["binary"]
+
+
+class GaussianInputs(Model):
+    """x ~ N(0, I_N), fresh for every batch; `label_noise` is a variance added to y*."""
+
+    kind: Literal["gaussian"]
+    label_noise: Annotated[Finite, Field(ge=0)] = 0.0
+
+
+class PatternInputs(Model):
+    """A finite set of P patterns, drawn once per replica.
+
+    `label_noise` is a variance for continuous outputs, a flip rate for sign outputs.
+    """
+
+    kind: Literal["patterns"]
+    of: Literal["binary", "gaussian"] = "gaussian"
+    count: PositiveInt | None = None
+    label_noise: Annotated[Finite, Field(ge=0)] = 0.0
+
+
+class SampleInputs(Model):
+    """Labelled samples of the real world, each replica with its own training set of P of them.
+
+    `source` is ``digits`` (scikit-learn's, 64 pixels) or a ``.npz`` file with arrays X and y;
+    the labels take the teacher's place. `label_noise` is the chance that a training label is
+    replaced by another class.
+    """
+
+    kind: Literal["samples"]
+    source: Annotated[str, Field(min_length=1, max_length=4096)] = "digits"
+    classes: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None
+    count: PositiveInt | None = None
+    label_noise: Annotated[Finite, Field(ge=0, le=1)] = 0.0
+
+
+Inputs = Annotated[
+    BinaryInputs | GaussianInputs | PatternInputs | SampleInputs, Field(discriminator="kind")
+]
+
+
+class RegularWiring(Model):
+    """Random d-regular bipartite graph between consecutive layers of N units."""
+
+    kind: Literal["regular"]
+    degree: PositiveInt | None = None
+
+
+class TreeWiring(Model):
+    """Non-overlapping receptive fields of d units."""
+
+    kind: Literal["tree"]
+    degree: PositiveInt | None = None
+
+
+class DenseWiring(Model):
+    """Every unit of the M hidden ones reads the whole layer before."""
+
+    kind: Literal["dense"]
+    hidden_units: PositiveInt | None = None
+
+
+class ConvolutionalWiring(Model):
+    """A small image classifier: two layers of 3 x 3 filters, each followed by pooling."""
+
+    kind: Literal["convolutional"]
+    channels: PositiveInt = 8
+    batch_normalisation: Switch = False
+
+
+Wiring = Annotated[
+    RegularWiring | TreeWiring | DenseWiring | ConvolutionalWiring, Field(discriminator="kind")
+]
+
+
+class TeacherStudent(Model):
+    """The student knows the teacher's graph."""
+
+    kind: Literal["teacher"]
+
+
+class DenseStudent(Model):
+    """The student is dense: it must find the teacher's graph."""
+
+    kind: Literal["dense"]
+    hidden_units: PositiveInt | None = None
+
+
+StudentWiring = Annotated[TeacherStudent | DenseStudent, Field(discriminator="kind")]
+
+
+class System(Model):
+    """What is learned: a teacher and a student of the same kind."""
+
+    wiring: Wiring
+    depth: Annotated[PositiveInt, Field(le=MOST_LAYERS)] = 2
+    output: Literal["vector", "scalar"] = "vector"
+    activation: Literal["sign", "erf", "tanh", "relu", "linear"] = "sign"
+    weights: Literal["binary", "ternary", "continuous"] = "binary"
+    inputs: Inputs = BinaryInputs(kind="binary")
+    learned_layers: Literal["all", "first"] = "all"
+    student_wiring: StudentWiring = TeacherStudent(kind="teacher")
+    field_scaling: Literal["unscaled", "sqrt_fan_in"] = "unscaled"
+    initial_overlap: Annotated[Finite, Field(ge=-1, le=1)] = 0.0
+    #: Whether the last layer's field passes through the activation, or is the output itself
+    #: (a soft committee).
+    readout: Literal["activated", "linear"] = "activated"
+    #: First-layer vectors of a dense continuous teacher: independent Gaussian ones, or
+    #: orthogonal ones of squared length N (T = 1 exactly).
+    teacher_vectors: Literal["random", "orthogonal"] = "random"
+
+    @model_validator(mode="after")
+    def _samples_make_sense(self) -> Self:
+        if self.wiring.kind == "convolutional" and self.inputs.kind != "samples":
+            raise ValueError("convolutional wiring classifies images; set inputs.kind to 'samples'")
+        if self.inputs.kind != "samples":
+            return self
+        for name, sensible in (
+            ("wiring", self.wiring.kind in ("dense", "convolutional")),
+            ("weights", self.weights == "continuous"),
+            ("activation", self.activation in ("erf", "tanh", "relu")),
+            ("output", self.output == "vector"),
+            ("learned_layers", self.learned_layers == "all"),
+            ("student_wiring", self.student_wiring.kind == "teacher"),
+            ("initial_overlap", self.initial_overlap == 0),
+            ("readout", self.readout == "linear"),
+            ("teacher_vectors", self.teacher_vectors == "random"),
+            ("field_scaling", self.field_scaling == "unscaled"),
+        ):
+            if not sensible:
+                raise ValueError(
+                    f"{name} does not fit inputs 'samples': a classifier has dense or "
+                    "convolutional wiring, continuous weights, erf, tanh or relu, vector output, "
+                    "readout 'linear', learns all layers and has no teacher to start from"
+                )
+        if self.wiring.kind == "convolutional" and self.depth != 2:
+            raise ValueError("convolutional wiring has two layers of filters; leave depth out")
+        return self
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        dense_student = self.student_wiring.kind == "dense"
+        if self.activation == "sign" and self.weights == "continuous":
+            raise ValueError(
+                "activation 'sign' has no gradient, so continuous weights cannot be learned; "
+                "use erf or tanh, or binary weights"
+            )
+        if self.weights == "ternary" and not dense_student:
+            raise ValueError(
+                "ternary weights are for a dense student of a sparse teacher; "
+                "set student_wiring to dense or weights to binary"
+            )
+        if self.weights == "binary" and dense_student and self.wiring.kind != "dense":
+            raise ValueError(
+                "a dense student with binary weights cannot become sparse; use ternary weights"
+            )
+        if self.weights != "continuous":
+            self._check_discrete()
+        if self.readout == "linear" and self.weights != "continuous":
+            raise ValueError("readout 'linear' needs continuous weights")
+        if self.teacher_vectors == "orthogonal" and (
+            self.wiring.kind != "dense" or self.weights != "continuous"
+        ):
+            raise ValueError("orthogonal teacher_vectors need dense wiring and continuous weights")
+        self._check_hidden_units()
+        if self.activation == "linear" and self.depth > 1 and self.learned_layers == "all":
+            raise ValueError(
+                "with linear activation only the product of the layers can be identified; "
+                "use depth 1 or learned_layers 'first'"
+            )
+        return self
+
+    def _check_hidden_units(self) -> None:
+        """A number of hidden units that nothing would read is a slip."""
+        if self.depth > 1:
+            return
+        if isinstance(self.student_wiring, DenseStudent) and self.student_wiring.hidden_units:
+            raise ValueError(
+                "a student of depth 1 has no hidden units; leave student_wiring.hidden_units out"
+            )
+        # With vector output the one layer has hidden_units outputs, unless labels say how many.
+        one_output = self.output == "scalar" or self.inputs.kind == "samples"
+        units = self.wiring.hidden_units if isinstance(self.wiring, DenseWiring) else None
+        if one_output and units not in (None, 1):
+            raise ValueError(
+                "a network of depth 1 has no hidden units; leave wiring.hidden_units out"
+            )
+
+    def _check_discrete(self) -> None:
+        """Binary and ternary weights: sign units, and layers that can be told apart."""
+        dense = self.wiring.kind == "dense"
+        if self.activation != "sign":
+            raise ValueError(
+                f"greedy and metropolis moves of {self.weights} weights count wrong signs, which "
+                f"activation {self.activation!r} does not give; use sign, or continuous weights"
+            )
+        if self.weights == "ternary" and dense:
+            raise ValueError(
+                "ternary weights are for a dense student of a sparse teacher; "
+                "set wiring to regular or tree, or weights to binary"
+            )
+        if self.weights == "ternary" and self.initial_overlap < 0:
+            raise ValueError(
+                "initial_overlap of ternary weights must not be negative: two of three values "
+                "differ from the teacher's, so there is no opposite student"
+            )
+        if (
+            dense
+            and self.learned_layers == "first"
+            and self.depth > 1
+            and (self.depth, self.output) != (2, "scalar")
+        ):
+            raise ValueError(
+                "the fixed upper weights of a dense network are all +1, which makes its outputs "
+                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
+            )
+        if isinstance(self.inputs, PatternInputs) and self.inputs.label_noise > 0.5:
+            raise ValueError(
+                "label_noise of sign outputs is the chance that a label is flipped; above 0.5 "
+                "the labels teach the opposite"
+            )
+
+    @property
+    def gaussian_inputs(self) -> bool:
+        """Whether the inputs are Gaussian numbers, fresh or in a set of patterns."""
+        if isinstance(self.inputs, PatternInputs):
+            return self.inputs.of == "gaussian"
+        return self.inputs.kind == "gaussian"

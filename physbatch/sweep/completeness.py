@@ -1,0 +1,111 @@
+"""What is done: from the index of a store, and from the shards that it does not know."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.errors import DatasetError
+from physbatch.files.netcdf import digest_of, holds_checksum
+from physbatch.sweep.index import Index, Record, ShardNote, read_index
+from physbatch.sweep.lock import Owner, owners
+from physbatch.sweep.plan import Plan, describe
+from physbatch.sweep.store import Store
+
+__all__ = ["Progress", "Survey", "progress", "survey"]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Which cells of a plan are done, and what the index says of the others."""
+
+    done: npt.NDArray[np.bool_]
+    record: Record
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the runs of a study are; see `progress`."""
+
+    done: int
+    running: int
+    failed: dict[str, str]
+    seconds_left: float | None
+    owners: list[Owner]
+    complete: bool
+
+
+def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None) -> Survey:
+    """Which cells are done, from the index and from the shards that it does not know.
+
+    Parameters
+    ----------
+    store : Store
+        The shards; what is damaged is noted in its `damaged`.
+    plan : Plan
+        The cells that count.
+    verify : bool
+        Compare every shard with its checksum; otherwise those in the index are believed.
+    index : Index, optional
+        Where to note the shards that were not in the index.
+    """
+    record = read_index(store.folder, plan.study.hash(), len(plan))
+    done = np.zeros(len(plan), dtype=bool)
+    store.damaged = []
+    for name in store.shard_names():
+        try:
+            known = _known(store, name, record, verify)
+            if known is None:
+                _, ordinals = store.rows(plan, name, store.open_shard(name))
+                known = np.array(ordinals, dtype=np.int64)
+                if index is not None:
+                    digest = digest_of(store.folder / name) or ""
+                    index.save(ShardNote(name, digest[:16]), known, 0.0, 0.0)
+        except DatasetError as error:
+            store.damaged.append(str(error))
+            if index is not None:  # kept for a look, and not read again
+                with contextlib.suppress(OSError):
+                    (store.folder / name).rename(store.folder / f"{name}.damaged")
+            continue
+        except OSError as error:
+            store.damaged.append(f"{store.folder / name}: cannot read ({error.strerror})")
+            continue
+        done[known] = True
+    return Survey(done, record)
+
+
+def _known(store: Store, name: str, record: Record, verify: bool) -> npt.NDArray[np.int64] | None:
+    """The cells that the index says are in a shard; None if it must be opened."""
+    if name not in record.shards:
+        return None
+    digest, ordinals = record.shards[name]
+    if verify:
+        path = store.folder / name
+        if not holds_checksum(path) or not (digest_of(path) or "").startswith(digest):
+            return None
+    return ordinals
+
+
+def progress(store: Store, plan: Plan) -> Progress:
+    """How far the runs are, from the index: no shard that it knows is opened."""
+    found = survey(store, plan, verify=False)
+    record = found.record
+    held = owners(store.folder)
+    running = sum(sum(record.running.get(part, {}).values()) for part in held)
+    done = int(found.done.sum())
+    complete = store.is_complete(plan.study)
+    return Progress(
+        done=len(plan) if complete else done,  # shards may be thrown away once merged
+        running=running,
+        failed={
+            describe(plan.cell(ordinal)): reason
+            for ordinal, reason in sorted(record.failed.items())
+            if not found.done[ordinal]
+        },
+        seconds_left=None if complete else record.seconds_left,
+        owners=list(held.values()),
+        complete=complete,
+    )

@@ -1,0 +1,243 @@
+"""Time a study before it is run: what its own cells cost on this machine.
+
+A few cells that stand for all are run for a few seconds each. From them come the throughput, its
+share of what vector logic would allow, and the time and memory that the whole study will take.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from physbatch.engines.protocol import Arrays, bitsliced
+from physbatch.errors import StudyError
+from physbatch.study.dynamics import Greedy
+from physbatch.study.study import Study
+from physbatch.sweep.cost import estimate
+from physbatch.sweep.plan import Cell, Plan
+
+__all__ = ["Benchmark", "Timing", "bench_study"]
+
+#: Cells that are timed at most; they are spread over the costs of all cells.
+KINDS = 8
+#: Every cell is also run this much shorter, so that what does not grow with time can be told.
+SHORTER = 5
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one cell costs on one core.
+
+    Attributes
+    ----------
+    cell : str
+        Its grid point in words.
+    replicas, duration : int
+        How much of it was run: replicas, and sweeps or steps.
+    fixed_seconds : float
+        Drawing the systems and measuring, for all replicas of the cell.
+    seconds_per_time : float
+        One sweep or step of all replicas of the cell.
+    throughput : float
+        Flip-samples per second (discrete weights: attempted changes times m), or weight-samples
+        (gradient descent: weights times m).
+    limit_share : float or None
+        Throughput over what vector logic would allow; None where that is not known.
+    expected_seconds : float
+        The whole cell, if no replica ends early.
+    model_ratio : float
+        `expected_seconds` over the plan's own estimate.
+    """
+
+    cell: str
+    replicas: int
+    duration: int
+    fixed_seconds: float
+    seconds_per_time: float
+    throughput: float
+    limit_share: float | None
+    expected_seconds: float
+    model_ratio: float
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a study costs on this machine.
+
+    Attributes
+    ----------
+    timings : tuple of Timing
+        Cells that stand for all, the cheapest first.
+    throughput_unit : str
+        What the throughput counts.
+    operation_rate : float or None
+        Vector operations per second of one core, where the limit is known.
+    cells : int
+        Number of cells of the study.
+    core_seconds : float
+        All of them on one core, if no replica ends early.
+    dataset_bytes, worker_bytes : int
+        Memory of the dataset, and of the replicas of each worker.
+    """
+
+    timings: tuple[Timing, ...]
+    throughput_unit: str
+    operation_rate: float | None
+    cells: int
+    core_seconds: float
+    dataset_bytes: int
+    worker_bytes: int
+
+
+def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Benchmark:
+    """Time cells of a study on one core of this machine.
+
+    Parameters
+    ----------
+    study : Study
+        Checked with `physbatch.engines.support.require_built`.
+    seconds : float
+        About how long each cell is run, once its kernel is compiled.
+    kinds : int
+        How many cells are timed at most.
+
+    Returns
+    -------
+    Benchmark
+
+    Raises
+    ------
+    StudyError
+        If `seconds` or `kinds` is not positive.
+
+    Examples
+    --------
+    >>> from physbatch.sweep.timing import bench_study
+    >>> from physbatch.study.catalogue import study
+    >>> found = bench_study(study("greedy-unit"), seconds=0.02, kinds=1)
+    >>> found.timings[0].throughput > 0
+    True
+    """
+    if not seconds > 0 or kinds < 1:
+        raise StudyError(
+            f"cannot time {kinds} cells for {seconds:g} s", where="bench", remedy="give more than 0"
+        )
+    plan = Plan(study)
+    rate = _operation_rate(study)
+    chosen = _representatives(plan, kinds)
+    plan.engine.compile(plan, chosen)
+    timings = tuple(_time_cell(plan, cell, seconds, rate) for cell in chosen)
+    cost = estimate(plan)
+    return Benchmark(
+        timings=timings,
+        throughput_unit="weight-samples" if study.dynamics.kind == "sgd" else "flip-samples",
+        operation_rate=rate,
+        cells=cost.cells,
+        core_seconds=cost.core_seconds * _mean_ratio(plan, chosen, timings),
+        dataset_bytes=cost.dataset_bytes,
+        worker_bytes=cost.worker_bytes,
+    )
+
+
+def _operation_rate(study: Study) -> float | None:
+    """Vector operations per second, for the engine whose limit they are."""
+    if not bitsliced(study):
+        return None
+    from physbatch.dynamics.bitsliced.limit import vector_operation_rate
+
+    return vector_operation_rate()
+
+
+def _representatives(plan: Plan, kinds: int) -> list[Cell]:
+    """Cells of the first block of replicas, evenly spread over the costs of all."""
+    first = [cell for cell in plan.cells.sketches() if cell.first_replica == 0]
+    order = sorted(range(len(first)), key=lambda number: plan.engine.seconds(plan, first[number]))
+    count = min(kinds, len(order))
+    places = {round(number * (len(order) - 1) / max(count - 1, 1)) for number in range(count)}
+    return [plan.cells[order[place] * plan.blocks] for place in sorted(places)]
+
+
+def _mean_ratio(plan: Plan, cells: Sequence[Cell], timings: Sequence[Timing]) -> float:
+    """Measured over estimated cost, averaged over the timed cells with their cost as weight."""
+    model = sum(plan.engine.seconds(plan, cell) for cell in cells)
+    return sum(timing.expected_seconds for timing in timings) / model
+
+
+def _time_cell(plan: Plan, cell: Cell, seconds: float, rate: float | None) -> Timing:
+    """Run a part of a cell twice, the second time longer, and take the difference."""
+    full = plan.study.measurement.duration
+    shared = plan.study.grid.replicas_per_graph
+    model = plan.engine.seconds(plan, cell)
+    # One sweep of many replicas of a large network can take longer than there is time for.
+    fits = int(seconds / SHORTER / (model / full / cell.replicas)) // shared * shared
+    replicas = min(cell.replicas, max(fits, shared))
+    part = dataclasses.replace(cell, replicas=replicas)
+    duration = 1
+    elapsed, results = _run(plan, part, duration)
+    fixed = elapsed
+    while elapsed < seconds and duration < full:
+        # The estimate may be off, and students may learn meanwhile: approach the time in steps.
+        factor = min(SHORTER, max(2.0, seconds / max(elapsed, 1e-6)))
+        duration = min(full, math.ceil(duration * factor))
+        elapsed, results = _run(plan, part, duration)
+    done = _times_done(plan, results, replicas, duration)
+    grown = max(elapsed - fixed, 1e-9)
+    # The shortest run has one step in it, and two measurements.
+    per_time = grown / max(done - replicas, 1) if duration > 1 else fixed / replicas
+    measuring = max(fixed - per_time * replicas, 0.0) / 2
+    scale = cell.replicas / replicas
+    expected = scale * (per_time * replicas * full + measuring * len(plan.times))
+    throughput = _work_per_time(plan, cell) / per_time
+    return Timing(
+        cell=", ".join(f"{dim} = {value:g}" for dim, value in cell.point),
+        replicas=replicas,
+        duration=duration,
+        fixed_seconds=measuring * 2 * scale,
+        seconds_per_time=per_time * cell.replicas,
+        throughput=throughput,
+        limit_share=_share(plan, cell, throughput, rate),
+        expected_seconds=expected,
+        model_ratio=expected / model,
+    )
+
+
+def _run(plan: Plan, cell: Cell, duration: int) -> tuple[float, Arrays]:
+    """Core seconds that a cell takes if the study lasted `duration`, and its data."""
+    content = plan.study.model_dump(mode="json")
+    times = {"kind": "list", "values": [0, duration]}
+    content["measurement"] = {**content["measurement"], "duration": duration, "times": times}
+    short = Plan(Study.from_dict(content))
+    start = time.process_time()
+    results = short.engine.simulate(short, cell, "cpu")
+    return time.process_time() - start, results
+
+
+def _times_done(plan: Plan, results: Arrays, replicas: int, duration: int) -> float:
+    """Sweeps or steps that were computed, over all replicas.
+
+    With ties rejected nothing is computed any more once a student is perfect.
+    """
+    dynamics = plan.study.dynamics
+    if isinstance(dynamics, Greedy) and dynamics.ties == "reject" and bitsliced(plan.study):
+        return float(results["first_passage"].clip(max=duration).sum())
+    return float(replicas * duration)
+
+
+def _work_per_time(plan: Plan, cell: Cell) -> float:
+    """What one replica does in one unit of time: weights times samples."""
+    learnable = plan.student_architecture(cell).learnable
+    if plan.study.measurement.unit == "samples":
+        return float(learnable)
+    return learnable * cell.batch_size
+
+
+def _share(plan: Plan, cell: Cell, throughput: float, rate: float | None) -> float | None:
+    if rate is None:
+        return None
+    from physbatch.dynamics.bitsliced.limit import flip_sample_limit
+
+    limit = flip_sample_limit(plan.architecture(cell), rate)
+    return None if limit is None else throughput / limit

@@ -1,0 +1,1 @@
+"""Tables of observables at points (size, control), from data of any origin."""

@@ -1,0 +1,137 @@
+"""Parts of xarray datasets: stored tables, one time, and cells as rows of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from physbatch.errors import DatasetError
+from physbatch.tables.columns import Columns, Names, listed, named_column
+from physbatch.tables.rows import Rows
+from physbatch.tables.table import ScalingTable
+
+__all__ = ["at_time", "cells_of", "refuse_results", "stored_table"]
+
+#: Global attributes of the files that hold what an analysis found.
+_RESULTS = ("physbatch_collapse", "physbatch_record", "physbatch_results")
+
+
+def stored_table(
+    data: xr.Dataset,
+    columns: Mapping[str, Names],
+    dimension: Literal["N", "L"] | None,
+    source: str,
+    limits: Mapping[str, int],
+) -> ScalingTable:
+    """The table that `ScalingTable.to_dataset` stored, or some of its observables.
+
+    `columns` are the names given by role. Such a table has one size, one control and the error
+    of each observable, so that other names for them are mistakes.
+    """
+    table = ScalingTable.from_dataset(data)
+    own = {
+        "size": ("size", table.size_name),
+        "control": ("control", table.control_name),
+        "error": ("stderr", *(f"{name}_error" for name in table.observables)),
+    }
+    for role, known in own.items():
+        for one in listed(columns[role]):
+            named_column(known, one, role, source)
+    if dimension not in (None, table.dimension):
+        raise DatasetError(
+            f"sizes are {table.dimension}, not {dimension}",
+            where=source,
+            remedy="convert them with the dimension of space (ScalingTable.to_dimension)",
+        )
+    names = [
+        named_column(table.observables, one, "observable", source)
+        for one in listed(columns["observable"])
+    ]
+    return (table.only(*names) if names else table).checked(
+        minimum_sizes=limits["minimum_sizes"], minimum_points=limits["minimum_points"]
+    )
+
+
+def refuse_results(data: xr.Dataset, source: str) -> None:
+    """Refuse a file of results, which holds no observables at sizes and controls."""
+    if any(name in data.attrs for name in _RESULTS):
+        raise DatasetError(
+            "holds the results of an analysis, not data",
+            where=source,
+            remedy="give the table or the dataset that they came from",
+        )
+
+
+def at_time(
+    data: xr.Dataset, time: float | None, source: str
+) -> tuple[xr.Dataset, tuple[str, ...]]:
+    """The dataset at one time, and a flag if the last was taken unasked."""
+    if time is None:
+        last = f"{float(data['time'][-1]):g}" if "time" in data.coords else "the last"
+        return data.isel(time=-1), (f"time: {last}, the last of {data.sizes['time']}",)
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    at = np.flatnonzero(np.isclose(times, time, rtol=1e-9, atol=0.0))
+    if at.size != 1:
+        listed = ", ".join(f"{one:g}" for one in times[:12])
+        raise DatasetError(f"no time {time:g}", where=source, remedy=f"there is {listed}")
+    return data.isel(time=int(at[0])), ()
+
+
+def cells_of(
+    data: xr.Dataset, columns: Columns, replica_dim: str | None, source: str
+) -> tuple[Rows, tuple[str, ...]]:
+    """Flat columns of all cells that hold a number, and a flag if some do not."""
+    place = {str(dim) for name in (columns.size, columns.control) for dim in data[name].dims}
+    first = data[columns.observables[0]]
+    for name in (*columns.observables, *columns.errors):
+        if set(data[name].dims) != set(first.dims) or not place <= set(map(str, first.dims)):
+            raise DatasetError(
+                f"{name!r} has dimensions {', '.join(map(str, data[name].dims))}",
+                where=source,
+                remedy=f"it must have those of {first.name!r}, size and control",
+            )
+    extra = [str(d) for d in first.dims if str(d) not in place and first.sizes[d] > 1]
+    replicas = [replica_dim] if replica_dim else extra
+    allowed = replicas if len(replicas) == 1 and not columns.errors else []
+    wrong = [dim for dim in extra if dim not in allowed]
+    if wrong:
+        raise DatasetError(
+            f"{first.name!r} also has dimension {', '.join(wrong)}",
+            where=source,
+            remedy=f"physbatch select DATA.nc {wrong[0]}=... -o PART.nc chooses one value; or name "
+            "the dimension of the replicas",
+        )
+    whole = xr.broadcast(*(data[name] for name in columns.all))
+    try:
+        flat = [np.asarray(one.values, dtype=np.float64).ravel() for one in whole]
+    except (TypeError, ValueError) as error:
+        raise DatasetError(
+            "a variable holds something else than numbers", where=source, remedy="name another"
+        ) from error
+    size, control, *rest = flat
+    empty = np.all(np.isnan(rest), axis=0)
+    values, errors = rest[: len(columns.observables)], rest[len(columns.observables) :]
+    if columns.errors == () and extra:
+        # A cell in which fewer than two replicas ended well gives no error bar.
+        shape = [whole[0].sizes[dim] for dim in whole[0].dims]
+        axis = [str(dim) for dim in whole[0].dims].index(extra[0])
+        count = np.sum(~empty.reshape(shape), axis=axis, keepdims=True)
+        empty |= np.broadcast_to(count < 2, shape).ravel()
+    keep = ~empty
+    if not keep.any():
+        raise DatasetError(f"{first.name!r} holds no number", where=source, remedy="name another")
+    flags = (
+        (f"cells_left_out: {empty.sum()} of {empty.size} hold no number",) if empty.any() else ()
+    )
+    return (
+        Rows(
+            size[keep],
+            control[keep],
+            {n: one[keep] for n, one in zip(columns.observables, values, strict=True)},
+            {n: one[keep] for n, one in zip(columns.observables, errors, strict=False)},
+        ),
+        flags,
+    )

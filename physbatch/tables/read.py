@@ -1,0 +1,211 @@
+"""Tables from files and datasets: CSV, TSV, columns separated by spaces, NetCDF, xarray.
+
+Text is parsed as data, never evaluated. Columns are guessed by name only where one column
+alone can be meant, and the table's flags say what was guessed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import xarray as xr
+
+from physbatch.dataset import STATUS_OK, control_dim, open_netcdf
+from physbatch.tables.columns import Names, dimension_of, pick_columns
+from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
+from physbatch.tables.rows import Rows, table_of
+from physbatch.tables.table import ScalingTable
+from physbatch.tables.text import is_netcdf, line_of_row, load, sniff
+
+__all__ = ["from_dataset", "read_table"]
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    *,
+    size: str | int | None = None,
+    control: str | int | None = None,
+    observable: Names = None,
+    error: Names = None,
+    dimension: Literal["N", "L"] | None = None,
+    time: float | None = None,
+    minimum_sizes: int = 2,
+    minimum_points: int = 3,
+) -> ScalingTable:
+    """Observables at points (size, control) from a file.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV or columns separated by semicolons or spaces, with ``#`` comments, or any
+        NetCDF file (see `from_dataset`).
+    size, control : str or int, optional
+        Column names, or numbers that count from 1. Without them the names ``L``, ``N``,
+        ``size`` ... and ``x``, ``p``, ``T``, ``beta``, ``control``, ``temperature`` ... serve,
+        if just one is there.
+    observable, error : str, int or sequence, optional
+        Columns of the observables and of their standard errors, in the same order.
+        Without error columns, rows with the same size and control are replicas (or bins
+        longer than the autocorrelation time).
+    dimension : {"N", "L"}, optional
+        Whether sizes are volumes or linear sizes; by default N for a column called so.
+    time : float, optional
+        For datasets with a time: which one; by default the last.
+    minimum_sizes, minimum_points : int
+        As in `ScalingTable.checked`.
+
+    Returns
+    -------
+    ScalingTable
+        Sorted by size and control; `flags` says what was guessed or left out.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If the file cannot be read as such a table: where, and what to do.
+    physbatch.errors.AnalysisError
+        If its numbers make no table: not finite, errors not above 0, duplicated points,
+        one size, fewer than three points, a constant observable.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> text = "L T m dm\\n8 2.2 .70 .01\\n8 2.3 .6 .01\\n16 2.2 .65 .01\\n"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = Path(folder, "ising.dat").write_text(text)
+    ...     table = read_table(Path(folder, "ising.dat"))
+    >>> table.observables, table.control.tolist()
+    (('m',), [2.2, 2.3, 2.2])
+    >>> table.flags
+    ("columns_guessed: size = 'L', control = 'T', observable = 'm', error = 'dm'",)
+    """
+    source = Path(path)
+    limits: dict[str, Any] = {"minimum_sizes": minimum_sizes, "minimum_points": minimum_points}
+    if is_netcdf(source):
+        return from_dataset(
+            open_netcdf(source),
+            size=None if size is None else str(size),
+            control=None if control is None else str(control),
+            observable=observable,
+            error=error,
+            dimension=dimension,
+            time=time,
+            source=str(source),
+            **limits,
+        )
+    layout = sniff(source)
+    columns = pick_columns(layout.names, size, control, observable, error, str(source))
+    data = load(layout, columns.all)
+    at = {name: layout.names.index(name) for name in columns.all}
+    rows = Rows(
+        data[:, at[columns.size]],
+        data[:, at[columns.control]],
+        {name: data[:, at[name]] for name in columns.observables},
+        {o: data[:, at[e]] for o, e in zip(columns.observables, columns.errors, strict=False)},
+    )
+    return table_of(
+        rows,
+        lambda row: f"{source}, line {line_of_row(layout, row)}",
+        size_name=columns.size,
+        control_name=columns.control,
+        dimension=dimension or dimension_of(columns.size),
+        source=str(source),
+        flags=columns.flags,
+        **limits,
+    )
+
+
+def from_dataset(
+    data: xr.Dataset,
+    *,
+    size: str | None = None,
+    control: str | None = None,
+    observable: Names = None,
+    error: Names = None,
+    replica_dim: str | None = None,
+    time: float | None = None,
+    dimension: Literal["N", "L"] | None = None,
+    source: str = "dataset",
+    minimum_sizes: int = 2,
+    minimum_points: int = 3,
+) -> ScalingTable:
+    """Observables at points (size, control) from an xarray dataset.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A table that `ScalingTable.to_dataset` made; a dataset of physbatch (by default the
+        overlaps of the replicas that ended well, at the last time); or any other, with
+        variables or coordinates named below.
+    size, control : str, optional
+        Names of variables or coordinates with any dimensions that the observable has.
+    observable, error : str or sequence of str, optional
+        Variables; without errors, the dimension that neither size nor control has is that
+        of the replicas.
+    replica_dim : str, optional
+        Dimension of the replicas.
+    time : float, optional
+        Which value of the dimension ``time``; by default the last.
+    dimension : {"N", "L"}, optional
+        Whether sizes are volumes or linear sizes.
+    source : str
+        Name of the dataset in messages.
+    minimum_sizes, minimum_points : int
+        As in `ScalingTable.checked`.
+
+    Returns
+    -------
+    ScalingTable
+        Cells that hold nothing but nan are left out, so that grids may be ragged.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If the variables or dimensions do not make a table.
+    physbatch.errors.AnalysisError
+        If the numbers do not.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> table = from_dataset(first_order(sizes=(50, 100), replicas=20))
+    >>> table.dimension, table.observables, table.sizes.tolist()
+    ('N', ('overlap',), [50.0, 100.0])
+    """
+    limits: dict[str, Any] = {"minimum_sizes": minimum_sizes, "minimum_points": minimum_points}
+    if "physbatch_table" in data.attrs:
+        given = {"size": size, "control": control, "observable": observable, "error": error}
+        return stored_table(data, given, dimension, source, limits)
+    if size is None and control is None:
+        refuse_results(data, source)
+    flags: tuple[str, ...] = ()
+    ours = "physbatch_schema" in data.attrs
+    if ours:
+        size, control = size or "size", control or control_dim(data)
+        observable, replica_dim = observable or "overlap", replica_dim or "replica"
+        dimension = dimension or "N"
+    columns = pick_columns(
+        [str(name) for name in data.variables], size, control, observable, error, source
+    )
+    if "time" in data.dims:
+        data, flags = at_time(data, time, source)
+    if ours:
+        data = data.assign(
+            {name: data[name].where(data["status"] == STATUS_OK) for name in columns.observables}
+        )
+    rows, dropped = cells_of(data, columns, replica_dim, source)
+    return table_of(
+        rows,
+        lambda row: (
+            f"{source}, {columns.size} = {rows.size[row]:g}, "
+            f"{columns.control} = {rows.control[row]:g}"
+        ),
+        size_name=columns.size,
+        control_name=columns.control,
+        dimension=dimension or dimension_of(columns.size),
+        source=source,
+        flags=columns.flags + flags + dropped,
+        **limits,
+    )

@@ -1,0 +1,152 @@
+"""A table from samples: their means and standard errors at each point, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from physbatch.errors import AnalysisError
+from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables.table_checks import check_finite
+
+__all__ = ["FEW_SAMPLES", "make_sample_table"]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: With fewer samples the error of a point is itself uncertain by a third or more.
+FEW_SAMPLES = 6
+#: A pooled correlation of neighbouring rows this many standard errors above 0 is not chance.
+CORRELATED = 5.0
+
+
+def make_sample_table(
+    size: npt.ArrayLike,
+    control: npt.ArrayLike,
+    samples: Mapping[str, Iterable[npt.ArrayLike]],
+    *,
+    flags: Sequence[str] = (),
+    minimum_sizes: int = 2,
+    minimum_points: int = 3,
+    **names: Any,
+) -> ScalingTable:
+    """A table of the means of samples, with their standard errors.
+
+    Parameters
+    ----------
+    size, control : array_like, shape (n_point,)
+        Coordinates, in any order.
+    samples : mapping of name to sequence of array_like
+        At each point the values of its independent samples, at least two. Observables of
+        one sample stand at the same place.
+    flags : sequence of str
+        Flags to carry on.
+    minimum_sizes, minimum_points : int
+        As in `ScalingTable.checked`.
+    **names
+        ``size_name``, ``control_name``, ``dimension``, ``source`` of the table.
+
+    Returns
+    -------
+    ScalingTable
+        Points whose samples all agree show no error and are left out: flag
+        ``points_without_spread``. Other flags: ``few_samples``, ``rows_correlated``
+        (neighbouring samples are alike, so that errors are too small).
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If there are no samples with a spread, or as `ScalingTable.checked`.
+
+    Notes
+    -----
+    The mean of samples that are 0 or 1 has a binomial law: its error is the standard deviation of
+    the posterior Beta(k + 1/2, n - k + 1/2), never 0 (doi 10.1214/ss/1009213286).
+
+    Examples
+    --------
+    >>> table = make_sample_table([4, 8, 8], [1, 1, 2], {"m": [[1, 3], [2, 4], [3, 3.5]]})
+    >>> table.values["m"].tolist(), table.errors["m"].tolist()
+    ([2.0, 3.0, 3.25], [1.0, 1.0, 0.25])
+    """
+    rows = {n: tuple(np.asarray(x, np.float64) for x in one) for n, one in samples.items()}
+    sizes, controls = np.asarray(size, np.float64), np.asarray(control, np.float64)
+    values, errors, found = {}, {}, list(flags)
+    spread = np.ones(sizes.shape, dtype=bool)
+    where = str(names.get("source") or "samples")
+    for name, one in rows.items():
+        if len(one) != sizes.size:
+            raise AnalysisError(f"{len(one)} samples of {name!r} for {sizes.size} points")
+        means = _Means.of(one, where, name)
+        values[name], errors[name] = means.value, means.error
+        spread &= means.error > 0
+        if means.correlation > CORRELATED:
+            found.append(
+                f"rows_correlated: neighbouring samples of {name} are alike "
+                f"({means.correlation:.0f} standard errors); errors are too small unless the "
+                "rows are taken as a series or in clusters"
+            )
+    if any(min(map(len, one)) < FEW_SAMPLES for one in rows.values()):
+        fewest = min(min(map(len, one)) for one in rows.values())
+        found.append(f"few_samples: a point has {fewest}; its error is itself uncertain")
+    keep = np.flatnonzero(spread)
+    if keep.size == 0:
+        raise AnalysisError(
+            "at every point all samples agree", where=where, remedy="no error can be estimated"
+        )
+    if keep.size < spread.size:
+        found.append(
+            f"points_without_spread: {spread.size - keep.size} of {spread.size} points, where all "
+            f"samples agree, are left out (first: {sizes[~spread][0]:g}, {controls[~spread][0]:g})"
+        )
+    return make_table(
+        sizes[keep],
+        controls[keep],
+        {name: one[keep] for name, one in values.items()},
+        {name: one[keep] for name, one in errors.items()},
+        samples={name: [one[row] for row in keep] for name, one in rows.items()},
+        minimum_sizes=minimum_sizes,
+        minimum_points=minimum_points,
+        flags=tuple(found),
+        **names,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Means:
+    """Means and errors of the samples of one observable; one pass, whatever the points."""
+
+    value: FloatArray
+    error: FloatArray
+    correlation: float  # of neighbouring samples, in standard errors
+
+    @classmethod
+    def of(cls, samples: Sequence[FloatArray], where: str, name: str) -> _Means:
+        counts = np.array([one.size for one in samples])
+        if counts.size == 0 or counts.min() < 2:
+            raise AnalysisError(
+                f"a point has fewer than two samples of {name!r}",
+                where=where,
+                remedy="give several samples for each point, or values with errors",
+            )
+        flat = np.concatenate(samples)
+        check_finite(flat, repr(name), lambda row: f"{where}, sample {row + 1}")
+        starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
+        value = np.add.reduceat(flat, starts) / counts
+        deviation = flat - np.repeat(value, counts)
+        # Equal samples agree exactly; the rounding of their mean is no spread.
+        same = np.maximum.reduceat(flat, starts) == np.minimum.reduceat(flat, starts)
+        square = np.where(same, 0.0, np.add.reduceat(deviation**2, starts))
+        if np.isin(flat, (0.0, 1.0)).all():
+            smooth = (counts * value + 0.5) / (counts + 1.0)
+            error = np.sqrt(smooth * (1.0 - smooth) / (counts + 2.0))
+        else:
+            error = np.sqrt(square / (counts - 1.0) / counts)
+        unit = deviation / np.repeat(np.where(square > 0, np.sqrt(square / counts), np.inf), counts)
+        pair = np.ones(flat.size - 1, dtype=bool)
+        pair[starts[1:] - 1] = False  # the last of one point and the first of the next
+        products = (unit[1:] * unit[:-1])[pair]
+        return cls(value, error, float(products.sum() / np.sqrt(max(products.size, 1))))

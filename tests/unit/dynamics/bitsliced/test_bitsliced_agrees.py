@@ -1,0 +1,155 @@
+"""The bit-sliced kernel and the torch definition: the same integers on every path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from physbatch.dynamics.bitsliced.definition import run_definition
+from physbatch.dynamics.bitsliced.run import advance, not_begun, run_bitsliced
+from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
+from physbatch.streams.keys import stream_keys
+from physbatch.systems.architecture import build_architecture
+from physbatch.systems.binary import BinarySystem, draw_system
+
+SYSTEMS: list[dict[str, Any]] = [
+    {"wiring": "regular", "size": 6, "degree": 3, "depth": 1, "output": "vector"},
+    {"wiring": "regular", "size": 9, "degree": 3, "depth": 2, "output": "vector"},
+    {"wiring": "regular", "size": 7, "degree": 5, "depth": 2, "output": "vector"},
+    {"wiring": "regular", "size": 8, "degree": 3, "depth": 3, "output": "vector"},
+    {"wiring": "regular", "size": 6, "degree": 3, "depth": 4, "output": "vector"},
+    {"wiring": "regular", "size": 7, "degree": 3, "depth": 3, "output": "scalar"},
+    {"wiring": "tree", "size": 15, "degree": 3, "depth": 2, "output": "scalar"},
+    {"wiring": "tree", "size": 27, "degree": 3, "depth": 3, "output": "scalar"},
+    {"wiring": "tree", "size": 18, "degree": 3, "depth": 2, "output": "vector"},
+    {"wiring": "tree", "size": 7, "degree": 7, "depth": 1, "output": "vector"},
+]
+RULES: list[dict[str, Any]] = [{"ties": "reject"}, {"ties": "accept"}, {"temperature": 0.7}]
+
+
+def set_up(
+    system: dict[str, Any],
+    learned: str,
+    rule: dict[str, Any],
+    refresh_each_proposal: bool,
+    batch_size: float,
+    first_replica: int = 3,
+    replicas: int = 3,
+    replicas_per_graph: int = 1,
+) -> tuple[BinarySystem, CellRun]:
+    architecture = build_architecture(
+        **system,
+        learned_layers=learned,
+        odd_fan_in=True,
+    )
+    keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "agree")
+    drawn = draw_system(architecture, 0.2, keys, first_replica, replicas, replicas_per_graph)
+    duration = 3 if refresh_each_proposal else 8
+    run = CellRun(
+        batch=batch_rule(batch_size),
+        acceptance=acceptance_table(**rule),
+        refresh_each_proposal=refresh_each_proposal,
+        absorbing=rule.get("ties") == "reject",
+        times=np.array([0, 1, 2, duration], dtype=np.int64),
+        duration=duration,
+        test_samples=150,
+        dynamics_key=keys.dynamics,
+        test_key=keys.test,
+        first_replica=first_replica,
+        replicas_per_graph=replicas_per_graph,
+    )
+    return drawn, run
+
+
+def assert_same(one: Trajectory, other: Trajectory) -> None:
+    for name in Trajectory.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: "-".join(map(str, s.values())))
+@pytest.mark.parametrize("learned", ["all", "first"])
+def test_kernel_equals_definition(system: dict[str, Any], learned: str) -> None:
+    # Each number of words is a kernel of its own, which takes seconds to compile.
+    sizes = (3.4, 70) if system in (SYSTEMS[1], SYSTEMS[3], SYSTEMS[6]) else (3.4,)
+    for rule in RULES:
+        for refresh_each_proposal in (False, True):
+            for batch_size in sizes:
+                case = set_up(system, learned, rule, refresh_each_proposal, batch_size)
+                assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("batch_size", [128, 200, 321.5])
+def test_kernel_equals_definition_with_many_words(batch_size: float) -> None:
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, batch_size)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("system", [SYSTEMS[2], SYSTEMS[3]], ids=["two layers", "three layers"])
+def test_replicas_that_share_a_graph(system: dict[str, Any]) -> None:
+    """Five replicas to a graph, from the middle of one: side by side in lanes of 16 bits."""
+    for rule in RULES:
+        for learned in ("all", "first"):
+            case = set_up(system, learned, rule, False, 3.4, 3, 9, replicas_per_graph=5)
+            assert_same(run_bitsliced(*case), run_definition(*case))
+    case = set_up(system, "all", RULES[1], True, 3.4, 3, 4, replicas_per_graph=5)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("batch_size", [20.5, 50, 70])
+def test_replicas_that_share_a_graph_with_larger_batches(batch_size: float) -> None:
+    """In lanes of 32 and 64 bits; above 64 samples each fills a row of its own."""
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, batch_size, 0, 4, replicas_per_graph=2)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+def test_more_replicas_than_fit_side_by_side() -> None:
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, 3.4, 2, 70, replicas_per_graph=36)
+    assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+def test_replicas_of_a_graph_share_it_and_the_proposals_but_nothing_else() -> None:
+    drawn, _ = set_up(SYSTEMS[2], "all", RULES[0], False, 3.4, 0, 4, replicas_per_graph=2)
+    alone, _ = set_up(SYSTEMS[2], "all", RULES[0], False, 3.4, 0, 4)
+    np.testing.assert_array_equal(drawn.sources, alone.sources[[0, 0, 1, 1]])
+    np.testing.assert_array_equal(drawn.teacher, alone.teacher)
+    np.testing.assert_array_equal(drawn.student, alone.student)
+
+
+@pytest.mark.parametrize("replicas_per_graph", [1, 4])
+def test_in_pieces_or_in_one_go(replicas_per_graph: int) -> None:
+    case = set_up(SYSTEMS[1], "all", RULES[0], False, 3.4, 1, 6, replicas_per_graph)
+    whole = run_bitsliced(*case)
+    pieces = not_begun(*case)
+    for start, pause in ((0, 2), (2, 3), (3, 7), (7, 9)):
+        advance(*case, pieces, start, pause)
+    assert_same(pieces, whole)
+
+
+def test_the_perfect_student_is_absorbing_with_ties_rejected() -> None:
+    """The kernel stops early there; the definition goes on and must find the same."""
+    drawn, run = set_up(SYSTEMS[1], "all", RULES[0], False, 40)
+    perfect = BinarySystem(drawn.architecture, drawn.sources, drawn.teacher, drawn.teacher.copy())
+    one, other = run_bitsliced(perfect, run), run_definition(perfect, run)
+    assert_same(one, other)
+    assert (one.first_passage == 0).all()
+    assert (one.test_wrong == 0).all()
+
+
+def test_replicas_do_not_depend_on_the_range_they_are_run_in() -> None:
+    drawn, run = set_up(SYSTEMS[1], "all", RULES[1], False, 5.5, first_replica=0)
+    later, later_run = set_up(SYSTEMS[1], "all", RULES[1], False, 5.5, first_replica=2)
+    whole, part = run_bitsliced(drawn, run), run_bitsliced(later, later_run)
+    np.testing.assert_array_equal(whole.path_sum[2], part.path_sum[0])
+    np.testing.assert_array_equal(whole.student[2], part.student[0])
+
+
+def test_a_longer_run_continues_the_same_trajectory() -> None:
+    drawn, run = set_up(SYSTEMS[2], "all", RULES[2], False, 4.0)
+    longer = CellRun(
+        **{**run.__dict__, "duration": 20, "times": np.array([*run.times, 20], dtype=np.int64)}
+    )
+    np.testing.assert_array_equal(
+        run_bitsliced(drawn, run).path_sum, run_bitsliced(drawn, longer).path_sum[:, :4]
+    )

@@ -1,0 +1,133 @@
+"""A small study for each engine and each kind of state that a cell of it can be in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from physbatch.study.study import Study
+
+__all__ = ["STUDIES", "small_study"]
+
+_BITS: dict[str, Any] = {
+    "system": {"depth": 2, "wiring": {"kind": "regular", "degree": 3}},
+    "dynamics": {"kind": "greedy"},
+    "grid": {"size": [6, 9], "batch_size": [2, 3.5], "replicas": 3},
+    "measurement": {"duration": 40, "test_samples": 70},
+}
+_DESCENT: dict[str, Any] = {
+    "system": {
+        "depth": 2,
+        "activation": "tanh",
+        "weights": "continuous",
+        "wiring": {"kind": "regular", "degree": 3},
+        "inputs": {"kind": "gaussian"},
+    },
+    "dynamics": {"kind": "sgd", "learning_rate": {"base": 0.5}},
+    "grid": {"size": [8, 11], "batch_size": [2, 3.5], "replicas": 3},
+    "measurement": {"duration": 60, "test_samples": 40},
+}
+_COMMITTEE: dict[str, Any] = {
+    "system": {
+        "depth": 2,
+        "output": "scalar",
+        "wiring": {"kind": "dense", "hidden_units": 2},
+        "activation": "erf",
+        "weights": "continuous",
+        "readout": "linear",
+        "learned_layers": "first",
+        "field_scaling": "sqrt_fan_in",
+        "teacher_vectors": "orthogonal",
+        "inputs": {"kind": "gaussian"},
+    },
+    "dynamics": {"kind": "sgd", "engine": "projected", "learning_rate": {"base": 2.0}},
+    "grid": {"size": [20, 50], "batch_size": [2, 3.5], "replicas": 3},
+    "measurement": {"duration": 300, "success_fraction": 0.5},
+}
+_DIGITS: dict[str, Any] = {
+    "system": {
+        "depth": 2,
+        "wiring": {"kind": "dense", "hidden_units": 5},
+        "activation": "relu",
+        "readout": "linear",
+        "weights": "continuous",
+        "inputs": {"kind": "samples", "count": 40},
+    },
+    "dynamics": {
+        "kind": "sgd",
+        "loss": "logistic",
+        "sampling": "without-replacement",
+        "precision": "float32",
+        "learning_rate": {"base": 0.2},
+    },
+    "grid": {"size": [64], "batch_size": [4, 7], "replicas": 3},
+    "measurement": {"duration": 30, "test_samples": 50},
+}
+
+
+def _changed(study: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
+    return {**study, **{name: {**study[name], **one} for name, one in sections.items()}}
+
+
+_PATTERNS = {"kind": "patterns", "of": "binary", "count": 20, "label_noise": 0.1}
+_SETS = {"kind": "patterns", "of": "gaussian", "count": 20, "label_noise": 0.1}
+
+#: The first of each engine is plain; the others have more to remember.
+STUDIES: dict[str, dict[str, Any]] = {
+    "bit-sliced": _BITS,
+    "bit-sliced, a batch for each proposal": _changed(
+        _BITS, dynamics={"ties": "accept", "refresh": "proposal"}
+    ),
+    "discrete": _changed(
+        _BITS, system={"weights": "ternary", "depth": 1, "student_wiring": {"kind": "dense"}}
+    ),
+    "discrete, learned early": _changed(
+        _BITS,
+        system={"inputs": {"kind": "gaussian"}, "initial_overlap": 0.9},
+        grid={"batch_size": [20, 30]},
+    ),
+    "discrete, Metropolis on noisy patterns": _changed(
+        _BITS,
+        system={"inputs": _PATTERNS},
+        dynamics={"kind": "metropolis", "temperature": 0.4, "refresh": "proposal"},
+    ),
+    "gradient": _DESCENT,
+    "gradient, momentum on noisy patterns": _changed(
+        _DESCENT,
+        system={"inputs": _SETS, "student_wiring": {"kind": "dense"}},
+        dynamics={"momentum": 0.8, "sampling": "without-replacement", "precision": "float32"},
+        grid={"batch_size": [2, 3]},
+    ),
+    "gradient, diverging": _changed(
+        _DESCENT,
+        system={"activation": "linear", "learned_layers": "first", "readout": "linear"},
+        dynamics={"learning_rate": {"base": 30.0}},
+        measurement={"unit": "samples", "duration": 600, "times": {"kind": "linear", "every": 3}},
+    ),
+    "projected": _COMMITTEE,
+    "projected, noise and divergence": _changed(
+        _COMMITTEE,
+        system={"activation": "relu"},
+        dynamics={"learning_rate": {"base": 80.0}},
+    ),
+    "classifier": _DIGITS,
+    "classifier, momentum and curvature": _changed(
+        _DIGITS,
+        system={"inputs": {"kind": "samples", "count": 40, "label_noise": 0.2}},
+        dynamics={"momentum": 0.7, "sampling": "with-replacement", "precision": "float64"},
+        measurement={"sharpness": True},
+    ),
+    "classifier, convolutional and diverging": _changed(
+        _DIGITS,
+        system={
+            "wiring": {"kind": "convolutional", "channels": 2, "batch_normalisation": True},
+        },
+        dynamics={"loss": "mean-square", "learning_rate": {"base": 1e12}},
+        grid={"batch_size": [4]},
+        measurement={"duration": 12},
+    ),
+}
+
+
+def small_study(name: str) -> Study:
+    """One of `STUDIES`."""
+    return Study.from_dict({"title": name, **STUDIES[name]})

@@ -1,0 +1,119 @@
+"""Figures of batch noise show what the results say."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
+
+from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
+from physbatch.noise.best_batch import batch_curves, optimum_batch
+from physbatch.noise.noise_scale import scale_collapse
+from physbatch.noise.performance import performance_map
+from physbatch.noise.stability import stable_range
+from physbatch.noise.temperature import EffectiveTemperature, StationaryState
+from physbatch.noise.transitions import transition_line
+from physbatch.plots.noise.optimum import plot_optimum
+from physbatch.plots.noise.performance import plot_performance
+from physbatch.plots.noise.phases import plot_phases
+from physbatch.plots.noise.range import plot_noise_range
+from physbatch.plots.noise.temperature import plot_temperature
+from physbatch.plots.style import LIMIT_COLOUR, figure_bytes, root_figure
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def points(axes: Axes) -> list[Line2D]:
+    """The markers of every curve with error bars."""
+    return [one.lines[0] for one in axes.containers if isinstance(one, ErrorbarContainer)]
+
+
+def xdata(line: Line2D) -> FloatArray:
+    return np.asarray(line.get_xdata(), dtype=np.float64)
+
+
+def ydata(line: Line2D) -> FloatArray:
+    return np.asarray(line.get_ydata(), dtype=np.float64)
+
+
+def test_range_draws_points_and_lines() -> None:
+    found = stable_range(stable_range_data(replicas=10))
+    m = np.array([1.0, 64.0])
+    axes = plot_noise_range({"measured": found}, {"theory": (m, 0.5 * m**-0.8)})
+    (measured,) = points(axes)
+    np.testing.assert_allclose(ydata(measured), found.learning_rate)
+    line = next(one for one in axes.get_lines() if one.get_label() == "theory")
+    np.testing.assert_allclose(ydata(line), 0.5 * m**-0.8)
+    legend = axes.get_legend()
+    assert legend is not None
+    assert {text.get_text() for text in legend.get_texts()} == {"measured", "theory"}
+
+
+def test_phases_take_the_colour_of_what_most_replicas_reach() -> None:
+    data = transition_data(learning_rates=(8.0, 32.0), width=0.01, replicas=10)
+    axes = plot_phases(
+        data,
+        transition_line(data),
+        {"theory": {100.0: (np.array([2.0, 8.0]), np.array([8.0, 32.0]))}},
+        fraction=0.1,
+    ).axes[0]
+    reached = axes.collections[0].get_array()
+    assert reached is not None
+    m = data["batch_size"].values
+    np.testing.assert_array_equal(reached[0], np.where(m > 2, 2, 0))
+    np.testing.assert_array_equal(reached[1], np.where(m > 8, 2, 0))
+    # With a lower bar those that fail count as learning well.
+    axes = plot_phases(data, transition_line(data), {}, fraction=0.6).axes[0]
+    reached = axes.collections[0].get_array()
+    assert reached is not None
+    np.testing.assert_array_equal(reached[0], np.where(m > 2, 2, 1))
+
+
+def test_performance_marks_what_is_as_good_as_the_best() -> None:
+    data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
+    found = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
+    axes = plot_performance(found)
+    filled, open_ones = axes.get_lines()
+    np.testing.assert_array_equal(xdata(filled), found.batch_size[found.as_good])
+    assert to_rgb(filled.get_markerfacecolor()) == to_rgb(LIMIT_COLOUR)
+    np.testing.assert_array_equal(xdata(open_ones), found.batch_size[~found.as_good])
+
+
+def test_optimum_draws_every_minimum_and_every_curve() -> None:
+    data = optimum_batch_data(replicas=8)
+    best, collapse = optimum_batch(data, resamples=30), scale_collapse(data)
+    left, middle, right = plot_optimum(batch_curves(data), best, collapse).axes
+    assert len(left.containers) == 4
+    drawn = np.concatenate([ydata(one) for one in points(middle)])
+    known = best.batch_size[np.isfinite(best.batch_size)]
+    np.testing.assert_allclose(np.sort(drawn), np.sort(known))
+    assert sum(xdata(line).size for line in right.get_lines()) == collapse.x.size
+
+
+def test_temperature_leaves_out_what_has_none() -> None:
+    m = np.array([4.0, 8.0, 16.0])
+    found = EffectiveTemperature(
+        batch_size=m,
+        from_energy=np.array([np.nan, 2.0, 1.0]),
+        from_energy_stderr=np.array([np.nan, 0.1, 0.1]),
+        from_overlap=np.array([np.nan, 2.1, 1.0]),
+        from_overlap_stderr=np.array([np.nan, 0.1, 0.1]),
+        difference=np.array([np.nan, -0.7, 0.0]),
+        flags=(),
+    )
+    state = StationaryState(m, m / 20, m / 1000, 1 - m / 20, m / 1000)
+    figure = plot_temperature(found, [("batches", state)])
+    left, right = figure.axes
+    assert [xdata(one).size for one in points(left)] == [2, 2]
+    np.testing.assert_array_equal(ydata(points(right)[0]), state.overlap)
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    found = stable_range(stable_range_data(replicas=5))
+    one, other = (
+        figure_bytes(root_figure(plot_noise_range({"a": found}, {})), "pdf") for _ in range(2)
+    )
+    assert one == other

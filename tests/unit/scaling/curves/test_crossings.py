@@ -1,0 +1,228 @@
+"""Crossings: exact Curie-Weiss answers, calibrated errors, refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+from physbatch.dataset import open_netcdf, save
+from physbatch.errors import AnalysisError, DatasetError
+from physbatch.exact import curie_weiss
+from physbatch.scaling import flag_names
+from physbatch.scaling.curves.crossings import Crossings, find_crossings
+from physbatch.tables.table import ScalingTable
+
+SIZES = (32, 64, 128, 256, 512)
+
+
+def curie_weiss_table(
+    noise: float, seed: int, points: int = 15, sizes: tuple[int, ...] = SIZES
+) -> ScalingTable:
+    size = np.repeat(np.array(sizes, dtype=float), points)
+    beta = np.concatenate([1.0 + np.linspace(-2.0, 2.5, points) / np.sqrt(n) for n in sizes])
+    exact = np.array([curie_weiss.binder(int(n), b) for n, b in zip(size, beta, strict=True)])
+    noisy = exact + noise * np.random.default_rng(seed).standard_normal(exact.size)
+    errors = {"U": np.full(exact.size, noise)}
+    return ScalingTable(
+        size, beta, {"U": noisy}, errors, size_name="N", control_name="beta", dimension="N"
+    )
+
+
+def exact_crossing(n: int) -> float:
+    return float(
+        brentq(
+            lambda b: curie_weiss.binder(n, b) - curie_weiss.binder(2 * n, b),
+            1 + 0.8 / n,
+            1 + 2.5 / n,
+        )
+    )
+
+
+def two_curves(function, noise: float, seed: int = 0, points: int = 21) -> ScalingTable:
+    """Sizes 10 and 20 on different grids."""
+    grids = (np.linspace(0.0, 2.0, points), np.linspace(0.05, 1.95, points))
+    size = np.repeat([10.0, 20.0], points)
+    control = np.concatenate(grids)
+    y = np.concatenate([function(10.0, grids[0]), function(20.0, grids[1])])
+    noisy = y + noise * np.random.default_rng(seed).standard_normal(y.size)
+    return ScalingTable(size, control, {"y": noisy}, {"y": np.full(y.size, noise)})
+
+
+def test_curie_weiss_crossings_and_their_limit_are_exact():
+    result = find_crossings(curie_weiss_table(1e-4, 3), resamples=300)
+    exact = np.array([exact_crossing(n) for n in SIZES[:-1]])
+    np.testing.assert_allclose((exact - 1.0) * SIZES[:-1], 1.48, atol=0.006)  # physics.md 4f
+    level = np.array([curie_weiss.binder(n, c) for n, c in zip(SIZES[:-1], exact, strict=True)])
+    # 4.5 sigma of 10 numbers: fails in less than 1 of 10^4.
+    total = np.hypot(result.crossing_stderr, result.crossing_systematic)
+    assert np.all(np.abs(result.crossing - exact) < 4.5 * total)
+    assert np.all(result.crossing_stderr * result.small < 0.03)
+    total = np.hypot(result.level_stderr, result.level_systematic)
+    assert np.all(np.abs(result.level - level) < 4.5 * total)
+    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 3e-3
+    assert abs(result.level_limit.value - 0.270520) < 4.5 * result.level_limit.total < 0.02
+    assert abs(result.exponent.value - 1.0) < 4.5 * result.exponent.total < 0.3
+    assert abs(result.level_exponent.value - 0.5) < 4.5 * result.level_exponent.total < 0.3
+    assert result.control_fit.starts_agreed >= 1
+    assert repr(result).startswith("Crossings of U: c_c = ")
+
+
+def test_small_errors_give_the_limit_to_four_digits():
+    table = curie_weiss_table(1e-5, 1, 21, (*SIZES, 1024, 2048))
+    result = find_crossings(table, resamples=200)
+    # With 1.48/N left out of one crossing, or the sizes mixed up, c_c would move by 1e-3.
+    assert result.c_c.value == pytest.approx(1.0, abs=2e-4)
+    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total
+    assert result.level_limit.value == pytest.approx(0.270520, abs=2e-3)
+    assert abs(result.level_limit.value - 0.270520) < 4.5 * result.level_limit.total
+
+
+def test_a_limit_that_no_law_describes_is_refused():
+    # Errors of 1e-6 see the higher powers of 1/N, which four crossings cannot fix.
+    result = find_crossings(curie_weiss_table(1e-6, 1, 31), resamples=200)
+    exact = np.array([exact_crossing(n) for n in SIZES[:-1]])
+    total = np.hypot(result.crossing_stderr, result.crossing_systematic)
+    assert np.all(np.abs(result.crossing - exact) < 4.5 * total)
+    assert "bad_fit" in flag_names(result.flags)
+    assert math.isnan(result.c_c.value)
+
+
+def test_stated_errors_of_a_crossing_are_those_seen():
+    pulls, levels = [], []
+    for seed in range(80):
+        table = two_curves(lambda n, c: 0.5 + 0.3 * np.tanh(0.2 * n * (c - 1.0)), 0.01, seed)
+        result = find_crossings(table, resamples=150, seed=seed)
+        total = math.hypot(result.crossing_stderr[0], result.crossing_systematic[0])
+        pulls.append((result.crossing[0] - 1.0) / total)
+        total = math.hypot(result.level_stderr[0], result.level_systematic[0])
+        levels.append((result.level[0] - 0.5) / total)
+    # 80 seeds: mean +- 0.11, sd +- 0.08; four standard deviations.
+    for z in (np.array(pulls), np.array(levels)):
+        assert np.isfinite(z).all()
+        assert abs(z.mean()) < 0.45
+        assert 0.65 < z.std() < 1.35
+
+
+def test_noise_makes_no_crossing():
+    found = 0
+    for seed in range(50):
+        table = two_curves(lambda n, c: np.sin(c), 0.01, seed)
+        result = find_crossings(table, resamples=50)
+        found += int(result.found[0])
+        assert math.isnan(result.crossing[0]) or result.found[0] > 0
+    # 1e-3 for each span of a search over 5 spans, at most: 0.25 are expected.
+    assert found <= 3
+
+
+def test_no_crossing_is_said_and_nothing_is_made_up():
+    result = find_crossings(two_curves(lambda n, c: n + c, 0.01), resamples=50)
+    assert "no_crossing" in flag_names(result.flags)
+    for number in (result.crossing[0], result.level[0], result.c_c.value, result.level_limit.value):
+        assert math.isnan(number)
+    json.dumps(result.to_json(), allow_nan=False)
+    apart = ScalingTable(
+        np.repeat([10.0, 20.0], 5),
+        np.concatenate([np.arange(5.0), 10.0 + np.arange(5.0)]),
+        {"y": np.arange(10.0)},
+        {"y": np.ones(10)},
+    )
+    assert "no_overlap" in flag_names(find_crossings(apart, resamples=50).flags)
+
+
+def test_several_crossings_are_all_listed_and_the_wanted_one_is_taken():
+    # The difference is 5 (c - 0.5)(c - 1.5).
+    table = two_curves(lambda n, c: 0.5 * n * (c - 0.5) * (c - 1.5), 0.02)
+    for near, where in ((0.4, 0.5), (1.7, 1.5)):
+        result = find_crossings(table, near=near, resamples=100)
+        assert result.found[0] == 2
+        assert "several_crossings" in flag_names(result.flags)
+        np.testing.assert_allclose(result.candidate, [0.5, 1.5], atol=0.1)
+        assert result.candidate[result.candidate_chosen == 1] == pytest.approx(where, abs=0.1)
+        assert abs(result.crossing[0] - where) < 4.5 * result.crossing_stderr[0] < 0.05
+
+
+def test_replicas_give_the_error_of_the_mean():
+    generator = np.random.default_rng(4)
+    plain = two_curves(lambda n, c: 0.5 + 0.3 * np.tanh(0.2 * n * (c - 1.0)), 0.02)
+    replicas = [value + 0.4 * generator.standard_normal(400) for value in plain.values["y"]]
+    values = np.array([one.mean() for one in replicas])
+    errors = np.array([one.std(ddof=1) / 20.0 for one in replicas])
+    table = ScalingTable(plain.size, plain.control, {"y": values}, {"y": errors})
+    sampled = ScalingTable(
+        plain.size, plain.control, {"y": values}, {"y": errors}, samples={"y": tuple(replicas)}
+    )
+    gauss, boot = (find_crossings(one, resamples=1000) for one in (table, sampled))
+    assert boot.crossing[0] == gauss.crossing[0]
+    # Each error is known to 1/sqrt(2000) = 2.2 %: 4.5 sigma of the ratio.
+    assert boot.crossing_stderr[0] / gauss.crossing_stderr[0] == pytest.approx(1.0, abs=0.15)
+
+
+def test_points_that_share_runs_are_found_out_and_their_error_is_that_of_the_curve():
+    smooth = two_curves(lambda n, c: 0.5 + 0.3 * np.tanh(0.2 * n * (c - 1.0)), 0.02)
+    generator = np.random.default_rng(0)
+    values = smooth.values["y"].copy()
+    exact = 0.5 + 0.3 * np.tanh(0.2 * smooth.size * (smooth.control - 1.0))
+    for n in (10.0, 20.0):
+        values[smooth.size == n] = exact[smooth.size == n] + 0.02 * generator.standard_normal()
+    table = ScalingTable(smooth.size, smooth.control, {"y": values}, smooth.errors)
+    result = find_crossings(table, resamples=1000)
+    assert "correlated_points" in flag_names(result.flags)
+    # The curves differ by 0.6 per unit of control: sqrt(2) 0.02 / 0.6, to 2.2 %, and more.
+    assert 0.04 < result.crossing_stderr[0] < 0.07
+    assert "correlated_points" not in flag_names(find_crossings(smooth, resamples=50).flags)
+
+
+def test_three_crossings_take_fixed_exponents_and_two_give_no_limit():
+    table = curie_weiss_table(1e-4, 3)
+    three = find_crossings(table.window(size_max=256), resamples=100)
+    assert "fixed_exponent" in flag_names(three.flags)
+    assert math.isnan(three.exponent.value)
+    assert abs(three.c_c.value - 1.0) < 4.5 * three.c_c.total
+    two = find_crossings(table.window(size_max=128), resamples=100)
+    assert "too_few_points" in flag_names(two.flags)
+    assert math.isnan(two.c_c.value)
+    assert np.isfinite(two.crossing).all()
+
+
+def test_crossings_survive_a_file_and_are_deterministic(tmp_path: Path):
+    table = curie_weiss_table(1e-3, 2)
+    one, two = (find_crossings(table, resamples=60, seed=5) for _ in range(2))
+    assert one.to_dataset().identical(two.to_dataset())
+    path = save(one.to_dataset(), tmp_path / "crossings.nc")
+    back = Crossings.from_dataset(open_netcdf(path))
+    assert repr(back) == repr(one)
+    assert back.to_json() == one.to_json()
+    np.testing.assert_array_equal(back.lines, one.lines)
+    assert back.control_fit.to_dataset().identical(one.control_fit.to_dataset())
+    with pytest.raises(DatasetError):
+        Crossings.from_dataset(one.control_fit.to_dataset())
+
+
+def test_pairs_can_be_chosen():
+    table = curie_weiss_table(1e-3, 2)
+    double = find_crossings(table, pairs="double", resamples=20)
+    np.testing.assert_array_equal(double.small, SIZES[:-1])
+    given = find_crossings(table, pairs=[(128.0, 32.0)], resamples=20)
+    assert (given.small[0], given.large[0]) == (32.0, 128.0)
+    with pytest.raises(AnalysisError, match="no pairs"):
+        find_crossings(table, pairs=[(1.0, 2.0)])
+    with pytest.raises(AnalysisError, match="pairs = 'each'; use consecutive"):
+        find_crossings(table, pairs="each")  # type: ignore[arg-type]
+
+
+def test_bad_input_is_refused():
+    table = curie_weiss_table(1e-3, 2)
+    with pytest.raises(AnalysisError, match="no observable"):
+        find_crossings(table, "chi")
+    with pytest.raises(AnalysisError, match="two sizes"):
+        find_crossings(table.window(size_max=40))
+    many = np.linspace(0.0, 1.0, 2001)
+    size = np.repeat([10.0, 20.0], many.size)
+    crowd = ScalingTable(size, np.tile(many, 2), {"y": size}, {"y": np.ones(size.size)})
+    with pytest.raises(AnalysisError, match="2001 points"):
+        find_crossings(crowd)

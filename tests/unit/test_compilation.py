@@ -1,0 +1,73 @@
+"""The hash that the compiler's disk cache follows covers every module that it must."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from physbatch.compilation import hash_of_sources
+
+KERNELS = (
+    "physbatch.dynamics.bitsliced.kernel",
+    "physbatch.dynamics.discrete.kernel",
+    "physbatch.dynamics.projected.kernel",
+    "physbatch.dynamics.sgd.kernel",
+    "physbatch.streams.filling",
+)
+#: Imported by compiled modules, but used outside of compiled code alone.
+NOT_COMPILED = {"physbatch.compilation", "physbatch.errors"}
+
+
+def syntax(module: str) -> ast.Module:
+    return ast.parse(Path(str(importlib.import_module(module).__file__)).read_text("utf-8"))
+
+
+def imported(module: str) -> set[str]:
+    """Modules of this package that a module takes names from."""
+    return {
+        str(node.module)
+        for node in ast.walk(syntax(module))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("physbatch")
+    }
+
+
+def hashed(module: str) -> set[str]:
+    """Modules named in the call of `hash_of_sources`, and the module itself."""
+    (call,) = (
+        node
+        for node in ast.walk(syntax(module))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "hash_of_sources"
+    )
+    first, *others = map(ast.unparse, call.args)
+    assert first == "__file__"
+    return {module, *others}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_every_module_of_compiled_code_is_hashed(kernel: str) -> None:
+    covered = hashed(kernel)
+    for module in sorted(covered):
+        assert imported(module) - NOT_COMPILED <= covered, module
+
+
+def test_the_hash_follows_content_and_nothing_else(tmp_path: Path) -> None:
+    file, helper = tmp_path / "kernel.py", tmp_path / "helper.py"
+    module = ModuleType("helper")
+    module.__file__ = str(helper)
+    seen = []
+    for own, other in (
+        ("a = 1", "b = 1"),
+        ("a = 1", "b = 2"),
+        ("a = 2", "b = 1"),
+        ("a = 1", "b = 1"),
+    ):
+        file.write_text(own, "utf-8")
+        helper.write_text(other, "utf-8")
+        seen.append(hash_of_sources(str(file), module))
+    assert seen[0] == seen[3]
+    assert len(set(seen)) == 3
+    assert all(0 <= value < 2**56 for value in seen)
