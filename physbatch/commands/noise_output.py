@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from physbatch.commands.output import keep_others
+from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from physbatch.results.estimate import Estimate
     from physbatch.results.record import Record
     from physbatch.scaling.laws.fits import ScalingFit
-    from physbatch.scaling.transition.result import FloatArray
 
 __all__ = [
     "BootstrapSeed",

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.typing import IntArray
+
 __all__ = ["ALWAYS", "BatchRule", "CellRun", "Trajectory", "acceptance_table", "batch_rule"]
 
 #: Threshold that every 32-bit number stays below.
@@ -88,7 +90,7 @@ class CellRun:
     acceptance: npt.NDArray[np.uint64]
     refresh_each_proposal: bool
     absorbing: bool
-    times: npt.NDArray[np.int64]
+    times: IntArray
     duration: int
     test_samples: int
     dynamics_key: int
@@ -115,9 +117,9 @@ class Trajectory:
         Final weights as bits.
     """
 
-    path_sum: npt.NDArray[np.int64]
-    batch_wrong: npt.NDArray[np.int64]
-    batch_bits: npt.NDArray[np.int64]
-    test_wrong: npt.NDArray[np.int64]
-    first_passage: npt.NDArray[np.int64]
+    path_sum: IntArray
+    batch_wrong: IntArray
+    batch_bits: IntArray
+    test_wrong: IntArray
+    first_passage: IntArray
     student: npt.NDArray[np.uint8]

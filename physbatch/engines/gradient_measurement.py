@@ -24,6 +24,7 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, random_students
 from physbatch.systems.generalization import closed_form_error, has_closed_form
 from physbatch.systems.order_parameters import measure_overlaps
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "RANDOM_STUDENTS",
@@ -36,7 +37,6 @@ __all__ = [
     "run_and_measure",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Random students of each replica whose mean error and overlap are the baselines.
 RANDOM_STUDENTS = 8
@@ -50,7 +50,7 @@ class Descent(Protocol):
         """Number of steps done."""
 
     @property
-    def diverged_at(self) -> npt.NDArray[np.int64]:
+    def diverged_at(self) -> IntArray:
         """The step at which a replica diverged, or -1, shape (replica,)."""
 
     def give_up(self, replica: int) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.dataset import (
     OPTIONAL_VARIABLES,
@@ -35,10 +34,10 @@ from physbatch.streams.keys import stream_keys
 from physbatch.study.projection import committee_units
 from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.order_parameters import match_units
+from physbatch.typing import FloatArray
 
 __all__ = ["ProjectedEngine"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Steps between two looks for the first passage: rare enough to cost little.
 CHECK_INTERVAL = 16

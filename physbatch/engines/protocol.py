@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from physbatch.dataset import VariableSpec
 from physbatch.study.study import Study
+from physbatch.typing import IntArray
 
 if TYPE_CHECKING:
     from physbatch.engines.checkpoint import Checkpoint
@@ -109,7 +110,7 @@ def unmeasured(plan: Plan, replicas: int) -> Arrays:
     }
 
 
-def first_passage_interval(sweeps: npt.NDArray[np.int64], duration: int) -> Arrays:
+def first_passage_interval(sweeps: IntArray, duration: int) -> Arrays:
     """``first_passage`` and ``first_passage_lower`` from what discrete dynamics counted.
 
     Parameters

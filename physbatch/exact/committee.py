@@ -22,6 +22,7 @@ import numpy.typing as npt
 from scipy import integrate
 
 from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
 
 __all__ = [
     "CommitteeCurve",
@@ -31,7 +32,6 @@ __all__ = [
     "random_student_error",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
 
 

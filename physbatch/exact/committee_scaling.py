@@ -29,10 +29,10 @@ from scipy import optimize
 from physbatch.errors import AnalysisError
 from physbatch.exact.committee import equations_of_motion
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.typing import FloatArray
 
 __all__ = ["active_state", "active_state_slope", "stationary_distance"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _WHERE = "committee"
 _LARGEST = 1.0  # Delta up to which the active state is followed

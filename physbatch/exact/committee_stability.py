@@ -18,15 +18,14 @@ from itertools import pairwise
 from math import pi, sqrt
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.committee import equations_of_motion, generalization_error
+from physbatch.typing import FloatArray
 
 __all__ = ["Plateau", "finite_size_shift", "jacobian", "largest_rate", "plateau"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _WHERE = "committee"
 

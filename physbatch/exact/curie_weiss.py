@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from scipy import integrate, optimize, special
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = [
     "CRITICAL_BINDER",
@@ -38,7 +38,6 @@ __all__ = [
     "table",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: U(beta_c) at infinite N, from the law exp(-y^4/12): 1 - G(5/4) G(1/4)/(3 G(3/4)^2).
 CRITICAL_BINDER = float(

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from physbatch.typing import FloatArray, IntArray
+
 __all__ = [
     "all_binary_inputs",
     "all_students",
@@ -26,8 +28,7 @@ __all__ = [
     "proposal_chain",
 ]
 
-Integers = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+Integers = IntArray
 
 
 def all_students(count: int, values: Sequence[int] = (-1, 1)) -> Integers:

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
 
 __all__ = ["EDGE", "START", "escape", "mean_passage_time", "nucleation_rate"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Where X starts.
 START = -3.0

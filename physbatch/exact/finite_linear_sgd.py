@@ -16,14 +16,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
 from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
 
 __all__ = ["StationaryCovariance", "stationary_covariance"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _TOLERANCE = 1e-13
 _MOST_ITERATIONS = 20_000

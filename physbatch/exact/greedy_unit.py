@@ -16,8 +16,9 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
+
+from physbatch.typing import FloatArray
 
 __all__ = [
     "acceptance",
@@ -29,7 +30,6 @@ __all__ = [
     "transition_matrix",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 Inputs = Literal["binary", "gaussian"]
 
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Controls", "combine", "flatten_grid", "scaled_grid", "table_from_samples"]
 
-FloatArray = npt.NDArray[np.float64]
 #: One list of controls for all sizes, or one for each size.
 Controls = npt.ArrayLike | Mapping[float, npt.ArrayLike]
 

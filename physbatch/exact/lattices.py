@@ -21,6 +21,7 @@ from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
 from physbatch.exact.lattice_kernels import all_states, last_states, wolff
 from physbatch.streams.keys import stream_key
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "canonical_average",
@@ -30,8 +31,6 @@ __all__ = [
     "percolation_samples",
     "percolation_table",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _key(model: str, seed: int, size: int, control: float) -> np.uint64:
@@ -47,7 +46,7 @@ def _check(size: int, replicas: int) -> None:
 
 def percolation_runs(
     size: int, replicas: int, seed: int = 0
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int8]]:
+) -> tuple[IntArray, npt.NDArray[np.int8]]:
     """Fill lattices site by site and record every state on the way (Newman and Ziff).
 
     Parameters

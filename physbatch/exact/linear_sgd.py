@@ -28,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
+from physbatch.typing import FloatArray
+
 __all__ = [
     "largest_learning_rate",
     "mean_square_factor",
@@ -41,7 +43,6 @@ __all__ = [
     "typical_threshold",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Points of the quadrature over lengths of Gaussian vectors, and the probability left out.
 _POINTS = 160

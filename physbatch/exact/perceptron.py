@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["generalization_error", "hebb_overlap"]
+from physbatch.typing import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["generalization_error", "hebb_overlap"]
 
 
 def generalization_error(overlap: npt.ArrayLike) -> FloatArray:

@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.exact import curie_weiss
@@ -35,6 +34,7 @@ from physbatch.exact.replicas import (
     replica_axes,
     replica_dataset,
 )
+from physbatch.typing import FloatArray
 
 __all__ = [
     "NESTED_SIZES",
@@ -48,7 +48,6 @@ __all__ = [
     "saddle_node",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Four sets of sizes, each with one more than the set before.
 NESTED_SIZES: tuple[tuple[int, ...], ...] = (

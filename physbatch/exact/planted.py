@@ -17,10 +17,10 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.replicas import replica_dataset
+from physbatch.typing import FloatArray
 
 __all__ = ["first_order", "independent_units", "smooth_crossover"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _CONTROL = tuple(10.0 + 0.5 * i for i in range(13))
 _WIDE = tuple(float(m) for m in range(3, 17))

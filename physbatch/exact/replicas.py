@@ -13,6 +13,7 @@ from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, VARIABLES, control_dim
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import table_from_samples
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = [
     "as_table",
@@ -23,9 +24,6 @@ __all__ = [
     "replica_axes",
     "replica_dataset",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def critical_grid(

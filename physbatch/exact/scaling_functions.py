@@ -21,6 +21,7 @@ from scipy import special
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import Controls, flatten_grid, scaled_grid, table_from_samples
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = [
     "SHAPES",
@@ -31,8 +32,6 @@ __all__ = [
     "exponent_sets",
     "planted",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg, optimize, special
 
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
 from physbatch.systems.samples import Samples
+from physbatch.typing import FloatArray
 
 __all__ = ["Evidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import linalg as sparse_linalg
 
 from physbatch.errors import AnalysisError
@@ -16,6 +15,7 @@ from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "GradientNoise",
@@ -26,7 +26,6 @@ __all__ = [
     "update_variance",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Covariances of at most so many weights are held whole.
 FULL_COVARIANCE = 1024
@@ -193,7 +192,7 @@ class UpdateVariance(HtmlTable):
         Weighted mean of reduced/predicted; 1 if the law holds.
     """
 
-    batch_sizes: npt.NDArray[np.int64]
+    batch_sizes: IntArray
     variance: FloatArray
     stderr: FloatArray
     reduced: FloatArray

@@ -15,16 +15,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
+from physbatch.typing import FloatArray
 
 __all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresholds_of_steps"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)

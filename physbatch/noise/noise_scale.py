@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
@@ -15,10 +14,9 @@ from physbatch.noise.gradients import noise_scale
 from physbatch.results.estimate import flag_names
 from physbatch.results.record import Record
 from physbatch.scaling.data_collapse.quality import local_lines
+from physbatch.typing import FloatArray
 
 __all__ = ["ScaleCollapse", "scale_collapse"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

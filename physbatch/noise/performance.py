@@ -14,10 +14,10 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["PerformanceMap", "performance_map"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _AS_GOOD = 2.0  # standard errors by which a batch size may be worse than the best
 
@@ -64,7 +64,7 @@ class PerformanceMap(Record):
     best_error: FloatArray
     best_error_stderr: FloatArray
     best_batch_size: Estimate
-    as_good: npt.NDArray[np.bool_]
+    as_good: BoolArray
     flags: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -176,7 +176,7 @@ def _at_the_end(
 
 
 def _resampled(
-    errors: FloatArray, half: npt.NDArray[np.bool_], resamples: int, rng: np.random.Generator
+    errors: FloatArray, half: BoolArray, resamples: int, rng: np.random.Generator
 ) -> FloatArray:
     """Best errors of resampled replicas, each half for itself, shape (resamples, n_batch_size)."""
     drawn = np.empty((resamples, len(errors)))
@@ -197,9 +197,7 @@ def _means(errors: FloatArray, counts: FloatArray) -> FloatArray:
     return np.where(enough, total / np.where(weight > 0, weight, 1.0), np.nan)
 
 
-def _cross_fitted(
-    errors: FloatArray, half: npt.NDArray[np.bool_], counts: FloatArray
-) -> FloatArray:
+def _cross_fitted(errors: FloatArray, half: BoolArray, counts: FloatArray) -> FloatArray:
     """Error at the rate that the other half of the replicas prefers, shape (n_batch_size,)."""
     by_half = [_means(errors[..., side], counts[side]) for side in (half, ~half)]
     found = []

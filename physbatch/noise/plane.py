@@ -11,7 +11,7 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import flag_names
-from physbatch.scaling.transition.result import FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
 

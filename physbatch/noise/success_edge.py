@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.statistics.success_fits import fit_logistic, parameter_covariance
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["falling_edge"]
 
-FloatArray = npt.NDArray[np.float64]
-
 
 def falling_edge(
-    x: FloatArray, successes: npt.NDArray[np.int64], trials: npt.NDArray[np.int64]
+    x: FloatArray, successes: IntArray, trials: IntArray
 ) -> tuple[tuple[float, float, float], str]:
     """Position of the edge beyond the place with the most successes.
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import interpolate, optimize, stats
 
@@ -22,6 +21,7 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_counts
+from physbatch.typing import FloatArray
 
 __all__ = [
     "EffectiveTemperature",
@@ -31,7 +31,6 @@ __all__ = [
     "stationary_state",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _OBSERVABLES = ("training_error", "overlap")
 _DISAGREE = 4.0  # standard errors between the two temperatures

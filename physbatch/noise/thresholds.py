@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import optimize
 
@@ -15,10 +14,10 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["TypicalThreshold", "typical_threshold"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _NEIGHBOURS = 4  # points of the interpolation: a cubic
 
@@ -101,7 +100,7 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
 
 
 def _crossing(
-    ln_rate: FloatArray, growth: FloatArray, drawn: npt.NDArray[np.int64]
+    ln_rate: FloatArray, growth: FloatArray, drawn: IntArray
 ) -> tuple[tuple[float, float, float], str]:
     """Threshold, statistical and systematic error of one curve, or why there is none."""
     mean = np.nanmean(growth, axis=1)
@@ -136,7 +135,7 @@ def _no_crossing(growth: FloatArray) -> str:
     return ""
 
 
-def _around(growth: FloatArray) -> npt.NDArray[np.int64]:
+def _around(growth: FloatArray) -> IntArray:
     """The four grid points around the last change of sign."""
     last = int(np.flatnonzero(growth < 0)[-1])
     first = min(max(last - 1, 0), len(growth) - _NEIGHBOURS)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
@@ -15,10 +14,9 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, squeezed_to
 from physbatch.noise.success_edge import falling_edge
 from physbatch.results.record import Record
+from physbatch.typing import FloatArray
 
 __all__ = ["TransitionLine", "learned", "transition_line"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

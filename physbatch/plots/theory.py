@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -19,10 +18,10 @@ from physbatch.plots.style import (
     journal_style,
     size_styles,
 )
+from physbatch.typing import FloatArray
 
 __all__ = ["Measured", "plot_theory"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _HEIGHTS = (2.6, 1.0)  # of the panel and of its residuals
 _SIGMAS = 2.0  # where the lines among the residuals stand

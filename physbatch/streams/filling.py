@@ -11,7 +11,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 import physbatch.streams.compiled
 import physbatch.streams.elementary
@@ -19,6 +18,7 @@ import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.normals import normal_pair
+from physbatch.typing import FloatArray
 
 __all__ = [
     "draw_numbers",
@@ -145,7 +145,7 @@ def _make_normal_rows(version: int) -> Callable[..., Any]:
 
 def normal_rows(
     key: int, kind: int, index: int, first_replica: int, replicas: int, count: int
-) -> npt.NDArray[np.float64]:
+) -> FloatArray:
     """Standard normal numbers of some replicas, shape (replicas, count).
 
     Box and Muller's transform of pairs of 32-bit numbers; replica r has the same numbers in

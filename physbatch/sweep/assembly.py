@@ -15,7 +15,6 @@ from typing import Any
 
 import netCDF4
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, VariableSpec, open_dataset
@@ -25,6 +24,7 @@ from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewis
 from physbatch.sweep.merging import attributes, merge
 from physbatch.sweep.plan import REPLICAS_PER_CELL, Plan
 from physbatch.sweep.store import Store
+from physbatch.typing import IntArray
 
 __all__ = ["open_whole", "write_dataset"]
 
@@ -174,7 +174,7 @@ class _LargeMerge:
             inside = np.isin(ordinals, wanted)
             yield shard.isel(cell=np.array(rows)[inside])
 
-    def _ordinals(self, slab: Slab) -> npt.NDArray[np.int64]:
+    def _ordinals(self, slab: Slab) -> IntArray:
         """Numbers of the cells of a slab."""
         plan, replicas = self._plan, slab["replica"]
         blocks = slice(replicas.start // REPLICAS_PER_CELL, -(-replicas.stop // REPLICAS_PER_CELL))

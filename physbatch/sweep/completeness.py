@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import DatasetError
 from physbatch.files.netcdf import digest_of, holds_checksum
@@ -14,6 +13,7 @@ from physbatch.sweep.index import Index, Record, ShardNote, read_index
 from physbatch.sweep.lock import Owner, owners
 from physbatch.sweep.plan import Plan, describe
 from physbatch.sweep.store import Store
+from physbatch.typing import BoolArray, IntArray
 
 __all__ = ["Progress", "Survey", "progress", "survey"]
 
@@ -22,7 +22,7 @@ __all__ = ["Progress", "Survey", "progress", "survey"]
 class Survey:
     """Which cells of a plan are done, and what the index says of the others."""
 
-    done: npt.NDArray[np.bool_]
+    done: BoolArray
     record: Record
 
 
@@ -77,7 +77,7 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
     return Survey(done, record)
 
 
-def _known(store: Store, name: str, record: Record, verify: bool) -> npt.NDArray[np.int64] | None:
+def _known(store: Store, name: str, record: Record, verify: bool) -> IntArray | None:
     """The cells that the index says are in a shard; None if it must be opened."""
     if name not in record.shards:
         return None

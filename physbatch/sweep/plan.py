@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.dataset import SWEPT_DIMS
 from physbatch.engines.protocol import Engine, engine_for
@@ -19,6 +18,7 @@ from physbatch.study.dynamics import SGD, Metropolis
 from physbatch.study.study import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["Cell", "Cells", "Group", "Plan", "describe", "group_cells"]
 
@@ -74,7 +74,7 @@ class Cells(Sequence[Cell]):
         Numbers of the cells in the plan.
     """
 
-    def __init__(self, plan: Plan, ordinals: npt.NDArray[np.int64]) -> None:
+    def __init__(self, plan: Plan, ordinals: IntArray) -> None:
         self._plan = plan
         self.ordinals = ordinals
 
@@ -308,7 +308,7 @@ class Plan:
         own = point.get("temperature", dynamics.temperature)
         return None if own is None else float(own)
 
-    def updates(self, cell: Cell) -> npt.NDArray[np.int64]:
+    def updates(self, cell: Cell) -> IntArray:
         """Number of updates of a cell's replicas at each measuring time."""
         times = np.array(self.times, dtype=np.int64)
         if self.study.measurement.unit == "updates":
@@ -316,7 +316,7 @@ class Plan:
         return np.ceil(times / cell.batch_size).astype(np.int64)
 
     @cached_property
-    def _needs(self) -> tuple[npt.NDArray[np.float64], int]:
+    def _needs(self) -> tuple[FloatArray, int]:
         """Core seconds of the cells of each grid point, and the bytes of the largest cell.
 
         Shape (1 or 2, points): of a full block, and of the last one if it is smaller.
@@ -332,11 +332,11 @@ class Plan:
             most = max(most, full * self.engine.replica_bytes(self, cell))
         return seconds, most
 
-    def costs(self, ordinals: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def costs(self, ordinals: IntArray) -> FloatArray:
         """About how many core seconds some cells take."""
         points, blocks = np.divmod(ordinals, self.blocks)
         seconds, _ = self._needs
-        costs: npt.NDArray[np.float64] = np.where(
+        costs: FloatArray = np.where(
             blocks == self.blocks - 1, seconds[-1, points], seconds[0, points]
         )
         return costs
@@ -368,12 +368,12 @@ class Group(Cells):
         About how many core seconds they take.
     """
 
-    def __init__(self, plan: Plan, ordinals: npt.NDArray[np.int64], cost: float) -> None:
+    def __init__(self, plan: Plan, ordinals: IntArray, cost: float) -> None:
         super().__init__(plan, ordinals)
         self.cost = cost
 
 
-def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
+def group_cells(plan: Plan, ordinals: IntArray) -> Iterator[Group]:
     """Group small neighbouring cells with the same replicas into one shard each."""
     if plan.blocks > 1:
         ordinals = ordinals[np.argsort(ordinals % plan.blocks, kind="stable")]
@@ -389,7 +389,7 @@ def group_cells(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[Group]:
         yield Group(plan, ordinals[first:], total)
 
 
-def _blocks_and_costs(plan: Plan, ordinals: npt.NDArray[np.int64]) -> Iterator[tuple[int, float]]:
+def _blocks_and_costs(plan: Plan, ordinals: IntArray) -> Iterator[tuple[int, float]]:
     """Block of replicas and cost of each cell, some at a time: lists of millions are large."""
     for start in range(0, len(ordinals), _AT_ONCE):
         part = ordinals[start : start + _AT_ONCE]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.engines.support import require_built
@@ -25,6 +24,7 @@ from physbatch.sweep.plan import Cells, Group, Plan, describe, group_cells
 from physbatch.sweep.slurm import SlurmWorkers
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
+from physbatch.typing import IntArray
 
 __all__ = [
     "Cluster",
@@ -288,7 +288,7 @@ class _Run:
         index: Index,
         device: str,
         display: Progress,
-        ordinals: npt.NDArray[np.int64] | None = None,
+        ordinals: IntArray | None = None,
     ) -> None:
         self.plan, self.store, self.lock = plan, store, lock
         self.device, self.display = device, display

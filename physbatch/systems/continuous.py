@@ -14,6 +14,7 @@ from physbatch.streams.filling import normal_rows
 from physbatch.streams.keys import KIND_GAUSSIAN, StreamKeys
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.wiring import draw_wiring
+from physbatch.typing import FloatArray
 
 __all__ = [
     "ContinuousSystem",
@@ -24,7 +25,6 @@ __all__ = [
     "random_students",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 Activation = Literal["erf", "tanh", "relu", "linear"]
 
 

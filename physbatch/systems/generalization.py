@@ -25,10 +25,9 @@ import numpy.typing as npt
 
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
+from physbatch.typing import FloatArray
 
 __all__ = ["closed_form_error", "has_closed_form", "output_product"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def output_product(

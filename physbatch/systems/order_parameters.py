@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, layer_matrices
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "Matching",
@@ -30,9 +31,6 @@ __all__ = [
     "path_overlap",
     "unit_overlaps",
 ]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 def _products(left: FloatArray, right: FloatArray) -> FloatArray:

@@ -15,15 +15,14 @@ from scipy.optimize import linear_sum_assignment
 
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, Weights, layer_matrices
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["overlaps", "path_sums", "right_paths", "same_function", "unit_overlaps"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def path_sums(
     architecture: Architecture, sources: npt.NDArray[np.int32], agreement: Weights
-) -> npt.NDArray[np.int64]:
+) -> IntArray:
     """Sum over outputs and paths of the product of w w* along the path.
 
     Parameters
@@ -45,7 +44,7 @@ def path_sums(
         start, stop = architecture.edge_offsets[number : number + 2]
         terms = values[..., sources[start:stop]] * agreement[..., start:stop]
         values = terms.reshape(*leading, layer.units, layer.fan_in).sum(axis=-1)
-    total: npt.NDArray[np.int64] = values.sum(axis=-1)
+    total: IntArray = values.sum(axis=-1)
     return total
 
 

@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import DatasetError
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["Samples", "load_samples"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

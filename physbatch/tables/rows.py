@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import DatasetError
 from physbatch.tables.samples import make_sample_table
 from physbatch.tables.table import ScalingTable, make_table
 from physbatch.tables.table_checks import Locate, check_finite
+from physbatch.typing import FloatArray
 
 __all__ = ["Rows", "table_of"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Controls nearer to each other than this share of their value were meant to be the same.
 _SAME = 1e-12

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable, make_table
 from physbatch.tables.table_checks import check_finite
+from physbatch.typing import FloatArray
 
 __all__ = ["FEW_SAMPLES", "make_sample_table"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: With fewer samples the error of a point is itself uncertain by a third or more.
 FEW_SAMPLES = 6

@@ -21,10 +21,10 @@ import xarray as xr
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
 from physbatch.tables import table_checks as checks
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["ScalingTable", "make_table"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _NAMES = ("size_name", "control_name", "dimension", "source")
 _LONG_NAMES = {
@@ -84,7 +84,7 @@ class ScalingTable(HtmlTable):
         """The different sizes, sorted."""
         return np.unique(self.size)
 
-    def select(self, keep: npt.NDArray[np.bool_]) -> ScalingTable:
+    def select(self, keep: BoolArray) -> ScalingTable:
         """The points where `keep` is true."""
         return self.take(np.flatnonzero(keep))
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
@@ -28,7 +29,6 @@ __all__ = [
     "check_shapes",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 #: Numbers are raised to the fourth power, and multiplied by as many of them.
 _TINY = 1e-60
 #: Says where a row came from: "points.csv, line 7".

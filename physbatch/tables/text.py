@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import DatasetError
+from physbatch.typing import FloatArray
 
 __all__ = ["Layout", "is_netcdf", "line_of_row", "load", "sniff"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _DELIMITERS = (",", ";", "\t", None)  # None: any white space
 _TEXT_REMEDY = "give CSV, columns separated by spaces, or NetCDF"

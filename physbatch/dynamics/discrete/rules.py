@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.dynamics.rules import CellRun
+from physbatch.typing import IntArray
 
 __all__ = ["NORMAL_UNIT", "DiscreteRun", "DiscreteTrajectory", "InputRule"]
 
@@ -70,11 +71,11 @@ class DiscreteTrajectory:
     """
 
     students: npt.NDArray[np.int8]
-    batch_half_errors: npt.NDArray[np.int64]
-    batch_bits: npt.NDArray[np.int64]
-    test_half_errors: npt.NDArray[np.int64]
-    training_half_errors: npt.NDArray[np.int64]
-    first_passage: npt.NDArray[np.int64]
+    batch_half_errors: IntArray
+    batch_bits: IntArray
+    test_half_errors: IntArray
+    training_half_errors: IntArray
+    first_passage: IntArray
 
     @classmethod
     def empty(cls, replicas: int, times: int, edges: int) -> DiscreteTrajectory:

@@ -22,7 +22,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.dynamics.projected.error import ERF, LINEAR, RELU
 from physbatch.dynamics.projected.kernel import SOURCE_HASH, make_kernel
@@ -37,6 +36,7 @@ from physbatch.dynamics.projected.state import (
 )
 from physbatch.dynamics.rules import BatchRule
 from physbatch.errors import StudyError
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "ACTIVATIONS",
@@ -45,8 +45,6 @@ __all__ = [
     "run_projected",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Activations that the projected dynamics is exact for, and their codes in the kernel.
 ACTIVATIONS = {"erf": ERF, "relu": RELU, "linear": LINEAR}

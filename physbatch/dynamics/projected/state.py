@@ -10,6 +10,7 @@ import numpy.typing as npt
 from physbatch.dynamics.projected.kernel import MOST_UNITS, SOURCE_HASH, make_start_kernel
 from physbatch.dynamics.projected.parts import LANES
 from physbatch.errors import StudyError
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "WHERE",
@@ -22,8 +23,6 @@ __all__ = [
     "to_lanes",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Where errors of this engine arise.
 WHERE = "projected dynamics"

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.dynamics.sgd.parts import TILE, forward
 from physbatch.streams.compiled import bounded
@@ -18,6 +17,7 @@ from physbatch.streams.keys import (
     KIND_LABEL,
     KIND_SELECT,
 )
+from physbatch.typing import FloatArray
 
 __all__ = [
     "Rules",
@@ -47,7 +47,7 @@ class Rules(NamedTuple):
     threshold: int
     logistic: int
     gaussian: int
-    input_scales: npt.NDArray[np.float64]  # one for each input, or none: all 1
+    input_scales: FloatArray  # one for each input, or none: all 1
     noise: float  # standard deviation of the noise on labels
     patterns: int  # size P of the pattern set; 0: every batch is fresh
     replacement: int

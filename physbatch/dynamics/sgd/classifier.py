@@ -27,10 +27,10 @@ from physbatch.systems.classifiers import (
     initial_parameters,
 )
 from physbatch.systems.samples import Samples
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["ClassifierRun", "ClassifierTrajectory", "run_classifier"]
 
-FloatArray = npt.NDArray[np.float64]
 State = dict[str, npt.NDArray[np.generic]]
 #: Cuts the updates from one number to another into pieces; it is told how to have the state.
 Pieces = Callable[[int, int, Callable[[], State]], Iterable[int]]
@@ -79,9 +79,9 @@ class ClassifierRun:
     training: int
     test: int
     label_noise: float
-    updates: npt.NDArray[np.int64]
+    updates: IntArray
     keys: StreamKeys
-    replicas: npt.NDArray[np.int64]
+    replicas: IntArray
     precision: Literal["float32", "float64"]
     sharpness: bool = False
 
@@ -99,7 +99,7 @@ class ClassifierTrajectory:
     """
 
     measured: dict[str, FloatArray]
-    diverged_at: npt.NDArray[np.int64]
+    diverged_at: IntArray
 
 
 def run_classifier(

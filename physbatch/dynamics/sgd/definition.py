@@ -24,10 +24,9 @@ from physbatch.streams.keys import (
 from physbatch.streams.tensor import bounded, normals, philox
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["TensorDescent", "forward"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def forward(
@@ -128,7 +127,7 @@ class TensorDescent:
         return self._step
 
     @property
-    def diverged_at(self) -> npt.NDArray[np.int64]:
+    def diverged_at(self) -> IntArray:
         """See `CompiledDescent`."""
         return self._diverged_at.cpu().numpy()
 

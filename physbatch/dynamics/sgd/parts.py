@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.streams.elementary import erf_and_slope, exponential
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "ACTIVATIONS",
@@ -42,13 +42,13 @@ class Network(NamedTuple):
     unit is `scales` times the weighted sum, and passes through the activation if `activated`.
     """
 
-    units: npt.NDArray[np.int64]
-    fan_ins: npt.NDArray[np.int64]
-    full: npt.NDArray[np.int64]
-    edge_offsets: npt.NDArray[np.int64]
-    unit_offsets: npt.NDArray[np.int64]
-    scales: npt.NDArray[np.float64]
-    activated: npt.NDArray[np.int64]
+    units: IntArray
+    fan_ins: IntArray
+    full: IntArray
+    edge_offsets: IntArray
+    unit_offsets: IntArray
+    scales: FloatArray
+    activated: IntArray
     activation: int
 
 

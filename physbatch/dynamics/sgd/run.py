@@ -19,10 +19,9 @@ from physbatch.dynamics.sgd.kernel import SOURCE_HASH, make_kernels
 from physbatch.dynamics.sgd.parts import ACTIVATIONS, Network
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
+from physbatch.typing import FloatArray
 
 __all__ = ["CompiledDescent", "GradientRun", "network_of"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

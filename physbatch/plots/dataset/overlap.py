@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from physbatch.plots.labels import OVERLAP_LABEL, control_axis_label
 from physbatch.plots.style import journal_style, panel_axes, size_legend, size_styles
 from physbatch.scaling.transition.result import Analysis
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_overlap"]
 
@@ -19,9 +19,9 @@ _MEAN, _ERROR = "overlap_mean", "overlap_mean_stderr"
 
 
 class _MeanOverlap(NamedTuple):
-    control: npt.NDArray[np.float64]
-    mean: npt.NDArray[np.float64]
-    stderr: npt.NDArray[np.float64]
+    control: FloatArray
+    mean: FloatArray
+    stderr: FloatArray
 
 
 def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:

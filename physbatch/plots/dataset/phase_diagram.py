@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -20,10 +19,10 @@ from physbatch.plots.style import (
     plain_numbers,
     root_figure,
 )
+from physbatch.typing import FloatArray
 
 __all__ = ["log_edges", "plot_phase_diagram"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: From white (nobody learns) to blue (everybody does): ordered in greyscale as well.
 _SUCCESS = LinearSegmentedColormap.from_list("success", ["#f7f7f7", "#92c5de", DATA_COLOUR])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -20,10 +19,10 @@ from physbatch.plots.style import (
     plain_numbers,
     size_palette,
 )
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_optimum"]
 
-FloatArray = npt.NDArray[np.float64]
 #: Of each learning rate.
 _Colours = dict[float, tuple[float, float, float]]
 

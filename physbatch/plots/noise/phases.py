@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -26,10 +25,10 @@ from physbatch.plots.style import (
     journal_style,
     plain_numbers,
 )
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_phases"]
 
-FloatArray = npt.NDArray[np.float64]
 #: One line for each size: values of m and of eta.
 Lines = Mapping[
     str, Mapping[float, tuple[Sequence[float] | FloatArray, Sequence[float] | FloatArray]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
@@ -19,10 +18,10 @@ from physbatch.plots.style import (
     panel_axes,
     plain_numbers,
 )
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_noise_range"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _LINES = ("-", "--", ":", "-.")
 

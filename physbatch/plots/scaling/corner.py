@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -24,10 +23,10 @@ from physbatch.plots.style import (
 )
 from physbatch.results.estimate import flag_names
 from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_corner"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _SINGLE_COLUMN = 3  # so many exponents fit into one column
 _CURVES = 2000  # samples from which densities are drawn

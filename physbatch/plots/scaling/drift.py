@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from physbatch.plots.labels import critical_axis_label, time_axis_label
@@ -18,6 +17,7 @@ from physbatch.plots.style import (
     size_styles,
 )
 from physbatch.scaling.transition.result import Analysis, TimeDrift
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_drift"]
 
@@ -87,6 +87,6 @@ def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
     label_decades(axes.xaxis, times)
 
 
-def _fitted_line(drift: TimeDrift, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _fitted_line(drift: TimeDrift, times: FloatArray) -> FloatArray:
     """The fitted line at some times."""
     return np.asarray(drift.intercept + drift.slope.value * np.log(times / drift.reference_time))

@@ -22,7 +22,8 @@ from physbatch.plots.style import (
     root_figure,
     size_styles,
 )
-from physbatch.scaling.transition.result import Analysis, Extrapolation, FloatArray
+from physbatch.scaling.transition.result import Analysis, Extrapolation
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_extrapolation", "spans_sizes"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.curves.crossing_search import Curve
 from physbatch.scaling.curves.local_fits import LocalFit, half_widths, local_fit, nearest_roots
+from physbatch.typing import FloatArray
 
 __all__ = ["LENGTH", "crossing_roots", "joint_fits"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _DEGREES = range(1, 9)
 LENGTH = 9  # coefficients of a polynomial, padded

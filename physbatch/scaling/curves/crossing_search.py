@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.curves.local_fits import covariance_block, looks_correlated, resampled_values
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "Curve",
@@ -25,7 +25,6 @@ __all__ = [
     "significant_signs",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _FALSE_ALARM = 1e-3  # chance that noise alone makes a sign of the difference, per pair
 
@@ -34,7 +33,7 @@ class Curve(NamedTuple):
     """The points of one size."""
 
     size: float
-    rows: npt.NDArray[np.int64]  # places in the table
+    rows: IntArray  # places in the table
     control: FloatArray
     y: FloatArray
     covariance: FloatArray

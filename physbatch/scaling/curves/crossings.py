@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
@@ -25,10 +24,10 @@ from physbatch.scaling.curves.crossing_search import (
 from physbatch.scaling.curves.local_fits import LocalFit, average_resampled
 from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["Crossings", "find_crossings"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ACCEPTABLE = 1e-3
 _LINE = 101
@@ -289,7 +288,7 @@ def _cross(one: Curve, two: Curve, centre: float, why: str) -> _Pair:
     )
 
 
-def _seen(fit: LocalFit, curve: Curve, u: FloatArray) -> npt.NDArray[np.bool_]:
+def _seen(fit: LocalFit, curve: Curve, u: FloatArray) -> BoolArray:
     """Where a curve has data within the window."""
     control = (curve.control[fit.rows] - fit.centre) / fit.half
     return np.asarray((u >= control.min()) & (u <= control.max()))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_means
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "LocalFit",
@@ -24,7 +24,6 @@ __all__ = [
     "resampled_values",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _MOST_POINTS = 2000  # of one size
 _LOST = 0.02  # of the resamples
@@ -36,7 +35,7 @@ class LocalFit(NamedTuple):
     Its coefficients are linear in the data: ``projector @ y[rows]``, lowest power first.
     """
 
-    rows: npt.NDArray[np.int64]
+    rows: IntArray
     projector: FloatArray  # shape (degree + 1, n_row)
     centre: float
     half: float
@@ -143,7 +142,7 @@ def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
 
 
 def covariance_block(
-    errors: FloatArray, covariance: FloatArray | None, rows: npt.NDArray[np.int64]
+    errors: FloatArray, covariance: FloatArray | None, rows: IntArray
 ) -> FloatArray:
     """Covariance of some points.
 

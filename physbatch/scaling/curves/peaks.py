@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
@@ -27,10 +26,10 @@ from physbatch.scaling.curves.local_fits import (
 from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law
 from physbatch.scaling.laws.power_laws import Form, law
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Peaks", "find_peaks"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ACCEPTABLE = 1e-2  # chi-squared probability of a polynomial
 _LENGTH = 8  # coefficients of the one of degree 7

@@ -14,17 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.data_collapse.coarse_map import candidates, coarse_table
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, newton
 from physbatch.scaling.data_collapse.window_fits import LEAST_SHARED, hyper_names, shared_points
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["c_c_beyond"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Where the search begins, in ranges of the controls beyond their end.
 _DISTANCES = np.array([0.08, 0.2, 0.4, 0.7, 1.0])

@@ -7,15 +7,14 @@ made with a fixed smooth curve and generous noise; its local maxima are the star
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, units_of
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["candidates", "coarse_table", "local_maxima", "starts"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _CONTROLS = 41
 #: nu per linear size; per volume it is d times larger.

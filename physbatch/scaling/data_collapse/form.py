@@ -16,14 +16,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Rescaled", "ScalingForm", "make_form"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 #: Fits that run away may ask for numbers beyond floating point on their way.

@@ -26,14 +26,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
 from physbatch.scaling.data_collapse.form import Rescaled
+from physbatch.typing import FloatArray
 
 __all__ = ["HYPERPARAMETERS", "Curve", "hyper_prior", "log_likelihood", "predict"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Logarithms of A, of the length, of the reach, of B and of the nugget. The last two may be absent;
 #: a reach that is absent is as large as the length.

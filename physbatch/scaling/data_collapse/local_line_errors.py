@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, sparse
 
 from physbatch.scaling.data_collapse.optimum import Optimum
@@ -19,10 +18,10 @@ from physbatch.scaling.data_collapse.uncertainties import (
     sample_intervals,
 )
 from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["Goodness", "refits", "rise_by_one", "sandwich"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _LEAST_DONE = 0.95
 #: Starts of every refit.
@@ -97,9 +96,7 @@ def sandwich(quality: Quality, vector: FloatArray) -> Goodness:
     )
 
 
-def _slopes(
-    quality: Quality, vector: FloatArray, name: str, known: npt.NDArray[np.bool_]
-) -> FloatArray:
+def _slopes(quality: Quality, vector: FloatArray, name: str, known: BoolArray) -> FloatArray:
     """Derivatives of the residuals by the fit vector, shape (n_known, n_parameter).
 
     Central differences; where a step gives a point another neighbour the residual jumps, and

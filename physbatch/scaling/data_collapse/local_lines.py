@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.coarse_map import candidates, coarse_table, local_maxima
@@ -29,10 +28,10 @@ from physbatch.scaling.data_collapse.uncertainties import Interval
 from physbatch.scaling.data_collapse.window_choice import Window, inside, shared_fraction, windows
 from physbatch.scaling.data_collapse.window_fits import Fit
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["local_linear"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _MOST_STARTS = 8
 #: Points of the map of S, and of the search for the best minimum.

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.likelihood import Curve, hyper_prior, log_likelihood, predict
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Objective", "Optimum", "climb"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Bounds of the fit vector. c_c stays within the controls: further out each size has its own
 #: stretch of x, and anything collapses.

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
@@ -17,10 +16,10 @@ from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, Ma
 from physbatch.scaling.data_collapse.uncertainties import Interval
 from physbatch.scaling.data_collapse.window_fits import BAD_FIT, Fit
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Search", "outcome"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: phi and 1/nu are told apart from so many standard errors on.
 _SAME_POWER = 2.0

@@ -17,10 +17,9 @@ from scipy import sparse
 
 from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["LocalLines", "collapse_quality", "local_lines", "quality_of"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class LocalLines(NamedTuple):
@@ -36,7 +35,7 @@ class LocalLines(NamedTuple):
         Y = operator @ y.
     """
 
-    known: npt.NDArray[np.bool_]
+    known: BoolArray
     value: FloatArray
     variance: FloatArray
     operator: sparse.csr_array

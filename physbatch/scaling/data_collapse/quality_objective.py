@@ -8,17 +8,16 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum
 from physbatch.scaling.data_collapse.quality_kernel import NOWHERE, mean_quality, simplex_minimum
 from physbatch.scaling.data_collapse.window_fits import LEAST_SHARED
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["Quality", "minimise"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: First steps of c_c in ranges of the control, of -ln nu and of zeta/nu.
 _STEPS = {"c_c": 0.02}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import linalg
 
 from physbatch.results.estimate import Estimate
@@ -17,13 +16,13 @@ from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.scaling.data_collapse.optimum import Objective
 from physbatch.scaling.data_collapse.quality import quality_of
 from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Names that the field writes with another letter, and letters of the scaling form.
 _SYMBOLS = {

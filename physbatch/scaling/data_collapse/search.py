@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.data_collapse.beyond_controls import c_c_beyond
 from physbatch.scaling.data_collapse.form import ScalingForm
@@ -16,10 +15,10 @@ from physbatch.scaling.data_collapse.result import collapsed_points, master_curv
 from physbatch.scaling.data_collapse.uncertainties import Interval, bootstrap, posterior, profile
 from physbatch.scaling.data_collapse.window_fits import Fit, by_spline, global_optimum, scan, settle
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["search_globally", "statistical_errors", "with_spline"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: ln of the likelihood ratio above which a start of the user replaces those of the data.
 _FAR_BETTER = 5.0

@@ -20,15 +20,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import interpolate, linalg, optimize
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["SplineFit", "fit_spline"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Numbers of coefficients that are averaged. At noise of 0.1 % a curve with a peak needs about 28;
 #: with 20 its exponents were off by up to 3 errors.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 import physbatch
@@ -15,6 +14,7 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.record import read_results
 from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
 from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.typing import FloatArray
 
 __all__ = [
     "COLLAPSE_VERSION",
@@ -22,7 +22,6 @@ __all__ = [
     "collapse_to_dataset",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 COLLAPSE_VERSION = 1
 

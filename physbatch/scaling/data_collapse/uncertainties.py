@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize
 
 from physbatch.scaling.data_collapse.form import ScalingForm
@@ -21,6 +20,7 @@ from physbatch.scaling.data_collapse.window_fits import Fit
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.scaling.statistics.resampling import bootstrap_means
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     import emcee
@@ -35,7 +35,6 @@ __all__ = [
     "sample_intervals",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Change of the log likelihood at the ends of a 68 % interval.
 _DROP = 0.5

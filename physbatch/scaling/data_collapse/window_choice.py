@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["Window", "shared_fraction", "windows"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Fractions of the points, by distance |x|, that a window keeps.
 FRACTIONS = (1.0, 0.7, 0.45, 0.3, 0.2)
@@ -39,7 +38,7 @@ def windows(table: ScalingTable) -> Iterator[Window]:
 
 def inside(
     window: Window, form: ScalingForm, vector: FloatArray, table: ScalingTable
-) -> npt.NDArray[np.bool_] | None:
+) -> BoolArray | None:
     """Points of the table in a window, for given exponents; None if too few are left."""
     x = np.abs(form.rescale(vector, table, form.observables[0]).x)
     large = table.size >= window.size_min

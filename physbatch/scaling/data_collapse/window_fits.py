@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from physbatch.errors import AnalysisError
@@ -26,6 +25,7 @@ from physbatch.scaling.data_collapse.spline import fit_spline
 from physbatch.scaling.data_collapse.window_choice import Window, inside, shared_fraction, windows
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = [
     "BAD_FIT",
@@ -39,7 +39,6 @@ __all__ = [
     "shared_points",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Points on which windows are compared; the final fit uses all of its window. Matrices of this
 #: size stay below the 128 kB above which the allocator returns memory at once, page by page.

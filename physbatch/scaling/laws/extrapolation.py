@@ -13,13 +13,13 @@ from scipy import stats
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.transition.result import Extrapolation
+from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     import lmfit
 
 __all__ = ["DECISIVE", "FORMS", "LOGARITHM", "extrapolate"]
 
-FloatArray = npt.NDArray[np.float64]
 
 LOGARITHM = "a + b ln N"
 #: Name -> g(N) of every form a + b g(N); None: no b. The last one has no limit.

@@ -15,6 +15,7 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record, strict_json
 from physbatch.scaling.laws.power_laws import Form, FormFit, fit_form, law
+from physbatch.typing import FloatArray
 
 __all__ = [
     "ScalingFit",
@@ -23,7 +24,6 @@ __all__ = [
     "inverse",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ACCEPTABLE = 1e-3  # chi-squared probability, as in `extrapolate`
 

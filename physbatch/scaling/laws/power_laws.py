@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage, stats
 
 from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
 
 __all__ = [
     "Form",
@@ -25,7 +25,6 @@ __all__ = [
     "law",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _GRID = {0: 1, 1: 97, 2: 33}  # points per exponent of the scan
 _STARTS = 4

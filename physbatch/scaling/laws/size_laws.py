@@ -7,10 +7,9 @@ import numpy.typing as npt
 
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
+from physbatch.typing import FloatArray
 
 __all__ = ["collapse_exponent", "fit_critical_batch", "fit_width"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) -> ScalingFit:

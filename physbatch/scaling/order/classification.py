@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
@@ -39,10 +38,10 @@ from physbatch.scaling.order.sharpening import (
 )
 from physbatch.scaling.transition.result import Jump
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["transition_order"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: log10 of the chi-squared probability above which one curve describes all sizes.
 _SAME = -3.0

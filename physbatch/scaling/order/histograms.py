@@ -16,6 +16,7 @@ from physbatch.scaling.order.result import CONTINUOUS, FIRST_ORDER, Evidence, si
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
 from physbatch.scaling.transition.jump import find_jump
 from physbatch.scaling.transition.result import Jump
+from physbatch.typing import FloatArray
 
 __all__ = [
     "binder_minimum",
@@ -28,7 +29,6 @@ __all__ = [
     "with_two_peaks",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Standard errors by which a limit or an exponent must differ from 0.
 SIGMAS = 3.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record, strict_json
+from physbatch.typing import FloatArray
 
 __all__ = [
     "CONTINUOUS",
@@ -23,7 +23,6 @@ __all__ = [
     "silent",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 FIRST_ORDER = "first order"
 CONTINUOUS = "continuous"

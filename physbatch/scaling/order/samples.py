@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 from scipy import stats
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["LEAST_REPLICAS", "LEAST_SIZES", "OrderData", "SizeSamples", "curve_data", "sample_data"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: A limit with a test of its form needs three sizes.
 LEAST_SIZES = 3
@@ -45,7 +44,7 @@ class SizeSamples:
         return np.array([float(one.var(ddof=1)) for one in self.values])
 
     @property
-    def replicas(self) -> npt.NDArray[np.int64]:
+    def replicas(self) -> IntArray:
         """Number of values at each control."""
         return np.array([one.size for one in self.values], dtype=np.int64)
 

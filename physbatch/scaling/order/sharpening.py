@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, stats
 
 from physbatch.results.estimate import Estimate
@@ -20,6 +19,7 @@ from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_s
 from physbatch.scaling.transition.result import Jump
 from physbatch.scaling.transition.success_curves import success_curve
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = [
     "WIDTH_FORMS",
@@ -30,7 +30,6 @@ __all__ = [
     "width_forms",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Exponent of the width in N -> the first-order rounding that has it.
 WIDTH_FORMS: Mapping[float, str] = {

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.typing import FloatArray
 
 __all__ = ["SeriesTooShort", "autocorrelation", "integrated_time"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class SeriesTooShort(AnalysisError):

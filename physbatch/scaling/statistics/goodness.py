@@ -9,10 +9,9 @@ import numpy.typing as npt
 from scipy import stats
 
 from physbatch.scaling.statistics.success_fits import binomial_deviance, fit_logistic, logistic
+from physbatch.typing import FloatArray
 
 __all__ = ["deviance_p_value"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def deviance_p_value(

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics import series
@@ -21,10 +20,10 @@ from physbatch.scaling.statistics.autocorrelations import SeriesTooShort, integr
 from physbatch.scaling.statistics.series import Resampled, Units
 from physbatch.tables.samples import FEW_SAMPLES
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["OBSERVABLES", "sample_moments"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Name -> what it is, for every observable of samples m of an order parameter.
 OBSERVABLES: Mapping[str, str] = {

@@ -8,14 +8,13 @@ independent, and a fit that takes them as independent states errors far too smal
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 __all__ = ["correlated_covariance", "roughness"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Chance level at which points are taken as correlated, and the roughness it must stay below.
 _LEVEL = 1e-6

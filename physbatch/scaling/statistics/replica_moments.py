@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
@@ -20,10 +19,10 @@ from physbatch.scaling.statistics.resampling import (
     independent_units,
     unbiased_spread,
 )
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["MOMENTS", "moment_values", "moments", "resampled_moments"]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: Name -> what it is, for every moment of the overlap.
 MOMENTS: Mapping[str, str] = {
@@ -229,7 +228,7 @@ def _labelled(
     stacked: xr.Dataset,
     cells: list[str],
     result: Mapping[str, FloatArray],
-    used: npt.NDArray[np.bool_],
+    used: BoolArray,
 ) -> xr.Dataset:
     """Back to named dimensions, with coordinates, units and names."""
     lengths = [data.sizes[dim] for dim in cells]

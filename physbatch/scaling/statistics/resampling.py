@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+from physbatch.typing import FloatArray, IntArray
 
 #: Replicas from which on resamples are drawn one by one.
 _MANY = 500
@@ -87,7 +86,7 @@ def independent_units(replicas: int, clusters: npt.ArrayLike | None) -> int:
     return replicas if clusters is None else int(np.unique(np.asarray(clusters)).size)
 
 
-def graph_labels(data: xr.Dataset) -> npt.NDArray[np.int64] | None:
+def graph_labels(data: xr.Dataset) -> IntArray | None:
     """The cluster of each replica of a dataset whose replicas share graphs; else None."""
     if "graph" not in data.coords:
         return None
@@ -99,7 +98,7 @@ def bootstrap_indices(
     replicas: int,
     resamples: int,
     clusters: npt.ArrayLike | None = None,
-) -> npt.NDArray[np.int64]:
+) -> IntArray:
     """The replicas drawn in each resample, shape (resamples, replicas).
 
     With `clusters`, the label of each replica's cluster, whole clusters are drawn until there

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
+from physbatch.typing import FloatArray
 
 __all__ = [
     "MINIMUM_UNITS",
@@ -32,7 +33,6 @@ __all__ = [
     "replicas",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 #: From means of the features, shape (..., k), to values of the observables, shape (..., j).
 Function = Callable[[FloatArray], FloatArray]
 

@@ -12,9 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["LogisticFit", "binomial_deviance", "fit_logistic", "logistic", "parameter_covariance"]
 

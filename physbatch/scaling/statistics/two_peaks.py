@@ -7,8 +7,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
+
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "LEAST_GROUP",
@@ -20,7 +21,6 @@ __all__ = [
     "valley_p_value",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 #: No split with a separation below this is a jump, whatever the number of replicas.
 LEAST_SEPARATION = 4.5
@@ -37,7 +37,7 @@ class Split(NamedTuple):
     lower: FloatArray  # mean of the lower group
     upper: FloatArray
     separation: FloatArray
-    smaller: npt.NDArray[np.int64]  # replicas in the smaller group; 0: all values are equal
+    smaller: IntArray  # replicas in the smaller group; 0: all values are equal
     cut: FloatArray  # half way between the groups
 
 

@@ -18,6 +18,7 @@ from physbatch.results.record import Record
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.passages import fit_escape_time
+from physbatch.typing import FloatArray
 
 __all__ = [
     "EscapeTimes",
@@ -26,8 +27,6 @@ __all__ = [
     "fit_nucleation",
     "quasi_stationary",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

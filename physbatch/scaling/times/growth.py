@@ -24,10 +24,10 @@ from scipy import stats
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record
+from physbatch.typing import FloatArray
 
 __all__ = ["GrowthThreshold", "growth_rates", "growth_threshold"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _DEGREES = (1, 2)
 _ACCEPTABLE = 1e-3  # chi-squared probability, as in `fit_law`

@@ -15,6 +15,7 @@ from scipy import optimize, stats
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record
+from physbatch.typing import FloatArray
 
 __all__ = [
     "EscapeTime",
@@ -23,7 +24,6 @@ __all__ = [
     "survival_curve",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _ACCEPTABLE = 1e-3
 

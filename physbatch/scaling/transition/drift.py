@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import control_dim
@@ -19,11 +18,10 @@ from physbatch.scaling.statistics.resampling import bootstrap_counts, graph_labe
 from physbatch.scaling.statistics.success_fits import fit_logistic
 from physbatch.scaling.transition.result import TimeDrift
 from physbatch.scaling.transition.success_curves import succeeded_by
+from physbatch.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["fit_drift"]
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: A curve needs this many successes and failures before it is fitted.
 _LEAST_SUCCESSES = 5
@@ -168,7 +166,7 @@ def _resampled(
     times: FloatArray,
     resamples: int,
     seed: int,
-    graphs: npt.NDArray[np.int64] | None,
+    graphs: IntArray | None,
 ) -> tuple[FloatArray, FloatArray]:
     """m_c of every resample at every time, and the fraction of degenerate ones at each time."""
     generator = np.random.default_rng([seed, 2])

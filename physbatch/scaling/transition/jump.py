@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
@@ -21,11 +20,10 @@ from physbatch.scaling.statistics.two_peaks import (
     valley_p_value,
 )
 from physbatch.scaling.transition.result import Jump
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["find_jump"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Perfect and imperfect replicas that must both be there before a missing peak means something.
 _COEXISTING = 5

@@ -13,6 +13,7 @@ import xarray as xr
 
 from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate, bracketed
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "Analysis",
@@ -22,8 +23,6 @@ __all__ = [
     "TimeDrift",
     "late_drift",
 ]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _empty() -> FloatArray:
@@ -40,8 +39,8 @@ class SuccessCurve(HtmlTable):
     size: float
     time: float
     control: FloatArray  # shape (n_control,)
-    successes: npt.NDArray[np.int64]  # shape (n_control,)
-    trials: npt.NDArray[np.int64]  # shape (n_control,)
+    successes: IntArray  # shape (n_control,)
+    trials: IntArray  # shape (n_control,)
     m_c: Estimate  # where half of the replicas have succeeded
     width: Estimate
     deviance: float
@@ -121,7 +120,7 @@ class Extrapolation(HtmlTable):
     form_stderr: FloatArray
     form_slope: FloatArray  # shape (n_form,): b, 0 where the form has none
     form_chi2: FloatArray
-    form_dof: npt.NDArray[np.int64]
+    form_dof: IntArray
     flags: tuple[str, ...] = ()
     form_intercept: FloatArray = field(default_factory=_empty)  # a, also where there is no limit
     form_weight: FloatArray = field(default_factory=_empty)  # in the average; 0: not used

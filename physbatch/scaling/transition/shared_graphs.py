@@ -17,11 +17,10 @@ from physbatch.results.estimate import Estimate
 from physbatch.scaling.statistics.goodness import deviance_p_value
 from physbatch.scaling.statistics.success_fits import logistic, parameter_covariance
 from physbatch.scaling.transition.result import SuccessCurve
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["counts_by_graph", "with_shared_graphs"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _BAD_FIT = 1e-3
 

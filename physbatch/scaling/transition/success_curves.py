@@ -27,6 +27,7 @@ from physbatch.scaling.statistics.success_fits import (
 )
 from physbatch.scaling.transition.result import SuccessCurve
 from physbatch.scaling.transition.shared_graphs import counts_by_graph, with_shared_graphs
+from physbatch.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import lmfit
@@ -38,8 +39,6 @@ __all__ = [
     "success_curve",
 ]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 _BAD_FIT = 1e-3
 _NOT_KNOWN = Estimate(math.nan)

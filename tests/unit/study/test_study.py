@@ -47,7 +47,7 @@ def test_toml_round_trip(tmp_path: Path) -> None:
 
 
 def test_quickstart_is_what_it_says() -> None:
-    study = Study.from_toml(Path(__file__).parents[2] / "analysis/quickstart/study.toml")
+    study = Study.from_toml(Path(__file__).parents[3] / "analysis/quickstart/study.toml")
     assert study.grid.size == (50, 100, 200, 400)
     assert study.grid.batch_size == tuple(10 + 0.5 * step for step in range(13))
     assert (study.grid.replicas, study.measurement.duration) == (32, 1000)
