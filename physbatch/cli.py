@@ -95,7 +95,7 @@ def analyse(
     json_
         Print one JSON object.
     """
-    from physbatch.dataset import save
+    from physbatch.files.netcdf import save
 
     if output is not None:
         keep_others(output, "physbatch_results")

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import open_netcdf, save, to_bytes, write_atomic
+from physbatch.files.netcdf import open_netcdf
 
 __all__ = [
     "OPTIONAL_VARIABLES",
@@ -31,11 +31,7 @@ __all__ = [
     "control_dim",
     "control_values",
     "open_dataset",
-    "open_netcdf",
-    "save",
-    "to_bytes",
     "validate",
-    "write_atomic",
 ]
 
 SCHEMA_VERSION = 1

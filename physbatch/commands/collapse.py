@@ -176,7 +176,7 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
     """Write what was asked for and say what was written, a line each."""
     lines = []
     if output is not None:
-        from physbatch.dataset import save
+        from physbatch.files.netcdf import save
 
         lines.append(f"results  {save(result.to_dataset(), output)}")
     if figure is not None:
@@ -186,7 +186,7 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
 
 def stored(path: Path) -> Collapse | None:
     """The collapse in a file, or None if it holds something else."""
-    from physbatch.dataset import open_netcdf
+    from physbatch.files.netcdf import open_netcdf
     from physbatch.scaling.data_collapse.result import Collapse
 
     content = open_netcdf(path)

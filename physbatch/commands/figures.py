@@ -72,7 +72,7 @@ def figure(
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.dataset import save
+    >>> from physbatch.files.netcdf import save
     >>> from physbatch.exact.planted import first_order
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     data = save(first_order(sizes=(50, 100)), Path(folder, "runs.nc"))
@@ -80,7 +80,7 @@ def figure(
     figure   ...t.pdf
     figure   ...t.png
     """
-    from physbatch.dataset import open_netcdf
+    from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
 
     content = open_netcdf(file)

@@ -50,7 +50,7 @@ def check_output(output: Path | None) -> None:
 
 def save_record(found: Record, output: Path | None) -> None:
     """Write a result where one is wanted."""
-    from physbatch.dataset import save
+    from physbatch.files.netcdf import save
 
     if output is not None:
         save(found.to_dataset(), output)

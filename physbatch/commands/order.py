@@ -85,7 +85,7 @@ def order(
     )
     written: list[tuple[str, Path]] = []
     if output is not None:
-        from physbatch.dataset import save
+        from physbatch.files.netcdf import save
 
         save(result.to_dataset(), output)
         written.append(("results", output))
@@ -116,7 +116,7 @@ def _analysed(
     seed: int,
 ) -> TransitionOrder:
     """The result from a dataset of the schema, or from any table."""
-    from physbatch.dataset import open_netcdf
+    from physbatch.files.netcdf import open_netcdf
     from physbatch.scaling.order.classification import transition_order
     from physbatch.tables.read import read_table
     from physbatch.tables.text import is_netcdf

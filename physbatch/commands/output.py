@@ -29,7 +29,7 @@ def keep_others(path: Path, attribute: str) -> None:
     OutputError
         If there is a file of another kind.
     """
-    from physbatch.dataset import open_netcdf
+    from physbatch.files.netcdf import open_netcdf
 
     if not path.exists():
         return

@@ -53,7 +53,7 @@ def passages(
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.dataset import save
+    >>> from physbatch.files.netcdf import save
     >>> from physbatch.exact.planted import first_order
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     data = save(first_order(sizes=(50,), control=(13.0,)), Path(folder, "runs.nc"))
@@ -61,7 +61,8 @@ def passages(
     tau of 1 of 1 cells, in sweeps
       N = 50, m = 13: ... (... of 32 passed)
     """
-    from physbatch.dataset import open_dataset, save
+    from physbatch.dataset import open_dataset
+    from physbatch.files.netcdf import save
     from physbatch.scaling.times.escapes import escape_times
 
     if output is not None:

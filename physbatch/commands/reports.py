@@ -60,7 +60,8 @@ def _sorted(
     files: Sequence[Path],
 ) -> tuple[xr.Dataset, Analysis | None, TransitionOrder | str | None]:
     """The dataset among some files, and the results of each kind, if there are any."""
-    from physbatch.dataset import open_netcdf, validate
+    from physbatch.dataset import validate
+    from physbatch.files.netcdf import open_netcdf
     from physbatch.results.export import read_result
     from physbatch.scaling import Analysis, TransitionOrder
 

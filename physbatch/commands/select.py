@@ -35,7 +35,7 @@ def select(
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.dataset import save
+    >>> from physbatch.files.netcdf import save
     >>> from physbatch.exact.planted import first_order
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     data = save(first_order(sizes=(50, 100), control=(13.0,)), Path(folder, "runs.nc"))
@@ -43,7 +43,8 @@ def select(
     kept     1 of 2 grid points
     dataset  ...part.nc
     """
-    from physbatch.dataset import open_dataset, save
+    from physbatch.dataset import open_dataset
+    from physbatch.files.netcdf import save
     from physbatch.study.selection import select as select_part
 
     keep_others(output, "physbatch_schema")

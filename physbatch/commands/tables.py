@@ -97,7 +97,7 @@ def export(file: Path, *, output: Output) -> None:
     output
         The file to write.
     """
-    from physbatch.dataset import open_netcdf, write_atomic
+    from physbatch.files.netcdf import open_netcdf, write_atomic
     from physbatch.results.export import read_result
     from physbatch.tables.read import from_dataset
 
@@ -121,7 +121,7 @@ def write_table(table: ScalingTable, path: Path) -> None:
     physbatch.errors.OutputError
         If the file holds something else, or cannot be written.
     """
-    from physbatch.dataset import save
+    from physbatch.files.netcdf import save
 
     keep_others(path, "physbatch_table")
     save(table.to_dataset(), path)

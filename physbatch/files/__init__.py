@@ -1,1 +1,17 @@
-"""Files: written whole or not at all, and read only when they can be trusted."""
+"""Files of arrays, written whole or not at all, and opened only if they do no harm.
+
+Examples
+--------
+>>> import tempfile
+>>> from pathlib import Path
+>>> import xarray
+>>> from physbatch.files import open_netcdf, save
+>>> with tempfile.TemporaryDirectory() as folder:
+...     path = save(xarray.Dataset({"x": ("t", [1.0, 2.0])}), Path(folder, "x.nc"))
+...     open_netcdf(path)["x"].values.tolist()
+[1.0, 2.0]
+"""
+
+from physbatch.files.netcdf import open_netcdf, save, write_atomic
+
+__all__ = ["open_netcdf", "save", "write_atomic"]

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
-from physbatch.dataset import write_atomic
+from physbatch.files.netcdf import write_atomic
 
 __all__ = [
     "DATA_COLOUR",

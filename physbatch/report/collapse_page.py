@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 import physbatch
-from physbatch.dataset import write_atomic
+from physbatch.files.netcdf import write_atomic
 from physbatch.plots import plot_collapse, plot_corner, plot_windows, svg_text
 from physbatch.plots.style import root_figure
 from physbatch.report.figures import ReportFigure, inline_svg

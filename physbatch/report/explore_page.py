@@ -18,8 +18,8 @@ from markupsafe import Markup
 from matplotlib.colors import to_hex
 
 import physbatch
-from physbatch.dataset import write_atomic
 from physbatch.errors import AnalysisError
+from physbatch.files.netcdf import write_atomic
 from physbatch.plots.style import size_palette
 from physbatch.report.html import environment
 from physbatch.scaling.data_collapse.result import Collapse

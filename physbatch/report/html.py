@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 import xarray as xr
 
-from physbatch.dataset import write_atomic
+from physbatch.files.netcdf import write_atomic
 from physbatch.report.figures import order_figure, report_figures
 from physbatch.report.rows import (
     bibtex,

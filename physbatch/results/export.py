@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import xarray as xr
 
-from physbatch.dataset import write_atomic
 from physbatch.errors import AnalysisError, DatasetError
+from physbatch.files.netcdf import write_atomic
 from physbatch.results.estimate import Estimate
 
 __all__ = ["Tabled", "read_result", "result_csv", "write_results"]

@@ -22,7 +22,13 @@ import physbatch
 from physbatch import dataset
 from physbatch.dataset import SCHEMA_VERSION
 from physbatch.errors import DatasetError, OutputError, StudyError
-from physbatch.files.netcdf import stated_digest, without_checksum
+from physbatch.files.netcdf import (
+    open_netcdf,
+    stated_digest,
+    to_bytes,
+    without_checksum,
+    write_atomic,
+)
 from physbatch.study.comparison import extends
 from physbatch.study.study import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
@@ -113,7 +119,7 @@ class Store:
         OutputError
             If the folder cannot be written.
         """
-        dataset.write_atomic(self.folder / "study.toml", study.to_toml().encode())
+        write_atomic(self.folder / "study.toml", study.to_toml().encode())
 
     def study(self) -> Study:
         """The study of this store: of the run under way, or of the dataset.
@@ -169,13 +175,13 @@ class Store:
     def save(self, cells: Sequence[Cell], shard: xr.Dataset) -> ShardNote:
         """Write a shard."""
         path = self.shard_path(cells)
-        content = dataset.to_bytes(shard)
+        content = to_bytes(shard)
         self.write(path.name, content)
         return ShardNote(path.name, stated_digest(content)[:16])
 
     def write(self, name: str, content: bytes) -> None:
         """Write a shard that was made elsewhere."""
-        dataset.write_atomic(self.folder / name, content)
+        write_atomic(self.folder / name, content)
 
     def shard_names(self) -> list[str]:
         """Names of all files that look like shards, sorted."""
@@ -193,7 +199,7 @@ class Store:
             If it is damaged, or no shard.
         """
         path = self.folder / name
-        shard = dataset.open_netcdf(path)
+        shard = open_netcdf(path)
         if int(shard.attrs.get("physbatch_shard", 0)) != SCHEMA_VERSION:
             raise DatasetError("not a shard of this schema version", where=str(path))
         _require_variables(shard, {"cell_key", "replica"}, path)

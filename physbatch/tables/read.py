@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim, open_netcdf
+from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.files.netcdf import open_netcdf
 from physbatch.tables.columns import Names, dimension_of, pick_columns
 from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
 from physbatch.tables.rows import Rows, table_of

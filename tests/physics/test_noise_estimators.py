@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbatch.dataset import STATUS_DIVERGED, open_dataset, open_netcdf, save
+from physbatch.dataset import STATUS_DIVERGED, open_dataset
 from physbatch.errors import AnalysisError
 from physbatch.exact.batch_noise import (
     linear_growth_data,
@@ -16,6 +16,7 @@ from physbatch.exact.batch_noise import (
     transition_data,
 )
 from physbatch.exact.linear_sgd import typical_learning_rate
+from physbatch.files import open_netcdf, save
 from physbatch.noise.best_batch import OptimumBatch, optimum_batch
 from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
 from physbatch.noise.noise_scale import scale_collapse

@@ -16,6 +16,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
+from physbatch.files import save
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
@@ -122,7 +123,7 @@ def test_damaged_foreign_and_newer_files(
     assert "not a physbatch dataset" in refused(capsys, "analyse", broken)
     assert "not a physbatch dataset" in refused(capsys, "report", broken, "-o", tmp_path / "r.html")
     newer = dataset.open_dataset(tiny_data).assign_attrs(physbatch_schema=9)
-    dataset.save(newer, broken)
+    save(newer, broken)
     assert "upgrade physbatch" in refused(capsys, "analyse", broken)
     assert not (tmp_path / "f.pdf").exists()
     assert not (tmp_path / "r.html").exists()
@@ -218,7 +219,7 @@ def test_status_tells_complete_from_unfinished(
     assert status() == (True, 6)
     data = dataset.open_dataset(tiny_data)
     data["status"][0, 0] = dataset.STATUS_MISSING
-    dataset.save(data, tiny_data)
+    save(data, tiny_data)
     assert status() == (False, 0)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import save
 from physbatch.exact.lattices import percolation_table
 from physbatch.exact.planted import first_order
+from physbatch.files import save
 from physbatch.scaling import analyse
 from physbatch.study.study import Study
 from tests.system.test_docs import ROOT, commands_of

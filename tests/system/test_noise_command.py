@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import save
 from physbatch.exact.batch_noise import (
     linear_growth_data,
     optimum_batch_data,
     stable_range_data,
     transition_data,
 )
+from physbatch.files import save
 from physbatch.study import catalogue
 from physbatch.study.study import Study
 

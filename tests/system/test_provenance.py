@@ -11,6 +11,7 @@ import pytest
 
 from physbatch import dataset
 from physbatch.cli import main
+from physbatch.files import save
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY
@@ -50,7 +51,7 @@ def test_verify_finds_one_changed_bit(file: Path, capsys: pytest.CaptureFixture[
     data = dataset.open_dataset(file)
     value = data["overlap"].values[1, 2, 3, 4]
     data["overlap"].values[1, 2, 3, 4] = np.nextafter(value, 2)
-    dataset.save(data, file)
+    save(data, file)
     line = refusal(capsys, "verify", file, "--cells", "6")
     assert (
         "1 of 6 recomputed cells differ; cell size = 9, batch_size = 8, replica 0: overlap" in line
@@ -65,10 +66,10 @@ def test_verify_skips_missing_cells(file: Path, capsys: pytest.CaptureFixture[st
     data = dataset.open_dataset(file)
     data["status"].values[0] = dataset.STATUS_MISSING
     data["overlap"].values[0] = np.nan
-    dataset.save(data, file)
+    save(data, file)
     assert "verified 3 of 3 cells" in answer(capsys, "verify", file, "--cells", "9")
     data["status"].values[:] = dataset.STATUS_MISSING
-    dataset.save(data, file)
+    save(data, file)
     assert "holds no cell of its study" in refusal(capsys, "verify", file)
     assert "give 1 or more" in refusal(capsys, "verify", file, "--cells", "0")
 
@@ -77,10 +78,10 @@ def test_verify_names_what_does_not_match_its_study(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = dataset.open_dataset(file)
-    dataset.save(data.assign_coords(size=[6, 10]), file)
+    save(data.assign_coords(size=[6, 10]), file)
     assert "does not match its own study" in refusal(capsys, "verify", file, "--cells", "6")
     del data.attrs["study"]
-    dataset.save(data, file)
+    save(data, file)
     assert "not JSON" in refusal(capsys, "verify", file)
     assert "not JSON" in refusal(capsys, "rerun", file, "-o", file.with_name("new.nc"))
 
@@ -91,7 +92,7 @@ def test_rerun(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "values   all 1110 have the same bits" in text
     data = dataset.open_dataset(file)
     data["overlap"].values[0, 0, 0, 0] += 1
-    dataset.save(data, file)
+    save(data, file)
     assert "values   differ in overlap" in answer(capsys, "rerun", file, "-o", target)
     assert "is the dataset itself" in refusal(capsys, "rerun", file, "-o", file)
 
@@ -122,7 +123,7 @@ def test_diff_of_datasets(
     data = dataset.open_dataset(file)
     data["overlap"].values[0, 0, 0, 0] += 0.25
     data.attrs["package_versions"] = "numpy=0.1"
-    other = dataset.save(data.isel(size=[0]), tmp_path / "other.nc")
+    other = save(data.isel(size=[0]), tmp_path / "other.nc")
     text = answer(capsys, "diff", file, other)
     assert "values   overlap: 1 of 165 common values differ, by up to 0.25" in text
     assert "| numpy=0.1" in text

@@ -13,6 +13,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.errors import DatasetError, OutputError
+from physbatch.files.netcdf import save
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
@@ -27,7 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
 
 @pytest.fixture
 def file(data: xr.Dataset, tmp_path: Path) -> Path:
-    return dataset.save(data, tmp_path / "data.nc")
+    return save(data, tmp_path / "data.nc")
 
 
 def test_every_file_opens_with_plain_xarray(file: Path, data: xr.Dataset) -> None:
@@ -65,7 +66,7 @@ def test_every_truncation_is_found_by_length_alone(file: Path, tmp_path: Path) -
 
 
 def test_a_newer_schema_says_upgrade(data: xr.Dataset, tmp_path: Path) -> None:
-    path = dataset.save(data.assign_attrs(physbatch_schema=2), tmp_path / "new.nc")
+    path = save(data.assign_attrs(physbatch_schema=2), tmp_path / "new.nc")
     with pytest.raises(DatasetError, match="schema version 2 is newer than 1"):
         dataset.open_dataset(path)
 
@@ -111,7 +112,7 @@ def test_saving_replaces_whole_or_not_at_all(
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(OutputError, match="No space left on device"):
-        dataset.save(data, file)
+        save(data, file)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]
 
@@ -119,7 +120,7 @@ def test_saving_replaces_whole_or_not_at_all(
 def test_a_file_in_the_way_of_a_folder(data: xr.Dataset, tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
-        dataset.save(data, tmp_path / "plain" / "data.nc")
+        save(data, tmp_path / "plain" / "data.nc")
 
 
 def test_control_values_of_a_ratio(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.commands.collapse import collapse
-from physbatch.dataset import open_netcdf
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
+from physbatch.files.netcdf import open_netcdf
 from physbatch.scaling.data_collapse.result import Collapse
 
 

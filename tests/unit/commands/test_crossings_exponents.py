@@ -10,9 +10,9 @@ import pytest
 
 from physbatch.commands.crossings import crossings
 from physbatch.commands.exponents import exponents
-from physbatch.dataset import save
 from physbatch.errors import AnalysisError, PhysbatchError
 from physbatch.exact import curie_weiss
+from physbatch.files.netcdf import save
 from physbatch.scaling import make_table
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import save
 from physbatch.exact import curie_weiss
 from physbatch.exact.batch_noise import stable_range_data
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import save
 from physbatch.scaling import analyse, find_crossings
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.times.escapes import escape_times

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import open_netcdf, save
 from physbatch.exact import phases
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import TransitionOrder
 
 

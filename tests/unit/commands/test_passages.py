@@ -10,10 +10,10 @@ import pytest
 import xarray as xr
 
 from physbatch.commands.passages import passages
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import OutputError, PhysbatchError
 from physbatch.exact.phases import nucleation, nucleation_rate
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 
 

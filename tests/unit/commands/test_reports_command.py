@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import open_netcdf, save
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import TransitionOrder, analyse, transition_order
 from physbatch.scaling.laws.fits import fit_law
 

@@ -9,12 +9,12 @@ import cyclopts
 import numpy as np
 import pytest
 
-from physbatch import dataset
 from physbatch.commands.explore import explore
 from physbatch.commands.moments import moments
 from physbatch.commands.tables import export, import_
 from physbatch.errors import AnalysisError, DatasetError, OutputError
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.tables.read import read_table
 from physbatch.tables.table import ScalingTable
 
@@ -78,7 +78,7 @@ def test_sizes_are_converted_where_d_is_stated(table_file: Path, tmp_path: Path)
     with pytest.raises(AnalysisError, match="--space-dimension"):
         call(import_, *words)
     call(import_, *words, "--space-dimension", 2)
-    table = ScalingTable.from_dataset(dataset.open_netcdf(path))
+    table = ScalingTable.from_dataset(open_netcdf(path))
     assert table.sizes.tolist() == [64, 256]
     assert table.dimension == "N"
 
@@ -99,7 +99,7 @@ def test_other_files_are_not_overwritten(table_file: Path, tmp_path: Path) -> No
 def test_a_dataset_of_ours_is_exported(tmp_path: Path) -> None:
     data = first_order(sizes=(50, 100), replicas=9, control=(12.0, 13.0, 14.0))
     data["overlap"][:] = np.random.default_rng(2).normal(size=data["overlap"].shape)
-    source = dataset.save(data, tmp_path / "data.nc")
+    source = save(data, tmp_path / "data.nc")
     call(export, source, "-o", tmp_path / "data.csv")
     lines = (tmp_path / "data.csv").read_text().splitlines()
     assert lines[:2] == [

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch.dataset import open_dataset, save, validate
+from physbatch.dataset import open_dataset, validate
 from physbatch.errors import AnalysisError
 from physbatch.exact import phases, planted
+from physbatch.files.netcdf import save
 
 MAKERS = {
     "equilibrium": phases.equilibrium_first_order,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.dataset import save
 from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss, phases
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import save
 from physbatch.report import write_results
 from physbatch.results.export import read_result, result_csv
 from physbatch.scaling import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physbatch.files import netcdf as files
+from physbatch.files.netcdf import open_netcdf
 from physbatch.study.study import Study
 from physbatch.sweep import executors
 from physbatch.sweep.completeness import progress, survey
@@ -84,9 +84,9 @@ def test_status_opens_no_shard_that_the_index_knows(
     run_study(study, target, workers=1)
     target.unlink()
     opened: list[str] = []
-    original = files.open_netcdf
     monkeypatch.setattr(
-        "physbatch.dataset.open_netcdf", lambda path: (opened.append(path.name), original(path))[1]
+        "physbatch.sweep.store.open_netcdf",
+        lambda path: (opened.append(path.name), open_netcdf(path))[1],
     )
     store = Store(target)
     state = progress(store, plan)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
+from physbatch.files.netcdf import save
 from physbatch.study import catalogue
 from physbatch.study.study import Study
 from physbatch.sweep import executors
@@ -134,7 +135,7 @@ def test_a_damaged_shard_is_computed_again(
         at = content.find(b"\x78\x01") + 5  # inside the first compressed chunk
         shard.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
     elif damage == "foreign":
-        dataset.save(xr.Dataset({"x": ("t", [1.0])}), shard)
+        save(xr.Dataset({"x": ("t", [1.0])}), shard)
     else:
         shard.write_bytes(b"")
     store = Store(target)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch import dataset
 from physbatch.errors import DatasetError, PhysbatchError
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import save
 from physbatch.tables.read import from_dataset, read_table
 from physbatch.tables.samples import make_sample_table
 from physbatch.tables.table import ScalingTable
@@ -209,7 +209,7 @@ def test_our_own_tables_come_back(tmp_path: Path) -> None:
     table = make_sample_table(
         [8, 8, 16], [0.1, 0.2, 0.1], {"m": generator.normal(size=(3, 9))}, control_name="h"
     )
-    path = dataset.save(table.to_dataset(), tmp_path / "table.nc")
+    path = save(table.to_dataset(), tmp_path / "table.nc")
     again = read_table(path)
     np.testing.assert_array_equal(again.samples["m"], table.samples["m"])
     assert again.control_name == "h"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbatch import dataset
 from physbatch.errors import AnalysisError
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.tables.samples import make_sample_table
 from physbatch.tables.table import ScalingTable, make_table
 
@@ -114,8 +114,8 @@ def test_a_table_survives_its_file(tmp_path: Path) -> None:
         source="a file",
         flags=("one: word", "two: words"),
     )
-    path = dataset.save(table.to_dataset(), tmp_path / "table.nc")
-    again = ScalingTable.from_dataset(dataset.open_netcdf(path))
+    path = save(table.to_dataset(), tmp_path / "table.nc")
+    again = ScalingTable.from_dataset(open_netcdf(path))
     for name in ("size_name", "control_name", "dimension", "source", "flags", "observables"):
         assert getattr(again, name) == getattr(table, name)
     np.testing.assert_array_equal(again.size, table.size)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.exact import curie_weiss
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import flag_names
 from physbatch.scaling.curves.crossings import Crossings, find_crossings
 from physbatch.tables.table import ScalingTable

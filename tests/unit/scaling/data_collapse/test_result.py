@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import DatasetError
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import (

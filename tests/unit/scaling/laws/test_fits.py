@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import AnalysisError
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import Estimate, flag_names
 from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law, inverse

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.exact import phases, planted
 from physbatch.exact.replicas import as_table
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import TransitionOrder, transition_order
 from physbatch.scaling.order.result import VERDICTS
 from physbatch.tables.samples import make_sample_table

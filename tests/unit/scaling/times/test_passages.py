@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import AnalysisError
 from physbatch.exact.planted import first_order
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import flag_names
 from physbatch.scaling.times.escapes import (
     EscapeTimes,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch.dataset import open_netcdf, save
 from physbatch.errors import DatasetError
 from physbatch.exact.planted import first_order, smooth_crossover
+from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import Analysis, Estimate, SuccessCurve, analyse, flag_names
 
 
