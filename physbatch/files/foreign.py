@@ -2,7 +2,7 @@
 
 Damaged files are known to hang or crash the HDF5 library, which no exception handler survives.
 The probe reads everything that the caller would read, with limits on time and memory; what
-harms it harms nobody else. Run as a script, this module is the child: it imports nothing of
+harms it harms nobody else. Run as a script, this module is the child, so it imports nothing of
 physbatch.
 """
 
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["probe"]
+__all__ = ["HarmfulFile", "probe"]
 
 #: Limits of the child: processor seconds (more for large files), memory, and a time after
 #: which even a sleeping one is given up.
@@ -33,12 +33,16 @@ _REFUSED = 3
 _SLAB_ELEMENTS = 4_000_000
 
 
+class HarmfulFile(Exception):
+    """What happened to the process that read a file."""
+
+
 def probe(path: Path) -> None:
     """Read a whole NetCDF file in a child process.
 
     Raises
     ------
-    DatasetError
+    HarmfulFile
         If the file cannot be read, or the child crashed, hung or ran out of memory.
     """
     facts = path.stat()
@@ -48,8 +52,6 @@ def probe(path: Path) -> None:
 @functools.lru_cache(maxsize=1024)
 def _probe_once(path: str, size: int, changed: int, inode: int) -> None:
     """The same for a version of a file; only success is remembered."""
-    from physbatch.errors import DatasetError
-
     seconds = PROCESSOR_SECONDS + size // BYTES_PER_SECOND
     words = [sys.executable, "-P", __file__, path, str(seconds)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -65,16 +67,11 @@ def _probe_once(path: str, size: int, changed: int, inode: int) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        reason = "reading it does not end"
-    else:
-        if done.returncode == 0:
-            return
-        reason = "reading it crashes the HDF5 library"
-        if done.returncode == _REFUSED:
-            reason = " ".join(done.stderr.split())[-160:]
-    raise DatasetError(
-        f"damaged NetCDF file ({reason})", where=path, remedy="get an undamaged copy of it"
-    )
+        raise HarmfulFile("reading it does not end") from None
+    if done.returncode == _REFUSED:
+        raise HarmfulFile(" ".join(done.stderr.split())[-160:])
+    if done.returncode != 0:
+        raise HarmfulFile("reading it crashes the HDF5 library")
 
 
 # --- the child --------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import secrets
 import struct
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import BinaryIO
 import xarray as xr
 
 from physbatch.errors import DatasetError, OutputError
+from physbatch.files.foreign import HarmfulFile, probe
 
 __all__ = [
     "COMPRESSION",
@@ -115,7 +117,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     OutputError
         If the folder or the disk does not take it; `path` is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -282,10 +284,16 @@ def require_sound(source: Path) -> None:
         raise DatasetError(
             f"cannot read ({error.strerror or error})", where=str(source), remedy="check the path"
         ) from error
-    if not sound:
-        from physbatch.files.foreign import probe
-
+    if sound:
+        return
+    try:
         probe(source)
+    except HarmfulFile as error:
+        raise DatasetError(
+            f"damaged NetCDF file ({error})",
+            where=str(source),
+            remedy="get an undamaged copy of it",
+        ) from None
 
 
 def _require_whole(source: Path, head: bytes, length: int) -> None:
