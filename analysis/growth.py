@@ -23,7 +23,7 @@ from physbatch.scaling import (
 )
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
-from physbatch.tables.joining import join_sizes
+from physbatch.tables import join_sizes
 
 __all__ = ["growth_finding"]
 

@@ -71,7 +71,7 @@ def render_explore(
     Examples
     --------
     >>> import numpy as np
-    >>> from physbatch.tables.table import make_table
+    >>> from physbatch.tables import make_table
     >>> size, control = np.repeat([8, 16], 5), np.tile(np.linspace(0.9, 1.1, 5), 2)
     >>> table = make_table(size, control, {"U": control}, {"U": np.full(10, 0.01)})
     >>> render_explore(table, "U").startswith("<!doctype html>")

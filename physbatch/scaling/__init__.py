@@ -42,8 +42,9 @@ from physbatch.scaling.transition.success_curves import (
     success_curve,
 )
 from physbatch.scaling.transition.verdict import decide
+from physbatch.tables.make import make_table
 from physbatch.tables.read import from_dataset, read_table
-from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "Analysis",

@@ -1,1 +1,29 @@
-"""Tables of observables at points (size, control), from data of any origin."""
+"""Data of any origin as a table of observables at points (size, control).
+
+A table is read from text or NetCDF (`read_table`), taken from an xarray dataset (`from_dataset`),
+or made of arrays (`make_table`) or samples (`make_sample_table`). What a table lets in is finite,
+sorted, without duplicates and with errors above 0.
+
+Examples
+--------
+>>> from physbatch.tables import make_table
+>>> table = make_table([8, 8, 16], [2.2, 2.3, 2.2], {"m": [0.7, 0.6, 0.65]}, {"m": [0.01] * 3})
+>>> table.sizes.tolist(), table.window(size_min=10).values["m"].tolist()
+([8.0, 16.0], [0.65])
+"""
+
+from physbatch.tables.joining import join_sizes
+from physbatch.tables.make import checked, make_table
+from physbatch.tables.read import from_dataset, read_table
+from physbatch.tables.samples import make_sample_table
+from physbatch.tables.table import ScalingTable
+
+__all__ = [
+    "ScalingTable",
+    "checked",
+    "from_dataset",
+    "join_sizes",
+    "make_sample_table",
+    "make_table",
+    "read_table",
+]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from physbatch.errors import DatasetError
+from physbatch.tables.table import Dimension
 
-__all__ = ["Columns", "Names", "dimension_of", "listed", "named_column", "pick_columns"]
+__all__ = ["Columns", "Names", "Roles", "dimension_of", "listed", "named_column", "pick_columns"]
 
 Names = str | int | Sequence[str | int] | None
 
@@ -19,6 +19,16 @@ OBSERVABLE_NAMES = ("y", "observable")
 ERROR_NAMES = ("dy", "err", "error", "stderr", "sigma")
 #: Names of the error of an observable called {0}.
 ERROR_PATTERNS = ("{0}_error", "{0}_err", "{0}_stderr", "{0}err", "d{0}", "err_{0}", "sigma_{0}")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What was said of the columns: their names, or numbers from 1."""
+
+    size: str | int | None = None
+    control: str | int | None = None
+    observable: Names = None
+    error: Names = None
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,7 @@ class Columns:
         return (self.size, self.control, *self.observables, *self.errors)
 
 
-def pick_columns(
-    names: Sequence[str],
-    size: str | int | None,
-    control: str | int | None,
-    observable: Names,
-    error: Names,
-    where: str,
-) -> Columns:
+def pick_columns(names: Sequence[str], given: Roles, where: str) -> Columns:
     """Find the columns by what was given, the rest by name where only one can be meant."""
     every = names  # numbers count those without a name as well: the index that pandas writes
     names = [name for name in names if name]  # a delimiter at the end of each line names none
@@ -53,14 +56,13 @@ def pick_columns(
             where=where,
             remedy="rename one",
         )
-    given = {"size": size, "control": control}
     chosen = {
-        role: named_column(every, one, role, where)
-        for role, one in given.items()
-        if one is not None
+        role: named_column(every, wanted, role, where)
+        for role, wanted in (("size", given.size), ("control", given.control))
+        if wanted is not None
     }
-    observables = tuple(named_column(every, one, "observable", where) for one in listed(observable))
-    errors = tuple(named_column(every, one, "error", where) for one in listed(error))
+    observables = _named_columns(every, given.observable, "observable", where)
+    errors = _named_columns(every, given.error, "error", where)
     guessed = []
     for role, candidates in (("size", SIZE_NAMES), ("control", CONTROL_NAMES)):
         if role not in chosen:
@@ -82,13 +84,17 @@ def pick_columns(
             where=where,
             remedy="give one error column for each observable, in the same order",
         )
-    roles = (*chosen.values(), *observables, *errors)
-    if len(set(roles)) < len(roles):
+    columns = (*chosen.values(), *observables, *errors)
+    if len(set(columns)) < len(columns):
         raise DatasetError(
-            f"one column has two roles: {', '.join(roles)}", where=where, remedy="name another"
+            f"one column has two roles: {', '.join(columns)}", where=where, remedy="name another"
         )
     flags = (f"columns_guessed: {', '.join(guessed)}",) if guessed else ()
     return Columns(chosen["size"], chosen["control"], observables, errors, flags)
+
+
+def _named_columns(names: Sequence[str], given: Names, role: str, where: str) -> tuple[str, ...]:
+    return tuple(named_column(names, wanted, role, where) for wanted in listed(given))
 
 
 def listed(names: Names) -> tuple[str | int, ...]:
@@ -133,22 +139,22 @@ def _names_an_error(name: str, others: Sequence[str]) -> bool:
 
 def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -> tuple[str, ...]:
     """Error columns by name; none at all means rows of single replicas."""
-    found = []
+    candidates = []
     for observable in observables:
         likely = [pattern.format(observable) for pattern in ERROR_PATTERNS]
         likely += ERROR_NAMES if len(observables) == 1 else ()
         hits = [name for name in rest if name in likely and name not in observables]
         if len(hits) > 1:
             _only_one(hits, f"error of {observable}", rest, where)
-        found.append(hits)
-    if not any(found):
+        candidates.append(hits)
+    if not any(candidates):
         return ()
-    for observable, hits in zip(observables, found, strict=True):
-        if not hits:
-            _only_one(hits, f"error of {observable}", rest, where)
-    return tuple(hits[0] for hits in found)
+    return tuple(
+        _only_one(hits, f"error of {observable}", rest, where)
+        for observable, hits in zip(observables, candidates, strict=True)
+    )
 
 
-def dimension_of(size: str) -> Literal["N", "L"]:
+def dimension_of(size: str) -> Dimension:
     """N for a column of that name, else L."""
     return "N" if size == "N" else "L"

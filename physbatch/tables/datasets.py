@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
-
 import numpy as np
 import xarray as xr
 
 from physbatch.errors import DatasetError
-from physbatch.tables.columns import Columns, Names, listed, named_column
-from physbatch.tables.rows import Rows
-from physbatch.tables.table import ScalingTable
+from physbatch.tables.columns import Columns, Roles, listed, named_column
+from physbatch.tables.make import Limits, checked
+from physbatch.tables.samples import Rows
+from physbatch.tables.table import Dimension, ScalingTable
 
 __all__ = ["at_time", "cells_of", "refuse_results", "stored_table"]
 
@@ -20,26 +18,22 @@ _RESULTS = ("physbatch_collapse", "physbatch_record", "physbatch_results")
 
 
 def stored_table(
-    data: xr.Dataset,
-    columns: Mapping[str, Names],
-    dimension: Literal["N", "L"] | None,
-    source: str,
-    limits: Mapping[str, int],
+    data: xr.Dataset, given: Roles, dimension: Dimension | None, source: str, limits: Limits
 ) -> ScalingTable:
     """The table that `ScalingTable.to_dataset` stored, or some of its observables.
 
-    `columns` are the names given by role. Such a table has one size, one control and the error
-    of each observable, so that other names for them are mistakes.
+    Such a table has one size, one control and the error of each observable, so that other names
+    for them are mistakes.
     """
     table = ScalingTable.from_dataset(data)
-    own = {
-        "size": ("size", table.size_name),
-        "control": ("control", table.control_name),
-        "error": ("stderr", *(f"{name}_error" for name in table.observables)),
-    }
-    for role, known in own.items():
-        for one in listed(columns[role]):
-            named_column(known, one, role, source)
+    errors = ("stderr", *(f"{name}_error" for name in table.observables))
+    for role, known, wanted in (
+        ("size", ("size", table.size_name), given.size),
+        ("control", ("control", table.control_name), given.control),
+        ("error", errors, given.error),
+    ):
+        for name in listed(wanted):
+            named_column(known, name, role, source)
     if dimension not in (None, table.dimension):
         raise DatasetError(
             f"sizes are {table.dimension}, not {dimension}",
@@ -47,12 +41,10 @@ def stored_table(
             remedy="convert them with the dimension of space (ScalingTable.to_dimension)",
         )
     names = [
-        named_column(table.observables, one, "observable", source)
-        for one in listed(columns["observable"])
+        named_column(table.observables, name, "observable", source)
+        for name in listed(given.observable)
     ]
-    return (table.only(*names) if names else table).checked(
-        minimum_sizes=limits["minimum_sizes"], minimum_points=limits["minimum_points"]
-    )
+    return checked(table.only(*names) if names else table, **limits)
 
 
 def refuse_results(data: xr.Dataset, source: str) -> None:
@@ -75,8 +67,8 @@ def at_time(
     times = np.asarray(data["time"].values, dtype=np.float64)
     at = np.flatnonzero(np.isclose(times, time, rtol=1e-9, atol=0.0))
     if at.size != 1:
-        listed = ", ".join(f"{one:g}" for one in times[:12])
-        raise DatasetError(f"no time {time:g}", where=source, remedy=f"there is {listed}")
+        first = ", ".join(f"{there:g}" for there in times[:12])
+        raise DatasetError(f"no time {time:g}", where=source, remedy=f"there is {first}")
     return data.isel(time=int(at[0])), ()
 
 
@@ -84,16 +76,16 @@ def cells_of(
     data: xr.Dataset, columns: Columns, replica_dim: str | None, source: str
 ) -> tuple[Rows, tuple[str, ...]]:
     """Flat columns of all cells that hold a number, and a flag if some do not."""
-    place = {str(dim) for name in (columns.size, columns.control) for dim in data[name].dims}
+    grid = {str(dim) for name in (columns.size, columns.control) for dim in data[name].dims}
     first = data[columns.observables[0]]
     for name in (*columns.observables, *columns.errors):
-        if set(data[name].dims) != set(first.dims) or not place <= set(map(str, first.dims)):
+        if set(data[name].dims) != set(first.dims) or not grid <= set(map(str, first.dims)):
             raise DatasetError(
                 f"{name!r} has dimensions {', '.join(map(str, data[name].dims))}",
                 where=source,
                 remedy=f"it must have those of {first.name!r}, size and control",
             )
-    extra = [str(d) for d in first.dims if str(d) not in place and first.sizes[d] > 1]
+    extra = [str(d) for d in first.dims if str(d) not in grid and first.sizes[d] > 1]
     replicas = [replica_dim] if replica_dim else extra
     allowed = replicas if len(replicas) == 1 and not columns.errors else []
     wrong = [dim for dim in extra if dim not in allowed]
@@ -106,7 +98,7 @@ def cells_of(
         )
     whole = xr.broadcast(*(data[name] for name in columns.all))
     try:
-        flat = [np.asarray(one.values, dtype=np.float64).ravel() for one in whole]
+        flat = [np.asarray(array.values, dtype=np.float64).ravel() for array in whole]
     except (TypeError, ValueError) as error:
         raise DatasetError(
             "a variable holds something else than numbers", where=source, remedy="name another"
@@ -130,8 +122,8 @@ def cells_of(
         Rows(
             size[keep],
             control[keep],
-            {n: one[keep] for n, one in zip(columns.observables, values, strict=True)},
-            {n: one[keep] for n, one in zip(columns.observables, errors, strict=False)},
+            {n: column[keep] for n, column in zip(columns.observables, values, strict=True)},
+            {n: column[keep] for n, column in zip(columns.observables, errors, strict=False)},
         ),
         flags,
     )

@@ -53,7 +53,7 @@ def join_sizes(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
     dim = control_dim(first)
     for other in datasets[1:]:
         _check_alike(first, other, dim)
-    sizes = np.concatenate([one["size"].values for one in datasets])
+    sizes = np.concatenate([data["size"].values for data in datasets])
     if np.unique(sizes).size < sizes.size:
         raise AnalysisError(
             "a size stands in more than one dataset",
@@ -61,10 +61,10 @@ def join_sizes(datasets: Sequence[xr.Dataset]) -> xr.Dataset:
             remedy="give every size once",
         )
     known = {**VARIABLES, **OPTIONAL_VARIABLES}
-    shared = [name for name in first.data_vars if all(name in one for one in datasets)]
+    shared = [name for name in first.data_vars if all(name in data for data in datasets)]
     fill = {name: known[str(name)].fill for name in shared if str(name) in known}
     joined = xr.concat(
-        [one[shared] for one in datasets],
+        [data[shared] for data in datasets],
         dim="size",
         join="outer",
         fill_value={**fill, "status": STATUS_MISSING},
@@ -81,9 +81,10 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, dim: str) -> None:
     """Refuse datasets that differ in more than size and control."""
     if control_dim(other) != dim:
         raise AnalysisError(
-            f"controls {dim!r} and {control_dim(other)!r}", where="join_sizes",
+            f"controls {dim!r} and {control_dim(other)!r}",
+            where="join_sizes",
             remedy="join runs of one control",
-        )  # fmt: skip
+        )
     dims = [str(name) for name in first["first_passage"].dims if name not in ("size", dim)]
     for name in (*dims, *_SHARED):
         if name not in other.coords or not np.array_equal(first[name].values, other[name].values):

@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Unpack
 
 import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.files.netcdf import open_netcdf
-from physbatch.tables.columns import Names, dimension_of, pick_columns
+from physbatch.tables.columns import Columns, Names, Roles, dimension_of, pick_columns
 from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
-from physbatch.tables.rows import Rows, table_of
-from physbatch.tables.table import ScalingTable
-from physbatch.tables.text import is_netcdf, line_of_row, load, sniff
+from physbatch.tables.make import Limits
+from physbatch.tables.samples import Rows, table_of
+from physbatch.tables.table import Dimension, ScalingTable
+from physbatch.tables.text import Layout, is_netcdf, line_of_row, load, sniff
 
-__all__ = ["from_dataset", "read_table"]
+__all__ = ["DatasetOptions", "ReadOptions", "from_dataset", "read_table"]
+
+
+class ReadOptions(Limits, total=False):
+    """What else may be said of a file, as in `read_table`."""
+
+    dimension: Dimension | None
+    time: float | None
+
+
+class DatasetOptions(ReadOptions, total=False):
+    """What else may be said of a dataset, as in `from_dataset`."""
+
+    replica_dim: str | None
+    source: str
 
 
 def read_table(
@@ -30,10 +45,7 @@ def read_table(
     control: str | int | None = None,
     observable: Names = None,
     error: Names = None,
-    dimension: Literal["N", "L"] | None = None,
-    time: float | None = None,
-    minimum_sizes: int = 2,
-    minimum_points: int = 3,
+    **options: Unpack[ReadOptions],
 ) -> ScalingTable:
     """Observables at points (size, control) from a file.
 
@@ -55,7 +67,7 @@ def read_table(
     time : float, optional
         For datasets with a time: which one; by default the last.
     minimum_sizes, minimum_points : int
-        As in `ScalingTable.checked`.
+        As in `make_table`.
 
     Returns
     -------
@@ -83,7 +95,6 @@ def read_table(
     ("columns_guessed: size = 'L', control = 'T', observable = 'm', error = 'dm'",)
     """
     source = Path(path)
-    limits: dict[str, Any] = {"minimum_sizes": minimum_sizes, "minimum_points": minimum_points}
     if is_netcdf(source):
         return from_dataset(
             open_netcdf(source),
@@ -91,28 +102,37 @@ def read_table(
             control=None if control is None else str(control),
             observable=observable,
             error=error,
-            dimension=dimension,
-            time=time,
             source=str(source),
-            **limits,
+            **options,
         )
     layout = sniff(source)
-    columns = pick_columns(layout.names, size, control, observable, error, str(source))
+    columns = pick_columns(layout.names, Roles(size, control, observable, error), str(source))
+    return _from_text(layout, columns, **options)
+
+
+def _from_text(
+    layout: Layout,
+    columns: Columns,
+    *,
+    dimension: Dimension | None = None,
+    time: float | None = None,  # text has none
+    **limits: Unpack[Limits],
+) -> ScalingTable:
     data = load(layout, columns.all)
-    at = {name: layout.names.index(name) for name in columns.all}
+    column = {name: data[:, layout.names.index(name)] for name in columns.all}
     rows = Rows(
-        data[:, at[columns.size]],
-        data[:, at[columns.control]],
-        {name: data[:, at[name]] for name in columns.observables},
-        {o: data[:, at[e]] for o, e in zip(columns.observables, columns.errors, strict=False)},
+        column[columns.size],
+        column[columns.control],
+        {name: column[name] for name in columns.observables},
+        {o: column[e] for o, e in zip(columns.observables, columns.errors, strict=False)},
     )
     return table_of(
         rows,
-        lambda row: f"{source}, line {line_of_row(layout, row)}",
+        lambda row: f"{layout.path}, line {line_of_row(layout, row)}",
         size_name=columns.size,
         control_name=columns.control,
         dimension=dimension or dimension_of(columns.size),
-        source=str(source),
+        source=str(layout.path),
         flags=columns.flags,
         **limits,
     )
@@ -125,12 +145,7 @@ def from_dataset(
     control: str | None = None,
     observable: Names = None,
     error: Names = None,
-    replica_dim: str | None = None,
-    time: float | None = None,
-    dimension: Literal["N", "L"] | None = None,
-    source: str = "dataset",
-    minimum_sizes: int = 2,
-    minimum_points: int = 3,
+    **options: Unpack[DatasetOptions],
 ) -> ScalingTable:
     """Observables at points (size, control) from an xarray dataset.
 
@@ -154,7 +169,7 @@ def from_dataset(
     source : str
         Name of the dataset in messages.
     minimum_sizes, minimum_points : int
-        As in `ScalingTable.checked`.
+        As in `make_table`.
 
     Returns
     -------
@@ -175,21 +190,34 @@ def from_dataset(
     >>> table.dimension, table.observables, table.sizes.tolist()
     ('N', ('overlap',), [50.0, 100.0])
     """
-    limits: dict[str, Any] = {"minimum_sizes": minimum_sizes, "minimum_points": minimum_points}
+    return _from_dataset(data, Roles(size, control, observable, error), **options)
+
+
+def _from_dataset(
+    data: xr.Dataset,
+    given: Roles,
+    *,
+    replica_dim: str | None = None,
+    time: float | None = None,
+    dimension: Dimension | None = None,
+    source: str = "dataset",
+    **limits: Unpack[Limits],
+) -> ScalingTable:
     if "physbatch_table" in data.attrs:
-        given = {"size": size, "control": control, "observable": observable, "error": error}
         return stored_table(data, given, dimension, source, limits)
-    if size is None and control is None:
+    if given.size is None and given.control is None:
         refuse_results(data, source)
     flags: tuple[str, ...] = ()
     ours = "physbatch_schema" in data.attrs
     if ours:
-        size, control = size or "size", control or control_dim(data)
-        observable, replica_dim = observable or "overlap", replica_dim or "replica"
-        dimension = dimension or "N"
-    columns = pick_columns(
-        [str(name) for name in data.variables], size, control, observable, error, source
-    )
+        given = Roles(
+            given.size or "size",
+            given.control or control_dim(data),
+            given.observable or "overlap",
+            given.error,
+        )
+        replica_dim, dimension = replica_dim or "replica", dimension or "N"
+    columns = pick_columns([str(name) for name in data.variables], given, source)
     if "time" in data.dims:
         data, flags = at_time(data, time, source)
     if ours:

@@ -1,37 +1,38 @@
-"""A table from samples: their means and standard errors at each point, in one pass."""
+"""A table from samples: their means and standard errors at each point, in one pass.
+
+Samples are given point by point, or as rows of a file of which several have the same point.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.errors import AnalysisError
-from physbatch.tables.table import ScalingTable, make_table
-from physbatch.tables.table_checks import check_finite
+from physbatch.errors import AnalysisError, DatasetError
+from physbatch.tables.make import Locate, TableOptions, check_finite, make_table
+from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["FEW_SAMPLES", "make_sample_table"]
+__all__ = ["FEW_SAMPLES", "Rows", "make_sample_table", "table_of"]
 
 
 #: With fewer samples the error of a point is itself uncertain by a third or more.
 FEW_SAMPLES = 6
 #: A pooled correlation of neighbouring rows this many standard errors above 0 is not chance.
 CORRELATED = 5.0
+#: Controls nearer to each other than this share of their value were meant to be the same.
+_SAME = 1e-12
 
 
 def make_sample_table(
     size: npt.ArrayLike,
     control: npt.ArrayLike,
     samples: Mapping[str, Iterable[npt.ArrayLike]],
-    *,
-    flags: Sequence[str] = (),
-    minimum_sizes: int = 2,
-    minimum_points: int = 3,
-    **names: Any,
+    **options: Unpack[TableOptions],
 ) -> ScalingTable:
     """A table of the means of samples, with their standard errors.
 
@@ -42,12 +43,9 @@ def make_sample_table(
     samples : mapping of name to sequence of array_like
         At each point the values of its independent samples, at least two. Observables of
         one sample stand at the same place.
-    flags : sequence of str
-        Flags to carry on.
-    minimum_sizes, minimum_points : int
-        As in `ScalingTable.checked`.
-    **names
-        ``size_name``, ``control_name``, ``dimension``, ``source`` of the table.
+    **options
+        ``size_name``, ``control_name``, ``dimension``, ``source`` of the table, ``flags`` to
+        carry on, and ``minimum_sizes``, ``minimum_points`` as in `checked`.
 
     Returns
     -------
@@ -59,7 +57,7 @@ def make_sample_table(
     Raises
     ------
     physbatch.errors.AnalysisError
-        If there are no samples with a spread, or as `ScalingTable.checked`.
+        If there are no samples with a spread, or as `checked`.
 
     Notes
     -----
@@ -72,46 +70,47 @@ def make_sample_table(
     >>> table.values["m"].tolist(), table.errors["m"].tolist()
     ([2.0, 3.0, 3.25], [1.0, 1.0, 0.25])
     """
-    rows = {n: tuple(np.asarray(x, np.float64) for x in one) for n, one in samples.items()}
+    rows = {
+        name: tuple(np.asarray(point, np.float64) for point in points)
+        for name, points in samples.items()
+    }
     sizes, controls = np.asarray(size, np.float64), np.asarray(control, np.float64)
-    values, errors, found = {}, {}, list(flags)
+    values, errors, flags = {}, {}, list(options.get("flags", ()))
     spread = np.ones(sizes.shape, dtype=bool)
-    where = str(names.get("source") or "samples")
-    for name, one in rows.items():
-        if len(one) != sizes.size:
-            raise AnalysisError(f"{len(one)} samples of {name!r} for {sizes.size} points")
-        means = _Means.of(one, where, name)
+    where = options.get("source") or "samples"
+    for name, points in rows.items():
+        if len(points) != sizes.size:
+            raise AnalysisError(f"{len(points)} samples of {name!r} for {sizes.size} points")
+        means = _Means.of(points, where, name)
         values[name], errors[name] = means.value, means.error
         spread &= means.error > 0
         if means.correlation > CORRELATED:
-            found.append(
+            flags.append(
                 f"rows_correlated: neighbouring samples of {name} are alike "
                 f"({means.correlation:.0f} standard errors); errors are too small unless the "
                 "rows are taken as a series or in clusters"
             )
-    if any(min(map(len, one)) < FEW_SAMPLES for one in rows.values()):
-        fewest = min(min(map(len, one)) for one in rows.values())
-        found.append(f"few_samples: a point has {fewest}; its error is itself uncertain")
+    fewest = min((point.size for points in rows.values() for point in points), default=FEW_SAMPLES)
+    if fewest < FEW_SAMPLES:
+        flags.append(f"few_samples: a point has {fewest}; its error is itself uncertain")
     keep = np.flatnonzero(spread)
     if keep.size == 0:
         raise AnalysisError(
             "at every point all samples agree", where=where, remedy="no error can be estimated"
         )
     if keep.size < spread.size:
-        found.append(
+        flags.append(
             f"points_without_spread: {spread.size - keep.size} of {spread.size} points, where all "
             f"samples agree, are left out (first: {sizes[~spread][0]:g}, {controls[~spread][0]:g})"
         )
+    options["flags"] = tuple(flags)
     return make_table(
         sizes[keep],
         controls[keep],
-        {name: one[keep] for name, one in values.items()},
-        {name: one[keep] for name, one in errors.items()},
-        samples={name: [one[row] for row in keep] for name, one in rows.items()},
-        minimum_sizes=minimum_sizes,
-        minimum_points=minimum_points,
-        flags=tuple(found),
-        **names,
+        {name: column[keep] for name, column in values.items()},
+        {name: column[keep] for name, column in errors.items()},
+        samples={name: [points[row] for row in keep] for name, points in rows.items()},
+        **options,
     )
 
 
@@ -125,7 +124,7 @@ class _Means:
 
     @classmethod
     def of(cls, samples: Sequence[FloatArray], where: str, name: str) -> _Means:
-        counts = np.array([one.size for one in samples])
+        counts = np.array([point.size for point in samples])
         if counts.size == 0 or counts.min() < 2:
             raise AnalysisError(
                 f"a point has fewer than two samples of {name!r}",
@@ -150,3 +149,49 @@ class _Means:
         pair[starts[1:] - 1] = False  # the last of one point and the first of the next
         products = (unit[1:] * unit[:-1])[pair]
         return cls(value, error, float(products.sum() / np.sqrt(max(products.size, 1))))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns of numbers; without errors the rows are replicas."""
+
+    size: FloatArray
+    control: FloatArray
+    values: Mapping[str, FloatArray]
+    errors: Mapping[str, FloatArray]
+
+
+def table_of(rows: Rows, locate: Locate, **options: Unpack[TableOptions]) -> ScalingTable:
+    """A checked table of values with errors, or of the samples at each point."""
+    if rows.errors:
+        return make_table(
+            rows.size, rows.control, rows.values, rows.errors, locate=locate, **options
+        )
+    columns = {
+        options["size_name"]: rows.size,
+        options["control_name"]: rows.control,
+        **rows.values,
+    }
+    for name, values in columns.items():
+        check_finite(values, repr(name), locate)
+    order = np.lexsort((rows.control, rows.size))  # stable: rows of a point stay in their order
+    size, control = rows.size[order], rows.control[order]
+    new = (np.diff(size) != 0) | (np.diff(control) != 0)
+    starts = np.concatenate(([0], np.flatnonzero(new) + 1))
+    lengths = np.diff(np.append(starts, size.size))
+    single = np.flatnonzero(lengths == 1)
+    if single.size:
+        many = "every point has" if single.size == lengths.size else "a point has"
+        close = (np.diff(size) == 0) & (np.diff(control) != 0)
+        close &= np.diff(control) < _SAME * np.abs(control[1:])
+        rounded = "; controls that differ in their last digits are different points: round them"
+        raise DatasetError(
+            f"{many} a single row and there is no error column",
+            where=locate(int(order[starts[single[0]]])),
+            remedy="name the error column, or give several rows (replicas) for each point"
+            + (rounded if close.any() else ""),
+        )
+    samples = {
+        name: np.split(values[order], starts[1:].tolist()) for name, values in rows.values.items()
+    }
+    return make_sample_table(size[starts], control[starts], samples, **options)

@@ -2,15 +2,15 @@
 
 A table serves a physicist who never ran our simulator: ragged grids are fine (each size has
 its own control points), and values come with errors, with a covariance, or as replica-level
-samples from which both follow. `make_table` is the door: what it lets in is
-finite, sorted, without duplicates and with errors above 0.
+samples from which both follow. `physbatch.tables.make` is the door: what it lets in is finite,
+sorted, without duplicates and with errors above 0.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,11 +20,12 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
-from physbatch.tables import table_checks as checks
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["ScalingTable", "make_table"]
+__all__ = ["Dimension", "ScalingTable"]
 
+#: Whether sizes are volumes or linear sizes.
+Dimension = Literal["N", "L"]
 
 _NAMES = ("size_name", "control_name", "dimension", "source")
 _LONG_NAMES = {
@@ -70,7 +71,7 @@ class ScalingTable(HtmlTable):
     samples: Mapping[str, tuple[FloatArray, ...]] = field(default_factory=dict)
     size_name: str = "L"
     control_name: str = "control"
-    dimension: Literal["N", "L"] = "L"
+    dimension: Dimension = "L"
     source: str = ""
     flags: tuple[str, ...] = ()
 
@@ -96,8 +97,12 @@ class ScalingTable(HtmlTable):
             control=self.control[rows],
             values={name: values[rows] for name, values in self.values.items()},
             errors={name: errors[rows] for name, errors in self.errors.items()},
-            covariance={name: one[np.ix_(rows, rows)] for name, one in self.covariance.items()},
-            samples={name: tuple(one[row] for row in rows) for name, one in self.samples.items()},
+            covariance={
+                name: matrix[np.ix_(rows, rows)] for name, matrix in self.covariance.items()
+            },
+            samples={
+                name: tuple(points[row] for row in rows) for name, points in self.samples.items()
+            },
         )
 
     def window(
@@ -135,11 +140,11 @@ class ScalingTable(HtmlTable):
             self,
             values={name: self.values[name] for name in names},
             errors={name: self.errors[name] for name in names},
-            covariance={n: one for n, one in self.covariance.items() if n in names},
-            samples={n: one for n, one in self.samples.items() if n in names},
+            covariance={n: matrix for n, matrix in self.covariance.items() if n in names},
+            samples={n: points for n, points in self.samples.items() if n in names},
         )
 
-    def to_dimension(self, dimension: Literal["N", "L"], space_dimension: float) -> ScalingTable:
+    def to_dimension(self, dimension: Dimension, space_dimension: float) -> ScalingTable:
         """The same data with sizes as volumes N = L^d or linear sizes L = N^(1/d).
 
         Exponents of N and of L differ by d: nu per volume is d nu per linear size.
@@ -158,6 +163,7 @@ class ScalingTable(HtmlTable):
 
         Examples
         --------
+        >>> from physbatch.tables import make_table
         >>> table = make_table([4, 8, 8], [1, 1, 2], {"m": [1, 2, 3]}, {"m": [1, 1, 1]})
         >>> table.to_dimension("N", 2).size.tolist()
         [16.0, 64.0, 64.0]
@@ -193,45 +199,6 @@ class ScalingTable(HtmlTable):
                 out[row] = np.cov(together) / together.shape[1]
         return out
 
-    def checked(
-        self,
-        *,
-        minimum_sizes: int = 2,
-        minimum_points: int = 3,
-        where: str = "",
-        locate: checks.Locate | None = None,
-    ) -> ScalingTable:
-        """The table, sorted, if estimators can use it.
-
-        Parameters
-        ----------
-        minimum_sizes, minimum_points : int
-            How many different sizes and points there must be; with one size an observable
-            may also be constant.
-        where : str
-            Name of the table in messages, by default its source.
-        locate : callable, optional
-            Says where a row came from; by default its size and control.
-
-        Raises
-        ------
-        physbatch.errors.AnalysisError
-            For numbers that are not finite, sizes or errors that are not above 0,
-            duplicated points, too few sizes or points, a constant observable, a covariance
-            that is none, or samples that do not belong to the values.
-        """
-        where = where or self.source or "table"
-        checks.check_shapes(self, where)
-        point = locate or (lambda row: f"{where}, {self.describe(row)}")
-        checks.check_numbers(self, point)
-        order = np.lexsort((self.control, self.size))
-        checks.check_duplicates(self, order, point)
-        ordered = self if np.all(np.diff(order) == 1) else self.take(order)
-        checks.check_extent(ordered, minimum_sizes, minimum_points, where)
-        checks.check_covariance(ordered, where)
-        checks.check_samples(ordered, where)
-        return ordered
-
     def describe(self, row: int) -> str:
         """Size and control of a row, in words."""
         return f"{self.size_name} = {self.size[row]:g}, {self.control_name} = {self.control[row]:g}"
@@ -252,11 +219,11 @@ class ScalingTable(HtmlTable):
             matrices = np.stack([self.covariance.get(name, absent) for name in names])
             data["covariance"] = ((*both, "point_other"), matrices)
         if self.samples:
-            length = max(one.size for rows in self.samples.values() for one in rows)
+            length = max(sample.size for points in self.samples.values() for sample in points)
             padded = np.full((len(names), count, length), np.nan)
-            for place, name in enumerate(names):
-                for row, one in enumerate(self.samples.get(name, ())):
-                    padded[place, row, : one.size] = one
+            for index, name in enumerate(names):
+                for row, sample in enumerate(self.samples.get(name, ())):
+                    padded[index, row, : sample.size] = sample
             data["sample"] = ((*both, "replica"), padded)
         data = data.assign_coords(size=("point", self.size), control=("point", self.control))
         for name, words in _LONG_NAMES.items():
@@ -286,16 +253,15 @@ class ScalingTable(HtmlTable):
                 "holds no table", where="dataset", remedy="make one with `physbatch import`"
             )
         names = [str(name) for name in data["observable"].values]
-        arrays: dict[str, dict[str, Any]] = {one: {} for one in ("value", "stderr")}
-        arrays |= {"covariance": {}, "sample": {}}
-        for part, found in arrays.items():
+        arrays: dict[str, dict[str, Any]] = {}
+        for part in ("value", "stderr", "covariance", "sample"):
             rows = np.asarray(data[part].values, np.float64) if part in data else ()
-            found.update(
-                (name, row) for name, row in zip(names, rows, strict=False) if np.any(row == row)
-            )
+            arrays[part] = {
+                name: row for name, row in zip(names, rows, strict=False) if np.any(row == row)
+            }
         samples = {
-            name: tuple(one[np.isfinite(one)] for one in rows)
-            for name, rows in arrays["sample"].items()
+            name: tuple(sample[np.isfinite(sample)] for sample in points)
+            for name, points in arrays["sample"].items()
         }
         return cls(
             np.asarray(data["size"].values, dtype=np.float64),
@@ -316,6 +282,7 @@ class ScalingTable(HtmlTable):
 
         Examples
         --------
+        >>> from physbatch.tables import make_table
         >>> table = make_table([4, 8, 8], [1, 1, 2], {"m": [1, 2, 3]}, {"m": [1, 1, 1]})
         >>> print(table.to_csv().splitlines()[1:3])
         ['L,control,m,m_error', '4.0,1.0,1.0,1.0']
@@ -331,66 +298,3 @@ class ScalingTable(HtmlTable):
         writer.writerow(header)
         writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
         return stream.getvalue()
-
-
-def make_table(
-    size: npt.ArrayLike,
-    control: npt.ArrayLike,
-    values: Mapping[str, npt.ArrayLike],
-    errors: Mapping[str, npt.ArrayLike] | None = None,
-    *,
-    covariance: Mapping[str, npt.ArrayLike] | None = None,
-    samples: Mapping[str, Iterable[npt.ArrayLike]] | None = None,
-    minimum_sizes: int = 2,
-    minimum_points: int = 3,
-    locate: checks.Locate | None = None,
-    **names: Any,
-) -> ScalingTable:
-    """A checked and sorted table from arrays.
-
-    Parameters
-    ----------
-    size, control : array_like, shape (n_point,)
-        Coordinates, in any order.
-    values, errors : mapping of name to array_like, shape (n_point,)
-        Observables and their standard errors; errors of an observable with a covariance
-        may be left out.
-    covariance : mapping of name to array_like, shape (n_point, n_point), optional
-        Covariance between points of an observable.
-    samples : mapping of name to sequence of array_like, optional
-        Replica-level values at each point.
-    minimum_sizes, minimum_points, locate
-        As in `ScalingTable.checked`.
-    **names
-        ``size_name``, ``control_name``, ``dimension``, ``source``, ``flags`` of the table.
-
-    Returns
-    -------
-    ScalingTable
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        As `ScalingTable.checked`.
-
-    Examples
-    --------
-    >>> table = make_table([8, 4, 4], [1, 2, 1], {"m": [3, 2, 1]}, {"m": [0.1, 0.1, 0.1]})
-    >>> table.values["m"].tolist()
-    [1.0, 2.0, 3.0]
-    """
-    matrices = {name: np.asarray(one, np.float64) for name, one in (covariance or {}).items()}
-    stderr = {name: np.asarray(one, np.float64) for name, one in (errors or {}).items()}
-    for name, matrix in matrices.items():
-        if name not in stderr and matrix.ndim == 2:
-            stderr[name] = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-    table = ScalingTable(
-        np.asarray(size, np.float64),
-        np.asarray(control, np.float64),
-        {name: np.asarray(one, np.float64) for name, one in values.items()},
-        stderr,
-        matrices,
-        {n: tuple(np.asarray(x, np.float64) for x in one) for n, one in (samples or {}).items()},
-        **names,
-    )
-    return table.checked(minimum_sizes=minimum_sizes, minimum_points=minimum_points, locate=locate)

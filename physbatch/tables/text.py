@@ -110,7 +110,7 @@ def sniff(path: Path) -> Layout:
         names = _split(comment, delimiter)
         names = names if len(names) == len(cells) else _split(comment, None)
         if len(names) != len(cells) or any(map(_is_number, names)):
-            names = [str(place) for place in range(1, len(cells) + 1)]
+            names = [str(column) for column in range(1, len(cells) + 1)]
         return Layout(path, delimiter, tuple(names), number - 1)
     if len(filled) == 1:
         raise DatasetError("no rows below the names", where=str(path), remedy="give data")
@@ -133,10 +133,10 @@ def _refuse_decimal_commas(where: str, line: str) -> None:
     """Numbers like 2,27 between tabs or spaces, where the comma looks like the delimiter."""
     cells = line.split()
     if len(cells) >= 3 and all(_is_number(cell.replace(",", ".", 1)) for cell in cells):
-        found = [cell for cell in cells if not _is_number(cell)]
-        if found:
+        with_comma = [cell for cell in cells if not _is_number(cell)]
+        if with_comma:
             raise DatasetError(
-                f"{found[0][:40]!r} is not a number",
+                f"{with_comma[0][:40]!r} is not a number",
                 where=where,
                 remedy="write numbers with a decimal point",
             )
@@ -145,7 +145,7 @@ def _refuse_decimal_commas(where: str, line: str) -> None:
 def load(layout: Layout, needed: Sequence[str]) -> FloatArray:
     """All columns as numbers; those not needed may hold words and are then 0."""
     words: Mapping[int | str, Callable[[str], Any]] = {
-        place: lambda cell: 0.0 for place, name in enumerate(layout.names) if name not in needed
+        column: lambda cell: 0.0 for column, name in enumerate(layout.names) if name not in needed
     }
     attempts: tuple[Mapping[int | str, Callable[[str], Any]] | None, ...] = (None, words)
     for converters in attempts:

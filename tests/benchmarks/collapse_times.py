@@ -31,7 +31,7 @@ from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, climb, newton, units_of
 from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior
 from physbatch.scaling.data_collapse.window_fits import global_optimum, scan, settle
-from physbatch.tables.table import ScalingTable
+from physbatch.tables import ScalingTable
 
 _SIZES = (8, 16, 32, 64, 128)
 _POINTS = 18

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from physbatch.report.explore_page import write_explore
-from physbatch.tables.table import make_table
+from physbatch.tables import make_table
 
 FRAMES = 120
 REPEATS = 5

@@ -23,7 +23,7 @@ import numpy as np
 from physbatch.results.estimate import flag_names
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.tables.read import read_table
+from physbatch.tables import read_table
 
 #: Environment variable that names the folder.
 FOLDER = "PHYSBATCH_PUBLISHED_DATA"

@@ -31,7 +31,7 @@ from physbatch.scaling.data_collapse.outcome import outcome
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
 from physbatch.scaling.data_collapse.window_fits import Fit, by_spline, hyper_names, scan, settle
-from physbatch.tables.table import ScalingTable
+from physbatch.tables import ScalingTable
 
 FloatArray = npt.NDArray[np.float64]
 

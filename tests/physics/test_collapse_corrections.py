@@ -20,7 +20,7 @@ from physbatch.exact.grids import scaled_grid
 from physbatch.exact.scaling_functions import exponent_set, planted
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.tables.table import ScalingTable
+from physbatch.tables import ScalingTable
 
 SIZES = (8, 16, 32, 64, 128)
 #: From here on the next correction, of relative order 1/N, is below the noise of a point.

@@ -14,7 +14,7 @@ import pytest
 from physbatch.exact.lattices import ising_table, percolation_table
 from physbatch.results.estimate import flag_names
 from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.tables.table import ScalingTable
+from physbatch.tables import ScalingTable
 from tests.benchmarks.random_starts import same_answer
 
 #: Exact nu, c_c, and what is held.

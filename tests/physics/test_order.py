@@ -28,8 +28,7 @@ from physbatch.scaling.order.sharpening import WIDTH_FORMS
 from physbatch.study import catalogue
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
-from physbatch.tables.samples import make_sample_table
-from physbatch.tables.table import make_table
+from physbatch.tables import make_sample_table, make_table
 
 QUICKSTART = Path(__file__).parents[2] / "analysis/quickstart/study.toml"
 SIZES = phases.NESTED_SIZES[-1]

@@ -11,7 +11,7 @@ from scipy import optimize
 from physbatch.exact import curie_weiss
 from physbatch.results.estimate import flag_names
 from physbatch.scaling.curves.peaks import Peaks, find_peaks
-from physbatch.tables.table import ScalingTable
+from physbatch.tables import ScalingTable
 
 SIZES = (64, 256, 1024)
 

@@ -31,7 +31,7 @@ from physbatch.files.netcdf import open_netcdf
 from physbatch.study import catalogue
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
-from physbatch.tables.read import read_table
+from physbatch.tables import read_table
 from tests.conftest import TINY, command_line
 
 SECONDS = 10

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physbatch.errors import PhysbatchError
-from physbatch.tables.read import read_table
-from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables import ScalingTable, checked, make_table, read_table
 
 # Numbers whose powers leave the range of floating point are refused.
 finite = st.floats(-1e50, 1e50, allow_subnormal=False)
@@ -60,7 +59,7 @@ def test_text_and_datasets_keep_every_bit(table: ScalingTable) -> None:
 @settings(deadline=None, max_examples=60)
 def test_the_order_of_rows_does_not_matter(table: ScalingTable, seed: int) -> None:
     rows = np.random.default_rng(seed).permutation(table.size.size)
-    assert same(table.take(rows).checked(), table)
+    assert same(checked(table.take(rows)), table)
 
 
 def answered(content: bytes) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from physbatch.report.explore_page import write_explore
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality, quality_of
-from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables import ScalingTable, make_table
 from tests.system.test_browser_report import browser, pytestmark  # noqa: F401
 
 if TYPE_CHECKING:

@@ -80,7 +80,7 @@ def plot_collapse(
     >>> import numpy as np
     >>> from physbatch.plots.scaling.collapse import plot_collapse
     >>> from physbatch.scaling.data_collapse.methods import collapse
-    >>> from physbatch.tables.table import make_table
+    >>> from physbatch.tables import make_table
     >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
     >>> value = np.tanh(size * (control - 1)) + 0.01 * np.sin(37.0 * np.arange(45))
     >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.01)}, control_name="T")

@@ -65,7 +65,7 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
     >>> import numpy as np
     >>> from physbatch.plots.scaling.corner import plot_corner
     >>> from physbatch.scaling.data_collapse.methods import collapse
-    >>> from physbatch.tables.table import make_table
+    >>> from physbatch.tables import make_table
     >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
     >>> value = np.tanh(size * (control - 1)) + 0.03 * np.sin(37.0 * np.arange(45))
     >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.03)}, control_name="T")

@@ -74,7 +74,7 @@ def plot_peaks(
     --------
     >>> from physbatch.plots import plot_peaks
     >>> from physbatch.scaling.curves.peaks import find_peaks
-    >>> from physbatch.tables.table import make_table
+    >>> from physbatch.tables import make_table
     >>> size, c = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(-1, 1, 21), 4)
     >>> chi = size / (1 + 9 * (c - 1 / size) ** 2)
     >>> table = make_table(size, c, {"chi": chi}, {"chi": 0.02 * size})

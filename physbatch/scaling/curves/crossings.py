@@ -23,6 +23,7 @@ from physbatch.scaling.curves.crossing_search import (
 )
 from physbatch.scaling.curves.local_fits import LocalFit, average_resampled
 from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control
+from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
@@ -214,7 +215,7 @@ def find_crossings(
     True
     """
     name = _observable(table, observable)
-    table = table.only(name).checked(minimum_points=1, where=table.source or "crossings")
+    table = checked(table.only(name), minimum_points=1, where=table.source or "crossings")
     generator = np.random.default_rng([seed, 31])
     curves = curves_of_sizes(table, name, resamples, generator)
     chosen_pairs = pairs_of_sizes(table.sizes, pairs)

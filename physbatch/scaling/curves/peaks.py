@@ -25,6 +25,7 @@ from physbatch.scaling.curves.local_fits import (
 )
 from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law
 from physbatch.scaling.laws.power_laws import Form, law
+from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -146,8 +147,8 @@ def find_peaks(
     """
     if observable not in table.observables:
         raise AnalysisError(f"no observable {observable!r}", remedy=f"of {table.observables}")
-    table = table.only(observable).checked(
-        minimum_sizes=1, minimum_points=1, where=table.source or "peaks"
+    table = checked(
+        table.only(observable), minimum_sizes=1, minimum_points=1, where=table.source or "peaks"
     )
     sign = -1.0 if minimum else 1.0
     values, errors = sign * table.values[observable], table.errors[observable]

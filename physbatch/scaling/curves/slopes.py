@@ -49,7 +49,7 @@ def derivative(
     Examples
     --------
     >>> import numpy as np
-    >>> from physbatch.tables.table import make_table
+    >>> from physbatch.tables import make_table
     >>> c = np.linspace(0, 1, 9)
     >>> table = make_table(np.full(9, 8), c, {"U": np.sin(c)}, {"U": np.full(9, 1e-3)},
     ...                    minimum_sizes=1)

@@ -17,6 +17,7 @@ from physbatch.scaling.data_collapse.outcome import outcome
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
 from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 
 __all__ = ["collapse"]
@@ -217,7 +218,7 @@ def _checked(table: ScalingTable, names: Sequence[str]) -> ScalingTable:
             where="collapse",
             remedy=f"use at most {_MOST_POINTS}: a window, or averages over neighbours",
         )
-    table = table.only(*names).checked(minimum_points=_LEAST_POINTS, where="collapse")
+    table = checked(table.only(*names), minimum_points=_LEAST_POINTS, where="collapse")
     if np.ptp(table.control) == 0:
         raise AnalysisError(
             f"all points are at {table.control_name} = {table.control[0]:g}",

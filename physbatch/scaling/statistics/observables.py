@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics import series
 from physbatch.scaling.statistics.autocorrelations import SeriesTooShort, integrated_time
 from physbatch.scaling.statistics.series import Resampled, Units
+from physbatch.tables.make import checked
 from physbatch.tables.samples import FEW_SAMPLES
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["OBSERVABLES", "sample_moments"]
+__all__ = ["OBSERVABLES", "Resampling", "sample_moments"]
 
 
 #: Name -> what it is, for every observable of samples m of an order parameter.
@@ -41,6 +42,14 @@ OBSERVABLES: Mapping[str, str] = {
 _DEFAULT = tuple(OBSERVABLES)[:8]
 
 
+class Resampling(TypedDict, total=False):
+    """Where errors come from, as in `sample_moments`."""
+
+    method: Literal["jackknife", "bootstrap"]
+    resamples: int
+    seed: int
+
+
 def sample_moments(
     table: ScalingTable,
     observable: str | None = None,
@@ -48,10 +57,8 @@ def sample_moments(
     moments: Sequence[str] | None = None,
     rows: Literal["replicas", "series"] = "replicas",
     cluster: str | None = None,
-    method: Literal["jackknife", "bootstrap"] = "jackknife",
-    resamples: int = 1000,
-    seed: int = 0,
     space_dimension: float | None = None,
+    **resampling: Unpack[Resampling],
 ) -> ScalingTable:
     r"""Moments of an order parameter m at each point, from its samples.
 
@@ -73,12 +80,12 @@ def sample_moments(
         come from blocks of at least 2 tau.
     cluster : str, optional
         Name of the observable whose samples label the clusters (graphs) of replicas.
+    space_dimension : float, optional
+        d in N = L^d; a table of linear sizes needs it for susceptibilities.
     method : {"jackknife", "bootstrap"}
         Where errors come from; values are jackknife ones either way, free of the bias 1/n.
     resamples, seed : int
-        Of the bootstrap.
-    space_dimension : float, optional
-        d in N = L^d; a table of linear sizes needs it for susceptibilities.
+        Of the bootstrap, by default 1000 and 0.
 
     Returns
     -------
@@ -96,7 +103,7 @@ def sample_moments(
     Examples
     --------
     >>> import numpy as np
-    >>> from physbatch.tables.samples import make_sample_table
+    >>> from physbatch.tables import make_sample_table
     >>> m = np.random.default_rng(5).normal(size=(2, 10_000)) / 10
     >>> table = make_sample_table([100, 100], [1, 2], {"m": m}, minimum_sizes=1,
     ...                           minimum_points=1, dimension="N")
@@ -105,7 +112,7 @@ def sample_moments(
     [1.01, 1.02]
     """
     name = _order_parameter(table, observable, cluster)
-    flags = [one for one in table.flags if not one.startswith("rows_correlated")]
+    flags = [flag for flag in table.flags if not flag.startswith("rows_correlated")]
     if rows == "replicas" and cluster is None:
         flags = list(table.flags)
     wanted, note = _wanted(moments, table, space_dimension)
@@ -123,8 +130,7 @@ def sample_moments(
         else:
             units = series.replicas(point.features)
         if units.count >= series.MINIMUM_UNITS:
-            generator = np.random.default_rng([seed, 2, row])
-            results[row] = _resample(units, point, tau, method, resamples, generator)
+            results[row] = _resample(units, point, tau, row, **resampling)
     return _moment_table(table, wanted, results, tuple(flags))
 
 
@@ -202,12 +208,13 @@ class _Point:
     def times(self, where: str) -> FloatArray:
         """Autocorrelation time of each moment: of what its error feels."""
         out = []
-        for name, one in zip(self._wanted, series.influence(self.features, self).T, strict=True):
-            if not np.any(one):
+        influences = series.influence(self.features, self).T
+        for name, influence in zip(self._wanted, influences, strict=True):
+            if not np.any(influence):
                 out.append(0.5)
                 continue
             try:
-                out.append(integrated_time(one).value)
+                out.append(integrated_time(influence).value)
             except SeriesTooShort as short:
                 short.where = f"{where}, series of {name}"
                 raise
@@ -218,13 +225,16 @@ def _resample(
     units: Units,
     point: _Point,
     tau: FloatArray,
-    method: str,
-    resamples: int,
-    generator: np.random.Generator,
+    row: int,
+    *,
+    method: str = "jackknife",
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> Resampled:
     if method == "jackknife":
         return series.jackknife(units, point, tau=tau)
     if method == "bootstrap":
+        generator = np.random.default_rng([seed, 2, row])
         return series.bootstrap(units, point, tau=tau, resamples=resamples, seed=generator)
     raise AnalysisError(f"method {method!r}", remedy="'jackknife' or 'bootstrap'")
 
@@ -238,9 +248,9 @@ def _moment_table(
     """The moments of all points that have an error."""
     where = table.source or "table"
     good = {
-        row: one
-        for row, one in results.items()
-        if np.isfinite(one.value).all() and np.all(np.isfinite(one.error) & (one.error > 0))
+        row: point
+        for row, point in results.items()
+        if np.isfinite(point.value).all() and np.all(np.isfinite(point.error) & (point.error > 0))
     }
     if not good:
         raise AnalysisError(
@@ -254,20 +264,20 @@ def _moment_table(
             f"points_left_out: {table.size.size - len(good)} of {table.size.size} points have too "
             f"few independent samples or a moment without spread (first: {table.describe(first)})",
         )
-    fewest = min(len(one.pseudo_values) for one in good.values())
-    if fewest < FEW_SAMPLES and not any(one.startswith("few_samples") for one in flags):
+    fewest = min(len(point.pseudo_values) for point in good.values())
+    if fewest < FEW_SAMPLES and not any(flag.startswith("few_samples") for flag in flags):
         flags += (f"few_samples: a point has {fewest}; its error is itself uncertain",)
     rows = np.array(list(good))
     moments = replace(
         table,
         size=table.size[rows],
         control=table.control[rows],
-        values={n: np.array([one.value[i] for one in good.values()]) for i, n in enumerate(wanted)},
-        errors={n: np.array([one.error[i] for one in good.values()]) for i, n in enumerate(wanted)},
+        values={n: np.array([p.value[i] for p in good.values()]) for i, n in enumerate(wanted)},
+        errors={n: np.array([p.error[i] for p in good.values()]) for i, n in enumerate(wanted)},
         covariance={},
         samples={
-            n: tuple(one.pseudo_values[:, i] for one in good.values()) for i, n in enumerate(wanted)
+            n: tuple(p.pseudo_values[:, i] for p in good.values()) for i, n in enumerate(wanted)
         },
         flags=flags,
     )
-    return moments.checked(minimum_sizes=1, minimum_points=1)
+    return checked(moments, minimum_sizes=1, minimum_points=1)

@@ -17,7 +17,7 @@ from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.times.passages import fit_escape_time, survival_curve
-from physbatch.tables.table import make_table
+from physbatch.tables.make import make_table
 
 NASTY = "<i>m_1 & 50 %</i>"
 

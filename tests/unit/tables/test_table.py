@@ -10,8 +10,9 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import open_netcdf, save
+from physbatch.tables.make import checked, make_table
 from physbatch.tables.samples import make_sample_table
-from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables.table import ScalingTable
 
 SIZE = [8.0, 4.0, 4.0, 8.0]
 CONTROL = [2.0, 1.0, 2.0, 1.0]
@@ -84,7 +85,7 @@ def test_a_broken_table_is_found_later_too() -> None:
         np.array([8.0, 4.0, 4.0]), np.ones(3), {"m": np.arange(3.0)}, {"m": np.ones(3)}
     )
     with pytest.raises(AnalysisError, match="L = 4, control = 1 stands twice"):
-        table.checked()
+        checked(table)
 
 
 def test_sizes_convert_between_volumes_and_lengths() -> None:

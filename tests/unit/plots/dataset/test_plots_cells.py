@@ -12,7 +12,7 @@ from physbatch.exact.planted import first_order
 from physbatch.plots import plot_evolution, plot_moments, plot_peaks, plot_time_series
 from physbatch.plots.style import root_figure
 from physbatch.scaling.times.passages import fit_escape_time, survival_curve
-from physbatch.tables.table import make_table
+from physbatch.tables.make import make_table
 from tests.unit.plots.gallery import magnetization, peaks
 
 

@@ -11,7 +11,7 @@ from physbatch.exact import phases
 from physbatch.plots import plot_order
 from physbatch.plots.style import figure_bytes, root_figure
 from physbatch.scaling import TransitionOrder, transition_order
-from physbatch.tables.table import make_table
+from physbatch.tables.make import make_table
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from physbatch.scaling.data_collapse.result import (
     math_symbol,
 )
 from physbatch.scaling.data_collapse.window_choice import Window
-from physbatch.tables.table import make_table
+from physbatch.tables.make import make_table
 
 NASTY = "<b>m_1 & 50 % of $x$</b>"
 

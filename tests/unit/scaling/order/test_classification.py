@@ -17,8 +17,8 @@ from physbatch.exact.replicas import as_table
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import TransitionOrder, transition_order
 from physbatch.scaling.order.result import VERDICTS
+from physbatch.tables.make import make_table
 from physbatch.tables.samples import make_sample_table
-from physbatch.tables.table import make_table
 
 NASTY = "<b>q_1 & 50 % of $x$</b>"
 

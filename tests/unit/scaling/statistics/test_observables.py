@@ -13,8 +13,9 @@ from physbatch.exact import curie_weiss
 from physbatch.scaling.curves.slopes import derivative
 from physbatch.scaling.statistics.autocorrelations import SeriesTooShort
 from physbatch.scaling.statistics.observables import OBSERVABLES, sample_moments
+from physbatch.tables.make import make_table
 from physbatch.tables.samples import make_sample_table
-from physbatch.tables.table import ScalingTable, make_table
+from physbatch.tables.table import ScalingTable
 from tests.unit.scaling.statistics.test_series import autoregressive
 
 FloatArray = npt.NDArray[np.float64]

@@ -1,38 +1,144 @@
-"""What a table must be: finite, positive where it must be, without duplicates, large enough.
+"""What makes a table of arrays: they are checked and sorted.
 
 Each check refuses one kind of mistake, saying where it stands and what to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
+from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
-if TYPE_CHECKING:
-    from physbatch.tables.table import ScalingTable
-
-__all__ = [
-    "Locate",
-    "check_covariance",
-    "check_duplicates",
-    "check_extent",
-    "check_finite",
-    "check_numbers",
-    "check_range",
-    "check_samples",
-    "check_shapes",
-]
+__all__ = ["Limits", "Locate", "TableOptions", "check_finite", "checked", "make_table"]
 
 #: Numbers are raised to the fourth power, and multiplied by as many of them.
 _TINY = 1e-60
 #: Says where a row came from: "points.csv, line 7".
 Locate = Callable[[int], str]
+
+
+class Limits(TypedDict, total=False):
+    """How many different sizes and points a table must have, as in `checked`."""
+
+    minimum_sizes: int
+    minimum_points: int
+
+
+class TableOptions(Limits, total=False):
+    """What else is known of a table, as in `ScalingTable`."""
+
+    size_name: str
+    control_name: str
+    dimension: Dimension
+    source: str
+    flags: tuple[str, ...]
+
+
+def make_table(
+    size: npt.ArrayLike,
+    control: npt.ArrayLike,
+    values: Mapping[str, npt.ArrayLike],
+    errors: Mapping[str, npt.ArrayLike] | None = None,
+    *,
+    covariance: Mapping[str, npt.ArrayLike] | None = None,
+    samples: Mapping[str, Iterable[npt.ArrayLike]] | None = None,
+    locate: Locate | None = None,
+    **options: Unpack[TableOptions],
+) -> ScalingTable:
+    """A checked and sorted table from arrays.
+
+    Parameters
+    ----------
+    size, control : array_like, shape (n_point,)
+        Coordinates, in any order.
+    values, errors : mapping of name to array_like, shape (n_point,)
+        Observables and their standard errors; errors of an observable with a covariance
+        may be left out.
+    covariance : mapping of name to array_like, shape (n_point, n_point), optional
+        Covariance between points of an observable.
+    samples : mapping of name to sequence of array_like, optional
+        Replica-level values at each point.
+    locate, minimum_sizes, minimum_points
+        As in `checked`.
+    **options
+        ``size_name``, ``control_name``, ``dimension``, ``source``, ``flags`` of the table.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        As `checked`.
+
+    Examples
+    --------
+    >>> table = make_table([8, 4, 4], [1, 2, 1], {"m": [3, 2, 1]}, {"m": [0.1, 0.1, 0.1]})
+    >>> table.values["m"].tolist()
+    [1.0, 2.0, 3.0]
+    """
+    matrices = {name: np.asarray(matrix, np.float64) for name, matrix in (covariance or {}).items()}
+    stderr = {name: np.asarray(error, np.float64) for name, error in (errors or {}).items()}
+    for name, matrix in matrices.items():
+        if name not in stderr and matrix.ndim == 2:
+            stderr[name] = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    names: dict[str, Any] = dict(options)
+    limits = {key: names.pop(key) for key in Limits.__annotations__ if key in names}
+    table = ScalingTable(
+        np.asarray(size, np.float64),
+        np.asarray(control, np.float64),
+        {name: np.asarray(column, np.float64) for name, column in values.items()},
+        stderr,
+        matrices,
+        {n: tuple(np.asarray(x, np.float64) for x in rows) for n, rows in (samples or {}).items()},
+        **names,
+    )
+    return checked(table, locate=locate, **limits)
+
+
+def checked(
+    table: ScalingTable,
+    *,
+    minimum_sizes: int = 2,
+    minimum_points: int = 3,
+    where: str = "",
+    locate: Locate | None = None,
+) -> ScalingTable:
+    """The table, sorted, if estimators can use it.
+
+    Parameters
+    ----------
+    table : ScalingTable
+        Rows in any order.
+    minimum_sizes, minimum_points : int
+        How many different sizes and points there must be; with one size an observable
+        may also be constant.
+    where : str
+        Name of the table in messages, by default its source.
+    locate : callable, optional
+        Says where a row came from; by default its size and control.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For numbers that are not finite, sizes or errors that are not above 0,
+        duplicated points, too few sizes or points, a constant observable, a covariance
+        that is none, or samples that do not belong to the values.
+    """
+    where = where or table.source or "table"
+    _check_shapes(table, where)
+    point = locate or (lambda row: f"{where}, {table.describe(row)}")
+    _check_numbers(table, point)
+    order = np.lexsort((table.control, table.size))
+    _check_duplicates(table, order, point)
+    ordered = table if np.all(np.diff(order) == 1) else table.take(order)
+    _check_extent(ordered, minimum_sizes, minimum_points, where)
+    _check_covariance(ordered, where)
+    _check_samples(ordered, where)
+    return ordered
 
 
 def check_finite(values: FloatArray, name: str, locate: Locate) -> None:
@@ -50,7 +156,7 @@ def _and_more(bad: npt.NDArray[np.intp]) -> str:
     return f" (and {bad.size - 1} more)" if bad.size > 1 else ""
 
 
-def check_shapes(table: ScalingTable, where: str) -> None:
+def _check_shapes(table: ScalingTable, where: str) -> None:
     """Refuse observables without errors, and columns of different lengths."""
     if set(table.values) != set(table.errors) or not table.values:
         raise AnalysisError(
@@ -70,7 +176,7 @@ def check_shapes(table: ScalingTable, where: str) -> None:
             )
 
 
-def check_numbers(table: ScalingTable, locate: Locate) -> None:
+def _check_numbers(table: ScalingTable, locate: Locate) -> None:
     """Refuse nan and infinity, and sizes or errors that are not above 0."""
     check_finite(table.size, f"size {table.size_name!r}", locate)
     check_finite(table.control, f"control {table.control_name!r}", locate)
@@ -87,12 +193,12 @@ def check_numbers(table: ScalingTable, locate: Locate) -> None:
                 where=locate(int(bad[0])),
                 remedy="leave the row out or repair it",
             )
-        check_range(values, name, locate, least=_TINY)
+        _check_range(values, name, locate, least=_TINY)
     for name, values in (("control", table.control), *table.values.items()):
-        check_range(values, repr(name), locate)
+        _check_range(values, repr(name), locate)
 
 
-def check_range(values: FloatArray, name: str, locate: Locate, *, least: float = 0.0) -> None:
+def _check_range(values: FloatArray, name: str, locate: Locate, *, least: float = 0.0) -> None:
     """Refuse numbers whose powers leave the range of floating point."""
     bad = np.flatnonzero((np.abs(values) > 1 / _TINY) | (np.abs(values) < least))
     if bad.size:
@@ -103,7 +209,7 @@ def check_range(values: FloatArray, name: str, locate: Locate, *, least: float =
         )
 
 
-def check_duplicates(table: ScalingTable, order: npt.NDArray[np.intp], locate: Locate) -> None:
+def _check_duplicates(table: ScalingTable, order: npt.NDArray[np.intp], locate: Locate) -> None:
     """Refuse a point that stands twice; `order` sorts the rows."""
     size, control = table.size[order], table.control[order]
     twice = np.flatnonzero((size[1:] == size[:-1]) & (control[1:] == control[:-1]))
@@ -116,7 +222,7 @@ def check_duplicates(table: ScalingTable, order: npt.NDArray[np.intp], locate: L
         )
 
 
-def check_extent(table: ScalingTable, sizes: int, points: int, where: str) -> None:
+def _check_extent(table: ScalingTable, sizes: int, points: int, where: str) -> None:
     """Refuse too few points or sizes, and observables that are constant."""
     if table.size.size < points:
         raise AnalysisError(
@@ -138,7 +244,7 @@ def check_extent(table: ScalingTable, sizes: int, points: int, where: str) -> No
             )
 
 
-def check_covariance(table: ScalingTable, where: str) -> None:
+def _check_covariance(table: ScalingTable, where: str) -> None:
     """Refuse a matrix that is no covariance, or not that of the errors."""
     for name, matrix in table.covariance.items():
         variance = table.errors[name] ** 2
@@ -161,11 +267,11 @@ def check_covariance(table: ScalingTable, where: str) -> None:
             ) from None
 
 
-def check_samples(table: ScalingTable, where: str) -> None:
+def _check_samples(table: ScalingTable, where: str) -> None:
     """Refuse samples that differ in number between observables, or are not finite."""
     for row in range(table.size.size if table.samples else 0):
         together = [samples[row] for samples in table.samples.values()]
-        if any(one.shape != together[0].shape or not np.isfinite(one).all() for one in together):
+        if any(x.shape != together[0].shape or not np.isfinite(x).all() for x in together):
             raise AnalysisError(
                 "samples of the observables differ in number, or are not finite",
                 where=f"{where}, {table.describe(row)}",
