@@ -15,9 +15,9 @@ from physbatch.scaling.laws.size_laws import collapse_exponent, fit_critical_bat
 from physbatch.scaling.laws.universality import check_relations
 from physbatch.scaling.order.classification import transition_order
 from physbatch.scaling.order.result import Evidence, TransitionOrder
-from physbatch.scaling.statistics.goodness import deviance_p_value
 from physbatch.scaling.statistics.observables import sample_moments
 from physbatch.scaling.statistics.replica_moments import moments
+from physbatch.scaling.statistics.success_fits import deviance_p_value
 from physbatch.scaling.statistics.two_peaks import (
     separation_threshold,
     split_in_two,

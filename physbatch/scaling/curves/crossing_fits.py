@@ -8,6 +8,7 @@ import numpy as np
 
 from physbatch.scaling.curves.crossing_search import Curve
 from physbatch.scaling.curves.local_fits import LocalFit, half_widths, local_fit, nearest_roots
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
 
 __all__ = ["LENGTH", "crossing_roots", "joint_fits"]
@@ -15,7 +16,6 @@ __all__ = ["LENGTH", "crossing_roots", "joint_fits"]
 
 _DEGREES = range(1, 9)
 LENGTH = 9  # coefficients of a polynomial, padded
-_ACCEPTABLE = 1e-3
 
 
 def joint_fits(
@@ -29,7 +29,7 @@ def joint_fits(
                 fit
                 for degree in _DEGREES
                 if (fit := local_fit(c.control, c.y, c.covariance, centre, half, degree))
-                and fit.p_value > _ACCEPTABLE
+                and fit.p_value > ACCEPTABLE
             ]
             for c in (one, two)
         ]

@@ -30,7 +30,6 @@ from physbatch.typing import BoolArray, FloatArray
 __all__ = ["Crossings", "find_crossings"]
 
 
-_ACCEPTABLE = 1e-3
 _LINE = 101
 
 

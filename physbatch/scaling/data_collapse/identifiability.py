@@ -20,13 +20,13 @@ import numpy.typing as npt
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Optimum
 from physbatch.scaling.data_collapse.window_fits import (
-    BAD_FIT,
     LEAST_SHARED,
     Fit,
     global_optimum,
     scan,
     settle,
 )
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.tables.table import ScalingTable
 
 __all__ = ["Refusals", "differing", "find_rival", "refusals", "start_flags"]
@@ -307,7 +307,7 @@ def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[str, ...]:
     and an acceptable fit without a rival is the answer however few of them reach it. Where the
     fit is not acceptable and fewer than half agree, a better optimum may have been missed.
     """
-    if 2 * agreed >= tried or fit.p_value > BAD_FIT:
+    if 2 * agreed >= tried or fit.p_value > ACCEPTABLE:
         return ()
     return (
         f"starts_disagree: only {agreed} of {tried} starts lead to this optimum, which is no good "

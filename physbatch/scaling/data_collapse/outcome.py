@@ -14,7 +14,8 @@ from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import refusals, start_flags
 from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
 from physbatch.scaling.data_collapse.uncertainties import Interval
-from physbatch.scaling.data_collapse.window_fits import BAD_FIT, Fit
+from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -223,7 +224,7 @@ def _goodness_flags(form: ScalingForm, search: Search, method: str) -> tuple[str
     flags: tuple[str, ...] = ()
     fit = search.final
     extra = "" if form.corrections or method == "local-linear" else "; try corrections to scaling"
-    if not fit.p_value > BAD_FIT:
+    if not fit.p_value > ACCEPTABLE:
         flags = (_bad_fit(fit, method) + extra,)
     # Say so if the form holds only where most of the data are left out.
     accepted, tried = sum(one.accepted for one in search.fits), len(search.fits)

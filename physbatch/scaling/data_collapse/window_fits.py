@@ -23,12 +23,12 @@ from physbatch.scaling.data_collapse.optimum import (
 )
 from physbatch.scaling.data_collapse.spline import fit_spline
 from physbatch.scaling.data_collapse.window_choice import Window, inside, shared_fraction, windows
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
 __all__ = [
-    "BAD_FIT",
     "LEAST_SHARED",
     "Fit",
     "by_spline",
@@ -45,8 +45,6 @@ __all__ = [
 _SCAN_POINTS = 120
 #: Windows that are tried with all of their points.
 _FINALISTS = 5
-#: p-value below which a fit is called bad.
-BAD_FIT = 1e-3
 #: A collapse whose sizes share less of x than this is none.
 LEAST_SHARED = 0.6
 
@@ -85,7 +83,7 @@ class Fit:
     @property
     def accepted(self) -> bool:
         """Sound, with an acceptable chi^2."""
-        return self.sound and self.p_value > BAD_FIT
+        return self.sound and self.p_value > ACCEPTABLE
 
     @property
     def score(self) -> float:

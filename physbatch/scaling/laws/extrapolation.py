@@ -12,6 +12,7 @@ from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.transition.result import Extrapolation
 from physbatch.typing import FloatArray
 
@@ -31,8 +32,6 @@ FORMS: Mapping[str, Callable[[FloatArray], FloatArray] | None] = {
 }
 #: Difference of AIC at which one form is decisively preferred: odds of e^5 = 150.
 DECISIVE = 10.0
-
-_ACCEPTABLE = 1e-3
 
 
 class _Form(NamedTuple):
@@ -191,8 +190,8 @@ def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, F
     finite = [form for form in forms if form.name != LOGARITHM]
     logarithm = next(form for form in forms if form.name == LOGARITHM)
     best = min(form.aic for form in finite)
-    good = np.array([form.name != LOGARITHM and form.p_value > _ACCEPTABLE for form in forms])
-    log_describes = logarithm.p_value > _ACCEPTABLE
+    good = np.array([form.name != LOGARITHM and form.p_value > ACCEPTABLE for form in forms])
+    log_describes = logarithm.p_value > ACCEPTABLE
     if log_describes and (logarithm.aic < best - DECISIVE or not good.any()):
         flag = (
             f"no_finite_limit: {quantity} goes as {logarithm.slope:.3g} ln N, AIC lower by "

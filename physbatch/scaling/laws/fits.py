@@ -15,6 +15,7 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record, strict_json
 from physbatch.scaling.laws.power_laws import Form, FormFit, fit_form, law
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
 
 __all__ = [
@@ -23,9 +24,6 @@ __all__ = [
     "fit_law",
     "inverse",
 ]
-
-
-_ACCEPTABLE = 1e-3  # chi-squared probability, as in `extrapolate`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -245,7 +243,7 @@ def _summary(
 
 def _weights(fits: list[FormFit]) -> FloatArray:
     """Akaike weights of the fits that can be used, all 0 if there is none."""
-    good = np.array([not fit.problem and fit.p_value > _ACCEPTABLE for fit in fits], dtype=bool)
+    good = np.array([not fit.problem and fit.p_value > ACCEPTABLE for fit in fits], dtype=bool)
     aic = np.array([fit.aic for fit in fits])
     weights = np.zeros(len(fits))
     if good.any():

@@ -15,6 +15,7 @@ from physbatch.scaling.laws.power_laws import fit_form, law
 from physbatch.scaling.order.histograms import SIGMAS, power, with_two_peaks
 from physbatch.scaling.order.result import CROSSOVER, Evidence, silent
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
 from physbatch.scaling.transition.result import Jump
 from physbatch.scaling.transition.success_curves import success_curve
@@ -42,7 +43,6 @@ WIDTH_FORMS: Mapping[float, str] = {
 _LEVELS = (0.35, 0.1)
 _LEAST_VANISHED = 2
 _BOUNDS = (-12.0, 6.0)  # of the logarithm of the relative variance
-_ACCEPTABLE = 1e-3
 _SLOW = 0.3  # a width that falls so slowly may fall with ln N
 _LEAST_CONTROLS = 5  # at which sizes are compared
 
@@ -277,10 +277,10 @@ def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]], unit: s
         f"chi2/dof = {chi2[0]:.4g}/{freedom[0]:.0f} (p = {p[0]:.2g}) at {len(several)} shared "
         f"controls, {chi2[1]:.4g}/{freedom[1]:.0f} (p = {p[1]:.2g}) with a correction 1/{unit}"
     )
-    if p.max() > _ACCEPTABLE and resolved > 20.0:
-        which = "one curve at all sizes" if p[0] > _ACCEPTABLE else f"one curve up to 1/{unit}"
+    if p.max() > ACCEPTABLE and resolved > 20.0:
+        which = "one curve at all sizes" if p[0] > ACCEPTABLE else f"one curve up to 1/{unit}"
         text, points_to = f"{which}: {words}", CROSSOVER
-    elif p.max() > _ACCEPTABLE:
+    elif p.max() > ACCEPTABLE:
         text, points_to = f"one curve, but it varies by {resolved:.2g} errors only: {words}", ""
     else:
         text, points_to = f"the curves of different sizes differ: {words}", ""

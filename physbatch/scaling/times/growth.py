@@ -24,13 +24,13 @@ from scipy import stats
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
 
 __all__ = ["GrowthThreshold", "growth_rates", "growth_threshold"]
 
 
 _DEGREES = (1, 2)
-_ACCEPTABLE = 1e-3  # chi-squared probability, as in `fit_law`
 
 
 def growth_rates(
@@ -181,7 +181,7 @@ class _Fit(NamedTuple):
     @property
     def weight(self) -> float:
         """Akaike weight, not normalised; 0 if the fit cannot be used."""
-        if self.problem or not self.p_value > _ACCEPTABLE:
+        if self.problem or not self.p_value > ACCEPTABLE:
             return 0.0
         return math.exp(-0.5 * (self.chi2 + 2 * self.degree))
 

@@ -15,6 +15,7 @@ from scipy import optimize, stats
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate, flag_names
 from physbatch.results.record import Record
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
 
 __all__ = [
@@ -23,9 +24,6 @@ __all__ = [
     "fit_escape_time",
     "survival_curve",
 ]
-
-
-_ACCEPTABLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -292,7 +290,7 @@ def fit_escape_time(
     interval = (math.exp(-high), math.exp(-low))
     tau = Estimate(1.0 / rate, 0.5 * (interval[1] - interval[0]), 0.0, interval)
     p_value = _weibull_p_value(data, t_0.value, rate, highest)
-    if p_value < _ACCEPTABLE:
+    if p_value < ACCEPTABLE:
         flags = (*flags, f"not_exponential: a Weibull law is better, p = {p_value:.1g}")
     return EscapeTime(tau, t_0, replicas, passed, highest, p_value, flags)
 

@@ -14,15 +14,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.results.estimate import Estimate
-from physbatch.scaling.statistics.goodness import deviance_p_value
-from physbatch.scaling.statistics.success_fits import logistic, parameter_covariance
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
+from physbatch.scaling.statistics.success_fits import (
+    deviance_p_value,
+    logistic,
+    parameter_covariance,
+)
 from physbatch.scaling.transition.result import SuccessCurve
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["counts_by_graph", "with_shared_graphs"]
-
-
-_BAD_FIT = 1e-3
 
 
 def counts_by_graph(flags: xr.DataArray, graphs: IntArray, control: str) -> IntArray:
@@ -87,7 +88,7 @@ def with_shared_graphs(
     p_value = deviance_p_value(
         curve.deviance / effect, curve.control, curve.trials, m_c.value, width.value
     )
-    if p_value < _BAD_FIT:
+    if p_value < ACCEPTABLE:
         flags += (
             f"bad_fit: deviance {curve.deviance:.1f}, {curve.deviance / effect:.1f} after the "
             f"design effect of shared graphs, has probability {p_value:.1g}",

@@ -18,10 +18,11 @@ from scipy import optimize
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
-from physbatch.scaling.statistics.goodness import deviance_p_value
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.resampling import graph_labels
 from physbatch.scaling.statistics.success_fits import (
     binomial_deviance,
+    deviance_p_value,
     logistic,
     parameter_covariance,
 )
@@ -40,7 +41,6 @@ __all__ = [
 ]
 
 
-_BAD_FIT = 1e-3
 _NOT_KNOWN = Estimate(math.nan)
 
 
@@ -213,7 +213,7 @@ def success_curve(
             flags = tuple(dict.fromkeys((*m_c.flags, *width.flags)))
             if math.isfinite(m_c.value):
                 p_value = deviance_p_value(deviance, c[there], n[there], m_c.value, width.value)
-                if p_value < _BAD_FIT:
+                if p_value < ACCEPTABLE:
                     flags += (
                         f"bad_fit: deviance {deviance:.1f} at {int(there.sum()) - 2} degrees of "
                         f"freedom has probability {p_value:.1g} under the logistic curve",
