@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 from physbatch.commands.output import print_json, write_estimates
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
 
 __all__ = ["exponents"]
 
@@ -128,7 +129,7 @@ def _fits(
 
 
 def _document(
-    fits: list[ScalingFit], dimension: Literal["N", "L"], flags: tuple[str, ...]
+    fits: list[ScalingFit], dimension: Literal["N", "L"], flags: tuple[Flag, ...]
 ) -> dict[str, Any]:
     """The JSON object: exponents by their names in scaling, goodness of every fit."""
     from physbatch.results.record import strict_json

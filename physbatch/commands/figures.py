@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from physbatch.errors import AnalysisError, DatasetError
+from physbatch.results.flags import NOT_EXPONENTIAL
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -246,7 +247,7 @@ def _time_series(cell: xr.Dataset) -> Figure:
     watched = watched.isel(replica=watched["status"].values != STATUS_MISSING)
     ends = (watched["first_passage_lower"].values, watched["first_passage"].values)
     fit = fit_escape_time(*ends)
-    exponential = not any(flag.startswith("not_exponential") for flag in fit.flags)
+    exponential = not NOT_EXPONENTIAL.among(fit.flags)
     panels = plot_time_series(watched, survival_curve(*ends), fit if exponential else None)
     return root_figure(panels[0])
 

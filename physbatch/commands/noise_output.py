@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from physbatch.commands.output import keep_others
+from physbatch.results.flag import Flag
 from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def law_text(fit: ScalingFit) -> str:
     return f"{fit.quantity} = {form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
 
 
-def print_rest(flags: tuple[str, ...], output: Path | None, drawn: list[Path]) -> None:
+def print_rest(flags: tuple[Flag, ...], output: Path | None, drawn: list[Path]) -> None:
     """Flags and files, at the end of what a command says."""
     for flag in flags:
         print(f"flag     {flag}")

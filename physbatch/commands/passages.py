@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from physbatch.commands.output import keep_others, print_json
 from physbatch.errors import AnalysisError, DatasetError
+from physbatch.results.flag import Flag
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,7 +135,7 @@ def _divergences(
 # --- words ------------------------------------------------------------------------------
 
 
-def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[str]) -> list[str]:
+def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -> list[str]:
     known = int(np.isfinite(times.tau).sum())
     unit = f", in {times.time_units}s" if times.time_units else ""
     symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(times.control_name, times.control_name)
@@ -153,7 +154,7 @@ def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[str]) ->
     ]
 
 
-def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[str]) -> dict[str, Any]:
+def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -> dict[str, Any]:
     def number(value: float) -> float | None:
         return float(value) if math.isfinite(value) else None
 

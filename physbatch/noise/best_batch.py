@@ -13,6 +13,8 @@ import xarray as xr
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr
+from physbatch.results.flag import Flag
+from physbatch.results.flags import DIVERGED
 from physbatch.results.record import Record
 from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
@@ -36,7 +38,7 @@ class OptimumBatch(Record):
         B_opt and its errors.
     best_error, best_error_stderr : ndarray, shape (n_curve,)
         Generalisation error there.
-    flags : tuple of str
+    flags : tuple of Flag
         Where a curve has no minimum, and why.
     """
 
@@ -55,7 +57,7 @@ class OptimumBatch(Record):
     systematic: FloatArray
     best_error: FloatArray
     best_error_stderr: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         return counted_repr(self, self.batch_size, "curves", self.flags)
@@ -162,7 +164,7 @@ class BatchCurves:
         eps and P; nan where they are not known.
     names : list of str
         What each curve is, in words.
-    flags : tuple of str
+    flags : tuple of Flag
         ``diverged``: replicas left out.
     """
 
@@ -170,7 +172,7 @@ class BatchCurves:
     learning_rate: FloatArray
     pattern_count: FloatArray
     names: list[str]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def batch_curves(data: xr.Dataset, *, time: float | None = None) -> BatchCurves:
@@ -205,7 +207,7 @@ def batch_curves(data: xr.Dataset, *, time: float | None = None) -> BatchCurves:
 
 def _table(
     batch_size: FloatArray, errors: FloatArray, status: npt.NDArray[np.int8]
-) -> tuple[ScalingTable, list[str]]:
+) -> tuple[ScalingTable, list[Flag]]:
     """Curves as a table: the number of the curve, from 1, stands for the size."""
     size, control, samples, diverged = [], [], [], 0
     for number, curve in enumerate(errors):
@@ -224,7 +226,7 @@ def _table(
     stderr = np.array([one.std(ddof=1) / math.sqrt(len(one)) for one in samples])
     # Replicas that agree to the last bit are not a measurement without error.
     stderr = np.maximum(stderr, 1e-12 * np.abs(mean) + np.finfo(float).tiny)
-    flags = [f"diverged: {diverged} replicas left out"] if diverged else []
+    flags = [DIVERGED(f"{diverged} replicas left out")] if diverged else []
     table = ScalingTable(
         size=np.array(size),
         control=np.array(control),
@@ -258,6 +260,6 @@ def _name(data: xr.Dataset, curves: list[str], number: int) -> str:
     return ", ".join(parts) or "the only curve"
 
 
-def _relabelled(flag: str, names: list[str]) -> str:
-    text, _, number = flag.rpartition(" at curve = ")
-    return f"{text} at {names[int(float(number)) - 1]}" if text else flag
+def _relabelled(flag: Flag, names: list[str]) -> Flag:
+    text, _, number = flag.text.rpartition(" at curve = ")
+    return flag.kind(f"{text} at {names[int(float(number)) - 1]}") if text else flag

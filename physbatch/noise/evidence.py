@@ -14,6 +14,8 @@ from scipy import linalg, optimize, special
 
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import NOT_CONVERGED
 from physbatch.systems.samples import Samples
 from physbatch.typing import FloatArray
 
@@ -44,7 +46,7 @@ class Evidence(HtmlTable):
         w0.
     curvatures : ndarray, shape (number of weights,)
         Eigenvalues lambda_i of the second derivative of C at w0, ascending.
-    flags : tuple of str
+    flags : tuple of Flag
         Each ``name: explanation`` says what to doubt.
     """
 
@@ -57,7 +59,7 @@ class Evidence(HtmlTable):
     training_error: float
     weights: FloatArray
     curvatures: FloatArray
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def ln_ratio(self) -> float:
@@ -65,12 +67,10 @@ class Evidence(HtmlTable):
         return self.ln_evidence - self.ln_null
 
     def __repr__(self) -> str:
-        flags = (
-            f" [{', '.join(flag.partition(':')[0] for flag in self.flags)}]" if self.flags else ""
-        )
         return (
             f"ln evidence = {self.ln_evidence:.6g}, over null {self.ln_ratio:+.6g}, "
-            f"Occam {self.occam:.6g}, training error {self.training_error:.3g}{flags}"
+            f"Occam {self.occam:.6g}, training error {self.training_error:.3g}"
+            f"{bracketed(self.flags)}"
         )
 
 
@@ -204,9 +204,9 @@ def logistic_evidence(samples: Samples, *, regularisation: float) -> Evidence:
         options={"gtol": 1e-9 * len(samples), "maxiter": 500},
     )
     slope = float(np.max(np.abs(problem.gradient(found.x))))
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if slope > 1e-6 * len(samples):
-        flags = (f"not_converged: the largest slope at the best weights is {slope:.2g}",)
+        flags = (NOT_CONVERGED(f"the largest slope at the best weights is {slope:.2g}"),)
     wrong = np.mean(problem.scores(found.x).argmax(axis=1) != samples.labels)
     return _assemble(
         problem.curvature(found.x),
@@ -268,7 +268,7 @@ def _assemble(
     ln_null: float,
     regularisation: float,
     training_error: float,
-    flags: tuple[str, ...] = (),
+    flags: tuple[Flag, ...] = (),
 ) -> Evidence:
     # No curvature lies below lambda; rounding may say otherwise where lambda is tiny.
     curvatures = np.maximum(linalg.eigvalsh(curvature), regularisation)

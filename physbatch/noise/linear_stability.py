@@ -20,6 +20,7 @@ from scipy import optimize
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import NO_ROOT
 from physbatch.typing import FloatArray
 
 __all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresholds_of_steps"]
@@ -108,7 +109,7 @@ def thresholds_of_steps(along: FloatArray, squared: FloatArray) -> LinearThresho
             break
     else:
         return LinearThresholds(
-            mean_square, Estimate(math.nan, flags=("no_root: typical growth stays negative",))
+            mean_square, Estimate(math.nan, flags=(NO_ROOT("typical growth stays negative"),))
         )
     low = 0.5 * ratio
     root = float(optimize.brentq(growth, low, high, xtol=1e-14 * high))

@@ -11,7 +11,8 @@ import xarray as xr
 from physbatch.errors import AnalysisError
 from physbatch.noise.best_batch import batch_curves
 from physbatch.noise.gradients import noise_scale
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import NO_OVERLAP
 from physbatch.results.record import Record
 from physbatch.scaling.data_collapse.quality import local_lines
 from physbatch.typing import FloatArray
@@ -37,7 +38,7 @@ class ScaleCollapse(Record):
         S of Houdayer and Hartmann: mean squared distance between each point and the straight
         line through the neighbouring points of the other curves, in units of the errors. About
         1 where the curves fall together.
-    flags : tuple of str
+    flags : tuple of Flag
         ``no_overlap`` (no point of a curve lies within the range of another).
     """
 
@@ -53,10 +54,10 @@ class ScaleCollapse(Record):
     pattern_count: FloatArray
     variable: str
     quality: float
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return f"ScaleCollapse(S = {self.quality:.3g} against {self.variable}){names}"
 
 
@@ -144,7 +145,7 @@ def scale_collapse(
     )
     known = lines.known
     squares = (columns["value"] - lines.value) ** 2 / (columns["stderr"] ** 2 + lines.variance)
-    flags = () if known.any() else ("no_overlap: no point lies within the range of another curve",)
+    flags = () if known.any() else (NO_OVERLAP("no point lies within the range of another curve"),)
     return ScaleCollapse(
         **columns,
         variable="g = eps (P/B - 1)" if against == "noise_scale" else "B",

@@ -11,7 +11,9 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import AT_EDGE, DIVERGED, FLAT
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
 from physbatch.typing import BoolArray, FloatArray
@@ -43,7 +45,7 @@ class PerformanceMap(Record):
         m of the smallest best error; its error and interval are those of a bootstrap.
     as_good : ndarray of bool, shape (n_batch_size,)
         Whether a batch size is worse than the best by at most two standard errors.
-    flags : tuple of str
+    flags : tuple of Flag
         ``at_edge`` (the best is at an end of the grid), ``flat`` (every batch size is as good
         as the best), ``diverged`` (some replicas did).
     """
@@ -65,10 +67,10 @@ class PerformanceMap(Record):
     best_error_stderr: FloatArray
     best_batch_size: Estimate
     as_good: BoolArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         good = self.batch_size[self.as_good]
         return (
             f"PerformanceMap(best m = {self.best_batch_size}, as good from {good.min():g} to "
@@ -123,12 +125,12 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
     as_good = known & (best - best[place] <= _AS_GOOD * apart)
     flags = []
     if place in (0, len(m) - 1):
-        flags.append(f"at_edge: the best batch size {m[place]:g} is at an end of the grid")
+        flags.append(AT_EDGE(f"the best batch size {m[place]:g} is at an end of the grid"))
     if as_good.all():
-        flags.append("flat: every batch size is as good as the best within two standard errors")
+        flags.append(FLAT("every batch size is as good as the best within two standard errors"))
     lost = int((status == STATUS_DIVERGED).sum())
     if lost:
-        flags.append(f"diverged: {lost} replicas")
+        flags.append(DIVERGED(f"{lost} replicas"))
     chosen = m[known][np.argmin(kept[:, known], axis=1)]
     low, high = np.quantile(chosen, [0.16, 0.84])
     mean = _means(errors, everybody)

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import Flag, bracketed
 from physbatch.typing import FloatArray
 
 __all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
@@ -26,7 +26,7 @@ class RateThresholds:
         N and m.
     learning_rate, stderr, systematic : ndarray, shape (n_curve,)
         The threshold, its statistical and its systematic error; nan where there is none.
-    flags : tuple of str
+    flags : tuple of Flag
         Each ``name: explanation`` says which threshold is missing or doubtful, and why.
     """
 
@@ -39,13 +39,13 @@ class RateThresholds:
     learning_rate: FloatArray
     stderr: FloatArray
     systematic: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         return counted_repr(self, self.learning_rate, "thresholds", self.flags)
 
 
-def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[str, ...]) -> str:
+def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[Flag, ...]) -> str:
     """How many values of a record are known, and the names of its flags.
 
     Examples
@@ -54,7 +54,7 @@ def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[str
     'float(1 of 2 points) [step]'
     """
     known = int(np.isfinite(values).sum())
-    names = f" [{', '.join(flag_names(flags))}]" if flags else ""
+    names = bracketed(flags)
     return f"{type(record).__name__}({known} of {values.size} {what}){names}"
 
 

@@ -10,6 +10,7 @@ import xarray as xr
 from physbatch.dataset import STATUS_OK, validate
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import DIVERGED, FEW
 from physbatch.study.dynamics import SGD
 from physbatch.study.study import Study
 
@@ -108,8 +109,8 @@ def late_sharpness(data: xr.Dataset, name: str = "sharpness", *, after: float) -
     means = late[name].mean("time").values.ravel()
     good = late["status"].values.ravel() == STATUS_OK
     lost = int((~good).sum())
-    flags = (f"diverged: {lost} replicas left out",) if lost else ()
+    flags = (DIVERGED(f"{lost} replicas left out"),) if lost else ()
     if good.sum() < 2:
-        return Estimate(math.nan, flags=(*flags, "few: fewer than two replicas"))
+        return Estimate(math.nan, flags=(*flags, FEW("fewer than two replicas")))
     kept = means[good]
     return Estimate(float(kept.mean()), float(kept.std(ddof=1)) / math.sqrt(len(kept)), flags=flags)

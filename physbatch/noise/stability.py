@@ -36,7 +36,7 @@ class StableRange(RateThresholds, Record):
         Its statistical error.
     systematic : ndarray, shape (n_curve,)
         Half the distance between the grid points where success falls too fast to be fitted.
-    flags : tuple of str
+    flags : tuple of Flag
         ``above_grid`` (half of the replicas still succeed at the largest learning rate),
         ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
         falls too fast for the grid, which then sets the error).
@@ -144,6 +144,6 @@ def stable_range(data: xr.Dataset) -> StableRange:
                 (float(size), float(m[number, place]), rate, rate * stderr, rate * systematic)
             )
             if why:
-                flags.append(f"{why} at N = {size:g}, m = {m[number, place]:g}")
+                flags.append(why.at(f"N = {size:g}, m = {m[number, place]:g}"))
     columns = dict(zip(StableRange.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return StableRange(flags=tuple(flags), **columns)

@@ -19,6 +19,8 @@ from scipy import interpolate, optimize, stats
 from physbatch.dataset import STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr
+from physbatch.results.flag import Flag
+from physbatch.results.flags import INCONSISTENT, OUTSIDE
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_counts
 from physbatch.typing import FloatArray
@@ -107,7 +109,7 @@ class EffectiveTemperature(Record):
         T at which the overlap with the teacher is the same.
     difference : ndarray
         Their difference in standard errors.
-    flags : tuple of str
+    flags : tuple of Flag
         ``outside`` (no temperature of the thermal data matches), ``inconsistent`` (the two
         temperatures differ by more than 4 standard errors: no temperature describes the state).
     """
@@ -126,7 +128,7 @@ class EffectiveTemperature(Record):
     from_overlap: FloatArray
     from_overlap_stderr: FloatArray
     difference: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         both = self.from_energy + self.from_overlap  # nan where one of them is
@@ -214,17 +216,19 @@ def effective_temperature(
     )
 
 
-def _flags(m: FloatArray, found: FloatArray, difference: FloatArray) -> tuple[str, ...]:
+def _flags(m: FloatArray, found: FloatArray, difference: FloatArray) -> tuple[Flag, ...]:
     """What is missing or does not agree; `found` has the shape (2, n_batch_size)."""
     outside = [
-        f"outside: no temperature gives the {name.replace('_', ' ')} of m = {one:g}"
+        OUTSIDE(f"no temperature gives the {name.replace('_', ' ')} of m = {one:g}")
         for name, temperatures in zip(_OBSERVABLES, found, strict=True)
         for one, temperature in zip(m, temperatures, strict=True)
         if not math.isfinite(temperature)
     ]
     inconsistent = [
-        f"inconsistent: T = {energy:.3g} from the energy and {overlap:.3g} from the "
-        f"overlap at m = {one:g}, {abs(apart):.1f} standard errors apart"
+        INCONSISTENT(
+            f"T = {energy:.3g} from the energy and {overlap:.3g} from the "
+            f"overlap at m = {one:g}, {abs(apart):.1f} standard errors apart"
+        )
         for one, energy, overlap, apart in zip(m, *found, difference, strict=True)
         if abs(apart) > _DISAGREE
     ]

@@ -12,6 +12,8 @@ from scipy import optimize
 from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import RateThresholds, squeezed_to
+from physbatch.results.flag import Flag
+from physbatch.results.flags import ABOVE_GRID, BELOW_GRID, DIVERGED, STEP
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
 from physbatch.typing import FloatArray, IntArray
@@ -34,7 +36,7 @@ class TypicalThreshold(RateThresholds, Record):
         The threshold, in units of the swept learning rate; nan where there is none.
     systematic : ndarray, shape (n_curve,)
         What the interpolation between learning rates may cost.
-    flags : tuple of str
+    flags : tuple of Flag
         ``above_grid`` (errors still shrink at the largest rate), ``below_grid`` (they grow at
         every rate), ``step`` (replicas diverge next to the threshold), ``diverged`` (replicas
         that diverged count as grown beyond all bounds).
@@ -91,17 +93,17 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
             found, why = _crossing(ln_rate, values[number, place], drawn)
             rows.append((float(size), float(m[number, place]), *found))
             if why:
-                flags.append(f"{why} at N = {size:g}, m = {m[number, place]:g}")
+                flags.append(why.at(f"N = {size:g}, m = {m[number, place]:g}"))
     lost = int((data["status"] == STATUS_DIVERGED).sum())
     if lost:
-        flags.append(f"diverged: {lost} replicas, which count as grown beyond all bounds")
+        flags.append(DIVERGED(f"{lost} replicas, which count as grown beyond all bounds"))
     columns = dict(zip(TypicalThreshold.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return TypicalThreshold(flags=tuple(flags), **columns)
 
 
 def _crossing(
     ln_rate: FloatArray, growth: FloatArray, drawn: IntArray
-) -> tuple[tuple[float, float, float], str]:
+) -> tuple[tuple[float, float, float], Flag | None]:
     """Threshold, statistical and systematic error of one curve, or why there is none."""
     mean = np.nanmean(growth, axis=1)
     why = _no_crossing(mean)
@@ -121,18 +123,18 @@ def _crossing(
         for rows in (near[:-1], near[1:])
         if mean[rows].min() < 0 <= mean[rows[-1]]
     ]
-    return (math.exp(root), math.exp(root) * spread, math.exp(root) * np.ptp(parabolas) / 2), ""
+    return (math.exp(root), math.exp(root) * spread, math.exp(root) * np.ptp(parabolas) / 2), None
 
 
-def _no_crossing(growth: FloatArray) -> str:
-    """Why the growth does not cross zero within the grid; empty if it does."""
+def _no_crossing(growth: FloatArray) -> Flag | None:
+    """Why the growth does not cross zero within the grid; None if it does."""
     if not (growth < 0).any():
-        return "below_grid: errors grow at every learning rate"
+        return BELOW_GRID("errors grow at every learning rate")
     if growth[-1] < 0:
-        return "above_grid: errors shrink at the largest learning rate"
+        return ABOVE_GRID("errors shrink at the largest learning rate")
     if not np.isfinite(growth[_around(growth)]).all():
-        return "step: replicas diverge or become perfect next to the threshold"
-    return ""
+        return STEP("replicas diverge or become perfect next to the threshold")
+    return None
 
 
 def _around(growth: FloatArray) -> IntArray:

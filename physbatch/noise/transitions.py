@@ -13,6 +13,8 @@ from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_va
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, squeezed_to
 from physbatch.noise.success_edge import falling_edge
+from physbatch.results.flag import Flag
+from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
 from physbatch.results.record import Record
 from physbatch.typing import FloatArray
 
@@ -30,7 +32,7 @@ class TransitionLine(Record):
     batch_size, stderr, systematic : ndarray, shape (n_curve,)
         m_c, its statistical error, and half the distance of the grid points between which
         success sets in at once; nan where the grid does not hold it.
-    flags : tuple of str
+    flags : tuple of Flag
         ``always_learns`` (half succeed at the smallest m), ``never_learns``, ``step``.
     """
 
@@ -43,7 +45,7 @@ class TransitionLine(Record):
     batch_size: FloatArray
     stderr: FloatArray
     systematic: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         return counted_repr(self, self.batch_size, "points", self.flags)
@@ -116,9 +118,9 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
             )
             m_c = math.exp(-edge)
             rows.append((float(size), float(rate), m_c, m_c * stderr, m_c * systematic))
-            if why.startswith("above_grid"):
-                why = "always_learns: half of the replicas learn with the smallest batch"
+            if why and why.kind is ABOVE_GRID:
+                why = ALWAYS_LEARNS("half of the replicas learn with the smallest batch")
             if why:
-                flags.append(f"{why} at N = {size:g}, eta = {rate:g}")
+                flags.append(why.at(f"N = {size:g}, eta = {rate:g}"))
     columns = dict(zip(TransitionLine.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return TransitionLine(flags=tuple(flags), **columns)

@@ -11,6 +11,7 @@ import numpy as np
 
 from physbatch.plots.labels import plural
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis, SuccessCurve
 
@@ -157,7 +158,7 @@ class Remark:
 
 def remarks(analysis: Analysis) -> list[Remark]:
     """All flags of all results; one that was raised in many places is told once."""
-    places: dict[str, list[str]] = {}
+    places: dict[Flag, list[str]] = {}
     for place, flags in _flags(analysis):
         for flag in flags:
             known = places.setdefault(flag, [])
@@ -171,20 +172,17 @@ def _narrowed(places: list[str]) -> tuple[str, ...]:
     return tuple(place for place in places if place != _WHOLE) or (_WHOLE,)
 
 
-def flag_text(flag: str) -> str:
+def flag_text(flag: Flag) -> str:
     """A flag without its machine name."""
     return _parts(flag)[1]
 
 
-def _parts(flag: str) -> tuple[str, str]:
+def _parts(flag: Flag) -> tuple[str, str]:
     """Machine name and words of a flag; one without a colon is all name or all words."""
-    name, colon, text = flag.partition(":")
-    if colon and " " not in name.strip():
-        return name.strip(), text.strip() or name.replace("_", " ").strip()
-    return ("", flag) if " " in flag.strip() else (flag.strip(), flag.replace("_", " ").strip())
+    return flag.name, flag.text or flag.name.replace("_", " ")
 
 
-def _flags(analysis: Analysis) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _flags(analysis: Analysis) -> Iterator[tuple[str, tuple[Flag, ...]]]:
     yield _WHOLE, analysis.flags
     yield "critical value", analysis.m_c.flags
     yield "jump", analysis.jump.flags

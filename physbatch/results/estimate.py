@@ -6,16 +6,9 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["Estimate", "bracketed", "flag_names"]
+from physbatch.results.flag import Flag, bracketed
 
-
-def flag_names(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """The part of every flag before its colon, in order and without repeats."""
-    return tuple(dict.fromkeys(flag.partition(":")[0] for flag in flags))
-
-
-def bracketed(flags: tuple[str, ...]) -> str:
-    return f" [{', '.join(flag_names(flags))}]" if flags else ""
+__all__ = ["Estimate"]
 
 
 @dataclass(frozen=True)
@@ -40,16 +33,17 @@ class Estimate:
         Spread over equally admissible choices (fit forms, windows); 0 if there was no choice.
     interval68 : tuple of float
         Central 68 % interval (statistical).
-    flags : tuple of str
+    flags : tuple of Flag
         Each ``name: explanation`` says where the fit failed, hit a bound or lacked data.
 
     Examples
     --------
+    >>> from physbatch.results.flags import M_C_ABOVE_GRID
     >>> Estimate(13.0412, 0.0532)
     13.04(5)
     >>> Estimate(13.0412, 0.0532, systematic=0.12)
     13.04(5)(12)
-    >>> Estimate(float("nan"), flags=("m_c_above_grid: no success up to m = 16",))
+    >>> Estimate(float("nan"), flags=(M_C_ABOVE_GRID("no success up to m = 16"),))
     nan [m_c_above_grid]
     """
 
@@ -57,7 +51,11 @@ class Estimate:
     stderr: float = float("nan")
     systematic: float = 0.0
     interval68: tuple[float, float] = (float("nan"), float("nan"))
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.flags:  # words of a user are flags of no listed kind
+            object.__setattr__(self, "flags", tuple(map(Flag.read, self.flags)))
 
     def __str__(self) -> str:
         return _notation(self.value, self.stderr, self.systematic)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from physbatch.errors import DatasetError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.results.render import estimates_html, estimates_latex
 
 __all__ = ["Record", "read_results", "strict_json"]
@@ -112,14 +113,17 @@ def _revived(value: Any) -> Any:
     if name == "Estimate":
         return Estimate(*map(_revived, content))
     kind = {kind.__name__: kind for kind in Record.__subclasses__()}[name]
-    return kind(**{key: _revived(item) for key, item in content.items()})
+    fields = {key: _revived(item) for key, item in content.items()}
+    if "flags" in fields:
+        fields["flags"] = tuple(map(Flag.read, fields["flags"]))
+    return kind(**fields)
 
 
 def strict_json(
     parameters: Mapping[str, Estimate],
     goodness: Mapping[str, float | str],
     starts: Mapping[str, int],
-    flags: Sequence[str],
+    flags: Sequence[Flag],
 ) -> dict[str, Any]:
     """Results in the shape of ``--json``; None stands for what JSON has no number for."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from physbatch.results.display import Rows, html_table
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 
 __all__ = [
     "estimates_html",
@@ -34,7 +35,7 @@ def estimates_html(
     caption: str,
     estimates: Mapping[str, Estimate],
     others: Sequence[tuple[str, str]] = (),
-    flags: Sequence[str] = (),
+    flags: Sequence[Flag] = (),
 ) -> str:
     """Estimates with both errors, other numbers below them, as an HTML table."""
     rows = [
@@ -46,7 +47,7 @@ def estimates_html(
 
 
 def latex_table(
-    header: Sequence[str], rows: Rows, last: Rows = (), flags: Sequence[str] = ()
+    header: Sequence[str], rows: Rows, last: Rows = (), flags: Sequence[Flag] = ()
 ) -> str:
     """A table in the manner of booktabs; cells and header are LaTeX already.
 
@@ -74,7 +75,7 @@ def latex_table(
 def estimates_latex(
     estimates: Mapping[str, Estimate],
     others: Sequence[tuple[str, str]] = (),
-    flags: Sequence[str] = (),
+    flags: Sequence[Flag] = (),
 ) -> str:
     """Estimates with their intervals as a LaTeX table; names are text, and are escaped."""
     rows = [

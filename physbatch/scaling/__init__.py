@@ -3,7 +3,8 @@
 Nothing here knows about torch or draws anything.
 """
 
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, flag_names
 from physbatch.scaling.curves.crossings import Crossings, find_crossings
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality
@@ -75,6 +76,7 @@ __all__ = [
     "fit_drift",
     "fit_success_curve",
     "fit_width",
+    "Flag",
     "flag_names",
     "from_dataset",
     "make_table",

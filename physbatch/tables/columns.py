@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from physbatch.errors import DatasetError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import COLUMNS_GUESSED
 from physbatch.tables.table import Dimension
 
 __all__ = ["Columns", "Names", "Roles", "dimension_of", "listed", "named_column", "pick_columns"]
@@ -39,7 +41,7 @@ class Columns:
     control: str
     observables: tuple[str, ...]
     errors: tuple[str, ...]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     @property
     def all(self) -> tuple[str, ...]:
@@ -89,7 +91,7 @@ def pick_columns(names: Sequence[str], given: Roles, where: str) -> Columns:
         raise DatasetError(
             f"one column has two roles: {', '.join(columns)}", where=where, remedy="name another"
         )
-    flags = (f"columns_guessed: {', '.join(guessed)}",) if guessed else ()
+    flags = (COLUMNS_GUESSED(f"{', '.join(guessed)}"),) if guessed else ()
     return Columns(chosen["size"], chosen["control"], observables, errors, flags)
 
 

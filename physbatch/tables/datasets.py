@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import DatasetError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import CELLS_LEFT_OUT, TIME
 from physbatch.tables.columns import Columns, Roles, listed, named_column
 from physbatch.tables.make import Limits, checked
 from physbatch.tables.samples import Rows
@@ -59,11 +61,11 @@ def refuse_results(data: xr.Dataset, source: str) -> None:
 
 def at_time(
     data: xr.Dataset, time: float | None, source: str
-) -> tuple[xr.Dataset, tuple[str, ...]]:
+) -> tuple[xr.Dataset, tuple[Flag, ...]]:
     """The dataset at one time, and a flag if the last was taken unasked."""
     if time is None:
         last = f"{float(data['time'][-1]):g}" if "time" in data.coords else "the last"
-        return data.isel(time=-1), (f"time: {last}, the last of {data.sizes['time']}",)
+        return data.isel(time=-1), (TIME(f"{last}, the last of {data.sizes['time']}"),)
     times = np.asarray(data["time"].values, dtype=np.float64)
     at = np.flatnonzero(np.isclose(times, time, rtol=1e-9, atol=0.0))
     if at.size != 1:
@@ -74,7 +76,7 @@ def at_time(
 
 def cells_of(
     data: xr.Dataset, columns: Columns, replica_dim: str | None, source: str
-) -> tuple[Rows, tuple[str, ...]]:
+) -> tuple[Rows, tuple[Flag, ...]]:
     """Flat columns of all cells that hold a number, and a flag if some do not."""
     grid = {str(dim) for name in (columns.size, columns.control) for dim in data[name].dims}
     first = data[columns.observables[0]]
@@ -116,7 +118,7 @@ def cells_of(
     if not keep.any():
         raise DatasetError(f"{first.name!r} holds no number", where=source, remedy="name another")
     flags = (
-        (f"cells_left_out: {empty.sum()} of {empty.size} hold no number",) if empty.any() else ()
+        (CELLS_LEFT_OUT(f"{empty.sum()} of {empty.size} hold no number"),) if empty.any() else ()
     )
     return (
         Rows(

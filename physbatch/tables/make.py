@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
 from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
@@ -37,7 +38,7 @@ class TableOptions(Limits, total=False):
     control_name: str
     dimension: Dimension
     source: str
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def make_table(

@@ -14,6 +14,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.files.netcdf import open_netcdf
+from physbatch.results.flag import Flag
 from physbatch.tables.columns import Columns, Names, Roles, dimension_of, pick_columns
 from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
 from physbatch.tables.make import Limits
@@ -207,7 +208,7 @@ def _from_dataset(
         return stored_table(data, given, dimension, source, limits)
     if given.size is None and given.control is None:
         refuse_results(data, source)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     ours = "physbatch_schema" in data.attrs
     if ours:
         given = Roles(

@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError, DatasetError
+from physbatch.results.flags import FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED
 from physbatch.tables.make import Locate, TableOptions, check_finite, make_table
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["FEW_SAMPLES", "Rows", "make_sample_table", "table_of"]
+__all__ = ["LEAST_SAMPLES", "Rows", "make_sample_table", "table_of"]
 
 
 #: With fewer samples the error of a point is itself uncertain by a third or more.
-FEW_SAMPLES = 6
+LEAST_SAMPLES = 6
 #: A pooled correlation of neighbouring rows this many standard errors above 0 is not chance.
 CORRELATED = 5.0
 #: Controls nearer to each other than this share of their value were meant to be the same.
@@ -86,13 +87,17 @@ def make_sample_table(
         spread &= means.error > 0
         if means.correlation > CORRELATED:
             flags.append(
-                f"rows_correlated: neighbouring samples of {name} are alike "
-                f"({means.correlation:.0f} standard errors); errors are too small unless the "
-                "rows are taken as a series or in clusters"
+                ROWS_CORRELATED(
+                    f"neighbouring samples of {name} are alike "
+                    f"({means.correlation:.0f} standard errors); errors are too small unless the "
+                    "rows are taken as a series or in clusters"
+                )
             )
-    fewest = min((point.size for points in rows.values() for point in points), default=FEW_SAMPLES)
-    if fewest < FEW_SAMPLES:
-        flags.append(f"few_samples: a point has {fewest}; its error is itself uncertain")
+    fewest = min(
+        (point.size for points in rows.values() for point in points), default=LEAST_SAMPLES
+    )
+    if fewest < LEAST_SAMPLES:
+        flags.append(FEW_SAMPLES(f"a point has {fewest}; its error is itself uncertain"))
     keep = np.flatnonzero(spread)
     if keep.size == 0:
         raise AnalysisError(
@@ -100,8 +105,10 @@ def make_sample_table(
         )
     if keep.size < spread.size:
         flags.append(
-            f"points_without_spread: {spread.size - keep.size} of {spread.size} points, where all "
-            f"samples agree, are left out (first: {sizes[~spread][0]:g}, {controls[~spread][0]:g})"
+            POINTS_WITHOUT_SPREAD(
+                f"{spread.size - keep.size} of {spread.size} points, where all "
+                f"samples agree, are left out (first: {sizes[~spread][0]:g}, {controls[~spread][0]:g})"
+            )
         )
     options["flags"] = tuple(flags)
     return make_table(

@@ -20,6 +20,7 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.results.display import HtmlTable
+from physbatch.results.flag import Flag
 from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["Dimension", "ScalingTable"]
@@ -59,7 +60,7 @@ class ScalingTable(HtmlTable):
         Whether sizes are volumes or linear sizes; nu refers to it.
     source : str
         Where the data came from.
-    flags : tuple of str
+    flags : tuple of Flag
         Each ``name: explanation`` says what was guessed, left out or suspicious.
     """
 
@@ -73,7 +74,11 @@ class ScalingTable(HtmlTable):
     control_name: str = "control"
     dimension: Dimension = "L"
     source: str = ""
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.flags:  # words of a user are flags of no listed kind
+            object.__setattr__(self, "flags", tuple(map(Flag.read, self.flags)))
 
     @property
     def observables(self) -> tuple[str, ...]:
@@ -271,7 +276,7 @@ class ScalingTable(HtmlTable):
             arrays["covariance"],
             samples,
             **{name: data.attrs[name] for name in _NAMES},
-            flags=tuple(line for line in str(data.attrs["flags"]).split("\n") if line),
+            flags=tuple(map(Flag.read, filter(None, str(data.attrs["flags"]).split("\n")))),
         )
 
     def to_csv(self) -> str:

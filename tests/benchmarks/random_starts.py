@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables import read_table

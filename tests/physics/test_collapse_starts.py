@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from physbatch.exact.lattices import ising_table, percolation_table
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.tables import ScalingTable
 from tests.benchmarks.random_starts import same_answer

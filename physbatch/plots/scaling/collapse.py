@@ -24,7 +24,8 @@ from physbatch.plots.style import (
     root_figure,
     size_styles,
 )
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.result import (
     Collapse,
     CollapsedPoints,

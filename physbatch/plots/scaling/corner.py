@@ -21,7 +21,7 @@ from physbatch.plots.style import (
     journal_style,
     root_figure,
 )
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.typing import FloatArray
 

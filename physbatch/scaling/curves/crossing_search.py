@@ -11,6 +11,8 @@ import numpy as np
 from scipy import stats
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import NO_CROSSING, NO_OVERLAP
 from physbatch.scaling.curves.local_fits import covariance_block, looks_correlated, resampled_values
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
@@ -88,14 +90,14 @@ def pairs_of_sizes(
     return found
 
 
-def find_candidates(one: Curve, two: Curve) -> tuple[list[float], str]:
+def find_candidates(one: Curve, two: Curve) -> tuple[list[float], Flag | None]:
     """About where the difference changes its sign significantly, or why nowhere."""
     low = max(one.control.min(), two.control.min())
     high = min(one.control.max(), two.control.max())
     at = np.unique(np.concatenate([one.control, two.control]))
     at = at[(at >= low) & (at <= high)]
     if min(one.control.size, two.control.size) < 3 or at.size < 3:
-        return [], "no_overlap: fewer than three common controls"
+        return [], NO_OVERLAP("fewer than three common controls")
     maps = [interpolation_weights(curve.control, at) for curve in (one, two)]
     difference = maps[1] @ two.y - maps[0] @ one.y
     covariance = maps[0] @ one.covariance @ maps[0].T + maps[1] @ two.covariance @ maps[1].T
@@ -104,10 +106,10 @@ def find_candidates(one: Curve, two: Curve) -> tuple[list[float], str]:
         known = np.flatnonzero(sign)
         changes = [(i, j) for i, j in pairwise(known.tolist()) if sign[i] != sign[j]]
         if changes:
-            return [_root_between(at, difference, i, j) for i, j in changes], ""
+            return [_root_between(at, difference, i, j) for i, j in changes], None
     if np.unique(np.sign(difference)).size > 1:
-        return [], "no_crossing: the curves do not differ significantly on both sides"
-    return [], "no_crossing: one curve is above the other everywhere"
+        return [], NO_CROSSING("the curves do not differ significantly on both sides")
+    return [], NO_CROSSING("one curve is above the other everywhere")
 
 
 def _root_between(at: FloatArray, difference: FloatArray, i: int, j: int) -> float:

@@ -11,7 +11,16 @@ import numpy as np
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import (
+    BAD_LOCAL_FIT,
+    CORRELATED_POINTS,
+    LEFT_OUT,
+    NOT_RESOLVED,
+    SEVERAL_CROSSINGS,
+    UNEQUAL_RATIOS,
+)
 from physbatch.results.record import Record, strict_json
 from physbatch.scaling.curves.crossing_fits import LENGTH, crossing_roots, joint_fits
 from physbatch.scaling.curves.crossing_search import (
@@ -43,7 +52,7 @@ class _Pair(NamedTuple):
     chi2: float
     dof: int
     line: FloatArray  # shape (3, n_line): control and the two polynomials
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +102,7 @@ class Crossings(Record):
     level_exponent: Estimate  # omega
     control_fit: ScalingFit
     level_fit: ScalingFit
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         rows = [
@@ -104,7 +113,7 @@ class Crossings(Record):
             )
         ]
         head = f"Crossings of {self.observable}: c_c = {self.c_c}, {self.observable} there = "
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return "\n".join([f"{head}{self.level_limit}{names}", *rows])
 
     def estimates(self, name: Literal["crossing", "level"]) -> tuple[Estimate, ...]:
@@ -222,8 +231,10 @@ def find_crossings(
     chain = choose_chain([found for found, _ in brackets], near)
     fits: list[_Pair] = []
     flags = [
-        f"correlated_points: {name} is too smooth for independent errors at "
-        f"{table.size_name} = {size:g}; errors are those of a curve that moves as a whole"
+        CORRELATED_POINTS(
+            f"{name} is too smooth for independent errors at "
+            f"{table.size_name} = {size:g}; errors are those of a curve that moves as a whole"
+        )
         for size, curve in curves.items()
         if curve.correlated
     ]
@@ -232,10 +243,10 @@ def find_crossings(
         label = f"{table.size_name} = {a:g} and {b:g}"
         fit = _cross(curves[a], curves[b], centre, why)
         fits.append(fit)
-        flags += [f"{flag} at {label}" for flag in fit.flags]
+        flags += [flag.at(label) for flag in fit.flags]
         if len(found) > 1:
             listed = ", ".join(f"{c:.6g}" for c in found)
-            flags.append(f"several_crossings: {listed}; {centre:.6g} is taken at {label}")
+            flags.append(SEVERAL_CROSSINGS(f"{listed}; {centre:.6g} is taken at {label}"))
     return _assemble(table, name, chosen_pairs, [f for f, _ in brackets], chain, fits, flags)
 
 
@@ -252,20 +263,20 @@ def _observable(table: ScalingTable, observable: str | None) -> str:
     return name
 
 
-def _cross(one: Curve, two: Curve, centre: float, why: str) -> _Pair:
+def _cross(one: Curve, two: Curve, centre: float, why: Flag | None) -> _Pair:
     """The crossing near a centre, averaged over windows and degrees."""
     if why:
         return _no_pair(one, why)
     fits, weights = joint_fits(one, two, centre)
     if not fits:
-        return _no_pair(one, "bad_local_fit: no polynomial of degree 1 to 8 describes both")
+        return _no_pair(one, BAD_LOCAL_FIT("no polynomial of degree 1 to 8 describes both"))
     roots, levels, drawn_roots, drawn_levels = (
         np.array(block)
         for block in zip(*(crossing_roots(*pair, one, two) for pair in fits), strict=True)
     )
     drawn, kept = average_resampled(drawn_roots, weights)
     if kept.sum() < 0.5:
-        return _no_pair(one, "not_resolved: resampled curves do not always cross")
+        return _no_pair(one, NOT_RESOLVED("resampled curves do not always cross"))
     weights = kept / kept.sum()
     drawn_level, _ = average_resampled(drawn_levels, weights)
     value, level = float(weights @ roots), float(weights @ levels)
@@ -299,7 +310,7 @@ def _estimate(value: float, drawn: FloatArray, systematic: float) -> Estimate:
     return Estimate(value, float(np.nanstd(drawn)), systematic, (float(low), float(high)))
 
 
-def _no_pair(curve: Curve, why: str) -> _Pair:
+def _no_pair(curve: Curve, why: Flag) -> _Pair:
     blank = np.full(len(curve.resampled), math.nan)
     nothing = Estimate(math.nan, math.nan, math.nan, flags=(why,))
     line = np.full((3, _LINE), math.nan)
@@ -313,12 +324,12 @@ def _assemble(
     candidates: list[list[float]],
     chain: list[int],
     fits: list[_Pair],
-    flags: list[str],
+    flags: list[Flag],
 ) -> Crossings:
     small, large = np.array(pairs).T
     mean_size = np.sqrt(small * large)
     if np.ptp(np.log(large / small)) > 0.2:
-        flags.append("unequal_ratios: the amplitude of the approach differs from pair to pair")
+        flags.append(UNEQUAL_RATIOS("the amplitude of the approach differs from pair to pair"))
     columns: dict[str, FloatArray] = {}
     limits: dict[str, ScalingFit] = {}
     for key, quantity in (("crossing", "c_c"), ("level", name)):
@@ -335,7 +346,7 @@ def _assemble(
             quantity=quantity,
             covariance=_covariance(drawn, columns[f"{key}_systematic"], mean_size),
         )
-        flags += [flag for flag in limits[key].flags if not flag.startswith("left_out")]
+        flags += [flag for flag in limits[key].flags if flag.kind is not LEFT_OUT]
     ends = np.array([fit.crossing.interval68 for fit in fits])
     listed = [
         (i, c, float(k == place))

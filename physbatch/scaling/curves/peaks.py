@@ -11,7 +11,9 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import AT_EDGE, CORRELATED_POINTS, NO_PEAK, NOT_RESOLVED, SEVERAL_PEAKS
 from physbatch.results.record import Record
 from physbatch.scaling.curves.local_fits import (
     LocalFit,
@@ -59,11 +61,11 @@ class Peaks(Record):
     height: FloatArray
     height_stderr: FloatArray
     height_systematic: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         known = int(np.isfinite(self.height).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return f"Peaks({self.observable}: {known} of {self.size.size} sizes){names}"
 
     def stated(self) -> dict[str, Estimate]:
@@ -162,10 +164,10 @@ def find_peaks(
     for size, at, block in zip(table.sizes, places, blocks, strict=True):
         if covariance is None and looks_correlated(table.control[at], values[at], errors[at]):
             drawn[:, at] += np.outer(generator.standard_normal(resamples), errors[at])
-            flags.append(f"correlated_points: too smooth at {table.size_name} = {size:g}")
+            flags.append(CORRELATED_POINTS(f"too smooth at {table.size_name} = {size:g}"))
         position, height, why = _peak(table.control[at], values[at], block, drawn[:, at])
         rows.append([size, *position, sign * height[0], *height[1:]])
-        flags += [f"{why} at {table.size_name} = {size:g}"] if why else []
+        flags += [why.at(f"{table.size_name} = {size:g}")] if why else []
     columns = dict(zip(Peaks.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return Peaks(observable=observable, dimension=table.dimension, flags=tuple(flags), **columns)
 
@@ -194,7 +196,7 @@ class _Reading(NamedTuple):
 
 def _peak(
     control: FloatArray, y: FloatArray, covariance: FloatArray, drawn: FloatArray
-) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+) -> tuple[tuple[float, ...], tuple[float, ...], Flag | None]:
     """Position and height, each with statistical and systematic error, or why not."""
     nothing = (math.nan,) * 3
     top = int(np.argmax(y))
@@ -202,13 +204,13 @@ def _peak(
     if top in (0, len(y) - 1) or any(
         y[top] - y[end] < _CLEAR * math.hypot(error[top], error[end]) for end in (0, -1)
     ):
-        return nothing, nothing, "at_edge: the peak does not stand out of both ends of the data"
+        return nothing, nothing, AT_EDGE("the peak does not stand out of both ends of the data")
     found = _candidates(control, y, covariance, float(control[top]))
     if not found:
         return (
             nothing,
             nothing,
-            "no_peak: no polynomial of degree 2 to 6 describes one, or too few points tell",
+            NO_PEAK("no polynomial of degree 2 to 6 describes one, or too few points tell"),
         )
     aic = np.array([one.accepted.aic for one in found])
     weights = np.exp(-0.5 * (aic - aic.min()))
@@ -217,7 +219,7 @@ def _peak(
     drawn_positions, drawn_heights = np.stack([one.drawn for one in readings], axis=1)
     position_drawn, kept = average_resampled(drawn_positions, weights[keep] / weights[keep].sum())
     if kept.sum() < 0.5:
-        return nothing, nothing, "not_resolved: resampled curves do not always have a peak"
+        return nothing, nothing, NOT_RESOLVED("resampled curves do not always have a peak")
     weights = kept / kept.sum()
     both = np.array([position_drawn, average_resampled(drawn_heights, weights)[0]])
     central = np.stack([one.central for one in readings], axis=1)  # (position or height, fit)
@@ -227,7 +229,9 @@ def _peak(
     errors = np.nanstd(both, axis=1)
     position, height = (tuple(map(float, (mean[q], errors[q], systematic[q]))) for q in (0, 1))
     apart = systematic[0] > _APART * errors[0]
-    why = "several_peaks: polynomials that describe the data have peaks far apart" if apart else ""
+    why = (
+        SEVERAL_PEAKS("polynomials that describe the data have peaks far apart") if apart else None
+    )
     return position, height, why
 
 

@@ -7,6 +7,7 @@ from scipy import linalg, stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import FEW_POINTS, OUTSIDE, POOR_FIT
 from physbatch.tables.table import ScalingTable
 
 __all__ = ["derivative"]
@@ -68,9 +69,9 @@ def derivative(
 def _slope(one: ScalingTable, name: str, at: float, degree: int) -> Estimate:
     count = one.size.size
     if not one.control.min() <= at <= one.control.max():
-        return Estimate(np.nan, flags=(f"outside: no points on both sides of {at:g}",))
+        return Estimate(np.nan, flags=(OUTSIDE(f"no points on both sides of {at:g}"),))
     if count < degree + 3:
-        return Estimate(np.nan, flags=(f"few_points: {count} for degree {degree}",))
+        return Estimate(np.nan, flags=(FEW_POINTS(f"{count} for degree {degree}"),))
     nearest = np.argsort(np.abs(one.control - at), kind="stable")
     best = 0.0
     for power in range(degree, degree + 3):
@@ -81,7 +82,7 @@ def _slope(one: ScalingTable, name: str, at: float, degree: int) -> Estimate:
                 slope, error, _ = _polynomial_slope(used, name, at, power + 2)
                 return Estimate(slope, error, 0.0, (slope - error, slope + error))
             best = max(best, p_value)
-    return Estimate(np.nan, flags=(f"poor_fit: chi^2 probability at most {best:.2g}",))
+    return Estimate(np.nan, flags=(POOR_FIT(f"chi^2 probability at most {best:.2g}"),))
 
 
 def _polynomial_slope(

@@ -15,6 +15,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from physbatch.results.flag import Flag
+from physbatch.results.flags import BEYOND_CONTROLS
 from physbatch.scaling.data_collapse.coarse_map import candidates, coarse_table
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, newton
@@ -35,7 +37,7 @@ _MARGIN = -8.0
 
 def c_c_beyond(
     form: ScalingForm, table: ScalingTable, units: Sequence[float], best: Optimum
-) -> str:
+) -> Flag | None:
     """The flag that says so if a c_c beyond the controls fits about as well; else nothing.
 
     Parameters
@@ -46,14 +48,14 @@ def c_c_beyond(
         Its best optimum within the controls.
     """
     if "c_c" not in form.names:
-        return ""
+        return None
     found = max(_optima(form, table, units), key=lambda one: one[0], default=(-math.inf, math.nan))
     likelihood, control = found
     if not likelihood > best.value + _MARGIN:
-        return ""
+        return None
     inside = form.exponents(best.vector[: len(form.names)])["c_c"]
-    return (
-        f"beyond_controls: c_c = {control:.4g}, beyond the controls, fits about as well as "
+    return BEYOND_CONTROLS(
+        f"c_c = {control:.4g}, beyond the controls, fits about as well as "
         f"{inside:.4g}; add points on both sides of the transition"
     )
 

@@ -17,6 +17,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.results.flag import Flag
+from physbatch.results.flags import (
+    AT_BOUND,
+    BIMODAL,
+    FLAT,
+    NO_OVERLAP,
+    NOT_CONVERGED,
+    ONE_SIDED,
+    STARTS_DISAGREE,
+    THIN_OVERLAP,
+)
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Optimum
 from physbatch.scaling.data_collapse.window_fits import (
@@ -62,7 +73,7 @@ class Refusals(NamedTuple):
     """Exponents that the data do not determine, and why."""
 
     names: frozenset[str]
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 def refusals(
@@ -71,7 +82,7 @@ def refusals(
     fits: Sequence[Fit],
     systematic: Mapping[str, float],
     rival: Fit | None,
-    beyond: str = "",
+    beyond: Flag | None = None,
 ) -> Refusals:
     """Exponents whose values must not be stated.
 
@@ -87,7 +98,7 @@ def refusals(
         Systematic error of each free exponent.
     rival : Fit or None
         Another answer that the data allow, from `find_rival`.
-    beyond : str
+    beyond : Flag or None
         Flag that c_c may lie beyond the controls, from `c_c_beyond`.
 
     Returns
@@ -97,14 +108,14 @@ def refusals(
         ``bimodal``, ``flat`` (values refused), ``thin_overlap`` and ``one_sided`` (warnings).
     """
     names: set[str] = set()
-    flags: list[str] = []
+    flags: list[Flag] = []
     bound = fit.objective.at_bound(fit.optimum.vector)
     if bound:
-        flags.append(f"at_bound: {', '.join(bound)} ran to the end of the allowed range")
+        flags.append(AT_BOUND(f"{', '.join(bound)} ran to the end of the allowed range"))
         # With c_c or nu at the end of its range the others compensate; omega only leaves itself.
         names |= set(form.names) if {"c_c", "nu"} & set(bound) else set(bound)
     elif not fit.optimum.converged:
-        flags.append("not_converged: there is no maximum here; the likelihood is flat or runs away")
+        flags.append(NOT_CONVERGED("there is no maximum here; the likelihood is flat or runs away"))
         names |= set(form.names)
     overlap = _no_overlap(form, fit)
     if overlap:
@@ -125,25 +136,31 @@ def refusals(
             names |= {name for name in form.names if name.startswith("zeta")}
     elif flat:
         flags.append(
-            f"flat: the data do not determine {', '.join(flat)}; fix an exponent, or add sizes "
-            "or points near the transition"
+            FLAT(
+                f"the data do not determine {', '.join(flat)}; fix an exponent, or add sizes "
+                "or points near the transition"
+            )
         )
         names |= set(flat)
     return Refusals(frozenset(names), (*flags, *_thin(form, fit), *_one_sided(form, fit)))
 
 
-def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
+def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     if fit.shared < LEAST_SHARED:
         return (
-            f"no_overlap: only {100 * fit.shared:.0f} % of the points share their x with another "
-            "size, so anything collapses; is c_c within the controls?",
+            NO_OVERLAP(
+                f"only {100 * fit.shared:.0f} % of the points share their x with another "
+                "size, so anything collapses; is c_c within the controls?"
+            ),
         )
     meshed = _meshed(form, fit, _MUST_MESH)
     if meshed < _LEAST_MESHED:
         return (
-            f"no_overlap: on the scaling plot only {100 * meshed:.0f} % of the neighbouring sizes "
-            "have two points each within the range of the other, so anything collapses; is c_c "
-            "within the controls?",
+            NO_OVERLAP(
+                f"on the scaling plot only {100 * meshed:.0f} % of the neighbouring sizes "
+                "have two points each within the range of the other, so anything collapses; is c_c "
+                "within the controls?"
+            ),
         )
     if not fit.objective.hyper_names:
         return ()  # local lines have no flexible curve
@@ -151,8 +168,11 @@ def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
     room = points - len(fit.exponents)
     if fit.dof < _LEAST_DOF * room:
         return (
-            f"no_overlap: the master curve needs {room - fit.dof:.0f} of {room} degrees of "
-            "freedom, so anything collapses; is c_c within the controls, and are the errors right?",
+            NO_OVERLAP(
+                f"the master curve needs {room - fit.dof:.0f} of {room} degrees of "
+                "freedom, so anything collapses; is c_c within the controls, and are the errors "
+                "right?"
+            ),
         )
     return ()
 
@@ -176,25 +196,29 @@ def _meshed(form: ScalingForm, fit: Fit, least: int) -> float:
     return float(np.mean([shared >= least for shared in pairs]))
 
 
-def _thin(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
+def _thin(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     meshed = _meshed(form, fit, _SHOULD_MESH)
     if meshed >= _LEAST_MESHED:
         return ()
     return (
-        f"thin_overlap: on the scaling plot only {100 * meshed:.0f} % of the neighbouring sizes "
-        f"have {_SHOULD_MESH} points each within the range of the other; add points near c_c",
+        THIN_OVERLAP(
+            f"on the scaling plot only {100 * meshed:.0f} % of the neighbouring sizes "
+            f"have {_SHOULD_MESH} points each within the range of the other; add points near c_c"
+        ),
     )
 
 
-def _one_sided(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
+def _one_sided(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     x = form.rescale(fit.exponents, fit.objective.table, form.observables[0]).x
     below = float((x < 0).mean())
     if min(below, 1 - below) >= _LEAST_SIDE or "c_c" not in form.names:
         return ()
     side = "above" if below < 0.5 else "below"
     return (
-        f"one_sided: {100 * max(below, 1 - below):.0f} % of the points lie {side} c_c, which is "
-        "extrapolated; add points on the other side",
+        ONE_SIDED(
+            f"{100 * max(below, 1 - below):.0f} % of the points lie {side} c_c, which is "
+            "extrapolated; add points on the other side"
+        ),
     )
 
 
@@ -289,18 +313,18 @@ def differing(form: ScalingForm, one: Fit, other: Fit, sigma: float = _RIVAL_SIG
     return [name for name, far in zip(form.names, apart, strict=True) if far]
 
 
-def _rival_words(form: ScalingForm, one: Fit, other: Fit, names: Sequence[str]) -> str:
+def _rival_words(form: ScalingForm, one: Fit, other: Fit, names: Sequence[str]) -> Flag:
     first, second = (form.exponents(fit.exponents) for fit in (one, other))
     both = " or ".join(
         ", ".join(f"{name} = {values[name]:.5g}" for name in names) for values in (first, second)
     )
-    return (
-        f"bimodal: {both} fit about equally well (chi2/dof = {one.chi2:.4g}/{one.dof:.4g} and "
+    return BIMODAL(
+        f"{both} fit about equally well (chi2/dof = {one.chi2:.4g}/{one.dof:.4g} and "
         f"{other.chi2:.4g}/{other.dof:.4g}); keep the controls near one of them"
     )
 
 
-def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[str, ...]:
+def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[Flag, ...]:
     """Say so if few starts agree and nothing else speaks for the answer.
 
     Starts that end in far worse optima are harmless: finding the best is what they are for,
@@ -310,6 +334,8 @@ def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[str, ...]:
     if 2 * agreed >= tried or fit.p_value > ACCEPTABLE:
         return ()
     return (
-        f"starts_disagree: only {agreed} of {tried} starts lead to this optimum, which is no good "
-        "fit; a better one may exist",
+        STARTS_DISAGREE(
+            f"only {agreed} of {tried} starts lead to this optimum, which is no good "
+            "fit; a better one may exist"
+        ),
     )

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, sparse
 
+from physbatch.results.flag import Flag
+from physbatch.results.flags import FLAT, RESAMPLES_FAILED
 from physbatch.scaling.data_collapse.optimum import Optimum
 from physbatch.scaling.data_collapse.quality import LocalLines, local_lines
 from physbatch.scaling.data_collapse.quality_kernel import NOWHERE
@@ -146,7 +148,7 @@ def refits(
     *,
     resamples: int = 200,
     seed: int = 0,
-) -> tuple[dict[str, Interval], FloatArray, tuple[str, ...]]:
+) -> tuple[dict[str, Interval], FloatArray, tuple[Flag, ...]]:
     """Minimise S of resampled data, each from the optimum and from points around it.
 
     S has many small valleys; refits from the optimum alone would stay in its own, and where c_c
@@ -167,7 +169,7 @@ def refits(
         For each free exponent.
     samples : ndarray, shape (n_sample, n_parameter)
         Physical values.
-    flags : tuple of str
+    flags : tuple of Flag
         ``resamples_failed`` if more than 5 % of the refits ran to a bound or lost the overlap.
     """
     form = quality.form
@@ -184,9 +186,9 @@ def refits(
         again = max(tried, key=lambda one: one.value)
         if -again.value < NOWHERE and not quality.objective.at_bound(again.vector):
             done.append(again.vector)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if len(done) < _LEAST_DONE * resamples:
-        flags = (f"resamples_failed: {resamples - len(done)} of {resamples} refits failed",)
+        flags = (RESAMPLES_FAILED(f"{resamples - len(done)} of {resamples} refits failed"),)
     if len(done) < max(20, resamples // 2):
         nothing = Interval(math.nan, math.nan, math.nan)
         return dict.fromkeys(form.names, nothing), np.empty((0, len(form.names))), flags
@@ -195,7 +197,7 @@ def refits(
 
 def rise_by_one(
     quality: Quality, optimum: Optimum, covariance: FloatArray
-) -> tuple[dict[str, Interval], tuple[str, ...]]:
+) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
     """Where S, minimised over the other exponents, has risen by 1 on either side.
 
     This is the custom of the field. S is a mean over points, so it rises by 1 only where their
@@ -212,7 +214,7 @@ def rise_by_one(
     -------
     intervals : dict
         For each free exponent; the standard error is half of the interval.
-    flags : tuple of str
+    flags : tuple of Flag
         ``flat`` where S does not rise by 1.
     """
     form = quality.form
@@ -231,7 +233,7 @@ def rise_by_one(
         if not all(map(math.isfinite, ends)):
             flat.append(name)
         intervals[name] = Interval((ends[1] - ends[0]) / 2, ends[0], ends[1])
-    flags = (f"flat: S does not rise by 1 along {', '.join(flat)}",) if flat else ()
+    flags = (FLAT(f"S does not rise by 1 along {', '.join(flat)}"),) if flat else ()
     return intervals, flags
 
 

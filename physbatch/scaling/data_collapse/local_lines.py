@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
 from physbatch.scaling.data_collapse.coarse_map import candidates, coarse_table, local_maxima
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import differing
@@ -63,7 +64,7 @@ def local_linear(
     errors: str,
     start: Mapping[str, float] | None = None,
     seed: int = 0,
-) -> tuple[Search, dict[str, Interval], FloatArray, tuple[str, ...]]:
+) -> tuple[Search, dict[str, Interval], FloatArray, tuple[Flag, ...]]:
     """Minimise S over the exponents, globally, in every window.
 
     Parameters
@@ -89,7 +90,7 @@ def local_linear(
         For each free exponent.
     samples : ndarray, shape (n_sample, n_parameter)
         Of the bootstrap.
-    flags : tuple of str
+    flags : tuple of Flag
 
     Raises
     ------

@@ -10,7 +10,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import Flag
+from physbatch.results.flags import (
+    CELLS_LEFT_OUT,
+    CORRELATED_POINTS,
+    FEW_SAMPLES,
+    POINTS_WITHOUT_SPREAD,
+    ROWS_CORRELATED,
+)
 from physbatch.scaling.data_collapse.exponent_names import fixed_by_name, named_exponents
 from physbatch.scaling.data_collapse.form import ScalingForm, make_form
 from physbatch.scaling.data_collapse.outcome import outcome
@@ -33,9 +40,7 @@ _LEAST_POINTS = 8
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
 #: Flags of a table that say what its errors are worth.
-_ON_ERRORS = frozenset(
-    ("cells_left_out", "few_samples", "points_without_spread", "rows_correlated")
-)
+_ON_ERRORS = (CELLS_LEFT_OUT, FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED)
 
 
 def collapse(
@@ -239,12 +244,12 @@ def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
             )
 
 
-def _of_the_data(table: ScalingTable) -> tuple[str, ...]:
+def _of_the_data(table: ScalingTable) -> tuple[Flag, ...]:
     """Flags of the table that bear on its errors, and so on those of the fit."""
-    return tuple(flag for flag in table.flags if set(flag_names((flag,))) & _ON_ERRORS)
+    return tuple(flag for flag in table.flags if flag.kind in _ON_ERRORS)
 
 
-def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
+def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[Flag, ...]:
     """Flags of the observables whose points visibly move together."""
     flags = []
     for name in names:
@@ -253,9 +258,11 @@ def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[str, ...]:
         matrix, rough = correlated_covariance(table, name)
         if matrix is not None:
             flags.append(
-                f"correlated_points: neighbouring points of {name} scatter only "
-                f"{math.sqrt(rough):.2g} of their errors about each other, so the errors of the "
-                "fit are those of points that move together; give a covariance, or smaller errors "
-                "if these are too large"
+                CORRELATED_POINTS(
+                    f"neighbouring points of {name} scatter only "
+                    f"{math.sqrt(rough):.2g} of their errors about each other, so the errors of "
+                    "the fit are those of points that move together; give a covariance, or smaller "
+                    "errors if these are too large"
+                )
             )
     return tuple(flags)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import refusals, start_flags
@@ -36,7 +38,7 @@ class Search(NamedTuple):
     rival: Fit | None
     points: tuple[CollapsedPoints, ...]
     curve: tuple[MasterCurve, ...]
-    beyond: str = ""  # flag: c_c may lie beyond the controls
+    beyond: Flag | None = None  # c_c may lie beyond the controls
 
 
 def outcome(
@@ -48,7 +50,7 @@ def outcome(
     intervals: Mapping[str, Interval],
     samples: FloatArray,
     named: Sequence[NamedExponent],
-    flags: tuple[str, ...],
+    flags: tuple[Flag, ...],
 ) -> Collapse:
     """The result of a collapse.
 
@@ -66,7 +68,7 @@ def outcome(
         Of the posterior or the bootstrap; may be empty.
     named : sequence of NamedExponent
         Exponents that have a name.
-    flags : tuple of str
+    flags : tuple of Flag
         Flags that are known already.
     """
     final, fits = search.final, search.fits
@@ -220,20 +222,20 @@ def _window_fit(form: ScalingForm, fit: Fit) -> WindowFit:
 # --- goodness ---------------------------------------------------------------------------
 
 
-def _goodness_flags(form: ScalingForm, search: Search, method: str) -> tuple[str, ...]:
-    flags: tuple[str, ...] = ()
+def _goodness_flags(form: ScalingForm, search: Search, method: str) -> tuple[Flag, ...]:
+    flags: tuple[Flag, ...] = ()
     fit = search.final
     extra = "" if form.corrections or method == "local-linear" else "; try corrections to scaling"
     if not fit.p_value > ACCEPTABLE:
-        flags = (_bad_fit(fit, method) + extra,)
+        flags = (_bad_fit(fit, method, extra),)
     # Say so if the form holds only where most of the data are left out.
     accepted, tried = sum(one.accepted for one in search.fits), len(search.fits)
     if tried > 1 and accepted <= max(1.0, 0.25 * tried):
-        flags += (f"mostly_rejected: the form holds in {accepted} of {tried} windows only{extra}",)
+        flags += (MOSTLY_REJECTED(f"the form holds in {accepted} of {tried} windows only{extra}"),)
     return flags
 
 
-def _drift_flags(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
+def _drift_flags(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     """Say so if the drift is one that the master curve takes up.
 
     With phi = 1/nu the term a N^(-phi) moves x by the constant a at every size: any shift a
@@ -247,20 +249,22 @@ def _drift_flags(form: ScalingForm, fit: Fit) -> tuple[str, ...]:
     variance = float(slope @ _covariance(form, fit) @ slope)
     if not (values["phi"] - 1 / values["nu"]) ** 2 > _SAME_POWER**2 * variance:
         return (
-            "shift_not_seen: phi = 1/nu within errors, and a shift that goes as N^(-1/nu) only "
-            "moves x by a constant: its amplitude means nothing; fit without the drift",
+            SHIFT_NOT_SEEN(
+                "phi = 1/nu within errors, and a shift that goes as N^(-1/nu) only "
+                "moves x by a constant: its amplitude means nothing; fit without the drift"
+            ),
         )
     return ()
 
 
-def _bad_fit(fit: Fit, method: str) -> str:
+def _bad_fit(fit: Fit, method: str, extra: str) -> Flag:
     if method == "local-linear":
-        return (
-            f"bad_fit: S = {fit.chi2 / fit.dof if fit.dof > 0 else math.nan:.3g} where 1 is "
+        return BAD_FIT(
+            f"S = {fit.chi2 / fit.dof if fit.dof > 0 else math.nan:.3g} where 1 is "
             f"expected (p = {fit.p_value:.1g}); the form does not hold, or straight lines between "
             "neighbouring points miss the curvature of the master curve: use method gp or spline"
         )
-    return (
-        f"bad_fit: chi2/dof = {fit.chi2:.4g}/{fit.dof:.4g} (p = {fit.p_value:.1g}); the form "
-        "does not hold, errors mean little"
+    return BAD_FIT(
+        f"chi2/dof = {fit.chi2:.4g}/{fit.dof:.4g} (p = {fit.p_value:.1g}); the form "
+        f"does not hold, errors mean little{extra}"
     )

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import linalg
 
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.scaling.data_collapse.optimum import Objective
 from physbatch.scaling.data_collapse.quality import quality_of
@@ -150,7 +151,7 @@ class Collapse:
     control_name: str
     dimension: str
     corrections: bool
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     method: str = "gp"
     named: Mapping[str, Estimate] = field(default_factory=dict)
     samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from physbatch.results.flag import Flag
 from physbatch.scaling.data_collapse.beyond_controls import c_c_beyond
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import find_rival
@@ -90,7 +91,7 @@ def _optima(
 
 def statistical_errors(
     final: Fit, errors: str, seed: int
-) -> tuple[dict[str, Interval], FloatArray, tuple[str, ...]]:
+) -> tuple[dict[str, Interval], FloatArray, tuple[Flag, ...]]:
     """Intervals of the exponents by the method asked for; none for the curvature alone.
 
     Parameters
@@ -107,7 +108,7 @@ def statistical_errors(
         For each free exponent.
     samples : ndarray, shape (n_sample, n_exponent)
         Of the posterior.
-    flags : tuple of str
+    flags : tuple of Flag
     """
     nothing = np.empty((0, len(final.exponents)))
     if errors == "likelihood" or not final.optimum.converged:

@@ -11,6 +11,7 @@ import xarray as xr
 
 import physbatch
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.results.record import read_results
 from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
 from physbatch.scaling.data_collapse.window_choice import Window
@@ -195,8 +196,8 @@ def _read(data: xr.Dataset) -> Collapse:
     )
 
 
-def _flags(text: Any) -> tuple[str, ...]:
-    return tuple(map(str, json.loads(str(text))))
+def _flags(text: Any) -> tuple[Flag, ...]:
+    return tuple(map(Flag.read, json.loads(str(text))))
 
 
 def _estimate(data: xr.Dataset, dim: str, row: int) -> Estimate:

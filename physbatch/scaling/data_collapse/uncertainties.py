@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import optimize
 
+from physbatch.results.flag import Flag
+from physbatch.results.flags import CHAIN_SHORT, FLAT, RESAMPLES_FAILED
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, curvature, newton
 from physbatch.scaling.data_collapse.window_fits import Fit
@@ -126,7 +128,7 @@ def _updated(inverse: FloatArray, step: FloatArray, change: FloatArray) -> Float
 
 def bootstrap(
     fit: Fit, *, resamples: int = 200, seed: int = 0
-) -> tuple[dict[str, Interval], tuple[str, ...]]:
+) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
     """Refit resampled data, each from the optimum.
 
     Replicas are resampled where the table has them, the same ones for all observables of a
@@ -146,7 +148,7 @@ def bootstrap(
     -------
     intervals : dict
         For each free exponent.
-    flags : tuple of str
+    flags : tuple of Flag
         ``resamples_failed`` if more than 5 % of the refits did not converge.
     """
     generator = np.random.default_rng([seed, 11])
@@ -162,9 +164,9 @@ def bootstrap(
         again = _nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if len(done) < _LEAST_DONE * resamples:
-        flags = (f"resamples_failed: {resamples - len(done)} of {resamples} refits failed",)
+        flags = (RESAMPLES_FAILED(f"{resamples - len(done)} of {resamples} refits failed"),)
     if len(done) < max(20, resamples // 2):
         nothing = Interval(math.nan, math.nan, math.nan)
         return dict.fromkeys(objective.form.names, nothing), flags
@@ -212,7 +214,7 @@ def resampled_observables(
 
 def posterior(
     fit: Fit, *, steps: int = 2400, seed: int = 0
-) -> tuple[dict[str, Interval], tuple[str, ...], FloatArray]:
+) -> tuple[dict[str, Interval], tuple[Flag, ...], FloatArray]:
     """Sample exponents and hyperparameters with emcee, from the normal law of the optimum.
 
     Priors are flat in c_c, ln nu, zeta/nu, ln omega within the bounds of the fit, and weak in
@@ -234,7 +236,7 @@ def posterior(
     -------
     intervals : dict
         For each free exponent.
-    flags : tuple of str
+    flags : tuple of Flag
         ``chain_short`` if the chain is shorter than 10 autocorrelation times or holds fewer
         than 400 independent samples.
     samples : ndarray, shape (n_sample, n_exponent)
@@ -267,7 +269,7 @@ def posterior(
     ]
     sampler = emcee.EnsembleSampler(walkers, count, log_probability, moves=moves)
     state = emcee.State(begin, random_state=np.random.RandomState(seed).get_state())
-    flags: tuple[str, ...] = ("chain_short: no step was made",)
+    flags: tuple[Flag, ...] = (CHAIN_SHORT("no step was made"),)
     while flags and sampler.iteration < steps:
         state = sampler.run_mcmc(state, min(_BLOCK, steps - sampler.iteration))
         flags = _chain_short(sampler)
@@ -296,7 +298,7 @@ def _wide_tailed(
     return propose
 
 
-def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[str, ...]:
+def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[Flag, ...]:
     """The flag of a chain that is too short to state an interval from."""
     dropped = sampler.iteration // 3
     kept = sampler.iteration - dropped
@@ -304,13 +306,13 @@ def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[str, ...]:
     length = kept / tau if tau > 0 else math.nan
     if length > 10 and sampler.nwalkers * length > _LEAST_INDEPENDENT:
         return ()
-    return (f"chain_short: {kept} steps for an autocorrelation time of {tau:.0f}",)
+    return (CHAIN_SHORT(f"{kept} steps for an autocorrelation time of {tau:.0f}"),)
 
 
 # --- profile likelihood -----------------------------------------------------------------
 
 
-def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[str, ...]]:
+def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
     """Where the likelihood, maximised over all else, falls by 1/2 on either side.
 
     Parameters
@@ -322,7 +324,7 @@ def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[str, ...]]:
     -------
     intervals : dict
         For each free exponent; the standard error is half of the interval.
-    flags : tuple of str
+    flags : tuple of Flag
         ``flat`` where the likelihood does not fall by 1/2 within 8 standard errors.
     """
     form = fit.objective.form
@@ -337,7 +339,7 @@ def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[str, ...]]:
         if not all(map(math.isfinite, ends)):
             flat.append(name)
         intervals[name] = Interval((ends[1] - ends[0]) / 2, ends[0], ends[1])
-    flags = (f"flat: the likelihood does not bound {', '.join(flat)}",) if flat else ()
+    flags = (FLAT(f"the likelihood does not bound {', '.join(flat)}"),) if flat else ()
     return intervals, flags
 
 

@@ -12,6 +12,16 @@ from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import (
+    BAD_FIT,
+    LEFT_OUT,
+    LIMIT_NOT_PROVEN,
+    NO_FINITE_LIMIT,
+    NO_SIZE,
+    ONE_SIZE,
+    TWO_SIZES,
+)
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.transition.result import Extrapolation
 from physbatch.typing import FloatArray
@@ -111,10 +121,10 @@ def extrapolate(
             remedy="give one positive size, one value and one error each",
         )
     used = np.isfinite(y) & np.isfinite(error) & (error > 0.0)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if not used.all():
         missing = ", ".join(f"{x:g}" for x in n[~used])
-        flags = (f"left_out: {quantity} has no value or no error at N = {missing}",)
+        flags = (LEFT_OUT(f"{quantity} has no value or no error at N = {missing}"),)
     n, y, error = n[used], y[used], error[used]
     forms = _fit_forms(n, y, error)
     limit, weights = _average(quantity, forms, n.size)
@@ -184,8 +194,8 @@ def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, F
     """The limit and the weight of every form."""
     weights = np.zeros(len(forms))
     if sizes < 3:
-        word = {0: "no_size", 1: "one_size", 2: "two_sizes"}[sizes]
-        flag = f"{word}: {quantity} is known at {sizes} sizes, a tested limit needs three"
+        kind = (NO_SIZE, ONE_SIZE, TWO_SIZES)[sizes]
+        flag = kind(f"{quantity} is known at {sizes} sizes, a tested limit needs three")
         return Estimate(math.nan, flags=(flag,)), weights
     finite = [form for form in forms if form.name != LOGARITHM]
     logarithm = next(form for form in forms if form.name == LOGARITHM)
@@ -193,14 +203,14 @@ def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, F
     good = np.array([form.name != LOGARITHM and form.p_value > ACCEPTABLE for form in forms])
     log_describes = logarithm.p_value > ACCEPTABLE
     if log_describes and (logarithm.aic < best - DECISIVE or not good.any()):
-        flag = (
-            f"no_finite_limit: {quantity} goes as {logarithm.slope:.3g} ln N, AIC lower by "
+        flag = NO_FINITE_LIMIT(
+            f"{quantity} goes as {logarithm.slope:.3g} ln N, AIC lower by "
             f"{best - logarithm.aic:.1f} than that of the best form with a limit"
         )
         return Estimate(math.nan, flags=(flag,)), weights
     if not good.any():
         listed = ", ".join(f"{form.name}: {form.chi2:.1f}/{form.dof}" for form in forms)
-        flag = f"bad_fit: no form describes {quantity}, chi2/dof {listed}"
+        flag = BAD_FIT(f"no form describes {quantity}, chi2/dof {listed}")
         return Estimate(math.nan, flags=(flag,)), weights
     aic = np.array([form.aic for form in forms])
     weights[good] = np.exp(-0.5 * (aic[good] - aic[good].min()))
@@ -209,13 +219,15 @@ def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, F
     value = float(weights[good] @ limits[good])
     variance = float(weights[good] @ np.array([form.stderr for form in forms])[good] ** 2)
     systematic = math.sqrt(float(weights[good] @ (limits[good] - value) ** 2))
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     moves = abs(logarithm.slope) > 3.0 * logarithm.slope_stderr
     if log_describes and moves and logarithm.aic < best + DECISIVE:
         flags = (
-            f"limit_not_proven: {quantity} = {logarithm.intercept:.4g} "
-            f"{logarithm.slope:+.3g} ln N is not excluded (AIC {logarithm.aic - best:+.1f} "
-            "against the best form with a limit)",
+            LIMIT_NOT_PROVEN(
+                f"{quantity} = {logarithm.intercept:.4g} "
+                f"{logarithm.slope:+.3g} ln N is not excluded (AIC {logarithm.aic - best:+.1f} "
+                "against the best form with a limit)"
+            ),
         )
     stderr = math.sqrt(variance)
     return Estimate(value, stderr, systematic, (value - stderr, value + stderr), flags), weights

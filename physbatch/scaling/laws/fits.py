@@ -12,7 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import (
+    BAD_FIT,
+    FIXED_EXPONENT,
+    LEFT_OUT,
+    NO_INVERSE,
+    NO_PARAMETER,
+    SMALL_SIZES_EXCLUDED,
+    TOO_FEW_POINTS,
+)
 from physbatch.results.record import Record, strict_json
 from physbatch.scaling.laws.power_laws import Form, FormFit, fit_form, law
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
@@ -51,7 +61,7 @@ class ScalingFit(Record):
     p_value: float
     starts_tried: int
     starts_agreed: int
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     fitted: FloatArray  # the best fit at the points; nan below its smallest size
     curve_x: FloatArray  # the best fit as a curve, in the first variable
     curve_y: FloatArray
@@ -66,12 +76,12 @@ class ScalingFit(Record):
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of a parameter; nan if the form has none of that name."""
-        blank = Estimate(math.nan, flags=(f"no_parameter: {self.form} has no {name}",))
+        blank = Estimate(math.nan, flags=(NO_PARAMETER(f"{self.form} has no {name}"),))
         return dict(zip(self.names, self.estimates, strict=True)).get(name, blank)
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{n} = {e}" for n, e in zip(self.names, self.estimates, strict=True))
-        flags = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        flags = bracketed(self.flags)
         return (
             f"ScalingFit({self.quantity} = {self.formula}: {listed}; chi2/dof = "
             f"{self.chi2:.3g}/{self.dof}){flags}"
@@ -164,7 +174,7 @@ def fit_law(
         )
     used = np.isfinite(y) & np.isfinite(error) & (error > 0.0)
     missing = ", ".join(f"{n:g}" for n in x[~used, 0])
-    flags = (f"left_out: {quantity} has no value or no error at {missing}",) if missing else ()
+    flags = (LEFT_OUT(f"{quantity} has no value or no error at {missing}"),) if missing else ()
     x, y, error, held = x[used], y[used], error[used], held[np.ix_(used, used)]
     cuts = np.unique(x[:, 0])[: None if scan else 1]
     fits = []
@@ -183,7 +193,7 @@ def _summary(
     y: FloatArray,
     error: FloatArray,
     fits: list[FormFit],
-    flags: tuple[str, ...],
+    flags: tuple[Flag, ...],
 ) -> ScalingFit:
     weights = _weights(fits)
     best = (
@@ -277,20 +287,20 @@ def _average(columns: FloatArray, weights: FloatArray) -> Estimate:
 
 def _flags(
     quantity: str, fits: list[FormFit], weights: FloatArray, best: FormFit, x: FloatArray
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     if weights.any():
         everything = [w for w, fit in zip(weights, fits, strict=True) if fit.size_min == x[0, 0]]
         if any(everything) or best.size_min == x[:, 0].min():
             return ()
         words = f"no form describes {quantity} below {best.size_min:g}"
-        return (f"small_sizes_excluded: {words}",)
+        return (SMALL_SIZES_EXCLUDED(f"{words}"),)
     full = [fit for fit in fits if fit.size_min == x[:, 0].min()]
     problems = tuple(dict.fromkeys(fit.problem for fit in full if fit.problem))
     rejected = [fit for fit in full if not fit.problem]
     if rejected:
         listed = ", ".join(f"{fit.form.name}: {fit.chi2:.1f}/{fit.dof}" for fit in rejected)
-        problems = (*problems, f"bad_fit: no form describes {quantity}, chi2/dof {listed}")
-    return problems or (f"too_few_points: {quantity} has none",)
+        problems = (*problems, BAD_FIT(f"no form describes {quantity}, chi2/dof {listed}"))
+    return problems or (TOO_FEW_POINTS(f"{quantity} has none"),)
 
 
 def inverse(estimate: Estimate, *, sign: float = 1.0) -> Estimate:
@@ -318,7 +328,7 @@ def inverse(estimate: Estimate, *, sign: float = 1.0) -> Estimate:
     if not math.isfinite(x):
         return Estimate(math.nan, flags=estimate.flags)
     if not abs(x) > 2.0 * estimate.total:
-        return Estimate(math.nan, flags=(f"no_inverse: {estimate} is compatible with 0",))
+        return Estimate(math.nan, flags=(NO_INVERSE(f"{estimate} is compatible with 0"),))
     ends = sorted(sign / end for end in estimate.interval68)
     factor = 1.0 / x**2
     return Estimate(
@@ -372,7 +382,7 @@ def fit_critical_control(
         return fit_law(size, control, stderr, [law("shifted")], scan=False, **kwargs)
     if known >= 4:
         free = fit_law(size, control, stderr, [law("shifted")], **kwargs)
-        if {"small_sizes_excluded", "bad_fit"} & set(flag_names(free.flags)):
+        if SMALL_SIZES_EXCLUDED.among(free.flags) or BAD_FIT.among(free.flags):
             return fit_law(size, control, stderr, [law("shifted"), law("approach")], **kwargs)
         if math.isfinite(free["c"].value):
             return free
@@ -381,5 +391,5 @@ def fit_critical_control(
     held = fit_law(size, control, stderr, laws, scan=False, **kwargs)
     if not math.isfinite(held["c"].value):
         return held
-    note = f"fixed_exponent: {quantity} does not fix phi, averaged over {fixed} and no shift"
+    note = FIXED_EXPONENT(f"{quantity} does not fix phi, averaged over {fixed} and no shift")
     return dataclasses.replace(held, flags=(*held.flags, note))

@@ -16,6 +16,8 @@ import numpy as np
 from scipy import ndimage, stats
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import AT_BOUND, NOT_CONVERGED, TOO_FEW_POINTS, UNDETERMINED
 from physbatch.typing import FloatArray
 
 __all__ = [
@@ -189,7 +191,7 @@ class FormFit(NamedTuple):
     p_value: float
     tried: int
     agreed: int
-    problem: str  # "" if the fit can be used
+    problem: Flag | None  # None if the fit can be used
 
     @property
     def stderr(self) -> FloatArray:
@@ -220,22 +222,22 @@ def fit_form(
     """
     count, points = len(form.parameters), len(y)
     if points <= count:  # a fit through all points tests nothing
-        return _failed(form, size_min, f"too_few_points: {points} for {count} parameters")
+        return _failed(form, size_min, TOO_FEW_POINTS(f"{points} for {count} parameters"))
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     target = whiten @ y
     starts = _starts(form, x, whiten, target)
     fits = [fit for fit in (_polish(form, x, whiten, target, s) for s in starts) if fit is not None]
     if not fits:
-        return _failed(form, size_min, f"not_converged: {form.name}")
+        return _failed(form, size_min, NOT_CONVERGED(f"{form.name}"))
     best = min(fits, key=lambda fit: fit[2])
     values, held, chi2 = best
     agreed = sum(fit[2] < chi2 + 0.01 + 1e-6 * chi2 for fit in fits)
-    problem = ""
+    problem = None
     for i, (exponent, (low, high)) in enumerate(zip(form.exponents, form.bounds, strict=True)):
         if min(values[i] - low, high - values[i]) < 1e-3 * (high - low):
-            problem = f"at_bound: {exponent} = {values[i]:.3g} in {form.name}"
+            problem = AT_BOUND(f"{exponent} = {values[i]:.3g} in {form.name}")
         elif not math.sqrt(held[i, i]) < min(0.25 * (high - low), _known(low, values[i])):
-            problem = f"undetermined: {exponent} in {form.name}"
+            problem = UNDETERMINED(f"{exponent} in {form.name}")
     dof = points - count
     p_value = float(stats.chi2.sf(chi2, dof))
     aic = chi2 + 2.0 * count
@@ -249,7 +251,7 @@ def _known(low: float, value: float) -> float:
     return 0.5 * value if low == _POSITIVE[0] else math.inf
 
 
-def _failed(form: Form, size_min: float, problem: str) -> FormFit:
+def _failed(form: Form, size_min: float, problem: Flag) -> FormFit:
     count, nan = len(form.parameters), math.nan
     blank = np.full((count, count), nan)
     return FormFit(form, size_min, blank[0], blank, nan, 0, math.inf, nan, 0, 0, problem)

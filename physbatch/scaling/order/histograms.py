@@ -160,7 +160,7 @@ def latent_jump(jumps: Sequence[Jump]) -> Evidence:
     limit = fit.limit
     last = f"{two[-1].latent} at N = {size[-1]:g}"
     if not math.isfinite(limit.value):
-        why = limit.flags[-1].partition(": ")[2]
+        why = limit.flags[-1].text
         return Evidence(
             name, "", f"{last}, no limit: {why}", ("limit",), (limit,), quantity, size, value,
             stderr, limit.flags,

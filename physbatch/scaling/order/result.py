@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import NO_PARAMETER
 from physbatch.results.record import Record, strict_json
 from physbatch.typing import FloatArray
 
@@ -64,11 +66,11 @@ class Evidence(Record):
     size: FloatArray
     value: FloatArray
     stderr: FloatArray
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
         """A parameter; nan if there is none of that name."""
-        blank = Estimate(math.nan, flags=(f"no_parameter: {self.name} has no {name}",))
+        blank = Estimate(math.nan, flags=(NO_PARAMETER(f"{self.name} has no {name}"),))
         return dict(zip(self.names, self.estimates, strict=True)).get(name, blank)
 
     def __repr__(self) -> str:
@@ -118,7 +120,7 @@ class TransitionOrder(Record):
     histogram_lower: FloatArray
     histogram_upper: FloatArray
     histogram_values: FloatArray
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     size_name: str = "N"
 
     def __getitem__(self, name: str) -> Evidence:
@@ -128,7 +130,7 @@ class TransitionOrder(Record):
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{size:g}" for size in self.size)
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         lines = [
             f"TransitionOrder of {self.observable} against {self.control_name}, "
             f"{self.size_name} = {sizes}: "

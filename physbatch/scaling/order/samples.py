@@ -11,6 +11,8 @@ from scipy import stats
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import FOLDED, STARTS
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
@@ -64,7 +66,7 @@ class OrderData:
         The curve with errors where there are no samples.
     runs, planted : xarray.Dataset or None
         The dataset of the schema with the uninformed start, and that with the planted one.
-    flags : tuple of str
+    flags : tuple of Flag
     """
 
     observable: str
@@ -75,7 +77,7 @@ class OrderData:
     curve: ScalingTable | None
     runs: xr.Dataset | None
     planted: xr.Dataset | None
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     @property
     def volumes(self) -> FloatArray:
@@ -252,7 +254,7 @@ def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderD
     )  # fmt: skip
 
 
-def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[str, ...]]:
+def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[Flag, ...]]:
     """The uninformed start, the planted one if there is one, and what was taken."""
     dim = control_dim(data)
     swept = [str(d) for d in data["overlap"].dims if d not in (dim, *_ANALYSED)]
@@ -277,8 +279,8 @@ def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[str,
     assert low is not None
     words = f"initial_overlap = {start.min():g} is the uninformed start"
     if high is None:
-        return low, None, (f"starts: {words}; a start at 1 is absorbing and not used",)
-    return low, high, (f"starts: {words}, {max(informed):g} the planted one",)
+        return low, None, (STARTS(f"{words}; a start at 1 is absorbing and not used"),)
+    return low, high, (STARTS(f"{words}, {max(informed):g} the planted one"),)
 
 
 def _until(data: xr.Dataset, time: float | None) -> xr.Dataset:
@@ -334,6 +336,6 @@ def _folded(found: OrderData) -> OrderData:
         histories=tuple(one.assign(overlap=np.abs(one["overlap"])) for one in found.histories),
         flags=(
             *found.flags,
-            f"folded: the law of {found.observable} is even, its absolute value is analysed",
+            FOLDED(f"the law of {found.observable} is even, its absolute value is analysed"),
         ),
     )

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import ANTICORRELATED
 from physbatch.typing import FloatArray
 
 __all__ = ["SeriesTooShort", "autocorrelation", "integrated_time"]
@@ -133,9 +135,9 @@ def integrated_time(
     last = int(reached[0]) if reached.size else n - 1
     value = float(tau[last]) * (1.0 + (2 * last + 1) / n)
     error = max(value, 0.5) * np.sqrt(2.0 * (2 * last + 1) / n)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if value + 3 * error < 0.5:
-        flags = (f"anticorrelated: tau = {value:.3g} is below 1/2, 1/2 is used",)
+        flags = (ANTICORRELATED(f"tau = {value:.3g} is below 1/2, 1/2 is used"),)
     estimate = Estimate(max(value, 0.5), float(error), flags=flags)
     if not reached.size or n < minimum * estimate.value:
         raise SeriesTooShort(estimate, n, minimum, where=where)

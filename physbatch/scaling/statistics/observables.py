@@ -15,11 +15,13 @@ from typing import Literal, TypedDict, Unpack
 import numpy as np
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
+from physbatch.results.flags import FEW_SAMPLES, NO_SUSCEPTIBILITY, POINTS_LEFT_OUT, ROWS_CORRELATED
 from physbatch.scaling.statistics import series
 from physbatch.scaling.statistics.autocorrelations import SeriesTooShort, integrated_time
 from physbatch.scaling.statistics.series import Resampled, Units
 from physbatch.tables.make import checked
-from physbatch.tables.samples import FEW_SAMPLES
+from physbatch.tables.samples import LEAST_SAMPLES
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -112,7 +114,7 @@ def sample_moments(
     [1.01, 1.02]
     """
     name = _order_parameter(table, observable, cluster)
-    flags = [flag for flag in table.flags if not flag.startswith("rows_correlated")]
+    flags = [flag for flag in table.flags if flag.kind is not ROWS_CORRELATED]
     if rows == "replicas" and cluster is None:
         flags = list(table.flags)
     wanted, note = _wanted(moments, table, space_dimension)
@@ -153,7 +155,7 @@ def _order_parameter(table: ScalingTable, observable: str | None, cluster: str |
 
 def _wanted(
     moments: Sequence[str] | None, table: ScalingTable, space_dimension: float | None
-) -> tuple[tuple[str, ...], list[str]]:
+) -> tuple[tuple[str, ...], list[Flag]]:
     """Names of the moments, and a flag if some of the usual ones cannot be had."""
     for name in moments or ():
         if name not in OBSERVABLES:
@@ -171,7 +173,7 @@ def _wanted(
             remedy="state the dimension of space d in N = L^d, or that sizes are volumes",
         )
     left = tuple(name for name in chosen if name not in extensive)
-    return left, ["no_susceptibility: sizes are linear and the dimension of space is not stated"]
+    return left, [NO_SUSCEPTIBILITY("sizes are linear and the dimension of space is not stated")]
 
 
 class _Point:
@@ -243,7 +245,7 @@ def _moment_table(
     table: ScalingTable,
     wanted: Sequence[str],
     results: Mapping[int, Resampled],
-    flags: tuple[str, ...],
+    flags: tuple[Flag, ...],
 ) -> ScalingTable:
     """The moments of all points that have an error."""
     where = table.source or "table"
@@ -261,12 +263,15 @@ def _moment_table(
     if len(good) < table.size.size:
         first = next(row for row in range(table.size.size) if row not in good)
         flags += (
-            f"points_left_out: {table.size.size - len(good)} of {table.size.size} points have too "
-            f"few independent samples or a moment without spread (first: {table.describe(first)})",
+            POINTS_LEFT_OUT(
+                f"{table.size.size - len(good)} of {table.size.size} points have too "
+                f"few independent samples or a moment without spread "
+                f"(first: {table.describe(first)})"
+            ),
         )
-    fewest = min(len(point.pseudo_values) for point in good.values())
-    if fewest < FEW_SAMPLES and not any(flag.startswith("few_samples") for flag in flags):
-        flags += (f"few_samples: a point has {fewest}; its error is itself uncertain",)
+    fewest = min(len(one.pseudo_values) for one in good.values())
+    if fewest < LEAST_SAMPLES and not FEW_SAMPLES.among(flags):
+        flags += (FEW_SAMPLES(f"a point has {fewest}; its error is itself uncertain"),)
     rows = np.array(list(good))
     moments = replace(
         table,

@@ -13,7 +13,8 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, control_values
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
 from physbatch.results.record import Record
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
@@ -53,11 +54,11 @@ class EscapeTimes(Record):
     p_value: FloatArray
     passed: FloatArray
     replicas: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         known = int(np.isfinite(self.tau).sum())
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return f"EscapeTimes(tau of {known} of {self.tau.size} cells){names}"
 
     def stated(self) -> dict[str, Estimate]:
@@ -123,13 +124,13 @@ def escape_times(data: xr.Dataset, *, delay: bool = False) -> EscapeTimes:
             keep = (status != STATUS_MISSING) & ~np.isnan(low) & ~np.isnan(high)
             control = float(grid.values[i, j])
             if not keep.any():
-                flags.append(f"no_data at N = {size:g}, m = {control:g}")
+                flags.append(Flag.read(f"no_data at N = {size:g}, m = {control:g}"))
                 rows.append((float(size), control, *[math.nan] * 6, 0.0, 0.0))
                 continue
             fit = fit_escape_time(low[keep], high[keep], delay=delay)
             ends = fit.tau.interval68
             flags += [
-                f"{flag.replace(':', f' at N = {size:g}, m = {control:g}:', 1)}"
+                Flag.read(f"{flag.name} at N = {size:g}, m = {control:g}: {flag.text}")
                 for flag in fit.flags
             ]
             counts = (float(fit.passed), float(fit.replicas))

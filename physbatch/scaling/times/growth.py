@@ -22,7 +22,9 @@ import xarray as xr
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import BAD_FIT, LEFT_OUT, NO_THRESHOLD, TOO_FEW_POINTS
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
@@ -153,10 +155,10 @@ class GrowthThreshold(Record):
     p_value: float
     curve_x: FloatArray  # that polynomial
     curve_y: FloatArray
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return (
             f"GrowthThreshold({self.threshold}; degree {self.degree}, "
             f"chi2/dof = {self.chi2:.3g}/{self.dof}){names}"
@@ -176,7 +178,7 @@ class _Fit(NamedTuple):
     chi2: float
     dof: int
     p_value: float
-    problem: str
+    problem: Flag | None
 
     @property
     def weight(self) -> float:
@@ -227,14 +229,14 @@ def growth_threshold(
     if not x.shape == y.shape == error.shape or x.ndim != 1:
         raise AnalysisError("controls, rates and errors do not fit together", where="growth rates")
     used = np.isfinite(x) & np.isfinite(y) & np.isfinite(error) & (error > 0)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if not used.all():
         listed = ", ".join(f"{one:.4g}" for one in x[~used])
-        flags = (f"left_out: no rate or no error at {listed}",)
+        flags = (LEFT_OUT(f"no rate or no error at {listed}"),)
     order = np.argsort(x[used])
     x, y, error = (v[used][order] for v in (x, y, error))
     if np.unique(x).size < 3:
-        words = f"too_few_points: rates at {np.unique(x).size} controls, three are needed"
+        words = TOO_FEW_POINTS(f"rates at {np.unique(x).size} controls, three are needed")
         return _unknown(x, y, error, (*flags, words))
     middle, unit = 0.5 * (x[0] + x[-1]), 0.5 * (x[-1] - x[0])
     fits = [
@@ -280,7 +282,7 @@ def _polynomial(x: FloatArray, y: FloatArray, error: FloatArray, degree: int) ->
     roots = np.roots(coefficients)
     inside = np.real(roots[(np.imag(roots) == 0) & (np.abs(np.real(roots)) <= 1)])
     if inside.size != 1:
-        problem = f"no_threshold: {inside.size} zeros of the rate within the controls"
+        problem = NO_THRESHOLD(f"{inside.size} zeros of the rate within the controls")
         nothing = (math.nan,) * 4
         return _Fit(degree, coefficients, covariance, *nothing, chi2, dof, p_value, problem)
     root = float(inside[0])
@@ -304,16 +306,16 @@ def _polynomial(x: FloatArray, y: FloatArray, error: FloatArray, degree: int) ->
         chi2,
         dof,
         p_value,
-        "",
+        None,
     )
 
 
-def _bad(fit: _Fit) -> str:
-    return f"bad_fit: a polynomial of degree {fit.degree} has chi2/dof {fit.chi2:.1f}/{fit.dof}"
+def _bad(fit: _Fit) -> Flag:
+    return BAD_FIT(f"a polynomial of degree {fit.degree} has chi2/dof {fit.chi2:.1f}/{fit.dof}")
 
 
 def _average(
-    found: list[tuple[float, float]], weights: FloatArray, flags: tuple[str, ...]
+    found: list[tuple[float, float]], weights: FloatArray, flags: tuple[Flag, ...]
 ) -> Estimate:
     """Weighted mean of values and errors, with the spread of the values."""
     values, errors = np.array([one for one, w in zip(found, weights, strict=True) if w > 0]).T
@@ -324,7 +326,7 @@ def _average(
 
 
 def _unknown(
-    x: FloatArray, y: FloatArray, error: FloatArray, flags: tuple[str, ...]
+    x: FloatArray, y: FloatArray, error: FloatArray, flags: tuple[Flag, ...]
 ) -> GrowthThreshold:
     blank, nothing = Estimate(math.nan, flags=flags), np.empty(0)
     return GrowthThreshold(

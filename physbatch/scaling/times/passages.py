@@ -13,7 +13,16 @@ import numpy.typing as npt
 from scipy import optimize, stats
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
+from physbatch.results.flags import (
+    ALL_AT_ONCE,
+    MEDIAN_BEYOND,
+    NO_DELAY,
+    NO_PASSAGE,
+    NOT_CONVERGED,
+    NOT_EXPONENTIAL,
+)
 from physbatch.results.record import Record
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import FloatArray
@@ -43,10 +52,10 @@ class Survival(Record):
     median: Estimate  # interval68: where S within its error is 1/2
     replicas: int
     passed: int
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return (
             f"Survival({self.method}: {self.passed} of {self.replicas} passed, median "
             f"{self.median}){names}"
@@ -63,10 +72,10 @@ class EscapeTime(Record):
     passed: int
     log_likelihood: float
     p_value: float  # of the exponential law against a Weibull law
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        names = f" [{', '.join(flag_names(self.flags))}]" if self.flags else ""
+        names = bracketed(self.flags)
         return f"EscapeTime(tau = {self.tau}, {self.passed} of {self.replicas} passed){names}"
 
 
@@ -135,16 +144,16 @@ def survival_curve(lower: npt.ArrayLike, upper: npt.ArrayLike) -> Survival:
     """
     data = _grouped(lower, upper)
     replicas, passed = int(data.number.sum()), int(data.number[np.isfinite(data.upper)].sum())
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     method, steps = "Kaplan-Meier", _Steps(*np.empty((5, 0)))
     if passed == 0:
-        flags = (f"no_passage: none of {replicas} replicas passed",)
+        flags = (NO_PASSAGE(f"none of {replicas} replicas passed"),)
     elif _nested(data):
         steps = _kaplan_meier(data)
     else:
         method, steps = "Turnbull", _turnbull(data)
         if np.isnan(steps.stderr).any():
-            flags = ("not_converged: Turnbull's iteration; errors are not known",)
+            flags = (NOT_CONVERGED("Turnbull's iteration; errors are not known"),)
     median = _median(steps)
     flags = (*flags, *median.flags)
     return Survival(method, *steps, median, replicas, passed, flags)
@@ -229,7 +238,7 @@ def _median(steps: _Steps) -> Estimate:
 
     value = crossed(probability)
     if not math.isfinite(value):
-        return Estimate(math.nan, flags=("median_beyond: more than half had not passed",))
+        return Estimate(math.nan, flags=(MEDIAN_BEYOND("more than half had not passed"),))
     early = np.flatnonzero(probability - stderr <= 0.5)[0]
     interval = (float(start[early]), crossed(probability + stderr))
     return Estimate(value, 0.5 * (interval[1] - interval[0]), 0.0, interval)
@@ -270,7 +279,7 @@ def fit_escape_time(
     if delay:
         t_0 = _delay(data)
         if t_0.value == 0.0:
-            flags = ("no_delay: the likelihood is largest without a delay",)
+            flags = (NO_DELAY("the likelihood is largest without a delay"),)
     highest, rate = _best_rate(data, t_0.value)
 
     def profile(log_rate: float) -> float:
@@ -291,17 +300,17 @@ def fit_escape_time(
     tau = Estimate(1.0 / rate, 0.5 * (interval[1] - interval[0]), 0.0, interval)
     p_value = _weibull_p_value(data, t_0.value, rate, highest)
     if p_value < ACCEPTABLE:
-        flags = (*flags, f"not_exponential: a Weibull law is better, p = {p_value:.1g}")
+        flags = (*flags, NOT_EXPONENTIAL(f"a Weibull law is better, p = {p_value:.1g}"))
     return EscapeTime(tau, t_0, replicas, passed, highest, p_value, flags)
 
 
-def _escape_flags(data: _Grouped, passed: int, replicas: int) -> tuple[str, ...]:
+def _escape_flags(data: _Grouped, passed: int, replicas: int) -> tuple[Flag, ...]:
     if passed == 0:
         # No passage in a total time T has the probability exp(-T/tau): 16 % at the bound.
         bound = float(data.number @ data.lower) / -math.log(stats.norm.cdf(-1.0))
-        return (f"no_passage: none of {replicas} replicas passed, tau > {bound:.3g} (84 %)",)
+        return (NO_PASSAGE(f"none of {replicas} replicas passed, tau > {bound:.3g} (84 %)"),)
     if np.all(data.lower == 0.0) and np.isfinite(data.upper).all():
-        return ("all_at_once: all passed before the first time of measurement",)
+        return (ALL_AT_ONCE("all passed before the first time of measurement"),)
     return ()
 
 

@@ -12,6 +12,8 @@ import xarray as xr
 from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import DIVERGED, MISSING, NAN, NO_SIZE, SHARED_GRAPHS
 from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.statistics.replica_moments import moments
 from physbatch.scaling.transition.drift import fit_drift
@@ -172,7 +174,7 @@ def _extrapolate_jump(jumps: Sequence[Jump]) -> Extrapolation | None:
 
 def _limit(fit: Extrapolation | None, quantity: str) -> Estimate:
     if fit is None:
-        return Estimate(math.nan, flags=(f"no_size: {quantity} is not known at any size",))
+        return Estimate(math.nan, flags=(NO_SIZE(f"{quantity} is not known at any size"),))
     return fit.limit
 
 
@@ -182,30 +184,31 @@ def _flags(
     drifts: Sequence[TimeDrift],
     jumps: Sequence[Jump],
     *fits: Extrapolation | None,
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     """Every flag once; those of one size say which."""
-    flags: list[str] = []
+    flags: list[Flag] = []
     status = data["status"].values
-    for code, name, fate in (
-        (STATUS_DIVERGED, "diverged", "count as failures and have no overlap"),
-        (STATUS_MISSING, "missing", "are left out"),
+    for code, kind, fate in (
+        (STATUS_DIVERGED, DIVERGED, "count as failures and have no overlap"),
+        (STATUS_MISSING, MISSING, "are left out"),
     ):
         count = int(np.sum(status == code))
         if count:
-            flags.append(f"{name}: {count} of {status.size} replicas {fate}")
+            flags.append(kind(f"{count} of {status.size} replicas {fate}"))
     lost = int(np.sum((status == STATUS_OK) & np.isnan(data["overlap"].values).any(axis=-1)))
     if lost:
-        flags.append(f"nan: {lost} replicas with status ok have an overlap that is nan")
+        flags.append(NAN(f"{lost} replicas with status ok have an overlap that is nan"))
     if "graph" in data.coords and np.unique(data["graph"].values).size < data.sizes["replica"]:
         flags.append(
-            "shared_graphs: the tests for two peaks take replicas of one graph as independent; "
-            "all errors know that they are not"
+            SHARED_GRAPHS(
+                "the tests for two peaks take replicas of one graph as independent; "
+                "all errors know that they are not"
+            )
         )
     for curve in curves:
         for flag in curve.flags:
-            name, _, text = flag.partition(": ")
-            place = f"N = {curve.size:g}"
-            flags.append(flag if place in text else f"{name}: {place}: {text}")
+            which = f"N = {curve.size:g}"
+            flags.append(flag if which in flag.text else flag.of(which))
     flags.extend(flag for drift in drifts for flag in drift.flags)
     flags.extend(flag for jump in jumps for flag in jump.flags)
     for fit in fits:

@@ -82,11 +82,7 @@ def critical_controls(
         [curve.m_c.value for curve in known],
         [curve.m_c.stderr for curve in known],
     )
-    flags = tuple(
-        f"{name}: N = {curve.size:g}: {text}"
-        for curve in curves
-        for name, _, text in (flag.partition(": ") for flag in curve.flags)
-    )
+    flags = tuple(flag.of(f"N = {curve.size:g}") for curve in curves for flag in curve.flags)
     held = {name: getattr(fit, name) for name in fit.__dataclass_fields__}
     return Extrapolation(**{**held, "flags": (*flags, *fit.flags)})
 

@@ -14,6 +14,8 @@ import xarray as xr
 
 from physbatch.dataset import control_dim
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import CURVED, DEGENERATE_RESAMPLES, FEW_TIMES, NO_CHANGE
 from physbatch.scaling.statistics.resampling import bootstrap_counts, graph_labels, unbiased_spread
 from physbatch.scaling.statistics.success_fits import fit_logistic
 from physbatch.scaling.transition.result import TimeDrift
@@ -99,8 +101,8 @@ def fit_drift(
         chosen, m_c, drawn = chosen[kept], m_c[kept], drawn[:, kept]
         errors = unbiased_spread(drawn, _replicas(counted))
     if chosen.size < 3:
-        flag = (
-            f"few_times: m_c at N = {size:g} could be fitted at {chosen.size} of "
+        flag = FEW_TIMES(
+            f"m_c at N = {size:g} could be fitted at {chosen.size} of "
             f"{times.size} times, 3 are needed for a slope"
         )
         return TimeDrift(
@@ -209,8 +211,8 @@ def _line(
 ) -> TimeDrift:
     """Weighted line through m_c(ln t), errors from the resamples."""
     if np.ptp(m_c) < 1e-9 * (1.0 + abs(m_c[-1])):
-        flag = (
-            f"no_change: no replica at N = {size:g} passes for the first time between "
+        flag = NO_CHANGE(
+            f"no replica at N = {size:g} passes for the first time between "
             f"t = {times[0]:g} and {times[-1]:g}, so the slope has no error"
         )
         same = Estimate(0.0, math.nan, flags=(flag,))
@@ -227,16 +229,20 @@ def _line(
     slope, intercept = np.polyfit(log_time[late], m_c[late], 1, w=weight[late])
     slopes = np.polyfit(log_time[late], drawn[:, late].T, 1, w=weight[late])[0]
     stderr = float(unbiased_spread(slopes, replicas))
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     if first:
         flags += (
-            f"curved: m_c at N = {size:g} is not linear in ln t from t = {times[0]:g} on; the "
-            f"slope is from t = {times[first]:g} to {times[-1]:g}",
+            CURVED(
+                f"m_c at N = {size:g} is not linear in ln t from t = {times[0]:g} on; the "
+                f"slope is from t = {times[first]:g} to {times[-1]:g}"
+            ),
         )
     if degenerate > 0.05:
         flags += (
-            f"degenerate_resamples: up to {100 * degenerate:.0f} % of the resamples at "
-            f"N = {size:g} do not resolve the width; the error of the slope is approximate",
+            DEGENERATE_RESAMPLES(
+                f"up to {100 * degenerate:.0f} % of the resamples at "
+                f"N = {size:g} do not resolve the width; the error of the slope is approximate"
+            ),
         )
     low, high = (float(value) for value in np.quantile(slopes, [0.15865, 0.84135]))
     estimate = Estimate(float(slope), stderr, interval68=(low, high), flags=flags)

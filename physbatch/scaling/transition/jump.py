@@ -10,6 +10,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import UNIMODAL
 from physbatch.scaling.statistics.resampling import bootstrap_indices, graph_labels, unbiased_spread
 from physbatch.scaling.statistics.two_peaks import (
     LEAST_GROUP,
@@ -169,8 +170,8 @@ def _one_peak(view: _View) -> Jump:
     row = separations.index(separation) if separations else -1
     threshold = view.thresholds[row] if separations else math.nan
     valley = view.valleys[row] if separations else math.nan
-    flag = (
-        f"unimodal: the overlap at N = {view.size:g} shows one peak at each control near "
+    flag = UNIMODAL(
+        f"the overlap at N = {view.size:g} shows one peak at each control near "
         f"m_c, separation at most {separation:.2g} (two peaks need {threshold:.2g}), valley by "
         f"chance {valley:.1g} (two peaks need {VALLEY_LEVEL:g})"
     )

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.results.display import HtmlTable
-from physbatch.results.estimate import Estimate, bracketed
+from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
@@ -45,7 +46,7 @@ class SuccessCurve(HtmlTable):
     width: Estimate
     deviance: float
     dof: int
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     p_value: float = float("nan")  # of the deviance, if the logistic holds
 
     def __repr__(self) -> str:
@@ -89,7 +90,7 @@ class TimeDrift(HtmlTable):
     m_c: FloatArray  # shape (n_time,)
     m_c_stderr: FloatArray  # shape (n_time,)
     slope: Estimate  # per unit of ln t
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     intercept: float = float("nan")  # of the line: m_c at t_ref
     reference_time: float = float("nan")  # t_ref, the last of `time`
     window_start: float = float("nan")  # earliest and latest of the times on the line
@@ -121,7 +122,7 @@ class Extrapolation(HtmlTable):
     form_slope: FloatArray  # shape (n_form,): b, 0 where the form has none
     form_chi2: FloatArray
     form_dof: IntArray
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     form_intercept: FloatArray = field(default_factory=_empty)  # a, also where there is no limit
     form_weight: FloatArray = field(default_factory=_empty)  # in the average; 0: not used
 
@@ -149,7 +150,7 @@ class Jump(HtmlTable):
     upper: Estimate
     lower: Estimate
     separation: float  # distance of the two means in units of their pooled width
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     chosen: int = -1  # row of `control` whose split is reported; -1: none is bimodal
     threshold: float = float("nan")  # separation above which a split counts as bimodal
     cut: float = float("nan")  # overlap between the two groups
@@ -185,7 +186,7 @@ class Analysis:
     time_units: str
     study_hash: str
     source: str
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:

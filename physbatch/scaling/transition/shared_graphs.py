@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import BAD_FIT
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.success_fits import (
     deviance_p_value,
@@ -84,14 +85,16 @@ def with_shared_graphs(
     k, n = np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     factors = np.sqrt(_inflation(curve, k, n))
     effect = _design_effect(k, n)
-    flags = tuple(flag for flag in curve.flags if not flag.startswith("bad_fit: deviance"))
+    flags = tuple(flag for flag in curve.flags if flag.kind is not BAD_FIT)
     p_value = deviance_p_value(
         curve.deviance / effect, curve.control, curve.trials, m_c.value, width.value
     )
     if p_value < ACCEPTABLE:
         flags += (
-            f"bad_fit: deviance {curve.deviance:.1f}, {curve.deviance / effect:.1f} after the "
-            f"design effect of shared graphs, has probability {p_value:.1g}",
+            BAD_FIT(
+                f"deviance {curve.deviance:.1f}, {curve.deviance / effect:.1f} after the "
+                f"design effect of shared graphs, has probability {p_value:.1g}"
+            ),
         )
     return replace(
         curve,

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.results.record import read_results
 from physbatch.scaling.transition.result import (
     Analysis,
@@ -277,7 +278,7 @@ def _read(data: xr.Dataset) -> Analysis:
         jump_extrapolation=next(iter(groups["jump_extrapolation"]), None),
         time=float(attrs["analysis_time"]),
         reasons=tuple(map(str, json.loads(attrs["reasons"]))),
-        flags=tuple(map(str, json.loads(attrs["flags"]))),
+        flags=tuple(map(Flag.read, json.loads(attrs["flags"]))),
         provenance={str(k): str(v) for k, v in json.loads(attrs["provenance"]).items()},
         **{name: str(attrs[name]) for name in _TEXTS},
     )
@@ -318,5 +319,5 @@ def _unpack_estimate(data: xr.Dataset, name: str, row: int | None) -> Estimate:
         number("_stderr"),
         number("_systematic"),
         (number("_lower68"), number("_upper68")),
-        tuple(map(str, json.loads(str(flags if row is None else flags[row])))),
+        tuple(map(Flag.read, json.loads(str(flags if row is None else flags[row])))),
     )

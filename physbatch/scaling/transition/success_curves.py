@@ -18,6 +18,17 @@ from scipy import optimize
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
+from physbatch.results.flags import (
+    BAD_FIT,
+    DIVERGED,
+    M_C_ABOVE_GRID,
+    M_C_BELOW_GRID,
+    NO_DATA,
+    ONE_CONTROL,
+    PROFILE_MISMATCH,
+    WIDTH_UNRESOLVED,
+)
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.resampling import graph_labels
 from physbatch.scaling.statistics.success_fits import (
@@ -129,7 +140,7 @@ def fit_success_curve(data: xr.Dataset, time: float) -> SuccessCurve:
     diverged = int((data["status"] == STATUS_DIVERGED).sum())
     if not diverged:
         return curve
-    flag = f"diverged: {diverged} replicas at N = {size:g} count as failures"
+    flag = DIVERGED(f"{diverged} replicas at N = {size:g} count as failures")
     return _with_flags(curve, (flag,))
 
 
@@ -198,7 +209,7 @@ def success_curve(
         )
     there = n > 0
     m_c, width = _NOT_KNOWN, _NOT_KNOWN
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     deviance, p_value = math.nan, math.nan
     outside = _outside(c[there], k[there], n[there])
     if outside:
@@ -215,23 +226,25 @@ def success_curve(
                 p_value = deviance_p_value(deviance, c[there], n[there], m_c.value, width.value)
                 if p_value < ACCEPTABLE:
                     flags += (
-                        f"bad_fit: deviance {deviance:.1f} at {int(there.sum()) - 2} degrees of "
-                        f"freedom has probability {p_value:.1g} under the logistic curve",
+                        BAD_FIT(
+                            f"deviance {deviance:.1f} at {int(there.sum()) - 2} degrees of "
+                            f"freedom has probability {p_value:.1g} under the logistic curve"
+                        ),
                     )
     dof = max(int(there.sum()) - 2, 0)
     return SuccessCurve(size, time, c, k, n, m_c, width, deviance, dof, flags, p_value)
 
 
-def _outside(c: FloatArray, k: IntArray, n: IntArray) -> str:
-    """The flag if one half is not reached within the grid, or an empty text."""
+def _outside(c: FloatArray, k: IntArray, n: IntArray) -> Flag | None:
+    """The flag if one half is not reached within the grid."""
     if c.size == 0:
-        return "no_data: no replica has a valid status"
+        return NO_DATA("no replica has a valid status")
     total = f"{int(k.sum())} of {int(n.sum())} replicas succeeded"
     if not np.any(2 * k >= n):
-        return f"m_c_above_grid: less than half succeed up to {c.max():g} ({total})"
+        return M_C_ABOVE_GRID(f"less than half succeed up to {c.max():g} ({total})")
     if not np.any(2 * k <= n):
-        return f"m_c_below_grid: more than half succeed from {c.min():g} on ({total})"
-    return ""
+        return M_C_BELOW_GRID(f"more than half succeed from {c.min():g} on ({total})")
+    return None
 
 
 def _deviance_residuals(
@@ -248,7 +261,7 @@ def _maximise(c: FloatArray, k: IntArray, n: IntArray) -> tuple[Estimate, Estima
         return None
     fraction = k / n
     if np.cov(c, fraction, aweights=n)[0, 1] <= 0.0:
-        flag = "bad_fit: the success does not grow with the control"
+        flag = BAD_FIT("the success does not grow with the control")
         return Estimate(math.nan, flags=(flag,)), Estimate(math.nan, flags=(flag,)), math.nan
     span, step = float(np.ptp(c)), float(np.diff(c).min())
     low, high = math.log(1e-3 * step), math.log(1e2 * span)
@@ -272,8 +285,8 @@ def _maximise(c: FloatArray, k: IntArray, n: IntArray) -> tuple[Estimate, Estima
         return None
     m_c, width = float(fit.params["m_c"].value), math.exp(log_width)
     if m_c < c.min() or m_c > c.max():
-        side = "above" if m_c > c.max() else "below"
-        flag = f"m_c_{side}_grid: the fitted m_c = {m_c:.4g} is outside {c.min():g} to {c.max():g}"
+        kind = M_C_ABOVE_GRID if m_c > c.max() else M_C_BELOW_GRID
+        flag = kind(f"the fitted m_c = {m_c:.4g} is outside {c.min():g} to {c.max():g}")
         return Estimate(math.nan, flags=(flag,)), Estimate(math.nan, flags=(flag,)), math.nan
     # lmfit's covariance rests on the derivatives of the residuals alone, which is the Fisher
     # information only for large counts; the information itself is exact in the counts.
@@ -283,11 +296,11 @@ def _maximise(c: FloatArray, k: IntArray, n: IntArray) -> tuple[Estimate, Estima
     error, width_error = np.sqrt(np.diag(covariance))
     deviance = float(np.sum(fit.residual**2))
     interval = _profile_interval(c, k, n, m_c, width, float(error), deviance)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     half = 0.5 * (interval[1] - interval[0])
     if not abs(half / error - 1.0) <= 0.3:
         flags = (
-            f"profile_mismatch: error {error:.2g} from the curvature, {half:.2g} from the profile",
+            PROFILE_MISMATCH(f"error {error:.2g} from the curvature, {half:.2g} from the profile"),
         )
     width_estimate = Estimate(
         width,
@@ -340,15 +353,15 @@ def _profile_interval(
 
 def _bracketed(
     c: FloatArray, k: IntArray, n: IntArray
-) -> tuple[Estimate, Estimate, tuple[str, ...]]:
+) -> tuple[Estimate, Estimate, tuple[Flag, ...]]:
     """m_c from the controls around one half, where the width is not resolved."""
     below, above = c[2 * k < n], c[2 * k > n]
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     lower = float(below.max()) if below.size else float(c.min())
     upper = float(above.min()) if above.size else float(c.max())
     if lower > upper:
         lower, upper = upper, lower
-        flags = (f"bad_fit: success does not grow with the control from {lower:g} to {upper:g}",)
+        flags = (BAD_FIT(f"success does not grow with the control from {lower:g} to {upper:g}"),)
     near = np.flatnonzero((k > 0) & (k < n) & ((2 * k - n) ** 2 <= 4 * n))
     if near.size == 1 and not flags:
         # This point is compatible with one half, so m_c may lie on either side of it; as its
@@ -357,12 +370,11 @@ def _bracketed(
         lower = 0.5 * float(c[max(i - 1, 0)] + c[i])
         upper = 0.5 * float(c[min(i + 1, c.size - 1)] + c[i])
     if lower == upper:
-        flag = f"one_control: {c.size} control values do not bracket m_c"
+        flag = ONE_CONTROL(f"{c.size} control values do not bracket m_c")
         return Estimate(math.nan, flags=(flag,)), Estimate(math.nan, flags=(flag,)), (flag,)
     limit = _largest_width(c, k, n, lower, upper)
-    text = (
-        f"width_unresolved: m_c lies between {lower:g} and {upper:g}, "
-        f"width below {limit:.2g} (95 %)"
+    text = WIDTH_UNRESOLVED(
+        f"m_c lies between {lower:g} and {upper:g}, width below {limit:.2g} (95 %)"
     )
     half = 0.5 * (upper - lower)
     middle = 0.5 * (lower + upper)
@@ -383,7 +395,7 @@ def _largest_width(c: FloatArray, k: IntArray, n: IntArray, lower: float, upper:
     return float(widths[profile <= profile.min() + 2.71].max())
 
 
-def _with_flags(curve: SuccessCurve, flags: tuple[str, ...]) -> SuccessCurve:
+def _with_flags(curve: SuccessCurve, flags: tuple[Flag, ...]) -> SuccessCurve:
     held = {name: getattr(curve, name) for name in curve.__dataclass_fields__}
     held["flags"] = (*curve.flags, *flags)
     return SuccessCurve(**held)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from physbatch.results.estimate import Estimate, flag_names
+from physbatch.results.estimate import Estimate
+from physbatch.results.flags import BAD_FIT, LIMIT_NOT_PROVEN
 from physbatch.scaling.transition.result import (
     Extrapolation,
     Jump,
@@ -143,7 +144,7 @@ def _latent(jumps: Sequence[Jump], fit: Extrapolation | None) -> list[tuple[str,
         found.append(
             (
                 "no form describes the latent overlap against N "
-                f"({limit.flags[-1].partition(': ')[2]}); the lowest limit of those that have "
+                f"({limit.flags[-1].text}); the lowest limit of those that have "
                 f"one, its error scaled by sqrt(chi2/dof), is {lowest}",
                 lowest.value >= _SIGMAS * lowest.stderr,
             )
@@ -184,7 +185,7 @@ def _critical_value(
         why = "; ".join(dict.fromkeys(c.flags[0] if c.flags else "no fit" for c in lost))
         return [(f"no m_c within the grid at N = {_names([c.size for c in lost])} ({why})", False)]
     found: list[tuple[str, bool]] = []
-    poor = [c.size for c in curves if "bad_fit" in flag_names(c.flags)]
+    poor = [c.size for c in curves if BAD_FIT.among(c.flags)]
     if poor:
         found.append(
             (
@@ -199,11 +200,7 @@ def _critical_value(
         found.append((f"m_c has no limit at N -> infinity ({why})", False))
         return found
     found.append((f"m_c -> {limit} at N -> infinity, at this run time", True))
-    found.extend(
-        (flag.partition(": ")[2], True)
-        for flag in limit.flags
-        if flag.startswith("limit_not_proven")
-    )
+    found.extend((flag.text, True) for flag in limit.flags if flag.kind is LIMIT_NOT_PROVEN)
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
+from physbatch.results import Flag
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.transition.result import (
     Analysis,
@@ -136,7 +137,7 @@ def make_analysis(
         time_units="sweep",
         study_hash="5c9d4a1e0b7f",
         source="physbatch 0.1.0",
-        flags=("drift: m_c falls by 0.25 per ln t, so it is the m_c of this run time",),
+        flags=(Flag.read("drift: m_c falls by 0.25 per ln t, so it is the m_c of this run time"),),
         provenance={"dataset_sha256": "ab" * 32},
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from physbatch.report import render_collapse, write_collapse
+from physbatch.results.flags import AT_BOUND, BAD_FIT
 from physbatch.scaling import Collapse, collapse, make_table
 from tests.unit.report.page import LOADING, Page
 
@@ -59,7 +60,7 @@ def test_names_are_escaped_and_nothing_is_loaded(page: Page) -> None:
 
 
 def test_warnings_are_counted(result: Collapse) -> None:
-    flagged = replace(result, flags=("bad_fit: no", "at_bound: nu"))
+    flagged = replace(result, flags=(BAD_FIT("no"), AT_BOUND("nu")))
     words = Page(render_collapse(flagged)).words
     answer = words[: words.index("Figures")]
     assert "2 warnings" in answer

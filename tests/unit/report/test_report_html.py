@@ -15,6 +15,7 @@ import xarray as xr
 
 from physbatch.errors import OutputError
 from physbatch.report import render_report, write_report
+from physbatch.results import Flag
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.transition.result import Analysis
 from tests.unit.report.page import LOADING, Page, Words
@@ -165,7 +166,7 @@ def test_study_and_provenance_are_there(page: Page, dataset: xr.Dataset) -> None
 
 
 def test_one_flag_in_many_places_is_told_once(analysis: Analysis, words_of: Words) -> None:
-    flag = "few_replicas: only 4 replicas at the ends"
+    flag = Flag.read("few_replicas: only 4 replicas at the ends")
     curves = tuple(replace(curve, flags=(flag,)) for curve in analysis.curves)
     words = words_of(replace(analysis, curves=curves))
     told = words[words.index("Warnings") : words.index("The study")]
@@ -186,7 +187,7 @@ def test_everything_from_files_is_escaped(analysis: Analysis, synthetic: ModuleT
     poisoned = replace(
         analysis,
         reasons=(bad,),
-        flags=(bad, f"name: {bad}"),
+        flags=(Flag.read(bad), Flag.read(f"name: {bad}")),
         time_units=bad,
         source=bad,
         control_label=bad,

@@ -29,6 +29,7 @@ from physbatch.plots.style import (
     size_palette,
 )
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import AT_BOUND, BAD_FIT, STARTS_DISAGREE
 from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
 from physbatch.scaling.data_collapse.window_choice import Window
 
@@ -99,7 +100,7 @@ CASES: dict[str, Callable[[], Collapse]] = {
     "three": lambda: make("U", "m", "chi"),
     "five": lambda: make("U", "m", "chi", "abs_m", "R_xi"),
     "many sizes": lambda: make(sizes=tuple(float(n) for n in range(6, 16))),
-    "flagged": lambda: make(flags=("bad_fit: no", "starts_disagree: no", "at_bound: no")),
+    "flagged": lambda: make(flags=(BAD_FIT("no"), STARTS_DISAGREE("no"), AT_BOUND("no"))),
     "corrections": lambda: make(corrections=True),
     "odd names": lambda: make("<|m|> $2", size_name="N sites", control_name="p & q"),
     "bad residuals": lambda: make(
@@ -201,7 +202,7 @@ def test_labels(result: Collapse, x: str | None, y: str) -> None:
 
 
 def test_title_gives_the_exponents_and_the_flags() -> None:
-    (panel,) = plot_collapse(make(flags=("bad_fit: because",)))
+    (panel,) = plot_collapse(make(flags=(BAD_FIT("because"),)))
     title = panel.collapse.get_title()
     for words in (
         "$T_c = 2.26919(31)(50)$",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.beyond_controls import c_c_beyond
 from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.identifiability import start_flags

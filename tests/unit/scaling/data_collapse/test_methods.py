@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError
-from physbatch.results.estimate import flag_names
+from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature

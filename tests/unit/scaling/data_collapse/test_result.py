@@ -15,6 +15,7 @@ import xarray as xr
 from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import BAD_FIT
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import (
     Collapse,
@@ -68,7 +69,7 @@ def example(**changes: object) -> Collapse:
             control_name="T",
             dimension="L",
             corrections=True,
-            flags=("bad_fit: chi2 < expected & so on",),
+            flags=(BAD_FIT("chi2 < expected & so on"),),
         ),
         **changes,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from physbatch.errors import AnalysisError, DatasetError
 from physbatch.exact import phases, planted
 from physbatch.exact.replicas import as_table
 from physbatch.files.netcdf import open_netcdf, save
+from physbatch.results import Flag
 from physbatch.scaling import TransitionOrder, transition_order
 from physbatch.scaling.order.result import VERDICTS
 from physbatch.tables.make import make_table
@@ -158,7 +159,7 @@ def test_the_result_survives_a_file(tmp_path: Path, result: TransitionOrder):
 
 
 def test_the_result_speaks_every_language(result: TransitionOrder):
-    odd = replace(result, observable=NASTY, flags=(f"odd: {NASTY}",))
+    odd = replace(result, observable=NASTY, flags=(Flag.read(f"odd: {NASTY}"),))
     assert "<b>" not in odd._repr_html_()
     assert "&lt;b&gt;" in odd._repr_html_()
     latex = odd.to_latex()
