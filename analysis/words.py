@@ -24,10 +24,9 @@ def form_words(found: Extrapolation) -> str:
     )
 
 
-def fit_words(fit: ScalingFit, variable: str = "N") -> str:
+def fit_words(fit: ScalingFit) -> str:
     """The law with the largest weight and how well it describes the data."""
-    law = fit.form.replace("N", variable)
-    return f"{law}: chi2/dof {fit.chi2:.2g}/{fit.dof}, p = {fit.p_value:.2g}"
+    return f"{fit.form}: chi2/dof {fit.chi2:.2g}/{fit.dof}, p = {fit.p_value:.2g}"
 
 
 def order_words(order: TransitionOrder) -> str:

@@ -86,10 +86,10 @@ def _exponent_numbers(data: Datasets) -> tuple[list[Number], list[SuccessCurve]]
     fit = _power(curves)
     windows = ", ".join(
         f"{value:.2f} from N = {size:g}"
-        for value, size, form in zip(
-            fit.fit_values[:, 0], fit.fit_size_min, fit.fit_form, strict=True
+        for value, size, index in zip(
+            fit.fit_values[:, 0], fit.fit_size_min, fit.fit_law, strict=True
         )
-        if np.isfinite(value) and form == law("power").name
+        if np.isfinite(value) and fit.laws[index] == law("power")
     )
     numbers = [
         *(_m_c_number(one, headline=one is curves[-1]) for one in curves),

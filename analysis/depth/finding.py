@@ -72,7 +72,7 @@ def find(data: Datasets) -> Finding:
         Number(
             "factor per layer, exp(Delta) of ln m_c = ln A + L Delta",
             _exponential(growth["Delta"]),
-            note=fit_words(growth, "L"),
+            note=fit_words(growth),
             headline=True,
         ),
         *_dynamics(analyses),

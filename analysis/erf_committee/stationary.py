@@ -190,7 +190,7 @@ def _limit_sets(points: dict[str, FloatArray]) -> list[Measured]:
                 points["mean_stderr"][here] / unit,
                 fitted,
                 curve,
-                fit.curve_y[::-1] / unit,
+                fit.curve(fit.curve_x)[::-1] / unit,
             )
         )
     return sets

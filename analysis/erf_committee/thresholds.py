@@ -7,9 +7,7 @@ import xarray as xr
 from analysis.common import Datasets, Number
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
 from physbatch.plots.theory import Measured
-from physbatch.scaling import Estimate
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import Form, law
+from physbatch.scaling import Estimate, Law, ScalingFit, fit_law, law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
 from physbatch.study.study import Study
 
@@ -45,13 +43,13 @@ def _critical_rates(data: xr.Dataset, name: str) -> dict[int, Estimate]:
     return found
 
 
-def _extrapolated(sizes: list[int], values: list[Estimate], forms: tuple[Form, ...]) -> ScalingFit:
+def _extrapolated(sizes: list[int], values: list[Estimate], laws: tuple[Law, ...]) -> ScalingFit:
     """A quantity in powers of 1/N."""
     return fit_law(
         sizes,
         [one.value for one in values],
         [one.total for one in values],
-        forms,
+        laws,
         quantity="threshold",
     )
 
@@ -88,7 +86,7 @@ def _shift_numbers(
         fit.stderr,
         fit.fitted,
         fit.curve_x,
-        fit.curve_y,
+        fit.curve(fit.curve_x),
     )
     return number, drawn
 

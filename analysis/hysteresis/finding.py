@@ -27,6 +27,7 @@ from physbatch.scaling import (
     TransitionOrder,
     analyse,
     critical_controls,
+    law,
     transition_order,
 )
 from physbatch.scaling.times.escapes import (
@@ -180,17 +181,16 @@ def _laws(taus: EscapeTimes) -> Iterator[Number]:
         if rows.sum() < 3:
             continue
         fit = fit_nucleation(taus.size[rows], taus.tau[rows], taus.stderr[rows])
-        name = "Delta" if fit.form.endswith("Delta") else "z"
-        weight = float(fit.fit_weight[[form == fit.form for form in fit.fit_form]].sum())
-        law = "exp(N Delta)" if name == "Delta" else "N^z"
+        name = "Delta" if fit.law == law("line") else "z"
+        written = "exp(N Delta)" if name == "Delta" else "N^z"
         listed = ", ".join(
             f"{size:g}: {tau:.3g}"
             for size, tau in zip(taus.size[rows], taus.tau[rows], strict=True)
         )
         yield Number(
-            f"{name} of tau ~ {law} at m = {control:g}",
+            f"{name} of tau ~ {written} at m = {control:g}",
             fit[name],
-            note=f"{fit_words(fit)}, weight {weight:.2g}; tau at N = {listed}",
+            note=f"{fit_words(fit)}, weight {fit.share:.2g}; tau at N = {listed}",
             headline=control == COMPARED[1],
         )
     for size in np.unique(taus.size):

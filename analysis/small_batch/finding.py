@@ -130,7 +130,7 @@ def find(data: Datasets) -> Finding:
     plot_noise_range(
         committees,
         {
-            "erf, $A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y),
+            "erf, $A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve(crossover.curve_x)),
             "erf, theory, order $1/N$": (m_erf, [_erf_theory(size, one) for one in m_erf]),
             "relu, theory, mean square": (m_relu, [_relu_theory(size, one) for one in m_relu]),
         },
@@ -144,7 +144,7 @@ def find(data: Datasets) -> Finding:
     crossover = network.fit_crossover()
     plot_noise_range(
         {"half of the replicas learn": network},
-        {"$A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve_y)},
+        {"$A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve(crossover.curve_x))},
         right,
     )
     right.set_title("digits, dense, relu", fontsize=8)

@@ -208,8 +208,7 @@ def _m_c_sets(curves: dict[float, list[SuccessCurve]]) -> list[Measured]:
         best = int(np.argmax(weight)) if weight.any() else -1
         line = np.full(sizes.size, np.nan)
         if best >= 0:
-            bend = {"a": 0 * sizes, "a + b / N": 1 / sizes, "a + b / sqrt(N)": sizes**-0.5}
-            line = fit.form_intercept[best] + fit.form_slope[best] * bend[fit.forms[best]]
+            line = fit.curve(sizes)[best]
         sets.append(Measured(f"$t = {time:g}$", sizes, value, stderr, line, sizes, line))
     return sets
 

@@ -28,8 +28,9 @@ from physbatch.scaling import (
     effective_exponents,
     transition_order,
 )
-from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling.laws.size_laws import fit_critical_control
 
 DEGREES = (3, 5, 7, 9, 11)
 TIMES = (250.0, 500.0, 1000.0)
@@ -148,14 +149,14 @@ def _exponents(fit: ScalingFit, limits: dict[float, list[Extrapolation]]) -> Ite
     yield Number(
         f"exponent b of m_c ~ d^b, corrections admitted (t = {TIMES[-1]:g})",
         fit["b"],
-        note=fit_words(fit, "d"),
+        note=fit_words(fit),
         headline=True,
     )
     for row, form in enumerate(fit.fit_form):
         if fit.fit_dof[row] > 0:
             column = fit.names.index("b")
             yield Number(
-                f"b of {form.replace('N', 'd')} (d >= {fit.fit_size_min[row]:g})",
+                f"b of {form} (d >= {fit.fit_size_min[row]:g})",
                 Estimate(float(fit.fit_values[row, column]), float(fit.fit_stderr[row, column])),
                 note=f"chi2/dof {fit.fit_chi2[row]:.3g}/{fit.fit_dof[row]:g}, "
                 f"p = {fit.fit_p_value[row]:.1g}, weight {fit.fit_weight[row]:.2g}",

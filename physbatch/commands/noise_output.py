@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,10 +86,8 @@ def finite_number(value: float) -> float | None:
 
 def law_text(fit: ScalingFit) -> str:
     """The law in its own variables, its parameters and how well it fits."""
-    letters = dict(zip("Nd", fit.variables, strict=False))
-    form = re.sub(r"\b[Nd]\b", lambda found: letters[found.group()], fit.form)
     values = ", ".join(f"{name} = {one}" for name, one in fit.stated().items())
-    return f"{fit.quantity} = {form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
+    return f"{fit.quantity} = {fit.form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
 
 
 def print_rest(flags: tuple[Flag, ...], output: Path | None, drawn: list[Path]) -> None:

@@ -15,7 +15,7 @@ from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.noise.success_edge import falling_edge
 from physbatch.results.record import Record
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import Form, law
+from physbatch.scaling.laws.power_laws import Law, law
 
 __all__ = ["StableRange", "stable_range"]
 
@@ -70,13 +70,10 @@ class StableRange(RateThresholds, Record):
             If there are several sizes and none is named.
         """
         m = self.batch_size
-        bounds = ((0.1 * float(m.min()), 10 * float(m.max())),)
-        form = Form(
-            "A/(1 + m/m_x)", ("m_x",), ("A",), bounds, lambda x, m_x: [1 / (1 + x[:, 0] / m_x)]
-        )
-        return self._fitted(form, size, 0.0)
+        bounds = {"lowest": 0.1 * float(m.min()), "highest": 10 * float(m.max())}
+        return self._fitted(law("saturated", **bounds), size, 0.0)
 
-    def _fitted(self, form: Form, size: float | None, smallest: float) -> ScalingFit:
+    def _fitted(self, fitted: Law, size: float | None, smallest: float) -> ScalingFit:
         sizes = np.unique(self.size)
         if size is None and sizes.size > 1:
             raise AnalysisError(
@@ -89,7 +86,7 @@ class StableRange(RateThresholds, Record):
             self.batch_size[at],
             self.learning_rate[at],
             errors,
-            [form],
+            [fitted],
             quantity="eta_max",
             variables=("m",),
             scan=False,

@@ -78,12 +78,11 @@ class Record:
 
     def _goodness(self) -> list[tuple[str, str]]:
         """Form and goodness of fit of results that have them."""
-        fields = _fields(self)
         shown = ("form", "replicas", "passed", "chi2", "dof", "p_value")
         return [
             (name, one if isinstance(one, str) else f"{one:.4g}")
             for name in shown
-            if isinstance(one := fields.get(name), (str, int, float))
+            if isinstance(one := getattr(self, name, None), (str, int, float))
         ]
 
 

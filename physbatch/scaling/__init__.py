@@ -10,10 +10,16 @@ from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.laws.extrapolation import extrapolate
-from physbatch.scaling.laws.fits import fit_critical_control
+from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
 from physbatch.scaling.laws.local_exponents import effective_exponents
-from physbatch.scaling.laws.size_laws import collapse_exponent, fit_critical_batch, fit_width
-from physbatch.scaling.laws.universality import check_relations
+from physbatch.scaling.laws.power_laws import Law, law
+from physbatch.scaling.laws.size_laws import (
+    collapse_exponent,
+    fit_critical_batch,
+    fit_critical_control,
+    fit_width,
+)
+from physbatch.scaling.laws.universality import check_relations, compatible
 from physbatch.scaling.order.classification import transition_order
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 from physbatch.scaling.statistics.observables import sample_moments
@@ -55,6 +61,8 @@ __all__ = [
     "Evidence",
     "Extrapolation",
     "Jump",
+    "Law",
+    "ScalingFit",
     "ScalingTable",
     "SuccessCurve",
     "TimeDrift",
@@ -64,6 +72,7 @@ __all__ = [
     "collapse",
     "collapse_exponent",
     "collapse_quality",
+    "compatible",
     "critical_controls",
     "decide",
     "deviance_p_value",
@@ -74,11 +83,14 @@ __all__ = [
     "fit_critical_batch",
     "fit_critical_control",
     "fit_drift",
+    "fit_law",
     "fit_success_curve",
     "fit_width",
     "Flag",
     "flag_names",
     "from_dataset",
+    "inverse",
+    "law",
     "make_table",
     "moments",
     "quasi_stationary",

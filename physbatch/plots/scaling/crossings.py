@@ -153,7 +153,9 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
         zorder=3,
     )
     if fit.curve_x.size:
-        axes.plot(1.0 / fit.curve_x, fit.curve_y, color=FIT_COLOUR, linewidth=0.9, zorder=2)
+        axes.plot(
+            1.0 / fit.curve_x, fit.curve(fit.curve_x), color=FIT_COLOUR, linewidth=0.9, zorder=2
+        )
     limit = result.c_c
     if math.isfinite(limit.value):
         axes.errorbar(

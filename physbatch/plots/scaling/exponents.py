@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,7 +83,7 @@ def draw_law(axes: Axes, fit: ScalingFit) -> None:
             zorder=3,
         )
     if fit.curve_x.size:
-        axes.plot(fit.curve_x, fit.curve_y, color=FIT_COLOUR, zorder=2, gid="law")
+        axes.plot(fit.curve_x, fit.curve(fit.curve_x), color=FIT_COLOUR, zorder=2, gid="law")
     if fit.value.size and fit.value.min() > 0.0 and fit.value.max() > 2.0 * fit.value.min():
         axes.set_yscale("log")
     axes.set_ylabel(plain_text(fit.quantity))
@@ -111,15 +110,7 @@ def name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
     if not all(math.isfinite(one.value) for one in fit.estimates):
         axes.set_title("no law describes the data", color=NOTE_COLOUR, fontsize=8, pad=3)
         return
-    law = [fit.formula] if form else []
-    listed = [f"{name} = {one}" for name, one in zip(fit.names, fit.estimates, strict=True)]
-    text = r",\ \ ".join(_math(part) for part in (*law, *listed[:2]))
+    law = [fit.law.latex(fit.variables)] if form else []
+    listed = [f"{s} = {one}" for s, one in zip(fit.law.symbols, fit.estimates, strict=True)]
+    text = r",\ \ ".join((*law, *listed[:2]))
     axes.set_title(f"${text}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
-
-
-def _math(text: str) -> str:
-    """A law or a parameter as math."""
-    text = re.sub(r"\^\(([^)]*)\)", r"^{\1}", text)
-    text = re.sub(r"\^(-?[\w.]+)", r"^{\1}", text)
-    text = re.sub(r"\b(omega|phi|Delta|ln)\b", r"\\\1 ", text)
-    return text.replace("ln_A", r"\ln A")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,17 +22,9 @@ from physbatch.plots.style import (
     size_styles,
 )
 from physbatch.scaling.transition.result import Analysis, Extrapolation
-from physbatch.typing import FloatArray
 
 __all__ = ["plot_extrapolation", "spans_sizes"]
 
-# How each fitted form depends on 1/N, and how it is written.
-_FORMS: dict[str, tuple[Callable[[FloatArray], FloatArray], str]] = {
-    "a": (np.zeros_like, "$a$"),
-    "a + b / N": (np.asarray, "$a + b/N$"),
-    "a + b / sqrt(N)": (np.sqrt, r"$a + b/\sqrt{N}$"),
-    "a + b ln N": (lambda inverse: -np.log(inverse), r"$a + b\,\ln N$"),
-}
 NO_LIMIT = r"no limit found for $N \to \infty$"
 _JUMP_SYMBOL = r"\Delta q"
 _UNUSED_COLOUR = "#8c8c8c"
@@ -153,19 +144,18 @@ def _draw_forms(axes: Axes, result: Extrapolation) -> None:
     does not count for the limit is grey."""
     # Not from 0 itself, where a logarithm has no value.
     inverse = np.linspace(1e-3, 1.05, 201) / result.size.min()
-    for index, form in enumerate(result.forms):
-        if form not in _FORMS or not math.isfinite(result.form_intercept[index]):
-            continue
-        shape, text = _FORMS[form]
-        axes.plot(
-            inverse,
-            result.form_intercept[index] + result.form_slope[index] * shape(inverse),
-            color=FIT_COLOUR if result.form_weight[index] != 0.0 else _UNUSED_COLOUR,
-            linestyle=_LINES[index % len(_LINES)],
-            linewidth=0.9,
-            zorder=2,
-            label=text,
-        )
+    curves = zip(result.laws, result.curve(1.0 / inverse), result.form_weight, strict=True)
+    for index, (form, curve, weight) in enumerate(curves):
+        if math.isfinite(curve[0]):
+            axes.plot(
+                inverse,
+                curve,
+                color=FIT_COLOUR if weight != 0.0 else _UNUSED_COLOUR,
+                linestyle=_LINES[index % len(_LINES)],
+                linewidth=0.9,
+                zorder=2,
+                label=f"${form.latex()}$",
+            )
 
 
 def _draw_limit(axes: Axes, result: Extrapolation) -> None:

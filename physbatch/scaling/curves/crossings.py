@@ -31,7 +31,8 @@ from physbatch.scaling.curves.crossing_search import (
     pairs_of_sizes,
 )
 from physbatch.scaling.curves.local_fits import LocalFit, average_resampled
-from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control
+from physbatch.scaling.laws.fits import ScalingFit
+from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray

@@ -25,8 +25,9 @@ from physbatch.scaling.curves.local_fits import (
     nearest_roots,
     resampled_values,
 )
-from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law
-from physbatch.scaling.laws.power_laws import Form, law
+from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.power_laws import Law, law
+from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -80,13 +81,11 @@ class Peaks(Record):
             for name, (v, e, s) in columns.items()
         }
 
-    def fit_heights(self, forms: Sequence[Form] = (law("power"), law("corrected"))) -> ScalingFit:
+    def fit_heights(self, laws: Sequence[Law] = (law("power"), law("corrected"))) -> ScalingFit:
         """Heights against size, A N^b: b = zeta/nu."""
         errors = np.hypot(self.height_stderr, self.height_systematic)
         variables = (self.dimension,)
-        return fit_law(
-            self.size, self.height, errors, forms, quantity="height", variables=variables
-        )
+        return fit_law(self.size, self.height, errors, laws, quantity="height", variables=variables)
 
     def fit_positions(self) -> ScalingFit:
         """Positions against size, c_c + a N^-phi: phi = 1/nu up to corrections."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from physbatch.results.flags import (
     ONE_SIZE,
     TWO_SIZES,
 )
+from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.transition.result import Extrapolation
 from physbatch.typing import FloatArray
@@ -29,23 +30,18 @@ from physbatch.typing import FloatArray
 if TYPE_CHECKING:
     import lmfit
 
-__all__ = ["DECISIVE", "FORMS", "LOGARITHM", "extrapolate"]
+__all__ = ["DECISIVE", "extrapolate"]
 
 
-LOGARITHM = "a + b ln N"
-#: Name -> g(N) of every form a + b g(N); None: no b. The last one has no limit.
-FORMS: Mapping[str, Callable[[FloatArray], FloatArray] | None] = {
-    "a": None,
-    "a + b / N": lambda n: 1.0 / n,
-    "a + b / sqrt(N)": lambda n: 1.0 / np.sqrt(n),
-    LOGARITHM: lambda n: np.log(n),
-}
+#: The law without a limit.
+DRIFT = law("drift")
+_LAWS = (law("level"), law("inverse"), law("inverse_root"), DRIFT)
 #: Difference of AIC at which one form is decisively preferred: odds of e^5 = 150.
 DECISIVE = 10.0
 
 
-class _Form(NamedTuple):
-    name: str
+class _Fit(NamedTuple):
+    law: Law
     intercept: float
     slope: float
     stderr: float
@@ -57,7 +53,7 @@ class _Form(NamedTuple):
 
     @property
     def limit(self) -> float:
-        return math.nan if self.name == LOGARITHM else self.intercept
+        return math.nan if self.law == DRIFT else self.intercept
 
 
 def extrapolate(
@@ -126,106 +122,94 @@ def extrapolate(
         missing = ", ".join(f"{x:g}" for x in n[~used])
         flags = (LEFT_OUT(f"{quantity} has no value or no error at N = {missing}"),)
     n, y, error = n[used], y[used], error[used]
-    forms = _fit_forms(n, y, error)
-    limit, weights = _average(quantity, forms, n.size)
+    sizes = np.unique(n).size
+    fits = [_fit(form, n, y, error) for form in _LAWS if len(form.parameters) <= sizes]
+    limit, weights = _average(quantity, fits, n.size)
     flags = (*flags, *limit.flags)
     return Extrapolation(
         quantity,
         n,
         y,
         error,
-        Estimate(limit.value, limit.stderr, limit.systematic, limit.interval68, flags),
-        tuple(form.name for form in forms),
-        np.array([form.limit for form in forms]),
-        np.array([form.stderr for form in forms]),
-        np.array([form.slope for form in forms]),
-        np.array([form.chi2 for form in forms]),
-        np.array([form.dof for form in forms], dtype=np.int64),
+        replace(limit, flags=flags),
+        tuple(fit.law.text() for fit in fits),
+        np.array([fit.limit for fit in fits]),
+        np.array([fit.stderr for fit in fits]),
+        np.array([fit.slope for fit in fits]),
+        np.array([fit.chi2 for fit in fits]),
+        np.array([fit.dof for fit in fits], dtype=np.int64),
         flags,
-        np.array([form.intercept for form in forms]),
+        np.array([fit.intercept for fit in fits]),
         weights,
     )
 
 
-def _fit_forms(n: FloatArray, y: FloatArray, error: FloatArray) -> list[_Form]:
-    """Every form with at most as many parameters as there are distinct sizes."""
-    sizes = np.unique(n).size
-    return [
-        _fit_form(name, n, y, error)
-        for name, function in FORMS.items()
-        if sizes >= (1 if function is None else 2)
-    ]
-
-
-def _fit_form(name: str, n: FloatArray, y: FloatArray, error: FloatArray) -> _Form:
+def _fit(form: Law, n: FloatArray, y: FloatArray, error: FloatArray) -> _Fit:
     import lmfit  # it imports matplotlib, which reading results must not cost
 
-    function = FORMS[name]
-    g = np.zeros_like(n) if function is None else function(n)
+    count = len(form.parameters)
+    g = form.terms(n[:, None])[-1] if count == 2 else np.zeros_like(n)
     parameters = lmfit.Parameters()
     parameters.add("a", value=float(np.average(y, weights=error**-2.0)))
-    parameters.add("b", value=0.0, vary=function is not None)
+    parameters.add("b", value=0.0, vary=count == 2)
 
-    def residual(held: lmfit.Parameters) -> FloatArray:
-        return np.asarray((held["a"].value + held["b"].value * g - y) / error)
+    def residual(tried: lmfit.Parameters) -> FloatArray:
+        return np.asarray((tried["a"].value + tried["b"].value * g - y) / error)
 
     fit = lmfit.minimize(residual, parameters, scale_covar=False)
-    count = 1 if function is None else 2
     chi2, dof = float(np.sum(fit.residual**2)), n.size - count
-    blank = math.nan
-    held = getattr(fit, "covar", None)
-    covariance = np.full((count, count), blank) if held is None else np.asarray(held)
+    unknown = np.full((count, count), math.nan)
+    covariance = unknown if getattr(fit, "covar", None) is None else np.asarray(fit.covar)
     solved = bool(fit.success) and bool(np.all(np.isfinite(covariance)))
     errors = np.sqrt(np.diag(covariance))
-    return _Form(
-        name,
-        float(fit.params["a"].value) if solved else blank,
-        float(fit.params["b"].value) if solved else blank,
+    return _Fit(
+        form,
+        float(fit.params["a"].value) if solved else math.nan,
+        float(fit.params["b"].value) if solved else math.nan,
         float(errors[0]),
         float(errors[-1]) if count == 2 else 0.0,
-        chi2 if solved else blank,
+        chi2 if solved else math.nan,
         dof,
         chi2 + 2.0 * count if solved else math.inf,
-        float(stats.chi2.sf(chi2, dof)) if solved and dof > 0 else blank,
+        float(stats.chi2.sf(chi2, dof)) if solved and dof > 0 else math.nan,
     )
 
 
-def _average(quantity: str, forms: list[_Form], sizes: int) -> tuple[Estimate, FloatArray]:
+def _average(quantity: str, fits: list[_Fit], sizes: int) -> tuple[Estimate, FloatArray]:
     """The limit and the weight of every form."""
-    weights = np.zeros(len(forms))
+    weights = np.zeros(len(fits))
     if sizes < 3:
         kind = (NO_SIZE, ONE_SIZE, TWO_SIZES)[sizes]
         flag = kind(f"{quantity} is known at {sizes} sizes, a tested limit needs three")
         return Estimate(math.nan, flags=(flag,)), weights
-    finite = [form for form in forms if form.name != LOGARITHM]
-    logarithm = next(form for form in forms if form.name == LOGARITHM)
-    best = min(form.aic for form in finite)
-    good = np.array([form.name != LOGARITHM and form.p_value > ACCEPTABLE for form in forms])
-    log_describes = logarithm.p_value > ACCEPTABLE
-    if log_describes and (logarithm.aic < best - DECISIVE or not good.any()):
+    best = min(fit.aic for fit in fits if fit.law != DRIFT)
+    drift = next(fit for fit in fits if fit.law == DRIFT)
+    good = np.array([fit.law != DRIFT and fit.p_value > ACCEPTABLE for fit in fits])
+    drifts = drift.p_value > ACCEPTABLE
+    if drifts and (drift.aic < best - DECISIVE or not good.any()):
         flag = NO_FINITE_LIMIT(
-            f"{quantity} goes as {logarithm.slope:.3g} ln N, AIC lower by "
-            f"{best - logarithm.aic:.1f} than that of the best form with a limit"
+            f"{quantity} goes as {drift.slope:.3g} ln N, AIC lower by "
+            f"{best - drift.aic:.1f} than that of the best form with a limit"
         )
         return Estimate(math.nan, flags=(flag,)), weights
     if not good.any():
-        listed = ", ".join(f"{form.name}: {form.chi2:.1f}/{form.dof}" for form in forms)
+        listed = ", ".join(f"{fit.law.text()}: {fit.chi2:.1f}/{fit.dof}" for fit in fits)
         flag = BAD_FIT(f"no form describes {quantity}, chi2/dof {listed}")
         return Estimate(math.nan, flags=(flag,)), weights
-    aic = np.array([form.aic for form in forms])
+    aic = np.array([fit.aic for fit in fits])
     weights[good] = np.exp(-0.5 * (aic[good] - aic[good].min()))
     weights /= weights.sum()
-    limits = np.array([form.limit for form in forms])
+    limits = np.array([fit.limit for fit in fits])
     value = float(weights[good] @ limits[good])
-    variance = float(weights[good] @ np.array([form.stderr for form in forms])[good] ** 2)
+    variance = float(weights[good] @ np.array([fit.stderr for fit in fits])[good] ** 2)
     systematic = math.sqrt(float(weights[good] @ (limits[good] - value) ** 2))
     flags: tuple[Flag, ...] = ()
-    moves = abs(logarithm.slope) > 3.0 * logarithm.slope_stderr
-    if log_describes and moves and logarithm.aic < best + DECISIVE:
+    moves = abs(drift.slope) > 3.0 * drift.slope_stderr
+    if drifts and moves and drift.aic < best + DECISIVE:
         flags = (
             LIMIT_NOT_PROVEN(
-                f"{quantity} = {logarithm.intercept:.4g} "
-                f"{logarithm.slope:+.3g} ln N is not excluded (AIC {logarithm.aic - best:+.1f} "
+                f"{quantity} = {drift.intercept:.4g} "
+                f"{drift.slope:+.3g} ln N is not excluded (AIC {drift.aic - best:+.1f} "
                 "against the best form with a limit)"
             ),
         )

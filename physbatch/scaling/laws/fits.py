@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,6 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import (
     BAD_FIT,
-    FIXED_EXPONENT,
     LEFT_OUT,
     NO_INVERSE,
     NO_PARAMETER,
@@ -24,13 +22,13 @@ from physbatch.results.flags import (
     TOO_FEW_POINTS,
 )
 from physbatch.results.record import Record, strict_json
-from physbatch.scaling.laws.power_laws import Form, FormFit, fit_form, law
+from physbatch.scaling.laws.power_laws import Law, law
+from physbatch.scaling.laws.single_fits import LawFit, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.typing import FloatArray
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "ScalingFit",
-    "fit_critical_control",
     "fit_law",
     "inverse",
 ]
@@ -42,9 +40,8 @@ class ScalingFit(Record):
 
     axes: ClassVar[dict[str, tuple[str, ...]]] = {
         "x": ("point", "variable"),
-        **dict.fromkeys(("value", "stderr", "fitted"), ("point",)),
-        **dict.fromkeys(("curve_x", "curve_y"), ("curve",)),
-        **{f"fit_{n}": ("fit",) for n in ("size_min", "chi2", "dof", "p_value", "weight")},
+        **dict.fromkeys(("value", "stderr"), ("point",)),
+        **{f"fit_{n}": ("fit",) for n in ("law", "size_min", "chi2", "dof", "p_value", "weight")},
         **dict.fromkeys(("fit_values", "fit_stderr"), ("fit", "parameter")),
     }
 
@@ -53,44 +50,108 @@ class ScalingFit(Record):
     x: FloatArray  # shape (n_point, n_variable)
     value: FloatArray  # shape (n_point,)
     stderr: FloatArray
-    form: str  # the form with the largest weight
-    names: tuple[str, ...]  # its parameters
-    estimates: tuple[Estimate, ...]
+    laws: tuple[Law, ...]  # all that were admitted
+    estimates: tuple[Estimate, ...]  # of `names`
     chi2: float  # of its best window
     dof: int
     p_value: float
     starts_tried: int
     starts_agreed: int
     flags: tuple[Flag, ...]
-    fitted: FloatArray  # the best fit at the points; nan below its smallest size
-    curve_x: FloatArray  # the best fit as a curve, in the first variable
-    curve_y: FloatArray
-    fit_form: tuple[str, ...]  # every fit: form, smallest size, ...
+    fit_law: IntArray  # every fit: which of `laws`, smallest size, ...
     fit_size_min: FloatArray
     fit_chi2: FloatArray
     fit_dof: FloatArray
     fit_p_value: FloatArray
     fit_weight: FloatArray  # 0: not used
-    fit_values: FloatArray  # shape (n_fit, n_parameter), of `names`; nan where a form has none
+    fit_values: FloatArray  # shape (n_fit, n_parameter), of `names`; nan where a law has none
     fit_stderr: FloatArray
 
     def __getitem__(self, name: str) -> Estimate:
-        """The estimate of a parameter; nan if the form has none of that name."""
-        blank = Estimate(math.nan, flags=(NO_PARAMETER(f"{self.form} has no {name}"),))
-        return dict(zip(self.names, self.estimates, strict=True)).get(name, blank)
+        """The estimate of a parameter; nan if another of the laws has it.
+
+        Raises
+        ------
+        KeyError
+            If no law that was admitted has a parameter of that name.
+        """
+        stated = self.stated()
+        if name not in stated and any(admitted.knows(name) for admitted in self.laws):
+            return Estimate(math.nan, flags=(NO_PARAMETER(f"{self.form} has no {name}"),))
+        return stated[name]
 
     def __repr__(self) -> str:
-        listed = ", ".join(f"{n} = {e}" for n, e in zip(self.names, self.estimates, strict=True))
-        flags = bracketed(self.flags)
+        listed = ", ".join(f"{name} = {estimate}" for name, estimate in self.stated().items())
         return (
-            f"ScalingFit({self.quantity} = {self.formula}: {listed}; chi2/dof = "
-            f"{self.chi2:.3g}/{self.dof}){flags}"
+            f"ScalingFit({self.quantity} = {self.form}: {listed}; chi2/dof = "
+            f"{self.chi2:.3g}/{self.dof}){bracketed(self.flags)}"
         )
 
     @property
-    def formula(self) -> str:
-        """The form in its own variable: ``A L^b`` for linear sizes."""
-        return self.form.replace("N", self.variables[0])
+    def law(self) -> Law:
+        """The law of the fit with the largest weight."""
+        return self.laws[self.fit_law[self._best]] if self.fit_law.size else law("constant")
+
+    @property
+    def form(self) -> str:
+        """That law in its own variables: ``A L^b`` for linear sizes."""
+        return self.law.text(self.variables)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its parameters."""
+        return self.law.parameters
+
+    @property
+    def fit_form(self) -> tuple[str, ...]:
+        """The law of every fit in its own variables."""
+        return tuple(self.laws[index].text(self.variables) for index in self.fit_law)
+
+    @property
+    def share(self) -> float:
+        """Weight of that law in all windows together."""
+        return float(self.fit_weight[self.fit_law == self.fit_law[self._best]].sum())
+
+    @property
+    def _best(self) -> int:
+        return int(np.argmax(self.fit_weight))
+
+    def curve(self, x: npt.ArrayLike) -> FloatArray:
+        """The best fit at some values of the variables.
+
+        Parameters
+        ----------
+        x : array_like, shape (n,) or (n, n_variable)
+            Sizes, or sizes and other variables.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            The law with the largest weight, with the parameters of its best window; nan if no fit
+            can be used.
+        """
+        at = np.asarray(x, dtype=np.float64)
+        if not self.fit_weight.any():
+            return np.full(len(at), math.nan)
+        return self.law(at, self.fit_values[self._best].tolist())
+
+    @property
+    def fitted(self) -> FloatArray:
+        """The best fit at the points; nan below its smallest size."""
+        if not self.fit_weight.any():
+            return np.full(len(self.x), math.nan)
+        values = np.full(len(self.x), math.nan)
+        used = self.x[:, 0] >= self.fit_size_min[self._best]
+        values[used] = self.curve(self.x[used])
+        return values
+
+    @property
+    def curve_x(self) -> FloatArray:
+        """Where to draw the curve of one variable: 101 sizes that the best fit spans, or none."""
+        if not self.fit_weight.any() or self.x.shape[1] > 1:
+            return np.empty(0)
+        ends = float(self.fit_size_min[self._best]), float(self.x[:, 0].max())
+        return np.geomspace(*ends, 101) if ends[0] > 0.0 else np.linspace(*ends, 101)
 
     def stated(self) -> dict[str, Estimate]:
         """The parameters of the form by their names."""
@@ -110,7 +171,7 @@ def fit_law(
     size: npt.ArrayLike,
     value: npt.ArrayLike,
     stderr: npt.ArrayLike,
-    forms: Sequence[Form] = (law("power"), law("corrected")),
+    laws: Sequence[Law] = (law("power"), law("corrected")),
     *,
     quantity: str = "y",
     variables: tuple[str, ...] = ("N",),
@@ -130,8 +191,8 @@ def fit_law(
         N, or N and other variables.
     value, stderr : array_like, shape (n_point,)
         The quantity; points without a value or a positive error are left out and flagged.
-    forms : sequence of Form
-        The admitted laws.
+    laws : sequence of Law
+        Those that are admitted.
     quantity : str
         Its name, for the messages.
     variables : tuple of str
@@ -163,76 +224,34 @@ def fit_law(
     >>> fit_law(n, 0.3 * n**1.75, 0.01 * n**1.75, [law("power")])["b"]
     1.750(19)(0)
     """
-    x = np.atleast_1d(np.asarray(size, dtype=np.float64))
-    x = x[:, None] if x.ndim == 1 else x
-    y, error = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (value, stderr))
-    held = np.diag(error**2) if covariance is None else np.asarray(covariance, dtype=np.float64)
-    if not len(x) == len(y) == len(error) == len(held) or np.any(~(x[:, 0] > 0)):
-        raise AnalysisError(
-            f"{quantity}: sizes, values and errors do not fit together",
-            remedy="give one positive size, one value and one error each",
-        )
-    used = np.isfinite(y) & np.isfinite(error) & (error > 0.0)
-    missing = ", ".join(f"{n:g}" for n in x[~used, 0])
-    flags = (LEFT_OUT(f"{quantity} has no value or no error at {missing}"),) if missing else ()
-    x, y, error, held = x[used], y[used], error[used], held[np.ix_(used, used)]
-    cuts = np.unique(x[:, 0])[: None if scan else 1]
-    fits = []
-    for form in forms:
-        for cut in cuts:
-            keep = x[:, 0] >= cut
-            fit = fit_form(form, x[keep], y[keep], held[np.ix_(keep, keep)], float(cut))
-            fits.append(fit._replace(aic=fit.aic + 2.0 * float(np.sum(~keep))))
-    return _summary(quantity, variables, x, y, error, fits, flags)
-
-
-def _summary(
-    quantity: str,
-    variables: tuple[str, ...],
-    x: FloatArray,
-    y: FloatArray,
-    error: FloatArray,
-    fits: list[FormFit],
-    flags: tuple[Flag, ...],
-) -> ScalingFit:
+    points, flags = _usable(quantity, size, value, stderr, covariance)
+    fits = [
+        _from_size_on(points, admitted, float(cut), variables)
+        for admitted in laws
+        for cut in np.unique(points.x[:, 0])[: None if scan else 1]
+    ]
     weights = _weights(fits)
-    best = (
-        fits[int(np.argmax(weights))] if fits else fit_form(law("constant"), x, y, np.eye(len(y)))
-    )
-    names = best.form.parameters
+    best = fits[int(np.argmax(weights))] if fits else _nothing(points)
+    flags = (*flags, *_flags(quantity, variables, points, fits, weights))
+    names = best.law.parameters
     table = np.full((2, len(fits), len(names)), math.nan)
     for row, fit in enumerate(fits):
-        for column, name in enumerate(names):
-            if name in fit.form.parameters:
-                place = fit.form.parameters.index(name)
-                table[:, row, column] = fit.values[place], fit.stderr[place]
-    solved = weights.any()
-    flags = (*flags, *_flags(quantity, fits, weights, best, x))
+        columns = [(names.index(n), k) for k, n in enumerate(fit.law.parameters) if n in names]
+        for column, k in columns:
+            table[:, row, column] = fit.values[k], fit.stderr[k]
     estimates = tuple(
         _average(table[:, :, column], _sharing(name, fits, weights, best))
-        if solved
+        if weights.any()
         else Estimate(math.nan, flags=flags)
         for column, name in enumerate(names)
     )
-    fitted, curve_x, curve_y = np.full(len(y), math.nan), np.empty(0), np.empty(0)
-    if solved:
-        inside = x[:, 0] >= best.size_min
-        fitted[inside] = best.form(x[inside], list(best.values))
-        if x.shape[1] == 1:
-            curve_x = np.geomspace(best.size_min, x[:, 0].max(), 101)
-            curve_y = best.form(curve_x[:, None], list(best.values))
-    columns = {
-        f"fit_{n}": np.array([getattr(fit, n) for fit in fits], dtype=np.float64)
-        for n in ("size_min", "chi2", "dof", "p_value")
-    }
     return ScalingFit(
         quantity=quantity,
         variables=variables,
-        x=x,
-        value=y,
-        stderr=error,
-        form=best.form.name,
-        names=names,
+        x=points.x,
+        value=points.value,
+        stderr=points.stderr,
+        laws=tuple(laws),
         estimates=estimates,
         chi2=best.chi2,
         dof=best.dof,
@@ -240,18 +259,61 @@ def _summary(
         starts_tried=best.tried,
         starts_agreed=best.agreed,
         flags=flags,
-        fitted=fitted,
-        curve_x=curve_x,
-        curve_y=curve_y,
-        fit_form=tuple(fit.form.name for fit in fits),
+        fit_law=np.repeat(np.arange(len(laws)), len(fits) // max(len(laws), 1)),
         fit_weight=weights,
         fit_values=table[0],
         fit_stderr=table[1],
-        **columns,
+        **{
+            f"fit_{name}": np.array([getattr(fit, name) for fit in fits], dtype=np.float64)
+            for name in ("size_min", "chi2", "dof", "p_value")
+        },
     )
 
 
-def _weights(fits: list[FormFit]) -> FloatArray:
+class _Points(NamedTuple):
+    """Points that have a value and an error."""
+
+    x: FloatArray
+    value: FloatArray
+    stderr: FloatArray
+    covariance: FloatArray
+
+
+def _usable(
+    quantity: str,
+    size: npt.ArrayLike,
+    value: npt.ArrayLike,
+    stderr: npt.ArrayLike,
+    covariance: npt.ArrayLike | None,
+) -> tuple[_Points, tuple[Flag, ...]]:
+    x = np.atleast_1d(np.asarray(size, dtype=np.float64))
+    x = x[:, None] if x.ndim == 1 else x
+    y, error = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (value, stderr))
+    matrix = np.diag(error**2) if covariance is None else np.asarray(covariance, dtype=np.float64)
+    if not len(x) == len(y) == len(error) == len(matrix) or np.any(~(x[:, 0] > 0)):
+        raise AnalysisError(
+            f"{quantity}: sizes, values and errors do not fit together",
+            remedy="give one positive size, one value and one error each",
+        )
+    used = np.isfinite(y) & np.isfinite(error) & (error > 0.0)
+    missing = ", ".join(f"{n:g}" for n in x[~used, 0])
+    flags = (LEFT_OUT(f"{quantity} has no value or no error at {missing}"),) if missing else ()
+    return _Points(x[used], y[used], error[used], matrix[np.ix_(used, used)]), flags
+
+
+def _from_size_on(points: _Points, fitted: Law, cut: float, variables: tuple[str, ...]) -> LawFit:
+    """The fit of one law without smaller sizes; its AIC counts what is left out."""
+    keep = points.x[:, 0] >= cut
+    covariance = points.covariance[np.ix_(keep, keep)]
+    fit = least_squares(fitted, points.x[keep], points.value[keep], covariance, cut, variables)
+    return fit._replace(aic=fit.aic + 2.0 * float(np.sum(~keep)))
+
+
+def _nothing(points: _Points) -> LawFit:
+    return least_squares(law("constant"), points.x, points.value, points.covariance)
+
+
+def _weights(fits: list[LawFit]) -> FloatArray:
     """Akaike weights of the fits that can be used, all 0 if there is none."""
     good = np.array([not fit.problem and fit.p_value > ACCEPTABLE for fit in fits], dtype=bool)
     aic = np.array([fit.aic for fit in fits])
@@ -262,16 +324,13 @@ def _weights(fits: list[FormFit]) -> FloatArray:
     return weights
 
 
-def _sharing(name: str, fits: list[FormFit], weights: FloatArray, best: FormFit) -> FloatArray:
+def _sharing(name: str, fits: list[LawFit], weights: FloatArray, best: LawFit) -> FloatArray:
     """Weights of the fits in which a parameter means the same."""
     shared = name in ("b", "c")  # phi differs: a N^-phi with a = 0 leaves the next power
-    held = np.array(
-        [
-            name in fit.form.parameters and (shared or fit.form.name == best.form.name)
-            for fit in fits
-        ]
+    same = np.array(
+        [name in fit.law.parameters and (shared or fit.law == best.law) for fit in fits]
     )
-    return np.asarray(weights * held / np.sum(weights * held))
+    return np.asarray(weights * same / np.sum(weights * same))
 
 
 def _average(columns: FloatArray, weights: FloatArray) -> Estimate:
@@ -286,20 +345,27 @@ def _average(columns: FloatArray, weights: FloatArray) -> Estimate:
 
 
 def _flags(
-    quantity: str, fits: list[FormFit], weights: FloatArray, best: FormFit, x: FloatArray
+    quantity: str,
+    variables: tuple[str, ...],
+    points: _Points,
+    fits: list[LawFit],
+    weights: FloatArray,
 ) -> tuple[Flag, ...]:
+    size = points.x[:, 0]
     if weights.any():
-        everything = [w for w, fit in zip(weights, fits, strict=True) if fit.size_min == x[0, 0]]
-        if any(everything) or best.size_min == x[:, 0].min():
+        start = fits[int(np.argmax(weights))].size_min
+        used = [w for w, fit in zip(weights, fits, strict=True) if fit.size_min == size[0]]
+        if any(used) or start == size.min():
             return ()
-        words = f"no form describes {quantity} below {best.size_min:g}"
-        return (SMALL_SIZES_EXCLUDED(f"{words}"),)
-    full = [fit for fit in fits if fit.size_min == x[:, 0].min()]
+        return (SMALL_SIZES_EXCLUDED(f"no form describes {quantity} below {start:g}"),)
+    full = [fit for fit in fits if fit.size_min == size.min()]
     problems = tuple(dict.fromkeys(fit.problem for fit in full if fit.problem))
-    rejected = [fit for fit in full if not fit.problem]
+    rejected = [
+        f"{fit.law.text(variables)}: {fit.chi2:.1f}/{fit.dof}" for fit in full if not fit.problem
+    ]
     if rejected:
-        listed = ", ".join(f"{fit.form.name}: {fit.chi2:.1f}/{fit.dof}" for fit in rejected)
-        problems = (*problems, BAD_FIT(f"no form describes {quantity}, chi2/dof {listed}"))
+        words = f"no form describes {quantity}, chi2/dof {', '.join(rejected)}"
+        problems = (*problems, BAD_FIT(words))
     return problems or (TOO_FEW_POINTS(f"{quantity} has none"),)
 
 
@@ -334,62 +400,3 @@ def inverse(estimate: Estimate, *, sign: float = 1.0) -> Estimate:
     return Estimate(
         sign / x, estimate.stderr * factor, estimate.systematic * factor, (ends[0], ends[1])
     )
-
-
-def fit_critical_control(
-    size: npt.ArrayLike,
-    control: npt.ArrayLike,
-    stderr: npt.ArrayLike,
-    *,
-    dimension: str = "L",
-    quantity: str = "c_c",
-    covariance: npt.ArrayLike | None = None,
-) -> ScalingFit:
-    """Extrapolate c_c(N) = c + a N^-phi (+ b N^(-2 phi)); phi is 1/nu, or 1/nu + omega.
-
-    From four sizes on phi is free, and the second power is there if the first alone does not
-    describe all sizes. With three, or where the data do not fix phi (flag
-    ``fixed_exponent``), c is averaged over phi = 1/2, 1, 3/2 (sizes per volume) or 1, 2, 3
-    (linear sizes) and no shift at all, and their spread is the systematic error.
-
-    Parameters
-    ----------
-    size, control, stderr : array_like, shape (n_size,)
-        N, c_c(N) and its error.
-    dimension : {"N", "L"}
-        What a size is.
-    quantity : str
-        Its name, for the messages.
-    covariance : array_like, shape (n_size, n_size), optional
-        Where the values are correlated, as crossings that share a size are.
-
-    Returns
-    -------
-    ScalingFit
-        Its parameters are ``c`` and, where it is free, ``phi``.
-
-    Examples
-    --------
-    >>> n = np.array([50.0, 100.0, 200.0, 400.0, 800.0])
-    >>> fit = fit_critical_control(n, 13.0 + 10.0 / n, [1e-3] * 5, dimension="N")
-    >>> abs(fit["c"].value - 13.0) < fit["c"].total, abs(fit["phi"].value - 1) < 0.05
-    (True, True)
-    """
-    kwargs: dict[str, Any] = {"quantity": quantity, "variables": (dimension,)}
-    kwargs["covariance"] = covariance
-    known = np.unique(np.asarray(size)[np.isfinite(np.asarray(control, dtype=float))]).size
-    if known < 3:  # too few points, which the flag then says
-        return fit_law(size, control, stderr, [law("shifted")], scan=False, **kwargs)
-    if known >= 4:
-        free = fit_law(size, control, stderr, [law("shifted")], **kwargs)
-        if SMALL_SIZES_EXCLUDED.among(free.flags) or BAD_FIT.among(free.flags):
-            return fit_law(size, control, stderr, [law("shifted"), law("approach")], **kwargs)
-        if math.isfinite(free["c"].value):
-            return free
-    fixed = (0.5, 1.0, 1.5) if dimension == "N" else (1.0, 2.0, 3.0)
-    laws = [law("constant"), *(law("shifted", phi=phi) for phi in fixed)]
-    held = fit_law(size, control, stderr, laws, scan=False, **kwargs)
-    if not math.isfinite(held["c"].value):
-        return held
-    note = FIXED_EXPONENT(f"{quantity} does not fix phi, averaged over {fixed} and no shift")
-    return dataclasses.replace(held, flags=(*held.flags, note))

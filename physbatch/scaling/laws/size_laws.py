@@ -1,15 +1,79 @@
-"""Laws of widths and of the critical batch size against N and d."""
+"""Laws of critical controls, of widths, and of the critical batch size against N and d."""
 
 from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from physbatch.results.flags import BAD_FIT, FIXED_EXPONENT, SMALL_SIZES_EXCLUDED
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.typing import FloatArray
 
-__all__ = ["collapse_exponent", "fit_critical_batch", "fit_width"]
+__all__ = ["collapse_exponent", "fit_critical_batch", "fit_critical_control", "fit_width"]
+
+
+def fit_critical_control(
+    size: npt.ArrayLike,
+    control: npt.ArrayLike,
+    stderr: npt.ArrayLike,
+    *,
+    dimension: str = "L",
+    quantity: str = "c_c",
+    covariance: npt.ArrayLike | None = None,
+) -> ScalingFit:
+    """Extrapolate c_c(N) = c + a N^-phi (+ b N^(-2 phi)); phi is 1/nu, or 1/nu + omega.
+
+    From four sizes on phi is free, and the second power is there if the first alone does not
+    describe all sizes. With three, or where the data do not fix phi (flag
+    ``fixed_exponent``), c is averaged over phi = 1/2, 1, 3/2 (sizes per volume) or 1, 2, 3
+    (linear sizes) and no shift at all, and their spread is the systematic error.
+
+    Parameters
+    ----------
+    size, control, stderr : array_like, shape (n_size,)
+        N, c_c(N) and its error.
+    dimension : {"N", "L"}
+        What a size is.
+    quantity : str
+        Its name, for the messages.
+    covariance : array_like, shape (n_size, n_size), optional
+        Where the values are correlated, as crossings that share a size are.
+
+    Returns
+    -------
+    ScalingFit
+        Its parameters are ``c`` and, where it is free, ``phi``.
+
+    Examples
+    --------
+    >>> n = np.array([50.0, 100.0, 200.0, 400.0, 800.0])
+    >>> fit = fit_critical_control(n, 13.0 + 10.0 / n, [1e-3] * 5, dimension="N")
+    >>> abs(fit["c"].value - 13.0) < fit["c"].total, abs(fit["phi"].value - 1) < 0.05
+    (True, True)
+    """
+    kwargs: dict[str, Any] = {"quantity": quantity, "variables": (dimension,)}
+    kwargs["covariance"] = covariance
+    known = np.unique(np.asarray(size)[np.isfinite(np.asarray(control, dtype=float))]).size
+    if known < 3:  # too few points, which the flag then says
+        return fit_law(size, control, stderr, [law("shifted")], scan=False, **kwargs)
+    if known >= 4:
+        free = fit_law(size, control, stderr, [law("shifted")], **kwargs)
+        if SMALL_SIZES_EXCLUDED.among(free.flags) or BAD_FIT.among(free.flags):
+            return fit_law(size, control, stderr, [law("shifted"), law("approach")], **kwargs)
+        if math.isfinite(free["c"].value):
+            return free
+    fixed = (0.5, 1.0, 1.5) if dimension == "N" else (1.0, 2.0, 3.0)
+    laws = [law("constant"), *(law("shifted", phi=phi) for phi in fixed)]
+    averaged = fit_law(size, control, stderr, laws, scan=False, **kwargs)
+    if not math.isfinite(averaged["c"].value):
+        return averaged
+    note = FIXED_EXPONENT(f"{quantity} does not fix phi, averaged over {fixed} and no shift")
+    return dataclasses.replace(averaged, flags=(*averaged.flags, note))
 
 
 def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) -> ScalingFit:

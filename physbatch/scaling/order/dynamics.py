@@ -132,8 +132,8 @@ def escapes(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     # All sizes count: the largest ones alone do not tell an exponential from a power.
     laws = [law("line"), law("log_power")]
     fit = fit_law(size, np.log(tau), stderr / tau, laws, quantity="ln tau", scan=False)
-    exponential = fit.form.startswith("ln A + N Delta")
-    weight = float(fit.fit_weight[[f == fit.form for f in fit.fit_form]].sum())
+    exponential = fit.law == law("line")
+    weight = fit.share
     delta = fit["Delta"] if exponential else fit["z"]
     if not math.isfinite(delta.value):
         text = f"at {dim} = {control:g} tau follows neither exp(N Delta) nor a power of N"

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import fit_form, law
+from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling.laws.single_fits import least_squares
 from physbatch.scaling.order.result import CONTINUOUS, FIRST_ORDER, Evidence, silent
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
 from physbatch.scaling.transition.jump import find_jump
@@ -165,7 +166,7 @@ def latent_jump(jumps: Sequence[Jump]) -> Evidence:
             name, "", f"{last}, no limit: {why}", ("limit",), (limit,), quantity, size, value,
             stderr, limit.flags,
         )  # fmt: skip
-    decay = fit_form(law("power"), size[:, None], value, np.diag(stderr**2))
+    decay = least_squares(law("power"), size[:, None], value, np.diag(stderr**2))
     parameters = size.size - fit.form_dof
     least = float(np.min((fit.form_chi2 + 2.0 * parameters)[np.isfinite(fit.form_limit)]))
     decays = not decay.problem and decay.values[0] < 0.0 and decay.aic < least - _BETTER

@@ -11,7 +11,8 @@ from scipy import optimize, stats
 
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.laws.extrapolation import extrapolate
-from physbatch.scaling.laws.power_laws import fit_form, law
+from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling.laws.single_fits import least_squares
 from physbatch.scaling.order.histograms import SIGMAS, power, with_two_peaks
 from physbatch.scaling.order.result import CROSSOVER, Evidence, silent
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
@@ -311,7 +312,7 @@ def width_forms(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     b = power(size, value, stderr, quantity)["b"]
     logarithm, relative = np.log(value), stderr / value
     fits = {
-        form: fit_form(
+        form: least_squares(
             law("constant"),
             size[:, None],
             logarithm - exponent * np.log(size),

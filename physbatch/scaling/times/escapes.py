@@ -233,7 +233,6 @@ def _unshifted(fit: ScalingFit, shift: float) -> ScalingFit:
     return dataclasses.replace(
         fit,
         x=fit.x + shift,
-        curve_x=fit.curve_x + shift,
         estimates=tuple(
             moved if n == "c_s" else e for n, e in zip(fit.names, fit.estimates, strict=True)
         ),

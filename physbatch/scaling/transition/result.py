@@ -14,6 +14,7 @@ import xarray as xr
 from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
+from physbatch.scaling.laws.power_laws import Law, law_of_text
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
@@ -131,6 +132,18 @@ class Extrapolation(HtmlTable):
             if getattr(self, name).shape != self.form_limit.shape:
                 blank = self.form_limit if name == "form_intercept" else self.form_limit * np.nan
                 object.__setattr__(self, name, np.array(blank))
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """The law of every form."""
+        return tuple(map(law_of_text, self.forms))
+
+    def curve(self, size: npt.ArrayLike) -> FloatArray:
+        """Every fitted form at some sizes, shape (n_form, n_size); nan where its fit failed."""
+        n = np.asarray(size, dtype=np.float64)
+        parameters = zip(self.laws, self.form_intercept, self.form_slope, strict=True)
+        rows = [form(n, (a, b)[: len(form.parameters)]) for form, a, b in parameters]
+        return np.array(rows).reshape(len(rows), n.size)
 
     def __repr__(self) -> str:
         return (

@@ -130,7 +130,7 @@ def test_peaks_carry_their_laws() -> None:
     assert np.array_equal(marked.lines[0].get_ydata(), found.height)
     assert np.array_equal(high.containers[0].lines[0].get_ydata(), found.height)
     (law,) = lines(high, "law")
-    assert np.array_equal(law.get_ydata(), heights.curve_y)
+    assert np.array_equal(law.get_ydata(), heights.curve(heights.curve_x))
     assert str(heights["b"]) in high.get_title()
     assert str(positions["phi"]) in where.get_title()
     (limit,) = lines(where, "limit")

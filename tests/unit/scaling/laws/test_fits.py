@@ -13,9 +13,14 @@ from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import Estimate, flag_names
 from physbatch.scaling.curves.peaks import find_peaks
-from physbatch.scaling.laws.fits import ScalingFit, fit_critical_control, fit_law, inverse
+from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
 from physbatch.scaling.laws.power_laws import law
-from physbatch.scaling.laws.size_laws import collapse_exponent, fit_critical_batch, fit_width
+from physbatch.scaling.laws.size_laws import (
+    collapse_exponent,
+    fit_critical_batch,
+    fit_critical_control,
+    fit_width,
+)
 from physbatch.scaling.laws.universality import CLASSES, check_relations, compatible
 from physbatch.tables.table import ScalingTable
 
