@@ -85,9 +85,13 @@ class Fit:
         return (
             self.optimum.converged
             and not self.objective.at_bound(self.optimum.vector)
-            and self.shared >= LEAST_SHARED
-            and self.dof >= 2
+            and self.overlapping
         )
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether sizes share x and the points are more than the curve needs."""
+        return self.shared >= LEAST_SHARED and self.dof >= 2
 
     @property
     def accepted(self) -> bool:
@@ -175,7 +179,7 @@ def _fit_window(
     begin: FloatArray,
     most: int,
 ) -> Fit | None:
-    """Fit one window, which follows the exponents: first with a nugget, then without."""
+    """Fit one window, which follows the exponents: with a nugget, then without if there is hope."""
     count = len(form.names)
     vector = begin
     names = hyper_names(form, nugget=True)
@@ -261,11 +265,17 @@ def scan(
             if fit is None or fit.accepted:
                 break
         if found:
-            # Values with and without a nugget are not alike: the hopeless come last.
-            fits.append(
-                max(found, key=lambda fit: (fit.sound, not fit.hopeless, fit.optimum.value))
-            )
+            fits.append(max(found, key=_preference))
     return fits
+
+
+def _preference(fit: Fit) -> tuple[bool, bool, bool, float]:
+    """Of fits of one window the largest is the best.
+
+    One that follows the points and has run to a bound says more than a sound one that misses
+    them; and the likelihoods of the two, one without a nugget, cannot be compared.
+    """
+    return fit.overlapping, not fit.hopeless, fit.sound, fit.optimum.value
 
 
 def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
@@ -281,7 +291,7 @@ def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
             return final
     # A window without overlap collapses whatever the exponents: it comes last.
     rest = [fit for fit in fits if fit.sound]
-    rest = rest or [fit for fit in fits if fit.shared >= LEAST_SHARED and fit.dof >= 2]
+    rest = rest or [fit for fit in fits if fit.overlapping]
     least = min(rest or fits, key=lambda fit: fit.chi2 / max(fit.dof, 1.0))
     return _with_all_points(form, table, least)
 
