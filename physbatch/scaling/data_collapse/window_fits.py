@@ -45,8 +45,14 @@ __all__ = [
 _SCAN_POINTS = 120
 #: Windows that are tried with all of their points.
 _FINALISTS = 5
+#: p-value of a fit with a nugget below which it is not tried without: see `Fit.hopeless`.
+_HOPELESS = 1e-9
 #: A collapse whose sizes share less of x than this is none.
 LEAST_SHARED = 0.6
+
+
+def _p_value(chi2: float, dof: float) -> float:
+    return float(stats.chi2.sf(chi2, dof)) if dof > 0 else math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +70,7 @@ class Fit:
 
     @property
     def p_value(self) -> float:
-        return float(stats.chi2.sf(self.chi2, self.dof)) if self.dof > 0 else math.nan
+        return _p_value(self.chi2, self.dof)
 
     @property
     def exponents(self) -> FloatArray:
@@ -76,14 +82,27 @@ class Fit:
         return (
             self.optimum.converged
             and not self.objective.at_bound(self.optimum.vector)
-            and self.shared >= LEAST_SHARED
-            and self.dof >= 2
+            and self.overlapping
         )
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether sizes share x and the points are more than the curve needs."""
+        return self.shared >= LEAST_SHARED and self.dof >= 2
 
     @property
     def accepted(self) -> bool:
         """Sound, with an acceptable chi^2."""
         return self.sound and self.p_value > ACCEPTABLE
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the points scatter around the curve far more than their errors allow.
+
+        Without a nugget the likelihood of such data has many optima, at curves that bend to
+        follow single points; in which of them a search ends is a matter of rounding.
+        """
+        return self.p_value < _HOPELESS
 
     @property
     def score(self) -> float:
@@ -157,7 +176,7 @@ def _fit_window(
     begin: FloatArray,
     most: int,
 ) -> Fit | None:
-    """Fit one window, which follows the exponents: first with a nugget, then without."""
+    """Fit one window, which follows the exponents: with a nugget, then without if there is hope."""
     count = len(form.names)
     vector = begin
     names = hyper_names(form, nugget=True)
@@ -169,9 +188,12 @@ def _fit_window(
         whole = table.select(keep)
         part = coarse_table(whole, most)
         objective = Objective(form, part, units, names)
-        vector = newton(objective, climb(objective, vector, steps=60), rounds=3)[0].vector
+        optimum, bend = newton(objective, climb(objective, vector, steps=60))
+        vector = optimum.vector
+    if _p_value(*objective.goodness(vector)) < _HOPELESS:
+        return _fit_at(objective, optimum, bend, window, len(whole.size))
     bare = Objective(form, part, units, hyper_names(form, nugget=False))
-    return _polish(form, bare, _without_nugget(objective, vector), window, len(whole.size))
+    return _polish(bare, _without_nugget(objective, vector), window, len(whole.size))
 
 
 def _without_nugget(objective: Objective, vector: FloatArray) -> FloatArray:
@@ -181,13 +203,25 @@ def _without_nugget(objective: Objective, vector: FloatArray) -> FloatArray:
     return np.concatenate([vector[:count], hyper.ravel()])
 
 
-def _polish(
-    form: ScalingForm, objective: Objective, begin: FloatArray, window: Window, points: int
-) -> Fit:
+def _with_nugget(objective: Objective, vector: FloatArray) -> FloatArray:
+    """The vector with a nugget as large as the errors for each observable."""
+    count, width = objective.exponents, len(objective.hyper_names)
+    hyper = vector[count:].reshape(-1, width)
+    return np.concatenate([vector[:count], np.pad(hyper, ((0, 0), (0, 1))).ravel()])
+
+
+def _polish(objective: Objective, begin: FloatArray, window: Window, points: int) -> Fit:
     optimum, bend = newton(objective, climb(objective, begin, steps=60))
+    return _fit_at(objective, optimum, bend, window, points)
+
+
+def _fit_at(
+    objective: Objective, optimum: Optimum, bend: FloatArray, window: Window, points: int
+) -> Fit:
+    """The fit at an optimum with the curvature there."""
     covariance = _covariance(objective, optimum, bend)
     chi2, dof = objective.goodness(optimum.vector)
-    shared = shared_points(form, objective.table, optimum.vector)
+    shared = shared_points(objective.form, objective.table, optimum.vector)
     return Fit(window, objective, optimum, covariance, chi2, dof, shared, points)
 
 
@@ -228,8 +262,17 @@ def scan(
             if fit is None or fit.accepted:
                 break
         if found:
-            fits.append(max(found, key=lambda fit: (fit.sound, fit.optimum.value)))
+            fits.append(max(found, key=_preference))
     return fits
+
+
+def _preference(fit: Fit) -> tuple[bool, bool, bool, float]:
+    """Of fits of one window the largest is the best.
+
+    One that follows the points and has run to a bound says more than a sound one that misses
+    them; and the likelihoods of the two, one without a nugget, cannot be compared.
+    """
+    return fit.overlapping, not fit.hopeless, fit.sound, fit.optimum.value
 
 
 def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
@@ -245,7 +288,7 @@ def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
             return final
     # A window without overlap collapses whatever the exponents: it comes last.
     rest = [fit for fit in fits if fit.sound]
-    rest = rest or [fit for fit in fits if fit.shared >= LEAST_SHARED and fit.dof >= 2]
+    rest = rest or [fit for fit in fits if fit.overlapping]
     least = min(rest or fits, key=lambda fit: fit.chi2 / max(fit.dof, 1.0))
     return _with_all_points(form, table, least)
 
@@ -255,8 +298,16 @@ def _with_all_points(form: ScalingForm, table: ScalingTable, chosen: Fit) -> Fit
     keep = inside(chosen.window, form, chosen.exponents, table)
     if keep is None or int(keep.sum()) == len(chosen.objective.table.size):
         return chosen
+    points = int(keep.sum())
     objective = replace(chosen.objective, table=table.select(keep))
-    return _polish(form, objective, chosen.optimum.vector, chosen.window, int(keep.sum()))
+    final = _polish(objective, chosen.optimum.vector, chosen.window, points)
+    names = hyper_names(form, nugget=True)
+    if final.accepted or objective.hyper_names == names:
+        return final
+    noisy = replace(objective, hyper_names=names)
+    begin = _with_nugget(chosen.objective, chosen.optimum.vector)
+    known = _polish(noisy, begin, chosen.window, points)
+    return known if known.hopeless else final
 
 
 def by_spline(form: ScalingForm, fit: Fit) -> Fit:
