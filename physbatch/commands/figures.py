@@ -239,8 +239,8 @@ def _time_series(cell: xr.Dataset) -> Figure:
     """Time series, with the law of learning times where it is one."""
     from physbatch.dataset import STATUS_MISSING
     from physbatch.plots import plot_time_series
-    from physbatch.plots.dataset.cell import only_dims
     from physbatch.plots.style import root_figure
+    from physbatch.scaling.statistics.replica_overlaps import only_dims
     from physbatch.scaling.times.passages import fit_escape_time, survival_curve
 
     watched = only_dims(cell, "replica", "time")
@@ -254,7 +254,7 @@ def _time_series(cell: xr.Dataset) -> Figure:
 
 def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
     """The control at which the fraction of replicas that succeed is nearest to one half."""
-    from physbatch.plots.dataset.cell import only_dims
+    from physbatch.scaling.statistics.replica_overlaps import only_dims
 
     plane = only_dims(cell.isel(time=-1), "replica", name)
     succeeded = (plane["success"] == 1).transpose(name, "replica").values.mean(axis=1)

@@ -53,7 +53,7 @@ def range_(
     save_record(found, output)
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.dataset.phase_diagram import plot_phase_diagram
+        from physbatch.plots.noise.phase_diagram import plot_phase_diagram
         from physbatch.plots.style import root_figure
 
         drawn = write_figure(root_figure(plot_phase_diagram(content, found)), figure)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, validate
+from physbatch.dataset import STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import DIVERGED, FEW
 from physbatch.study.dynamics import SGD
 from physbatch.study.study import Study
+from physbatch.typing import FloatArray
 
-__all__ = ["late_sharpness", "sharpness_lines"]
+__all__ = ["SharpnessBand", "late_sharpness", "sharpness_band", "sharpness_lines"]
 
 _WHERE = "sharpness"
 
@@ -64,6 +66,39 @@ def sharpness_lines(data: xr.Dataset) -> dict[str, float]:
         lines["2 (1 - beta)/eta"] = 2 * (1 - dynamics.momentum) / rate
         lines["2 (1 + beta)/eta"] = 2 * (1 + dynamics.momentum) / rate
     return lines
+
+
+class SharpnessBand(NamedTuple):
+    """A largest curvature against time, over the replicas that did not diverge."""
+
+    time: FloatArray
+    mean: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+
+
+def sharpness_band(data: xr.Dataset, name: str, batch: int) -> SharpnessBand:
+    """Mean, lowest and highest of a largest curvature over replicas, from the first update on.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema of one size, swept over the batch size alone.
+    name : {"sharpness", "batch_sharpness"}
+        As in `late_sharpness`.
+    batch : int
+        Which of its batch sizes.
+    """
+    control = control_dim(data)
+    others = [dim for dim in data["success"].dims if dim not in (control, "replica")]
+    at = data.isel(time=data["time"].values > 0).squeeze(others).isel({control: batch})
+    kept = at[name].where(at["status"] == STATUS_OK)
+    return SharpnessBand(
+        at["time"].values.astype(float),
+        kept.mean("replica").values,
+        kept.min("replica").values,
+        kept.max("replica").values,
+    )
 
 
 def late_sharpness(data: xr.Dataset, name: str = "sharpness", *, after: float) -> Estimate:

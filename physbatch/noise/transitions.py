@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
+from physbatch.dataset import (
+    STATUS_DIVERGED,
+    STATUS_MISSING,
+    STATUS_OK,
+    control_dim,
+    control_values,
+    validate,
+)
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, squeezed_to
 from physbatch.noise.success_edge import falling_edge
@@ -18,7 +25,7 @@ from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
 from physbatch.results.record import Record
 from physbatch.typing import FloatArray
 
-__all__ = ["TransitionLine", "learned", "transition_line"]
+__all__ = ["LearnedPlane", "TransitionLine", "learned", "learned_plane", "transition_line"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,6 +74,37 @@ def learned(data: xr.Dataset, fraction: float | None = None) -> xr.DataArray:
         error = data["generalization_error"]
         good = error.isel(time=-1) <= fraction * error.isel(time=0)
     return good & (data["status"] == STATUS_OK)
+
+
+class LearnedPlane(NamedTuple):
+    """Shares of the replicas of one size, over learning rates (rows) and batch sizes."""
+
+    batch_size: FloatArray
+    learning_rate: FloatArray
+    learned: FloatArray
+    diverged: FloatArray
+
+
+def learned_plane(data: xr.Dataset, size: float, fraction: float | None = None) -> LearnedPlane:
+    """Which share of the replicas learn, and which diverge, at every learning rate and m.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema, swept over ``learning_rate`` and the batch size.
+    size : float
+        Which size.
+    fraction : float, optional
+        As in `learned`.
+    """
+    dims = ("learning_rate", control_dim(data))
+    at = data.sel(size=size)
+    shares = (
+        flags.mean("replica").squeeze(drop=True).transpose(*dims).values
+        for flags in (learned(at, fraction), at["status"] == STATUS_DIVERGED)
+    )
+    m = np.asarray(control_values(data).sel(size=size).values, dtype=np.float64).ravel()
+    return LearnedPlane(m, np.asarray(data["learning_rate"].values, dtype=np.float64), *shares)
 
 
 def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> TransitionLine:

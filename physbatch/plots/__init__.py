@@ -1,57 +1,114 @@
-"""Figures of results, one per module: they draw what they are given and compute nothing."""
+"""Figures of datasets and results: they draw what they are given and compute nothing.
 
-from physbatch.plots.dataset.evolution import plot_evolution
-from physbatch.plots.dataset.histogram import plot_histograms
-from physbatch.plots.dataset.moments import plot_moments
-from physbatch.plots.dataset.overlap import plot_overlap
-from physbatch.plots.dataset.phase_diagram import plot_phase_diagram
-from physbatch.plots.dataset.success import plot_success
-from physbatch.plots.dataset.time_series import plot_time_series
-from physbatch.plots.overview import plot_overview
-from physbatch.plots.scaling.collapse import plot_collapse
-from physbatch.plots.scaling.corner import plot_corner
-from physbatch.plots.scaling.crossings import plot_crossings
-from physbatch.plots.scaling.drift import plot_drift
-from physbatch.plots.scaling.escape_times import plot_escape_times
-from physbatch.plots.scaling.exponents import plot_exponents
-from physbatch.plots.scaling.extrapolation import plot_extrapolation
-from physbatch.plots.scaling.order import plot_order
-from physbatch.plots.scaling.peaks import plot_peaks
-from physbatch.plots.scaling.windows import plot_windows
-from physbatch.plots.style import (
-    DOUBLE_COLUMN_MM,
-    SINGLE_COLUMN_MM,
-    figure_bytes,
-    journal_style,
-    save_figure,
-    size_palette,
-    svg_text,
-)
+Every function takes a result (or a dataset), draws in the style of journals and returns the
+matplotlib axes. Those of one panel draw into ``axes``, those of several into ``figure``; by
+default both make a new figure, 86 or 178 mm wide. `draw` finds the figure of any result.
 
-__all__ = [
-    "DOUBLE_COLUMN_MM",
-    "SINGLE_COLUMN_MM",
-    "figure_bytes",
-    "journal_style",
-    "plot_collapse",
-    "plot_corner",
-    "plot_crossings",
-    "plot_drift",
-    "plot_escape_times",
-    "plot_evolution",
-    "plot_exponents",
-    "plot_extrapolation",
-    "plot_histograms",
-    "plot_moments",
-    "plot_order",
-    "plot_overlap",
-    "plot_overview",
-    "plot_peaks",
-    "plot_phase_diagram",
-    "plot_success",
-    "plot_time_series",
-    "plot_windows",
-    "save_figure",
-    "size_palette",
-    "svg_text",
-]
+The names are imported when they are first used: neither ``import physbatch.plots`` nor its
+``dir`` loads matplotlib.
+
+Examples
+--------
+>>> import physbatch
+>>> crossings = physbatch.scaling.find_crossings(
+...     physbatch.exact.curie_weiss.table((32, 64, 128), [0.9, 0.95, 1.0, 1.05, 1.1])
+... )
+>>> figure = physbatch.plots.draw(crossings)
+>>> round(figure.get_size_inches()[0] * 25.4) == physbatch.plots.SINGLE_COLUMN_MM
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from physbatch.plots.dataset.evolution import plot_evolution as plot_evolution
+    from physbatch.plots.dataset.histogram import plot_histograms as plot_histograms
+    from physbatch.plots.dataset.moments import plot_moments as plot_moments
+    from physbatch.plots.dataset.overlap import plot_overlap as plot_overlap
+    from physbatch.plots.dataset.success import plot_success as plot_success
+    from physbatch.plots.dataset.time_series import plot_time_series as plot_time_series
+    from physbatch.plots.noise.evidence import plot_evidence as plot_evidence
+    from physbatch.plots.noise.optimum import plot_optimum as plot_optimum
+    from physbatch.plots.noise.performance import plot_performance as plot_performance
+    from physbatch.plots.noise.phase_diagram import plot_phase_diagram as plot_phase_diagram
+    from physbatch.plots.noise.phases import plot_phases as plot_phases
+    from physbatch.plots.noise.range import plot_noise_range as plot_noise_range
+    from physbatch.plots.noise.sharpness import plot_sharpness as plot_sharpness
+    from physbatch.plots.noise.temperature import plot_temperature as plot_temperature
+    from physbatch.plots.overview import plot_overview as plot_overview
+    from physbatch.plots.pictures import Picture as Picture
+    from physbatch.plots.pictures import draw as draw
+    from physbatch.plots.pictures import pictures_of as pictures_of
+    from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
+    from physbatch.plots.scaling.corner import plot_corner as plot_corner
+    from physbatch.plots.scaling.crossings import plot_crossings as plot_crossings
+    from physbatch.plots.scaling.drift import plot_drift as plot_drift
+    from physbatch.plots.scaling.escape_times import plot_escape_times as plot_escape_times
+    from physbatch.plots.scaling.exponents import plot_exponents as plot_exponents
+    from physbatch.plots.scaling.extrapolation import plot_extrapolation as plot_extrapolation
+    from physbatch.plots.scaling.order import plot_order as plot_order
+    from physbatch.plots.scaling.peaks import plot_peaks as plot_peaks
+    from physbatch.plots.scaling.windows import plot_windows as plot_windows
+    from physbatch.plots.style import DOUBLE_COLUMN_MM as DOUBLE_COLUMN_MM
+    from physbatch.plots.style import LIMIT_COLOUR as LIMIT_COLOUR
+    from physbatch.plots.style import SINGLE_COLUMN_MM as SINGLE_COLUMN_MM
+    from physbatch.plots.style import figure_bytes as figure_bytes
+    from physbatch.plots.style import figure_in_mm as figure_in_mm
+    from physbatch.plots.style import journal_style as journal_style
+    from physbatch.plots.style import root_figure as root_figure
+    from physbatch.plots.style import save_figure as save_figure
+    from physbatch.plots.style import size_legend as size_legend
+    from physbatch.plots.style import size_palette as size_palette
+    from physbatch.plots.style import size_styles as size_styles
+    from physbatch.plots.style import svg_text as svg_text
+    from physbatch.plots.theory import Measured as Measured
+    from physbatch.plots.theory import plot_theory as plot_theory
+
+_MODULES = {
+    "dataset.evolution": "plot_evolution",
+    "dataset.histogram": "plot_histograms",
+    "dataset.moments": "plot_moments",
+    "dataset.overlap": "plot_overlap",
+    "dataset.success": "plot_success",
+    "dataset.time_series": "plot_time_series",
+    "noise.evidence": "plot_evidence",
+    "noise.optimum": "plot_optimum",
+    "noise.performance": "plot_performance",
+    "noise.phase_diagram": "plot_phase_diagram",
+    "noise.phases": "plot_phases",
+    "noise.range": "plot_noise_range",
+    "noise.sharpness": "plot_sharpness",
+    "noise.temperature": "plot_temperature",
+    "overview": "plot_overview",
+    "pictures": "Picture draw pictures_of",
+    "scaling.collapse": "plot_collapse",
+    "scaling.corner": "plot_corner",
+    "scaling.crossings": "plot_crossings",
+    "scaling.drift": "plot_drift",
+    "scaling.escape_times": "plot_escape_times",
+    "scaling.exponents": "plot_exponents",
+    "scaling.extrapolation": "plot_extrapolation",
+    "scaling.order": "plot_order",
+    "scaling.peaks": "plot_peaks",
+    "scaling.windows": "plot_windows",
+    "style": "DOUBLE_COLUMN_MM LIMIT_COLOUR SINGLE_COLUMN_MM figure_bytes figure_in_mm "
+    "journal_style root_figure save_figure size_legend size_palette size_styles svg_text",
+    "theory": "Measured plot_theory",
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return globals().setdefault(name, getattr(module, name))
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+import xarray as xr
+
+from physbatch.dataset import CONTROL_DIMS
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.result import math_symbol
 from physbatch.scaling.transition.result import Analysis
@@ -11,6 +14,7 @@ from physbatch.scaling.transition.result import Analysis
 __all__ = [
     "OVERLAP_LABEL",
     "SUCCESS_LABEL",
+    "cell_title",
     "control_axis_label",
     "control_label_of",
     "control_symbol",
@@ -91,11 +95,9 @@ def critical_axis_label(analysis: Analysis) -> str:
 def critical_mark(analysis: Analysis) -> tuple[Estimate, str]:
     """The critical control to mark, and its text: the limit, else that of the largest size."""
     estimate, of = analysis.m_c, r"N \to \infty"
-    if not math.isfinite(estimate.value):
-        known = [curve for curve in analysis.curves if math.isfinite(curve.m_c.value)]
-        if known:
-            largest = max(known, key=lambda curve: curve.size)
-            estimate, of = largest.m_c, f"N = {largest.size:g}"
+    largest = analysis.largest_known
+    if largest is not None and not math.isfinite(estimate.value):
+        estimate, of = largest.m_c, f"N = {largest.size:g}"
     return estimate, f"${of}$: ${critical_symbol(analysis)} = {estimate_text(estimate)}$"
 
 
@@ -119,6 +121,21 @@ def size_words(name: str) -> str:
     """The axis of sizes: volumes, linear sizes, or what a column calls them."""
     known = {"N": "size $N$", "L": "linear size $L$", "size": "size $N$"}
     return known.get(name) or plain_text(name)
+
+
+def cell_title(data: xr.Dataset) -> str:
+    """Size, control and run time that were selected, as far as they were."""
+    parts = []
+    if "size" in data.coords and data["size"].ndim == 0:
+        parts.append(size_text(float(data["size"])))
+    for name in CONTROL_DIMS:
+        if name in data.coords and data[name].ndim == 0:
+            symbol = math_symbol(name) or control_label_of(name)
+            parts.append(f"${symbol} = {float(data[name]):g}$")
+            break
+    if "time" in data.coords and data["time"].ndim == 0:
+        parts.append(f"$t = {float(data['time']):g}$")
+    return ",  ".join(parts)
 
 
 def estimate_text(estimate: Estimate) -> str:

@@ -27,6 +27,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from physbatch.files.netcdf import write_atomic
+from physbatch.typing import FloatArray
 
 __all__ = [
     "DATA_COLOUR",
@@ -39,11 +40,13 @@ __all__ = [
     "SINGLE_COLUMN_MM",
     "SizeStyle",
     "WHITE_EDGE",
+    "cell_edges",
     "empty_panel",
     "figure_bytes",
     "figure_in_mm",
     "journal_style",
     "label_decades",
+    "needs_decades",
     "panel_axes",
     "panel_grid",
     "plain_numbers",
@@ -70,6 +73,7 @@ _STYLE_FILE = Path(__file__).with_name("physbatch.mplstyle")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _MM_PER_INCH = 25.4
 _SCREEN_DPI = 240  # in notebooks
+_DECADES = 1.5  # a span above which an axis of times is logarithmic
 
 # Matplotlib stamps files with the time of writing; None leaves the stamp out.
 _METADATA: dict[str, dict[str, Any]] = {
@@ -209,6 +213,20 @@ def label_decades(axis: Axis, values: npt.ArrayLike) -> None:
         narrow = shown.max() < 5.0 * shown.min()  # 1, 2 and 5 might be outside
         plain_numbers(axis, MaxNLocator(5, steps=(1, 2, 5, 10)) if narrow else None)
     axis.set_minor_formatter(NullFormatter())
+
+
+def needs_decades(times: FloatArray) -> bool:
+    """Whether times span so much that their axis is logarithmic."""
+    return bool(times[-1] > 10**_DECADES * times[times > 0.0][0])
+
+
+def cell_edges(values: FloatArray, *, logarithmic: bool = True) -> FloatArray:
+    """Edges half-way between values, in logarithms on a logarithmic axis."""
+    at = np.log(values) if logarithmic else values
+    middle = (at[1:] + at[:-1]) / 2
+    ends = (middle[0], middle[-1]) if len(at) > 1 else (at[0] + 0.5, at[0] - 0.5)
+    edges = np.concatenate([[2 * at[0] - ends[0]], middle, [2 * at[-1] - ends[1]]])
+    return np.asarray(np.exp(edges) if logarithmic else edges)
 
 
 def empty_panel(axes: Axes, words: str) -> None:

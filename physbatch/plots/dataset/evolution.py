@@ -7,16 +7,21 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from physbatch.dataset import CONTROL_DIMS, STATUS_OK
-from physbatch.errors import AnalysisError
-from physbatch.plots.dataset.cell import cell_title, only_dims
-from physbatch.plots.labels import OVERLAP_LABEL, control_label_of, time_label_of
-from physbatch.plots.style import FIT_COLOUR, journal_style, label_decades, panel_axes, root_figure
+from physbatch.plots.labels import OVERLAP_LABEL, cell_title, control_label_of, time_label_of
+from physbatch.plots.style import (
+    FIT_COLOUR,
+    cell_edges,
+    journal_style,
+    label_decades,
+    needs_decades,
+    panel_axes,
+    root_figure,
+)
+from physbatch.scaling.statistics.replica_overlaps import overlap_histograms, swept_dim
 
 __all__ = ["plot_evolution"]
 
 _BINS = 40
-_DECADES = 1.5  # a span above which the time axis is logarithmic
 #: Lightness falls all the way, so that the figure is read in greyscale as well.
 _SHARE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#7fb8d8", "#22588f", "#0b1f3a"])
 
@@ -56,72 +61,38 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     >>> plot_evolution(data.sel(size=400, batch_size=13.0)).get_xlabel()
     'run time $t$ (sweeps)'
     """
-    across = _axis(data)
-    cell = only_dims(data, "replica", across)
-    ok = cell["status"] == STATUS_OK
-    overlap = cell["overlap"].where(ok).transpose(across, "replica").values
-    places = np.asarray(cell[across].values, dtype=np.float64)
-    logarithmic = across == "time" and places[-1] > 10**_DECADES * places[places > 0.0][0]
+    along = swept_dim(data)
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    logarithmic = along == "time" and needs_decades(times)
     if logarithmic:
-        overlap, places = overlap[places > 0.0], places[places > 0.0]
-    known = overlap[np.isfinite(overlap)]
-    edges = np.linspace(
-        min(0.0, known.min(initial=0.0)), max(1.0, known.max(initial=1.0)), _BINS + 1
-    )
-    count = np.array([np.histogram(row[np.isfinite(row)], bins=edges)[0] for row in overlap])
-    share = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
+        data = data.sel(time=times > 0.0)
+    histograms = overlap_histograms(data, bins=_BINS)
     with journal_style():
         axes = panel_axes(axes, height=66.0)
         mesh = axes.pcolormesh(
-            _column_edges(places, logarithmic=logarithmic),
-            edges,
-            share.T,
+            cell_edges(histograms.coordinate, logarithmic=logarithmic),
+            histograms.edges,
+            histograms.share.T,
             cmap=_SHARE,
             vmin=0.0,
             vmax=1.0,
             rasterized=True,
         )
         axes.plot(
-            places, [_mean(row) for row in overlap], color=FIT_COLOUR, linewidth=0.9, gid="mean"
+            histograms.coordinate, histograms.mean, color=FIT_COLOUR, linewidth=0.9, gid="mean"
         )
         if logarithmic:
             axes.set_xscale("log")
-            label_decades(axes.xaxis, places)
+            label_decades(axes.xaxis, histograms.coordinate)
         words = (
-            time_label_of(str(cell["time"].attrs.get("units", "")))
-            if across == "time"
-            else control_label_of(across)
+            time_label_of(str(data["time"].attrs.get("units", "")))
+            if along == "time"
+            else control_label_of(along)
         )
-        room = 0.02 * (edges[-1] - edges[0])
-        axes.set(xlabel=words, ylabel=OVERLAP_LABEL, ylim=(edges[0] - room, edges[-1] + room))
-        axes.set_title(cell_title(cell), loc="right", fontsize=8, pad=3)
+        low, high = histograms.edges[0], histograms.edges[-1]
+        room = 0.02 * (high - low)
+        axes.set(xlabel=words, ylabel=OVERLAP_LABEL, ylim=(low - room, high + room))
+        axes.set_title(cell_title(data.squeeze()), loc="right", fontsize=8, pad=3)
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas")
     return axes
-
-
-def _axis(data: xr.Dataset) -> str:
-    """What the histograms are drawn against: the longer of time and control that is left."""
-    left = [dim for dim in ("time", *CONTROL_DIMS) if data.sizes.get(dim, 1) > 1]
-    if len(left) != 1:
-        raise AnalysisError(
-            f"{' and '.join(left) or 'neither time nor control'} left with more than one value",
-            where="plot_evolution",
-            remedy="select one time, data.isel(time=-1), or one control, data.sel(batch_size=13)",
-        )
-    return left[0]
-
-
-def _mean(row: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    known = row[np.isfinite(row)]
-    return float(known.mean()) if known.size else float("nan")
-
-
-def _column_edges(
-    places: np.ndarray[tuple[int], np.dtype[np.float64]], *, logarithmic: bool
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Edges half-way between the columns, in logarithms on a logarithmic axis."""
-    at = np.log(places) if logarithmic else places
-    middle = 0.5 * (at[1:] + at[:-1])
-    edges = np.concatenate([[2.0 * at[0] - middle[0]], middle, [2.0 * at[-1] - middle[-1]]])
-    return np.exp(edges) if logarithmic else edges

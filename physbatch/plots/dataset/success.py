@@ -59,7 +59,7 @@ def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
         styles = size_styles([curve.size for curve in analysis.curves])
         for rank, curve in enumerate(analysis.curves):
             _draw_fractions(axes, curve, styles[float(curve.size)])
-            if _resolved(curve):
+            if curve.resolved:
                 _draw_fit(axes, curve, styles[float(curve.size)])
             else:
                 height = 0.5 + 0.035 * (rank - (len(analysis.curves) - 1) / 2)
@@ -69,16 +69,6 @@ def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
         if legend:
             size_legend(axes, styles)
     return axes
-
-
-def _resolved(curve: SuccessCurve) -> bool:
-    """Whether the fit gave a curve that can be drawn."""
-    return (
-        math.isfinite(curve.m_c.value)
-        and math.isfinite(curve.width.value)
-        and math.isfinite(curve.width.stderr)
-        and curve.width.value > 0.0
-    )
 
 
 def _draw_fractions(axes: Axes, curve: SuccessCurve, style: SizeStyle) -> None:
@@ -100,13 +90,10 @@ def _draw_bracket(axes: Axes, curve: SuccessCurve, style: SizeStyle, height: flo
 
     The heights differ a little, since the bars of many sizes often coincide.
     """
-    known = np.isfinite(curve.fraction)
-    control, fraction = curve.control[known], curve.fraction[known]
-    below, above = control[fraction < 0.5], control[fraction > 0.5]
-    if below.size and above.size and below.max() < above.min():
+    if curve.bracket is not None:
         axes.plot(
-            [below.max(), above.min()],
-            [height, height],
+            curve.bracket,
+            (height, height),
             color=style["color"],
             marker="|",
             markersize=6,

@@ -9,9 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from physbatch.dataset import STATUS_OK
-from physbatch.plots.dataset.cell import cell_title, only_dims
-from physbatch.plots.labels import OVERLAP_LABEL, time_label_of
+from physbatch.plots.labels import OVERLAP_LABEL, cell_title, time_label_of
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
@@ -20,14 +18,16 @@ from physbatch.plots.style import (
     figure_in_mm,
     journal_style,
     label_decades,
+    needs_decades,
     size_palette,
 )
+from physbatch.scaling.statistics.replica_overlaps import OverlapSeries, overlap_series
 from physbatch.scaling.times.passages import EscapeTime, Survival
+from physbatch.typing import FloatArray
 
 __all__ = ["plot_time_series"]
 
 _SHOWN = 24  # replicas; more lines hide each other
-_DECADES = 1.5  # a span above which the time axis is logarithmic
 
 
 def plot_time_series(
@@ -74,51 +74,41 @@ def plot_time_series(
     >>> plot_time_series(cell, survival)[1].get_ylabel()
     'fraction learned'
     """
-    cell = only_dims(data, "replica", "time")
-    times = np.asarray(cell["time"].values, dtype=np.float64)
+    series = overlap_series(data)
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 96.0) if figure is None else figure
-        series, learned = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1.0))
-        _draw_series(series, cell, times)
-        positive = times[times > 0.0]
-        logarithmic = bool(positive[-1] > 10**_DECADES * positive[0])
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1.0))
+        _draw_series(top, series)
+        positive = series.time[series.time > 0.0]
+        logarithmic = needs_decades(series.time)
         # Room after the end of the run, where a last step shows.
-        end = float(times[-1]) * (1.1 if logarithmic else 1.02)
-        _draw_learned(learned, survival, end)
+        end = float(series.time[-1]) * (1.1 if logarithmic else 1.02)
+        _draw_learned(bottom, survival, end)
         if escape is not None:
-            _draw_law(learned, escape, positive)
+            _draw_law(bottom, escape, positive)
         if logarithmic:
-            series.set_xscale("log")
-            label_decades(learned.xaxis, positive)
-        series.set_xlim(positive[0] if logarithmic else 0.0, end)
-        learned.set_xlabel(time_label_of(str(cell["time"].attrs.get("units", ""))))
-        series.set_title(cell_title(cell), loc="right", fontsize=8, pad=3)
-    return [series, learned]
+            top.set_xscale("log")
+            label_decades(bottom.xaxis, positive)
+        top.set_xlim(positive[0] if logarithmic else 0.0, end)
+        bottom.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
+        top.set_title(cell_title(data.squeeze()), loc="right", fontsize=8, pad=3)
+    return [top, bottom]
 
 
-def _draw_series(
-    axes: Axes, cell: xr.Dataset, times: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> None:
+def _draw_series(axes: Axes, series: OverlapSeries) -> None:
     """Single replicas as thin lines, and their mean."""
-    ok = cell["status"].values == STATUS_OK
-    overlap = cell["overlap"].transpose("replica", "time").values[ok]
     (colour,) = size_palette([1.0])
-    for row in overlap[:_SHOWN]:
-        axes.plot(times, row, color=colour, linewidth=0.6, alpha=0.45, zorder=2, gid="replica")
-    if len(overlap):
-        axes.plot(
-            times, overlap.mean(axis=0), color=FIT_COLOUR, linewidth=1.6, zorder=3, gid="mean"
-        )
+    time = series.time
+    for row in series.overlap[:_SHOWN]:
+        axes.plot(time, row, color=colour, linewidth=0.6, alpha=0.45, zorder=2, gid="replica")
+    if len(series.overlap):
+        axes.plot(time, series.mean, color=FIT_COLOUR, linewidth=1.6, zorder=3, gid="mean")
     axes.set(ylabel=OVERLAP_LABEL, ylim=(None, 1.05))
 
 
 def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
     # Steps hold until the next one, the last until the end of the run.
-    time = np.concatenate([[0.0], survival.time, [end]])
-    learned = np.concatenate([[0.0], 1.0 - survival.probability])
-    stderr = np.concatenate([[0.0], np.nan_to_num(survival.stderr)])
-    learned, stderr = np.append(learned, learned[-1]), np.append(stderr, stderr[-1])
-    low, high = np.clip([learned - stderr, learned + stderr], 0.0, 1.0)
+    time, learned, low, high = survival.passed_steps(end)
     (colour,) = size_palette([1.0])
     axes.fill_between(time, low, high, step="post", color=colour, alpha=0.25, linewidth=0)
     axes.plot(time, learned, drawstyle="steps-post", color=colour, gid="learned")
@@ -132,14 +122,11 @@ def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
     )
 
 
-def _draw_law(
-    axes: Axes, escape: EscapeTime, times: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> None:
+def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
     """The exponential law after its delay; nothing where the fit gave no tau."""
     if not math.isfinite(escape.tau.value):
         return
-    delay = escape.delay.value if math.isfinite(escape.delay.value) else 0.0
-    t = np.geomspace(times[0], times[-1], 301)
-    law = -np.expm1(-np.maximum(t - delay, 0.0) / escape.tau.value)
-    axes.plot(t, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
+    time = np.geomspace(times[0], times[-1], 301)
+    law = escape.passed_by(time)
+    axes.plot(time, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
     axes.set_title(rf"$\tau = {escape.tau}$", loc="right", fontsize=8, pad=3, color=LIMIT_COLOUR)

@@ -8,9 +8,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import LogLocator
 
 from physbatch.noise.performance import PerformanceMap
-from physbatch.plots.dataset.phase_diagram import log_edges
 from physbatch.plots.style import (
     LIMIT_COLOUR,
+    cell_edges,
     journal_style,
     panel_axes,
     plain_numbers,
@@ -21,7 +21,7 @@ __all__ = ["plot_performance"]
 
 
 def plot_performance(
-    found: PerformanceMap, axes: Axes | None = None, *, label: str = "generalisation error"
+    performance: PerformanceMap, axes: Axes | None = None, *, label: str = "generalisation error"
 ) -> Axes:
     """Draw the mean error as a map; circles are the best learning rate of each batch size.
 
@@ -30,7 +30,7 @@ def plot_performance(
 
     Parameters
     ----------
-    found : PerformanceMap
+    performance : PerformanceMap
         What `physbatch.noise.performance.performance_map` returned.
     axes : matplotlib.axes.Axes, optional
         Where to draw; by default a new single-column figure.
@@ -47,22 +47,22 @@ def plot_performance(
     """
     with journal_style():
         axes = panel_axes(axes, height=70.0)
-        lowest = float(np.nanmin(found.error))
-        highest = float(np.nanmax(found.error))
+        lowest = float(np.nanmin(performance.error))
+        highest = float(np.nanmax(performance.error))
         mesh = axes.pcolormesh(
-            log_edges(found.batch_size),
-            log_edges(found.learning_rate),
-            np.ma.masked_invalid(found.error.T),
+            cell_edges(performance.batch_size),
+            cell_edges(performance.learning_rate),
+            np.ma.masked_invalid(performance.error.T),
             cmap="viridis_r",
             norm=LogNorm(lowest, max(highest, 1.0001 * lowest)),
             rasterized=True,
         )
-        known = np.isfinite(found.best_error)
+        known = np.isfinite(performance.best_error)
         for good, face in ((True, LIMIT_COLOUR), (False, "white")):
-            chosen = known & (found.as_good == good)
+            chosen = known & (performance.as_good == good)
             axes.plot(
-                found.batch_size[chosen],
-                found.best_rate[chosen],
+                performance.batch_size[chosen],
+                performance.best_rate[chosen],
                 "o",
                 color=LIMIT_COLOUR,
                 markerfacecolor=face,

@@ -13,14 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from physbatch.dataset import control_dim, control_values
-from physbatch.noise.transitions import TransitionLine, learned
-from physbatch.plots.dataset.phase_diagram import log_edges
+from physbatch.noise.transitions import TransitionLine, learned_plane
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
     SINGLE_COLUMN_MM,
+    cell_edges,
     figure_in_mm,
     journal_style,
     plain_numbers,
@@ -76,7 +75,7 @@ def plot_phases(
         figure = figure_in_mm(SINGLE_COLUMN_MM if len(sizes) == 1 else DOUBLE_COLUMN_MM, 72.0)
         panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
         for axes, size in zip(panels, sizes, strict=True):
-            _map(axes, data.sel(size=size), data, float(size), (fraction, perfect))
+            _map(axes, data, float(size), (fraction, perfect))
             for (_, by_size), style in zip(lines.items(), _STYLES, strict=False):
                 m, rate = by_size[float(size)]
                 axes.plot(m, rate, style, color=FIT_COLOUR, scalex=False, scaley=False)
@@ -111,25 +110,13 @@ def plot_phases(
     return figure
 
 
-def _map(
-    axes: Axes,
-    at: xr.Dataset,
-    data: xr.Dataset,
-    size: float,
-    bars: tuple[float, float | None],
-) -> None:
+def _map(axes: Axes, data: xr.Dataset, size: float, bars: tuple[float, float | None]) -> None:
     """Colour each cell by what half or more of its replicas reach."""
-    control = control_dim(data)
-    m = np.asarray(control_values(data).sel(size=size).values, dtype=np.float64).ravel()
-    rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
-    reached = np.zeros((len(rates), len(m)))
-    for bar in bars:
-        share = learned(at, bar).mean("replica").squeeze(drop=True)
-        reached += share.transpose("learning_rate", control).values >= 0.5
+    planes = [learned_plane(data, size, bar) for bar in bars]
     axes.pcolormesh(
-        log_edges(m),
-        log_edges(rates),
-        reached,
+        cell_edges(planes[0].batch_size),
+        cell_edges(planes[0].learning_rate),
+        np.sum([plane.learned >= 0.5 for plane in planes], axis=0),
         cmap=ListedColormap(_COLOURS),
         vmin=0,
         vmax=2,

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from physbatch.dataset import STATUS_OK, control_dim, control_values
-from physbatch.noise.sharpness import sharpness_lines
+from physbatch.dataset import control_values
+from physbatch.noise.sharpness import sharpness_band, sharpness_lines
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -37,15 +37,13 @@ def plot_sharpness(data: xr.Dataset) -> Figure:
     data : xarray.Dataset
         A dataset of one size with ``sharpness``, swept over the batch size.
     """
-    control = control_dim(data)
-    at = data.squeeze([dim for dim in data["success"].dims if dim not in (control, "replica")])
     m = np.atleast_1d(control_values(data).values.ravel())
     lines = sharpness_lines(data)
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 62.0)
         panels = figure.subplots(1, len(m), sharey=True, squeeze=False)[0]
         for number, axes in enumerate(panels):
-            _draw(axes, at.isel({control: number}))
+            _draw(axes, data, number)
             for (name, value), style in zip(lines.items(), _STYLES, strict=False):
                 axes.axhline(value, color=FIT_COLOUR, linestyle=style, label=_NAMES[name])
             axes.set_title(f"$m = {m[number]:g}$", fontsize=8)
@@ -59,16 +57,11 @@ def plot_sharpness(data: xr.Dataset) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, at: xr.Dataset) -> None:
-    good = at["status"] == STATUS_OK
-    time = at["time"].values.astype(float)
-    shown = time > 0
+def _draw(axes: Axes, data: xr.Dataset, number: int) -> None:
     for name, colour, label in (
         ("batch_sharpness", "#92c5de", "next batch"),
         ("sharpness", LIMIT_COLOUR, "training set"),
     ):
-        held = at[name].where(good)
-        mean = held.mean("replica").values
-        low, high = held.min("replica").values, held.max("replica").values
-        axes.fill_between(time[shown], low[shown], high[shown], color=colour, alpha=0.3, lw=0)
-        axes.plot(time[shown], mean[shown], color=colour, label=label)
+        time, mean, low, high = sharpness_band(data, name, number)
+        axes.fill_between(time, low, high, color=colour, alpha=0.3, lw=0)
+        axes.plot(time, mean, color=colour, label=label)

@@ -16,8 +16,7 @@ from physbatch.plots.style import (
     size_legend,
     size_styles,
 )
-from physbatch.scaling.transition.result import Analysis, TimeDrift
-from physbatch.typing import FloatArray
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["plot_drift"]
 
@@ -66,7 +65,7 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
             if math.isfinite(drift.slope.value) and math.isfinite(drift.intercept):
                 # Early times that bend away are not part of the fit.
                 ends = np.array([drift.window_start, drift.window_end])
-                axes.plot(ends, _fitted_line(drift, ends), color=style["color"], zorder=2)
+                axes.plot(ends, drift.line(ends), color=style["color"], zorder=2)
         if not drawn:
             empty_panel(axes, "no drift measured")
         axes.set(
@@ -85,8 +84,3 @@ def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
     if times and min(times) == max(times):  # or all ticks would read the same
         axes.set_xlim(times[0] / 3.0, times[0] * 3.0)
     label_decades(axes.xaxis, times)
-
-
-def _fitted_line(drift: TimeDrift, times: FloatArray) -> FloatArray:
-    """The fitted line at some times."""
-    return np.asarray(drift.intercept + drift.slope.value * np.log(times / drift.reference_time))

@@ -61,6 +61,21 @@ class Survival(Record):
             f"{self.median}){names}"
         )
 
+    def passed_steps(self, end: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """The steps of 1 - S(t) from t = 0 to `end`, and one standard error below and above.
+
+        Returns
+        -------
+        tuple of ndarray, each shape (n_step + 2,)
+            Times; what holds from each of them to the next; its lower and its upper end.
+        """
+        time = np.concatenate([[0.0], self.time, [end]])
+        passed = np.concatenate([[0.0], 1.0 - self.probability])
+        stderr = np.concatenate([[0.0], np.nan_to_num(self.stderr)])
+        passed, stderr = np.append(passed, passed[-1]), np.append(stderr, stderr[-1])
+        low, high = np.clip([passed - stderr, passed + stderr], 0.0, 1.0)
+        return time, passed, low, high
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EscapeTime(Record):
@@ -77,6 +92,12 @@ class EscapeTime(Record):
     def __repr__(self) -> str:
         names = bracketed(self.flags)
         return f"EscapeTime(tau = {self.tau}, {self.passed} of {self.replicas} passed){names}"
+
+    def passed_by(self, time: npt.ArrayLike) -> FloatArray:
+        """The fitted probability 1 - S(t) to have passed, shape of `time`; nan without a tau."""
+        delay = self.delay.value if math.isfinite(self.delay.value) else 0.0
+        later = np.maximum(np.asarray(time, dtype=np.float64) - delay, 0.0)
+        return np.asarray(-np.expm1(-later / self.tau.value))
 
 
 class _Steps(NamedTuple):

@@ -76,6 +76,21 @@ class SuccessCurve(HtmlTable):
         half = spread / (1.0 + 1.0 / trials)
         return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
+    @property
+    def bracket(self) -> tuple[float, float] | None:
+        """The last control with less than half and the first with more, where they do not mix."""
+        below = self.control[self.fraction < 0.5]
+        above = self.control[self.fraction > 0.5]
+        if not (below.size and above.size and below.max() < above.min()):
+            return None
+        return float(below.max()), float(above.min())
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the fit gave a curve with a width."""
+        known = (self.m_c.value, self.width.value, self.width.stderr)
+        return all(map(math.isfinite, known)) and self.width.value > 0.0
+
     def probability(self, control: npt.ArrayLike) -> FloatArray:
         """The fitted P(c), shape of `control`; nan where there is no width."""
         x = (np.asarray(control, dtype=np.float64) - self.m_c.value) / self.width.value
@@ -102,6 +117,11 @@ class TimeDrift(HtmlTable):
             f"TimeDrift(N = {self.size:g}: {self.slope} per unit of ln t from "
             f"t = {self.window_start:g} to {self.window_end:g}){bracketed(self.flags)}"
         )
+
+    def line(self, time: npt.ArrayLike) -> FloatArray:
+        """The fitted m_c(t), shape of `time`."""
+        later = np.log(np.asarray(time, dtype=np.float64) / self.reference_time)
+        return np.asarray(self.intercept + self.slope.value * later)
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,6 +294,12 @@ class Analysis:
         from physbatch.scaling.transition.text import analysis_html
 
         return analysis_html(self)
+
+    @property
+    def largest_known(self) -> SuccessCurve | None:
+        """The success curve of the largest size at which m_c is known."""
+        known = [curve for curve in self.curves if math.isfinite(curve.m_c.value)]
+        return max(known, key=lambda curve: curve.size, default=None)
 
     @property
     def late_drift(self) -> TimeDrift | None:

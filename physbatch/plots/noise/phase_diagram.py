@@ -8,20 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import LogLocator
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values
 from physbatch.noise.stability import StableRange
+from physbatch.noise.transitions import learned_plane
 from physbatch.plots.style import (
     DATA_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
+    cell_edges,
     journal_style,
     panel_axes,
     plain_numbers,
     root_figure,
 )
-from physbatch.typing import FloatArray
 
-__all__ = ["log_edges", "plot_phase_diagram"]
+__all__ = ["plot_phase_diagram"]
 
 
 #: From white (nobody learns) to blue (everybody does): ordered in greyscale as well.
@@ -59,24 +59,18 @@ def plot_phase_diagram(
         axes = panel_axes(axes, height=74.0)
         sizes = np.asarray(data["size"].values, dtype=np.float64)
         chosen = float(sizes[-1] if size is None else size)
-        row = int(np.argmin(np.abs(sizes - chosen)))
-        control = control_dim(data)
-        m = np.asarray(control_values(data).values[row], dtype=np.float64)
-        rates = np.asarray(data["learning_rate"].values, dtype=np.float64)
-        at = data.isel(size=row).squeeze(drop=True)
-        ok = at["status"] == STATUS_OK
-        share = ((at["success"] == 1) & ok).mean("replica").transpose("learning_rate", control)
-        lost = (at["status"] == STATUS_DIVERGED).mean("replica").transpose("learning_rate", control)
+        plane = learned_plane(data, float(sizes[np.argmin(np.abs(sizes - chosen))]))
+        m, rates = plane.batch_size, plane.learning_rate
         mesh = axes.pcolormesh(
-            log_edges(m),
-            log_edges(rates),
-            share.values,
+            cell_edges(m),
+            cell_edges(rates),
+            plane.learned,
             cmap=_SUCCESS,
             vmin=0,
             vmax=1,
             rasterized=True,
         )
-        gone = np.argwhere(lost.values >= 0.5)
+        gone = np.argwhere(plane.diverged >= 0.5)
         axes.plot(m[gone[:, 1]], rates[gone[:, 0]], "x", color=NOTE_COLOUR, markersize=3)
         mine = np.isclose(thresholds.size, chosen) & np.isfinite(thresholds.learning_rate)
         axes.errorbar(
@@ -96,13 +90,3 @@ def plot_phase_diagram(
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas that learn")
     return axes
-
-
-def log_edges(values: FloatArray) -> FloatArray:
-    """Edges of cells around values on a logarithmic axis."""
-    logs = np.log(values)
-    if len(logs) == 1:
-        return np.asarray(np.exp([logs[0] - 0.5, logs[0] + 0.5]))
-    middle = (logs[1:] + logs[:-1]) / 2
-    ends = 2 * logs[0] - middle[0], 2 * logs[-1] - middle[-1]
-    return np.asarray(np.exp(np.concatenate(([ends[0]], middle, [ends[1]]))))

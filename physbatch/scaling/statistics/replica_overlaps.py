@@ -1,0 +1,138 @@
+"""Overlaps of single replicas in one cell of a dataset: their histograms and their course."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from physbatch.dataset import CONTROL_DIMS, STATUS_OK
+from physbatch.errors import AnalysisError
+from physbatch.typing import FloatArray
+
+__all__ = [
+    "OverlapHistograms",
+    "OverlapSeries",
+    "only_dims",
+    "overlap_histograms",
+    "overlap_series",
+    "swept_dim",
+]
+
+
+class OverlapHistograms(NamedTuple):
+    """Histograms over replicas, one at each time or control.
+
+    Attributes
+    ----------
+    coordinate : ndarray, shape (n_histogram,)
+        The times, or the controls.
+    edges : ndarray, shape (n_bin + 1,)
+        Ends of the bins.
+    share : ndarray, shape (n_histogram, n_bin)
+        Fraction of the replicas in each bin.
+    mean : ndarray, shape (n_histogram,)
+        Mean overlap; nan where there is none.
+    """
+
+    coordinate: FloatArray
+    edges: FloatArray
+    share: FloatArray
+    mean: FloatArray
+
+
+class OverlapSeries(NamedTuple):
+    """Overlaps against time: of each replica, shape (n_replica, n_time), and their mean."""
+
+    time: FloatArray
+    overlap: FloatArray
+    mean: FloatArray
+
+
+def only_dims(data: xr.Dataset, *dims: str) -> xr.Dataset:
+    """The dataset without dimensions of length 1, which must leave the given ones.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If more than one value of another dimension is left.
+    """
+    squeezed = data.squeeze([dim for dim, n in data.sizes.items() if n == 1 and dim not in dims])
+    left = {str(dim) for dim in squeezed["overlap"].dims}
+    extra, lacking = sorted(left - set(dims)), sorted(set(dims) - left)
+    if extra or lacking:
+        raise AnalysisError(
+            f"dimensions {', '.join(extra)} are left" if extra else f"no {', '.join(lacking)}",
+            where="figure of one cell",
+            remedy="select one value of each, as in data.sel(size=100, batch_size=13)",
+        )
+    return squeezed
+
+
+def swept_dim(data: xr.Dataset) -> str:
+    """The only one of time and control that has more than one value.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If both have, or none.
+    """
+    left = [dim for dim in ("time", *CONTROL_DIMS) if data.sizes.get(dim, 1) > 1]
+    if len(left) != 1:
+        raise AnalysisError(
+            f"{' and '.join(left) or 'neither time nor control'} left with more than one value",
+            where="plot_evolution",
+            remedy="select one time, data.isel(time=-1), or one control, data.sel(batch_size=13)",
+        )
+    return left[0]
+
+
+def overlap_histograms(data: xr.Dataset, *, bins: int) -> OverlapHistograms:
+    """Histograms of the overlap over replicas against time, or against the control.
+
+    The bins reach from 0 to 1, and further where an overlap does.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema with one size, and one time or one control.
+    bins : int
+        Number of bins.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If more than time or control is left besides the replicas.
+    """
+    along = swept_dim(data)
+    cell = only_dims(data, "replica", along)
+    ok = cell["status"] == STATUS_OK
+    overlap = cell["overlap"].where(ok).transpose(along, "replica").values
+    known = overlap[np.isfinite(overlap)]
+    edges = np.linspace(
+        min(0.0, known.min(initial=0.0)), max(1.0, known.max(initial=1.0)), bins + 1
+    )
+    rows = [row[np.isfinite(row)] for row in overlap]
+    count = np.array([np.histogram(row, bins=edges)[0] for row in rows])
+    return OverlapHistograms(
+        np.asarray(cell[along].values, dtype=np.float64),
+        edges,
+        count / np.maximum(count.sum(axis=1, keepdims=True), 1),
+        np.array([row.mean() if row.size else np.nan for row in rows]),
+    )
+
+
+def overlap_series(data: xr.Dataset) -> OverlapSeries:
+    """Overlaps of the replicas of one cell against time.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the data hold more than one cell.
+    """
+    cell = only_dims(data, "replica", "time")
+    ok = cell["status"].values == STATUS_OK
+    overlap = cell["overlap"].transpose("replica", "time").values[ok]
+    mean = overlap.mean(axis=0) if len(overlap) else np.full(cell.sizes["time"], np.nan)
+    return OverlapSeries(np.asarray(cell["time"].values, dtype=np.float64), overlap, mean)
