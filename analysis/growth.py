@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.common import Finding, Number
 from analysis.words import fit_words, order_figure, order_words
-from physbatch.plots import plot_exponents, plot_overlap
-from physbatch.plots.style import journal_style, root_figure
+from physbatch.plots import journal_style, plot_exponents, plot_overlap, root_figure
 from physbatch.scaling import (
     Analysis,
     Estimate,

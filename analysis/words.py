@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from matplotlib.figure import Figure
 
-from physbatch.plots import plot_order
-from physbatch.plots.style import root_figure
+from physbatch.plots import plot_order, root_figure
 from physbatch.scaling import Extrapolation, TransitionOrder
 from physbatch.scaling.laws.fits import ScalingFit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.noise.sharpness import late_sharpness, sharpness_lines
-from physbatch.plots.noise.sharpness import plot_sharpness
+from physbatch.plots import plot_sharpness
 
 REDUCED = {
     "momentum": {

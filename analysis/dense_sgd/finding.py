@@ -12,9 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.plots import DOUBLE_COLUMN_MM
-from physbatch.plots.style import figure_in_mm, journal_style, size_styles
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    journal_style,
+    plot_theory,
+    size_styles,
+)
 from physbatch.scaling import (
     Estimate,
     SuccessCurve,

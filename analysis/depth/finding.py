@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
 from analysis.words import fit_words, form_words, order_figure, order_words
-from physbatch.plots import plot_overlap
-from physbatch.plots.style import (
+from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
+    plot_overlap,
 )
 from physbatch.scaling import (
     Analysis,

@@ -9,7 +9,7 @@ import xarray as xr
 from analysis.common import Datasets, Number
 from analysis.erf_committee.thresholds import fixed_learning_rate
 from physbatch.exact.committee import integrate_equations
-from physbatch.plots.theory import Measured
+from physbatch.plots import Measured
 from physbatch.scaling import Estimate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law

@@ -18,10 +18,16 @@ from analysis.erf_committee.stationary import (
     time_averages,
 )
 from analysis.erf_committee.thresholds import GROWTH, threshold_numbers
-from physbatch.plots import DOUBLE_COLUMN_MM, plot_order
-from physbatch.plots.scaling.exponents import plot_exponents
-from physbatch.plots.style import figure_in_mm, journal_style, root_figure
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    journal_style,
+    plot_exponents,
+    plot_order,
+    plot_theory,
+    root_figure,
+)
 from physbatch.scaling import collapse, transition_order
 from physbatch.scaling.laws.fits import ScalingFit
 

@@ -10,9 +10,14 @@ from matplotlib.figure import Figure
 from analysis.common import Datasets, Number
 from physbatch.exact.committee_scaling import active_state
 from physbatch.exact.committee_stability import largest_rate
-from physbatch.plots import DOUBLE_COLUMN_MM, plot_collapse
-from physbatch.plots.style import figure_in_mm, journal_style
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    journal_style,
+    plot_collapse,
+    plot_theory,
+)
 from physbatch.scaling import Collapse, Estimate, ScalingTable, make_table
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law

@@ -6,7 +6,7 @@ import xarray as xr
 
 from analysis.common import Datasets, Number
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
-from physbatch.plots.theory import Measured
+from physbatch.plots import Measured
 from physbatch.scaling import Estimate, Law, ScalingFit, fit_law, law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
 from physbatch.study.study import Study

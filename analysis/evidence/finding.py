@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.noise.evidence import Evidence, logistic_evidence
-from physbatch.plots.noise.evidence import plot_evidence
+from physbatch.plots import plot_evidence
 from physbatch.scaling import Estimate
 from physbatch.systems.samples import Samples, load_samples
 

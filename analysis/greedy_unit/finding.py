@@ -12,9 +12,14 @@ from scipy import optimize, stats
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.exact.greedy_unit import law_after, overlap_and_perfect, stationary_law
-from physbatch.plots import DOUBLE_COLUMN_MM
-from physbatch.plots.style import figure_in_mm, journal_style, root_figure
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    journal_style,
+    plot_theory,
+    root_figure,
+)
 from physbatch.scaling import Estimate
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.laws.power_laws import law

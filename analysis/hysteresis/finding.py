@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
 from analysis.words import fit_words, form_words, order_figure, order_words
-from physbatch.plots import plot_drift, plot_overlap
-from physbatch.plots.scaling.escape_times import plot_escape_times
-from physbatch.plots.style import (
+from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
+    plot_drift,
+    plot_escape_times,
+    plot_overlap,
     root_figure,
     size_legend,
     size_styles,

@@ -20,9 +20,16 @@ from physbatch.exact.linear_sgd import (
     typical_rate,
     typical_threshold,
 )
-from physbatch.plots import DOUBLE_COLUMN_MM, plot_drift, plot_success
-from physbatch.plots.style import figure_in_mm, journal_style, root_figure
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    journal_style,
+    plot_drift,
+    plot_success,
+    plot_theory,
+    root_figure,
+)
 from physbatch.scaling import Analysis, Estimate, analyse
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law

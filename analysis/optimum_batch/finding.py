@@ -10,8 +10,13 @@ from analysis.common import Datasets, Finding, Number
 from physbatch.noise.best_batch import OptimumBatch, batch_curves, optimum_batch
 from physbatch.noise.gradients import noise_scale
 from physbatch.noise.noise_scale import scale_collapse
-from physbatch.plots.noise.optimum import plot_optimum
-from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, size_palette
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    figure_in_mm,
+    journal_style,
+    plot_optimum,
+    size_palette,
+)
 from physbatch.scaling import Estimate
 
 REDUCED = {

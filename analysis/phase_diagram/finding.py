@@ -8,7 +8,7 @@ from analysis.common import Datasets, Finding, Number
 from physbatch.exact.committee_stability import finite_size_shift, largest_rate
 from physbatch.exact.linear_sgd import mean_square_threshold
 from physbatch.noise.transitions import transition_line
-from physbatch.plots.noise.phases import plot_phases
+from physbatch.plots import plot_phases
 from physbatch.scaling import Estimate
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.laws.power_laws import law

@@ -15,9 +15,14 @@ from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import StableRange, stable_range
 from physbatch.noise.thresholds import typical_threshold
 from physbatch.noise.transitions import learned
-from physbatch.plots.noise.performance import plot_performance
-from physbatch.plots.noise.range import plot_noise_range
-from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, journal_style, root_figure
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    figure_in_mm,
+    journal_style,
+    plot_noise_range,
+    plot_performance,
+    root_figure,
+)
 from physbatch.scaling import Estimate
 
 _CONVOLUTIONAL = {

@@ -10,16 +10,19 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.plots import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, plot_order
-from physbatch.plots.style import (
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
     LIMIT_COLOUR,
+    SINGLE_COLUMN_MM,
+    Measured,
     figure_in_mm,
     journal_style,
+    plot_order,
+    plot_theory,
     root_figure,
     size_legend,
     size_styles,
 )
-from physbatch.plots.theory import Measured, plot_theory
 from physbatch.scaling import (
     Estimate,
     Extrapolation,

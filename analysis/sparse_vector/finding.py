@@ -9,11 +9,14 @@ from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
 from analysis.words import fit_words, form_words, order_figure, order_words
-from physbatch.plots import plot_drift, plot_exponents, plot_extrapolation, plot_overlap
-from physbatch.plots.style import (
+from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,
     journal_style,
+    plot_drift,
+    plot_exponents,
+    plot_extrapolation,
+    plot_overlap,
     root_figure,
     size_legend,
     size_styles,

@@ -7,7 +7,7 @@ import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.noise.temperature import effective_temperature, stationary_state
-from physbatch.plots.noise.temperature import plot_temperature
+from physbatch.plots import plot_temperature
 from physbatch.scaling import Estimate, flag_names
 
 _REDUCED = {"size": [15], "replicas": 6, "duration": 200}

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.output import keep_others, print_json
+from physbatch.commands.output import keep_others, print_json, save_pictures
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.data_collapse.result import Collapse
 
-__all__ = ["collapse", "draw", "stored"]
+__all__ = ["collapse", "stored"]
 
 Switch = Annotated[bool, Parameter(negative=())]
 Words = Annotated[list[str] | None, Parameter(negative=())]
@@ -180,7 +180,7 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
 
         lines.append(f"results  {save(result.to_dataset(), output)}")
     if figure is not None:
-        lines += [f"figure   {path}" for path in draw(result, figure)]
+        lines += [f"figure   {path}" for path in save_pictures(result, figure)]
     return lines
 
 
@@ -191,21 +191,3 @@ def stored(path: Path) -> Collapse | None:
 
     content = open_netcdf(path)
     return Collapse.from_dataset(content) if "physbatch_collapse" in content.attrs else None
-
-
-def draw(result: Collapse, path: Path) -> list[Path]:
-    """The collapse, the scan of windows and the corner plot of samples, if there are any."""
-    from physbatch.plots.scaling.collapse import plot_collapse
-    from physbatch.plots.scaling.corner import plot_corner
-    from physbatch.plots.scaling.windows import plot_windows
-    from physbatch.plots.style import root_figure, save_figure
-
-    stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
-    written = [*save_figure(root_figure(plot_collapse(result)[0].collapse), path)]
-    if len(result.windows) > 1 and result.parameters:
-        scan = path.with_name(f"{stem}-windows")
-        written += save_figure(root_figure(plot_windows(result)[0]), scan)
-    if result.samples.size:
-        corner = path.with_name(f"{stem}-corner")
-        written += save_figure(root_figure(plot_corner(result)[0][0]), corner)
-    return written

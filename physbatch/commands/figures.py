@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from physbatch.commands.output import save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from physbatch.results.record import Record
     from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["figure"]
@@ -83,6 +83,7 @@ def figure(
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
+    from physbatch.results.export import read_result
 
     content = open_netcdf(file)
     results = [key for key in content.attrs if key in ("physbatch_collapse", "physbatch_record")]
@@ -93,13 +94,8 @@ def figure(
             remedy="leave --kind, --size, --control and --time out",
         )
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
-    if "physbatch_collapse" in content.attrs:
-        from physbatch.commands.collapse import draw
-        from physbatch.scaling.data_collapse.result import Collapse
-
-        written = draw(Collapse.from_dataset(content), output)
-    elif "physbatch_record" in content.attrs:
-        written = list(save_figure(_of_record(content, file), output))
+    if results:
+        written = save_pictures(read_result(content, where=str(file)), output)
     else:
         drawn = _of_dataset(content, file, kind or "overview", size, control, time)
         written = list(save_figure(drawn, output))
@@ -123,32 +119,6 @@ def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
             where="--kind evolution",
             remedy="give one of them",
         )
-
-
-# --- records ----------------------------------------------------------------------------
-
-
-def _of_record(content: xr.Dataset, file: Path) -> Figure:
-    """The figure of results that are stored as a record."""
-    from physbatch.plots import plot_crossings, plot_exponents, plot_order
-    from physbatch.plots.style import root_figure
-    from physbatch.scaling import Crossings, TransitionOrder
-    from physbatch.scaling.laws.fits import ScalingFit
-
-    kinds: dict[str, tuple[type[Record], Callable[..., list[Axes]]]] = {
-        "Crossings": (Crossings, plot_crossings),
-        "ScalingFit": (ScalingFit, plot_exponents),
-        "TransitionOrder": (TransitionOrder, plot_order),
-    }
-    name = str(content.attrs["physbatch_record"])
-    if name not in kinds:
-        raise AnalysisError(
-            f"{name} has no figure of its own",
-            where=str(file),
-            remedy=f"give a dataset, or one of {', '.join(kinds)}",
-        )
-    kind, draw = kinds[name]
-    return root_figure(draw(kind.from_dataset(content))[0])
 
 
 # --- datasets and analyses --------------------------------------------------------------

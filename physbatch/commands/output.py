@@ -11,7 +11,14 @@ from physbatch.errors import DatasetError, OutputError
 if TYPE_CHECKING:
     from physbatch.results.export import Tabled
 
-__all__ = ["keep_others", "keep_other_text", "print_json", "span", "write_estimates"]
+__all__ = [
+    "keep_others",
+    "keep_other_text",
+    "print_json",
+    "save_pictures",
+    "span",
+    "write_estimates",
+]
 
 
 def keep_others(path: Path, attribute: str) -> None:
@@ -68,6 +75,26 @@ def write_estimates(path: Path, *results: Tabled) -> None:
 
     keep_other_text(path, FIRST_WORDS.get(path.suffix.lower(), ""))
     write_results(path, *results)
+
+
+def save_pictures(result: object, path: Path) -> list[Path]:
+    """Write all figures of a result as PDF and PNG, the first to `path`, others to PATH-NAME.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If such results have no figure.
+    OutputError
+        If a file cannot be written.
+    """
+    from physbatch.plots import pictures_of, save_figure  # matplotlib takes a while to load
+
+    first, *others = pictures_of(result)
+    stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
+    written = [*save_figure(first.draw(), path)]
+    for picture in others:
+        written += save_figure(picture.draw(), path.with_name(f"{stem}-{picture.name}"))
+    return written
 
 
 def _occupied(path: Path) -> OutputError:

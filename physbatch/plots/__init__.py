@@ -9,12 +9,10 @@ The names are imported when they are first used: neither ``import physbatch.plot
 
 Examples
 --------
->>> import physbatch
->>> crossings = physbatch.scaling.find_crossings(
-...     physbatch.exact.curie_weiss.table((32, 64, 128), [0.9, 0.95, 1.0, 1.05, 1.1])
-... )
->>> figure = physbatch.plots.draw(crossings)
->>> round(figure.get_size_inches()[0] * 25.4) == physbatch.plots.SINGLE_COLUMN_MM
+>>> from physbatch import plots
+>>> from physbatch.scaling.laws.fits import fit_law
+>>> figure = plots.draw(fit_law([16, 32, 64], [1.0, 2.1, 4.2], [0.1, 0.1, 0.1]))
+>>> round(figure.get_size_inches()[0] * 25.4) == plots.SINGLE_COLUMN_MM
 True
 """
 

@@ -15,6 +15,7 @@ from physbatch.files.netcdf import save
 from physbatch.scaling import analyse, find_crossings
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.times.escapes import escape_times
+from physbatch.scaling.times.passages import survival_curve
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fit = fit_law([8, 16, 32, 64], [1.0, 2.0, 4.1, 8.0], np.full(4, 0.1))
     save(fit.to_dataset(), place / "law.nc")
     save(escape_times(data).to_dataset(), place / "times.nc")
+    save(survival_curve([1.0, 2.0], [1.0, 2.0]).to_dataset(), place / "survival.nc")
     save(stable_range_data(replicas=6), place / "rates.nc")
     return place
 
@@ -55,6 +57,7 @@ def draw(folder: Path, file: str, *words: str) -> int:
         ("results.nc", "--kind jump"),
         ("crossings.nc", ""),
         ("law.nc", ""),
+        ("times.nc", ""),
         ("rates.nc", "--kind phase-diagram"),
     ],
 )
@@ -89,7 +92,7 @@ def test_draws(file: str, words: str, folder: Path, capsys: pytest.CaptureFixtur
         ("data.nc", "--kind success --time 1e9", "outside the measured times"),
         ("rates.nc", "--kind phase-diagram --size 7", "there is no size 7"),
         ("rates.nc", "--kind time-series", "dimensions learning_rate are left"),
-        ("times.nc", "", "EscapeTimes has no figure of its own"),
+        ("survival.nc", "", "Survival has no figure of its own"),
         ("crossings.nc", "--kind overlap", "these results have one kind of figure"),
     ],
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from physbatch.dataset import open_dataset
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
 from physbatch.exact.planted import first_order
 from physbatch.noise.best_batch import batch_curves, optimum_batch
@@ -18,15 +20,21 @@ from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import stable_range
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
 from physbatch.noise.transitions import transition_line
-from physbatch.plots.noise.evidence import plot_evidence
-from physbatch.plots.noise.optimum import plot_optimum
-from physbatch.plots.noise.performance import plot_performance
-from physbatch.plots.noise.phases import plot_phases
-from physbatch.plots.noise.range import plot_noise_range
-from physbatch.plots.noise.temperature import plot_temperature
-from physbatch.plots.scaling.escape_times import plot_escape_times
-from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, root_figure
-from physbatch.plots.theory import Measured, plot_theory
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    Measured,
+    figure_in_mm,
+    plot_escape_times,
+    plot_evidence,
+    plot_noise_range,
+    plot_optimum,
+    plot_performance,
+    plot_phases,
+    plot_sharpness,
+    plot_temperature,
+    plot_theory,
+    root_figure,
+)
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.systems.samples import Samples
 
@@ -98,6 +106,11 @@ def _over_priors(samples: Samples) -> list[Evidence]:
     return [logistic_evidence(samples, regularisation=one) for one in (0.01, 0.1, 1.0, 10.0)]
 
 
+def _sharpness() -> Figure:
+    data = open_dataset(Path(__file__).parents[3] / "data" / "batch_sharpness-momentum.nc")
+    return plot_sharpness(data.isel(batch_size=slice(None, None, 2)))
+
+
 def _theory() -> Figure:
     x = np.linspace(0.5, 4.0, 8)
     fine = np.linspace(0.5, 4.0, 100)
@@ -122,6 +135,7 @@ NOISE_FIGURES: dict[str, Callable[[], Figure]] = {
     "noise-phases": _phases,
     "noise-temperature": _temperature,
     "noise-evidence": _evidence,
+    "noise-sharpness": _sharpness,
     "theory": _theory,
     "escape-times": _escape,
 }

@@ -31,7 +31,7 @@ from tests.unit.plots.gallery import FIGURES, FOLDER, baseline, difference, pixe
 #: panel gives from 10 (a thin line among many) to 56.
 TOLERANCE = 4.0
 WIDE = {"overview", "moments", "collapse-joint", "peaks", "order", "theory"}
-WIDE |= {"noise-optimum", "noise-temperature", "noise-evidence"}
+WIDE |= {"noise-optimum", "noise-temperature", "noise-evidence", "noise-sharpness"}
 
 
 #: Those that test_plots_layout.py and test_plots_collapse.py look at in many cases.
