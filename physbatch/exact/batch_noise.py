@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from physbatch.exact.linear_sgd import typical_learning_rate
-from physbatch.exact.replicas import joined, replica_axes, replica_dataset
+from physbatch.exact.replicas import Labels, joined, replica_coords, replica_dataset
 
 __all__ = [
+    "OptimumCurve",
     "linear_growth_data",
     "optimum_batch_data",
     "stable_range_data",
@@ -50,7 +52,7 @@ def stable_range_data(
     ('size', 'learning_rate', 'batch_size', 'replica')
     """
     rng = np.random.default_rng(seed)
-    axes = replica_axes([100], batch_sizes, replicas, [1.0])
+    coords = replica_coords([100], batch_sizes, replicas, [1.0])
     m = np.asarray(batch_sizes, dtype=np.float64)
     columns = []
     for rate in learning_rates:
@@ -58,9 +60,8 @@ def stable_range_data(
         chance = 0.5 * (1 - np.tanh(distance / 2))
         up = rng.random((1, len(m), replicas, 1)) < chance[None, :, None, None]
         truth = {"planted_amplitude": amplitude, "planted_exponent": exponent}
-        columns.append(
-            replica_dataset(axes, up.astype(np.float64), up, "stable range", "step", truth)
-        )
+        labels = Labels("stable range", "step")
+        columns.append(replica_dataset(coords, up.astype(np.float64), up, labels, truth))
     return _swept(columns, {"learning_rate": learning_rates})
 
 
@@ -93,10 +94,10 @@ def linear_growth_data(
     14
     """
     rng = np.random.default_rng(seed)
-    axes = replica_axes([size], batch_sizes, replicas, [1.0, 1.0 + steps])
+    coords = replica_coords([size], batch_sizes, replicas, [1.0, 1.0 + steps])
     thresholds = [typical_learning_rate(size, m) / m for m in batch_sizes]
     around = np.exp(np.linspace(-0.14, 0.14, 7))
-    rates = np.sort(np.concatenate([one * around for one in thresholds]))
+    rates = np.sort(np.concatenate([threshold * around for threshold in thresholds]))
     shape = (len(batch_sizes), replicas, steps)
     m = np.array(batch_sizes, dtype=np.float64)[:, None, None]
     columns = []
@@ -105,8 +106,8 @@ def linear_growth_data(
         squared = along**2 + along / m * rng.chisquare(size - 1, size=shape)
         growth = np.log(1 - 2 * m * rate * along + (m * rate) ** 2 * squared).sum(axis=2)
         error = np.stack([np.full_like(growth, 0.5), 0.5 * np.exp(growth)], axis=-1)[None]
-        column = replica_dataset(axes, 1 - 2 * error, error < 0.5, "growth", "step", {})
-        columns.append(column)
+        labels = Labels("growth", "step")
+        columns.append(replica_dataset(coords, 1 - 2 * error, error < 0.5, labels))
     return _swept(columns, {"learning_rate": list(rates)})
 
 
@@ -139,7 +140,7 @@ def transition_data(
     4
     """
     rng = np.random.default_rng(seed)
-    axes = replica_axes([100], batch_sizes, replicas, [1.0, 2.0])
+    coords = replica_coords([100], batch_sizes, replicas, [1.0, 2.0])
     ln_m = np.log(np.asarray(batch_sizes, dtype=np.float64))
     columns = []
     for rate in learning_rates:
@@ -147,30 +148,15 @@ def transition_data(
         up = rng.random((1, len(ln_m), replicas, 1)) < chance[None, :, None, None]
         truth = {"planted_slope": slope}
         overlap = np.where(up, 1.0, 0.5) * [0.0, 1.0]  # at the start and at the end
-        columns.append(replica_dataset(axes, overlap, up, "transition", "step", truth))
+        columns.append(replica_dataset(coords, overlap, up, Labels("transition", "step"), truth))
     return _swept(columns, {"learning_rate": learning_rates})
 
 
-def optimum_batch_data(
-    *,
-    amplitude: float = 0.5,
-    rate_exponent: float = 1.0,
-    count_exponent: float = 1.0,
-    floor: float = 0.1,
-    curvature: float = 0.02,
-    skew: float = 0.0,
-    noise: float = 0.01,
-    batch_sizes: Sequence[float] = tuple(np.geomspace(1, 1024, 11)),
-    learning_rates: Sequence[float] = (0.1, 0.2, 0.4, 0.8),
-    pattern_counts: Sequence[int] = (200, 400),
-    replicas: int = 30,
-    seed: int = 1,
-) -> xr.Dataset:
-    """Generalisation errors with a minimum at B_opt = A eps^b P^a.
+@dataclass(frozen=True)
+class OptimumCurve:
+    """Parameters of `optimum_batch_data`.
 
-    error = floor + curvature u^2 + skew u^3 + noise z, with u = ln(m/B_opt) and z normal.
-
-    Parameters
+    Attributes
     ----------
     amplitude, rate_exponent, count_exponent : float
         A, b and a.
@@ -178,10 +164,38 @@ def optimum_batch_data(
         Shape of the curve.
     noise : float
         Spread of the replicas.
+    """
+
+    amplitude: float = 0.5
+    rate_exponent: float = 1.0
+    count_exponent: float = 1.0
+    floor: float = 0.1
+    curvature: float = 0.02
+    skew: float = 0.0
+    noise: float = 0.01
+
+
+def optimum_batch_data(
+    *,
+    batch_sizes: Sequence[float] = tuple(np.geomspace(1, 1024, 11)),
+    learning_rates: Sequence[float] = (0.1, 0.2, 0.4, 0.8),
+    pattern_counts: Sequence[int] = (200, 400),
+    replicas: int = 30,
+    seed: int = 1,
+    **parameters: float,
+) -> xr.Dataset:
+    """Generalisation errors with a minimum at B_opt = A eps^b P^a.
+
+    error = floor + curvature u^2 + skew u^3 + noise z, with u = ln(m/B_opt) and z normal.
+
+    Parameters
+    ----------
     batch_sizes, learning_rates, pattern_counts : sequence
         The grid.
     replicas, seed : int
         Number of replicas and seed.
+    **parameters
+        Those of `OptimumCurve`.
 
     Examples
     --------
@@ -190,20 +204,20 @@ def optimum_batch_data(
     >>> float(curve.mean("replica").idxmin("batch_size"))
     16.0
     """
+    law = OptimumCurve(**parameters)
     rng = np.random.default_rng(seed)
-    axes = replica_axes([100], batch_sizes, replicas, [1.0])
+    coords = replica_coords([100], batch_sizes, replicas, [1.0])
     ln_m = np.log(np.asarray(batch_sizes, dtype=np.float64))
+    labels, truth = Labels("optimum", "step"), {"planted_amplitude": law.amplitude}
     columns = []
     for rate in learning_rates:
         for count in pattern_counts:
-            u = ln_m - math.log(amplitude * rate**rate_exponent * count**count_exponent)
-            mean = floor + curvature * u**2 + skew * u**3
-            spread = noise * rng.standard_normal((1, len(ln_m), replicas, 1))
+            optimum = law.amplitude * rate**law.rate_exponent * count**law.count_exponent
+            u = ln_m - math.log(optimum)
+            mean = law.floor + law.curvature * u**2 + law.skew * u**3
+            spread = law.noise * rng.standard_normal((1, len(ln_m), replicas, 1))
             error = mean[None, :, None, None] + spread
-            truth = {"planted_amplitude": amplitude}
-            columns.append(
-                replica_dataset(axes, 1 - 2 * error, error < floor, "optimum", "step", truth)
-            )
+            columns.append(replica_dataset(coords, 1 - 2 * error, error < law.floor, labels, truth))
     return _swept(columns, {"learning_rate": learning_rates, "pattern_count": pattern_counts})
 
 

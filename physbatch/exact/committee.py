@@ -176,8 +176,8 @@ def equations_of_motion(
     Examples
     --------
     >>> import numpy as np
-    >>> one = np.eye(1)
-    >>> velocity_q, velocity_r = equations_of_motion(one, one, one, 1.0)
+    >>> unit = np.eye(1)
+    >>> velocity_q, velocity_r = equations_of_motion(unit, unit, unit, 1.0)
     >>> float(abs(velocity_q).max() + abs(velocity_r).max())
     0.0
     """

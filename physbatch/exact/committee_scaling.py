@@ -45,15 +45,15 @@ def _rate_of(distance: float) -> float:
         excess, parallel = values * distance  # parallel = R - 1
         rate = largest_rate(1) * (1 + excess)
         student = np.array([[1 + 2 * parallel + distance]])
-        found = equations_of_motion(student, np.array([[1 + parallel]]), np.eye(1), rate)
-        return [float(one[0, 0] / distance**2) for one in found]
+        velocity = equations_of_motion(student, np.array([[1 + parallel]]), np.eye(1), rate)
+        return [float(part[0, 0] / distance**2) for part in velocity]
 
     # Close to the solution at all distances: a far guess would leave R^2 <= Q.
     guess = [1.17 / (1 + 2.9 * distance), 1.5 / (1 + 1.9 * distance)]
-    found = optimize.root(velocities, guess, tol=1e-10)
-    if not np.abs(found.fun).max() < 1e-6:
+    root = optimize.root(velocities, guess, tol=1e-10)
+    if not np.abs(root.fun).max() < 1e-6:
         raise AnalysisError(f"no stationary state at Delta = {distance:.3g}", where=_WHERE)
-    return float(found.x[0] * distance)
+    return float(root.x[0] * distance)
 
 
 def stationary_distance(rate: float) -> float:

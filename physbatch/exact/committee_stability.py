@@ -84,9 +84,9 @@ def plateau(units: int) -> Plateau:
         )
         return [float(velocity_q[0, 0] / small), float(velocity_r[0, 0] / small)]
 
-    found = optimize.root(drift, [0.5 / units, 0.5 / units], tol=1e-14)
-    student, mixed = (float(value) for value in found.x)
-    if np.abs(drift(found.x)).max() > 1e-12 or not (student > 0 and mixed > 0):
+    root = optimize.root(drift, [0.5 / units, 0.5 / units], tol=1e-14)
+    student, mixed = (float(value) for value in root.x)
+    if np.abs(drift(root.x)).max() > 1e-12 or not (student > 0 and mixed > 0):
         raise AnalysisError(f"no plateau found for {units} units", where=_WHERE)
     error = generalization_error(student * alike, mixed * alike, np.eye(units))
     return Plateau(student, mixed, float(error))
@@ -113,8 +113,8 @@ def _jacobian_parts(units: int) -> tuple[FloatArray, FloatArray]:
             velocity_q, velocity_r = equations_of_motion(q, r, np.eye(units), rate)
             rows.append(np.concatenate([velocity_q[upper], velocity_r.ravel()]).imag / step)
         columns.append(rows)
-    one, two = np.array(columns).transpose(1, 2, 0)
-    return (4 * one - two) / 2, (two - 2 * one) / 2
+    slow, fast = np.array(columns).transpose(1, 2, 0)
+    return (4 * slow - fast) / 2, (fast - 2 * slow) / 2
 
 
 def jacobian(units: int, rate: float) -> FloatArray:

@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import xarray as xr
 from scipy import integrate, optimize, special
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
+from physbatch.exact.replicas import Labels, critical_grid, replica_coords, replica_dataset
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -32,6 +34,7 @@ __all__ = [
     "moment",
     "observable_value",
     "sample",
+    "sample_dataset",
     "sample_table",
     "scaling_function",
     "susceptibility",
@@ -270,9 +273,9 @@ def sample(size: int, beta: float, replicas: int, generator: np.random.Generator
     [1.0, 1.0, -1.0, 1.0]
     """
     mu, probability = law(size, beta)
-    place = np.searchsorted(np.cumsum(probability), generator.random(replicas), side="right")
+    drawn = np.searchsorted(np.cumsum(probability), generator.random(replicas), side="right")
     # The cumulated probability may end at 1 - 1e-16.
-    return np.asarray(mu[np.minimum(place, size)])
+    return np.asarray(mu[np.minimum(drawn, size)])
 
 
 def sample_table(
@@ -316,3 +319,52 @@ def sample_table(
         control_name="beta",
         source=f"physbatch.exact.curie_weiss.sample_table, seed {seed}",
     )
+
+
+def sample_dataset(
+    sizes: Sequence[int] = (50, 100, 200, 400),
+    control: Sequence[float] | FloatArray | None = None,
+    replicas: int = 64,
+    *,
+    signed: bool = False,
+    threshold: float = 0.5,
+    seed: int = 0,
+) -> xr.Dataset:
+    r"""The same as a dataset of the schema: a test system with a continuous transition.
+
+    Parameters
+    ----------
+    sizes, replicas, seed
+        As in `sample_table`.
+    control : sequence of float, optional
+        Inverse temperature beta; by default :math:`|\beta - 1| N^{1/2} \le 4`.
+    signed : bool
+        The overlap is mu, with two peaks of either sign below T_c, instead of abs(mu).
+    threshold : float
+        Success means abs(mu) >= threshold.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For a bad axis.
+
+    Examples
+    --------
+    >>> data = sample_dataset(sizes=(400,), control=(0.5, 2.0), replicas=100)
+    >>> data["overlap"].mean("replica").values.ravel().round(1).tolist()  # the latter: 0.957
+    [0.1, 1.0]
+    """
+    if control is None:
+        control = critical_grid(sizes, 1.0, 0.5, (-4.0, 4.0))
+    coords = replica_coords(sizes, control, replicas, (1.0,))
+    generator = np.random.default_rng([seed, 44])
+    mu = np.array(
+        [
+            [sample(int(n), float(b), replicas, generator) for b in coords["batch_size"]]
+            for n in coords["size"]
+        ]
+    )[..., None]
+    overlap, up = mu if signed else np.abs(mu), np.abs(mu) >= threshold
+    truth: dict[str, float | str] = {"planted_order": "continuous"}
+    truth |= {"planted_m_c": 1.0, "planted_nu": 2.0}
+    return replica_dataset(coords, overlap, up, Labels("Curie-Weiss model"), truth)

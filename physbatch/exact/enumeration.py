@@ -28,10 +28,8 @@ __all__ = [
     "proposal_chain",
 ]
 
-Integers = IntArray
 
-
-def all_students(count: int, values: Sequence[int] = (-1, 1)) -> Integers:
+def all_students(count: int, values: Sequence[int] = (-1, 1)) -> IntArray:
     """Every choice of `count` weights, shape (len(values)^count, count), in counting order.
 
     Examples
@@ -42,12 +40,12 @@ def all_students(count: int, values: Sequence[int] = (-1, 1)) -> Integers:
     return np.array(list(itertools.product(values, repeat=count)), dtype=np.int64)
 
 
-def all_binary_inputs(size: int) -> Integers:
+def all_binary_inputs(size: int) -> IntArray:
     """Every binary input, shape (2^N, N)."""
     return all_students(size)
 
 
-def network_outputs(weights: Integers, widths: Sequence[int], inputs: npt.ArrayLike) -> Integers:
+def network_outputs(weights: IntArray, widths: Sequence[int], inputs: npt.ArrayLike) -> IntArray:
     """Outputs of dense sign networks, shape (student, input, output).
 
     Parameters
@@ -67,13 +65,13 @@ def network_outputs(weights: Integers, widths: Sequence[int], inputs: npt.ArrayL
     return values.astype(np.int64)
 
 
-def half_error_table(outputs: Integers, targets: Integers) -> Integers:
+def half_error_table(outputs: IntArray, targets: IntArray) -> IntArray:
     """Half errors of each student on each input, shape (student, input)."""
-    table: Integers = np.abs(outputs - targets).sum(axis=-1)
+    table: IntArray = np.abs(outputs - targets).sum(axis=-1)
     return table
 
 
-def gibbs_law(half_errors: Integers, temperature: float) -> FloatArray:
+def gibbs_law(half_errors: IntArray, temperature: float) -> FloatArray:
     """Gibbs law exp(-E/T)/Z with E the number of wrong output bits.
 
     Parameters
@@ -126,7 +124,7 @@ def batch_error_law(patterns: int, wrong: int, batch_size: int) -> FloatArray:
 
 
 def _acceptance(
-    changes: Integers, batch_size: int, accept: Callable[[Integers], FloatArray]
+    changes: IntArray, batch_size: int, accept: Callable[[IntArray], FloatArray]
 ) -> float:
     """Chance that a batch of uniform inputs accepts, from the change on each input."""
     largest = int(np.abs(changes).max())
@@ -139,8 +137,8 @@ def _acceptance(
 
 
 def proposal_chain(
-    students: Integers,
-    half_errors: Integers,
+    students: IntArray,
+    half_errors: IntArray,
     batch_size: int | None,
     *,
     ties: str = "accept",
@@ -173,13 +171,13 @@ def proposal_chain(
     [[0.0, 1.0], [0.0, 1.0]]
     """
 
-    def accept(change: Integers) -> FloatArray:
+    def accept(change: IntArray) -> FloatArray:
         if temperature is not None:
             return np.asarray(np.exp(-np.maximum(change, 0) / (2 * temperature)))
         return (change <= 0 if ties == "accept" else change < 0).astype(np.float64)
 
     values = np.unique(students)
-    place = {tuple(student): row for row, student in enumerate(students.tolist())}
+    row_of = {tuple(student): row for row, student in enumerate(students.tolist())}
     count = students.shape[1]
     chance = 1 / (count * (len(values) - 1))
     matrix = np.zeros((len(students), len(students)))
@@ -189,7 +187,7 @@ def proposal_chain(
                 continue
             other = student.copy()
             other[weight] = value
-            column = place[tuple(other.tolist())]
+            column = row_of[tuple(other.tolist())]
             changes = half_errors[column] - half_errors[row]
             if batch_size is None:
                 accepted = float(accept(changes.sum()[None])[0])

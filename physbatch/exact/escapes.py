@@ -84,7 +84,7 @@ def escape(
     state = np.empty((drive.size, moments.size))
     active = np.arange(drive.size)
     now = 0.0
-    for place, moment in enumerate(moments):
+    for column, moment in enumerate(moments):
         steps = max(math.ceil((moment - now) / longest), 1)
         h = (moment - now) / steps
         for index in range(steps):
@@ -99,7 +99,7 @@ def escape(
             active = active[~out]
             x[active] = new[~out]
         now = float(moment)
-        state[:, place] = x
+        state[:, column] = x
     return state.reshape(values.size, replicas, moments.size), passage.reshape(-1, replicas)
 
 

@@ -13,6 +13,7 @@ continuous-time limit is taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,9 +99,9 @@ def stationary_covariance(
     --------
     >>> rng = np.random.default_rng(0)
     >>> inputs = rng.normal(size=(50, 2))
-    >>> found = stationary_covariance(inputs, inputs @ [1.0, 2.0] + rng.normal(size=50),
+    >>> state = stationary_covariance(inputs, inputs @ [1.0, 2.0] + rng.normal(size=50),
     ...                               learning_rate=0.01, batch_size=1, replacement=True)
-    >>> bool(np.allclose(found.covariance, found.small_rate, rtol=0.05, atol=1e-4))
+    >>> bool(np.allclose(state.covariance, state.small_rate, rtol=0.05, atol=1e-4))
     True
     """
     count, size = inputs.shape
@@ -120,7 +121,6 @@ def stationary_covariance(
         kappa *= (count - batch_size) / (count - 1) if count > 1 else 0.0
     gradient_noise = (inputs * residuals[:, None] ** 2).T @ inputs / count
     squared_norms = np.einsum("pi,pj->pij", inputs, inputs)
-
     unit = np.eye(size)
     step = np.block(
         [
@@ -128,8 +128,6 @@ def stationary_covariance(
             [-learning_rate * curvature, momentum * unit],
         ]
     )
-    if np.max(np.abs(np.linalg.eigvals(step))) >= 1:
-        raise _diverges("the mean")
 
     def noise(covariance: FloatArray) -> FloatArray:
         """kappa eta^2 times the covariance of the batch gradient at this spread of e."""
@@ -139,21 +137,7 @@ def stationary_covariance(
         both = kappa * learning_rate**2 * (multiplicative + gradient_noise)
         return np.block([[both, both], [both, both]])
 
-    covariance = np.zeros((size, size))
-    previous_change = np.inf
-    for iteration in range(_MOST_ITERATIONS):
-        moments = linalg.solve_discrete_lyapunov(step, noise(covariance))
-        change = float(np.max(np.abs(moments[:size, :size] - covariance)))
-        covariance = moments[:size, :size]
-        scale = float(np.max(np.abs(covariance)))
-        if change <= _TOLERANCE * scale or scale == 0:
-            break
-        # The map is linear and positive: increments that grow never stop growing.
-        if not np.isfinite(change) or (iteration > 50 and change > previous_change):
-            raise _diverges("the variance")
-        previous_change = change
-    else:
-        raise _diverges("the variance, to the accuracy of floating-point numbers,")
+    covariance = _fixed_point(step, noise, size)
     small = linalg.solve_continuous_lyapunov(
         curvature, learning_rate * kappa * gradient_noise / (1 - momentum)
     )
@@ -162,6 +146,28 @@ def stationary_covariance(
         small_rate=small,
         excess_loss=float(np.trace(curvature @ covariance)) / 2,
     )
+
+
+def _fixed_point(
+    step: FloatArray, noise: Callable[[FloatArray], FloatArray], size: int
+) -> FloatArray:
+    """E[e e'] of M = A M A' + noise(M), by iteration from 0."""
+    if np.max(np.abs(np.linalg.eigvals(step))) >= 1:
+        raise _diverges("the mean")
+    covariance: FloatArray = np.zeros((size, size))
+    previous_change = np.inf
+    for iteration in range(_MOST_ITERATIONS):
+        moments = linalg.solve_discrete_lyapunov(step, noise(covariance))
+        change = float(np.max(np.abs(moments[:size, :size] - covariance)))
+        covariance = np.asarray(moments[:size, :size], dtype=np.float64)
+        scale = float(np.max(np.abs(covariance)))
+        if change <= _TOLERANCE * scale or scale == 0:
+            return covariance
+        # The map is linear and positive: increments that grow never stop growing.
+        if not np.isfinite(change) or (iteration > 50 and change > previous_change):
+            raise _diverges("the variance")
+        previous_change = change
+    raise _diverges("the variance, to the accuracy of floating-point numbers,")
 
 
 def _diverges(what: str) -> AnalysisError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from scipy import stats
@@ -21,6 +21,7 @@ from scipy import stats
 from physbatch.typing import FloatArray
 
 __all__ = [
+    "Rule",
     "acceptance",
     "flip_probabilities",
     "initial_law",
@@ -31,6 +32,14 @@ __all__ = [
 ]
 
 Inputs = Literal["binary", "gaussian"]
+
+
+class Rule(TypedDict, total=False):
+    """Which moves are accepted on which inputs, as in `transition_matrix`."""
+
+    ties: str
+    temperature: float | None
+    inputs: Inputs
 
 
 def _check(degree: int, batch_size: float, inputs: Inputs) -> None:
@@ -103,10 +112,10 @@ def _gaussian_flip_probabilities(degree: int, before: int, after: int) -> tuple[
     to ask for an opposite sign of one, its correlations change sign.
     """
     right, changed = 1 - 2 * before / degree, 1 - 2 * after / degree
-    own = 1 - 2 / degree
-    angle_before, angle_after, angle_own = (math.asin(rho) for rho in (right, changed, own))
-    newly_wrong = 0.25 + (angle_before - angle_after - angle_own) / (2 * math.pi)
-    newly_right = 0.25 + (angle_after - angle_before - angle_own) / (2 * math.pi)
+    both = 1 - 2 / degree  # correlation of the student before and after
+    angle_before, angle_after, angle_both = (math.asin(rho) for rho in (right, changed, both))
+    newly_wrong = 0.25 + (angle_before - angle_after - angle_both) / (2 * math.pi)
+    newly_right = 0.25 + (angle_after - angle_before - angle_both) / (2 * math.pi)
     # Cancellation leaves the last digit of a zero on either side.
     return max(newly_wrong, 0.0), max(newly_right, 0.0)
 
@@ -176,6 +185,8 @@ def transition_matrix(
 ) -> FloatArray:
     """One proposal: P[j, k] from j to k wrong weights, shape (d + 1, d + 1).
 
+    `ties` and `temperature` are those of `acceptance`, `inputs` those of `flip_probabilities`.
+
     Raises
     ------
     ValueError
@@ -200,14 +211,7 @@ def transition_matrix(
     return matrix
 
 
-def stationary_law(
-    degree: int,
-    batch_size: float,
-    *,
-    ties: str = "accept",
-    temperature: float | None = None,
-    inputs: Inputs = "binary",
-) -> FloatArray:
+def stationary_law(degree: int, batch_size: float, **rule: Unpack[Rule]) -> FloatArray:
     """Stationary law of the number of wrong weights, shape (d + 1,).
 
     A birth-death chain: pi(j + 1)/pi(j) = P[j, j + 1]/P[j + 1, j]. With ties rejected the
@@ -218,9 +222,7 @@ def stationary_law(
     >>> stationary_law(3, 2).round(5).tolist()[0]
     0.39024
     """
-    matrix = transition_matrix(
-        degree, batch_size, ties=ties, temperature=temperature, inputs=inputs
-    )
+    matrix = transition_matrix(degree, batch_size, **rule)
     law = np.zeros(degree + 1)
     law[0] = 1.0
     for wrong in range(degree):
@@ -242,15 +244,11 @@ def law_after(
     degree: int,
     batch_size: float,
     *,
-    ties: str = "accept",
-    temperature: float | None = None,
     initial_overlap: float = 0.0,
-    inputs: Inputs = "binary",
+    **rule: Unpack[Rule],
 ) -> FloatArray:
     """Law of the number of wrong weights after some proposals, shape (d + 1,)."""
-    matrix = transition_matrix(
-        degree, batch_size, ties=ties, temperature=temperature, inputs=inputs
-    )
+    matrix = transition_matrix(degree, batch_size, **rule)
     return np.asarray(
         initial_law(degree, initial_overlap) @ np.linalg.matrix_power(matrix, proposals)
     )

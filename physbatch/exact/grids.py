@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
-from physbatch.tables.table import ScalingTable
+from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Controls", "combine", "flatten_grid", "scaled_grid", "table_from_samples"]
+__all__ = ["Controls", "flatten_grid", "scaled_grid", "table_from_samples"]
 
 #: One list of controls for all sizes, or one for each size.
 Controls = npt.ArrayLike | Mapping[float, npt.ArrayLike]
@@ -50,10 +49,10 @@ def scaled_grid(
     """
     generator = np.random.default_rng([seed, 21])
     grid = {}
-    for place, size in enumerate(sizes):
+    for row, size in enumerate(sizes):
         scaled = np.linspace(x[0], x[1], points)
         if ragged:
-            count = max(points - place % 4, 3)
+            count = max(points - row % 4, 3)
             scaled = np.sort(generator.uniform(x[0], x[1], size=count))
         grid[float(size)] = c_c + scaled * float(size) ** (-1.0 / nu)
     return grid
@@ -72,20 +71,18 @@ def flatten_grid(sizes: Sequence[float], controls: Controls) -> tuple[FloatArray
         raise AnalysisError("sizes must be positive and different", where="sizes")
     size: list[FloatArray] = []
     control: list[FloatArray] = []
-    for one in sorted(sizes):
-        if isinstance(controls, Mapping):
-            if one not in controls:
-                raise AnalysisError(f"no controls for size {one:g}", where="controls")
-            mine = np.sort(np.asarray(controls[one], dtype=np.float64).ravel())
-        else:
-            mine = np.sort(np.asarray(controls, dtype=np.float64).ravel())
-        if mine.size == 0 or not np.all(np.isfinite(mine)) or np.any(np.diff(mine) == 0.0):
+    for n in sorted(sizes):
+        if isinstance(controls, Mapping) and n not in controls:
+            raise AnalysisError(f"no controls for size {n:g}", where="controls")
+        given = controls[n] if isinstance(controls, Mapping) else controls
+        row = np.sort(np.asarray(given, dtype=np.float64).ravel())
+        if row.size == 0 or not np.all(np.isfinite(row)) or np.any(np.diff(row) == 0.0):
             raise AnalysisError(
-                f"controls of size {one:g} must be finite, different and at least one",
+                f"controls of size {n:g} must be finite, different and at least one",
                 where="controls",
             )
-        size.append(np.full(mine.size, float(one)))
-        control.append(mine)
+        size.append(np.full(row.size, float(n)))
+        control.append(row)
     return np.concatenate(size), np.concatenate(control)
 
 
@@ -96,7 +93,7 @@ def table_from_samples(
     *,
     size_name: str = "N",
     control_name: str = "control",
-    dimension: Literal["N", "L"] = "N",
+    dimension: Dimension = "N",
     source: str = "",
 ) -> ScalingTable:
     r"""A table of the means of replica-level samples.
@@ -125,63 +122,23 @@ def table_from_samples(
     >>> table.values["success"].tolist(), table.errors["success"].round(3).tolist()
     ([0.5, 1.0], [0.289, 0.25])
     """
-    arrays = {name: np.asarray(one, dtype=np.float64) for name, one in samples.items()}
-    replicas = min((one.shape[1] for one in arrays.values()), default=0)
+    arrays = {name: np.asarray(rows, dtype=np.float64) for name, rows in samples.items()}
+    replicas = min((rows.shape[1] for rows in arrays.values()), default=0)
     if replicas < 2:
         raise AnalysisError("fewer than two replicas", remedy="take more replicas")
-    deviations = {name: one.std(axis=1, ddof=1) for name, one in arrays.items()}
-    # Equal samples may differ from their mean by rounding: compare them with one another.
-    equal = {name: np.ptp(one, axis=1) == 0.0 for name, one in arrays.items()}
+    errors = {}
+    for name, rows in arrays.items():
+        # Equal samples may differ from their mean by rounding: compare them with one another.
+        equal = np.ptp(rows, axis=1) == 0.0
+        errors[name] = np.where(equal, 1.0 / replicas, rows.std(axis=1, ddof=1) / np.sqrt(replicas))
     return ScalingTable(
         np.asarray(size, dtype=np.float64),
         np.asarray(control, dtype=np.float64),
-        {name: one.mean(axis=1) for name, one in arrays.items()},
-        {
-            name: np.where(equal[name], 1.0 / replicas, deviations[name] / np.sqrt(replicas))
-            for name in arrays
-        },
-        {},
-        {name: tuple(one) for name, one in arrays.items()},
-        size_name,
-        control_name,
-        dimension,
-        source,
-    )
-
-
-def combine(*tables: ScalingTable) -> ScalingTable:
-    """One table with the observables of several, for joint fits.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If the tables differ in their points, or share the name of an observable.
-
-    Examples
-    --------
-    >>> binder = table_from_samples([8], [0.1], {"binder": [[0.2, 0.4]]})
-    >>> success = table_from_samples([8], [0.1], {"success": [[0, 1]]})
-    >>> combine(binder, success).observables
-    ('binder', 'success')
-    """
-    first = tables[0]
-    names = [name for table in tables for name in table.observables]
-    if len(set(names)) < len(names):
-        raise AnalysisError(f"an observable stands twice in {', '.join(names)}")
-    for table in tables:
-        if not (
-            np.array_equal(table.size, first.size) and np.array_equal(table.control, first.control)
-        ):
-            raise AnalysisError("the tables have different points")
-    return ScalingTable(
-        first.size,
-        first.control,
-        {name: one for table in tables for name, one in table.values.items()},
-        {name: one for table in tables for name, one in table.errors.items()},
-        {name: one for table in tables for name, one in table.covariance.items()},
-        {name: one for table in tables for name, one in table.samples.items()},
-        first.size_name,
-        first.control_name,
-        first.dimension,
-        "; ".join(table.source for table in tables),
+        {name: rows.mean(axis=1) for name, rows in arrays.items()},
+        errors,
+        samples={name: tuple(rows) for name, rows in arrays.items()},
+        size_name=size_name,
+        control_name=control_name,
+        dimension=dimension,
+        source=source,
     )

@@ -183,8 +183,8 @@ def percolation_table(
     """
     size, p = flatten_grid(sizes, probabilities)
     points = [
-        percolation_samples(int(n), float(one), replicas, seed)
-        for n, one in zip(size, p, strict=True)
+        percolation_samples(int(n), float(probability), replicas, seed)
+        for n, probability in zip(size, p, strict=True)
     ]
     return _lattice_table(size, p, points, "p", f"site percolation, seed {seed}")
 
@@ -281,9 +281,9 @@ def ising_table(
     size, t = flatten_grid(sizes, temperatures)
     points = [
         ising_samples(
-            int(n), float(one), replicas, seed, clusters=clusters, measurements=measurements
+            int(n), float(temperature), replicas, seed, clusters=clusters, measurements=measurements
         )
-        for n, one in zip(size, t, strict=True)
+        for n, temperature in zip(size, t, strict=True)
     ]
     return _lattice_table(size, t, points, "T", f"2-D Ising model, seed {seed}")
 

@@ -266,9 +266,9 @@ def second_moment_map(
     """
     values = _checked_spectrum(spectrum)
     _check(learning_rate, len(values), batch_size)
-    own = 1 - 2 * learning_rate * values
-    own = own + (learning_rate * values) ** 2 * (1 + 1 / batch_size + _spread(batch_size))
-    return np.diag(own) + learning_rate**2 / batch_size * np.outer(values, values)
+    diagonal = 1 - 2 * learning_rate * values
+    diagonal += (learning_rate * values) ** 2 * (1 + 1 / batch_size + _spread(batch_size))
+    return np.diag(diagonal) + learning_rate**2 / batch_size * np.outer(values, values)
 
 
 def _checked_spectrum(spectrum: npt.ArrayLike) -> FloatArray:

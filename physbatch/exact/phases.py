@@ -2,8 +2,9 @@ r"""Systems whose order of transition is known: test systems for first order or 
 
 Each function returns a dataset of the schema (`physbatch.dataset`) with independent replicas.
 The order parameter is called ``overlap``, the control ``batch_size``, and ``success`` means that
-a replica ends in the upper state. The truth is kept in attributes ``planted_*``. `as_table`
-turns any of them, and those of `physbatch.exact.planted`, into a table with samples.
+a replica ends in the upper state. The truth is kept in attributes ``planted_*``.
+`physbatch.exact.replicas.as_table` turns any of them, and those of `physbatch.exact.planted`, into
+a table with samples.
 
 ===========================  ============  =======================================================
 function                     transition    width of success in the control
@@ -14,37 +15,33 @@ function                     transition    width of success in the control
 `nucleation` (droplet)       first order   independent of N up to logarithms; m_c falls as 1/ln N
 `curie_weiss_dataset`        continuous    N^(-1/2)
 ===========================  ============  =======================================================
+
+The continuous one beside them is `physbatch.exact.curie_weiss.sample_dataset`, whose width is
+N^(-1/2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 
-from physbatch.exact import curie_weiss
+from physbatch.errors import AnalysisError
 from physbatch.exact.escapes import escape, nucleation_rate
-from physbatch.exact.replicas import (
-    as_table,
-    both_starts,
-    check_states,
-    critical_grid,
-    replica_axes,
-    replica_dataset,
-)
-from physbatch.typing import FloatArray
+from physbatch.exact.replicas import Labels, critical_grid, replica_coords, replica_dataset
+from physbatch.typing import BoolArray, FloatArray
 
 __all__ = [
     "NESTED_SIZES",
-    "as_table",
-    "both_starts",
-    "critical_grid",
-    "curie_weiss_dataset",
+    "Equilibrium",
+    "Nucleation",
+    "SaddleNode",
+    "TwoStates",
     "equilibrium_first_order",
     "nucleation",
-    "nucleation_rate",
     "saddle_node",
 ]
 
@@ -57,20 +54,59 @@ NESTED_SIZES: tuple[tuple[int, ...], ...] = (
     (50, 100, 200, 400, 800, 1600),
 )
 
-_LOWER, _UPPER, _SPREAD = 0.2, 0.8, 0.6
+Controls = Sequence[float] | FloatArray
+
+
+@dataclass(frozen=True)
+class TwoStates:
+    """Two states: their overlaps, lower < upper, and the width of both times sqrt(N)."""
+
+    lower: float = 0.2
+    upper: float = 0.8
+    spread: float = 0.6
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper or not self.spread > 0.0:
+            raise AnalysisError(
+                f"lower = {self.lower:g}, upper = {self.upper:g}, spread = {self.spread:g}",
+                remedy="take lower < upper and spread > 0",
+            )
+
+    def overlaps(self, up: BoolArray, n: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Gaussian overlaps around those of the states."""
+        width = self.spread / np.sqrt(n)
+        noise = generator.standard_normal(up.shape)
+        return np.asarray(np.where(up, self.upper, self.lower) + width * noise)
+
+    def truth(self, m_c: float, **more: float | str) -> dict[str, float | str]:
+        """The attributes ``planted_*``."""
+        return {
+            "planted_order": "first",
+            "planted_m_c": m_c,
+            **{f"planted_{name}": value for name, value in more.items()},
+            "planted_latent_overlap": self.upper - self.lower,
+        }
+
+
+@dataclass(frozen=True)
+class Equilibrium(TwoStates):
+    """Parameters of `equilibrium_first_order`: c_c, and the slope a > 0."""
+
+    c_c: float = 10.0
+    slope: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_positive(slope=self.slope)
 
 
 def equilibrium_first_order(
     sizes: Sequence[int] = NESTED_SIZES[1],
-    control: Sequence[float] | FloatArray | None = None,
+    control: Controls | None = None,
     replicas: int = 64,
     *,
-    c_c: float = 10.0,
-    slope: float = 1.0,
-    lower: float = _LOWER,
-    upper: float = _UPPER,
-    spread: float = _SPREAD,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""Coexistence of two states in equilibrium: a replica is in the upper one with chance
 
@@ -88,17 +124,10 @@ def equilibrium_first_order(
         c; by default the `critical_grid` with :math:`|N a (c - c_c)| \le 6`.
     replicas : int
         Independent replicas of each point.
-    c_c, slope : float
-        Transition point and a > 0.
-    lower, upper, spread : float
-        Overlaps of the two states, lower < upper, and their width times sqrt(N).
     seed : int
         The same seed gives the same bits.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time), one time.
+    **parameters
+        Those of `Equilibrium` and `TwoStates`.
 
     Raises
     ------
@@ -111,43 +140,57 @@ def equilibrium_first_order(
     >>> dict(data["overlap"].sizes)
     {'size': 2, 'batch_size': 2, 'replica': 4, 'time': 1}
     """
-    check_states(lower, upper, spread, slope)
+    system = Equilibrium(**parameters)
     if control is None:
-        control = critical_grid(sizes, c_c, 1.0, scale=1.0 / slope)
-    axes = replica_axes(sizes, control, replicas, (1.0,))
+        control = critical_grid(sizes, system.c_c, 1.0, scale=1.0 / system.slope)
+    coords = replica_coords(sizes, control, replicas, (1.0,))
     generator = np.random.default_rng([seed, 41])
-    n = axes["size"][:, None, None, None].astype(float)
-    shape = (*(axes[name].size for name in ("size", "batch_size")), replicas, 1)
+    n = coords["size"][:, None, None, None].astype(float)
     # A logistic threshold: above it with chance P.
-    lead = n * slope * (axes["batch_size"][:, None, None] - c_c)
-    up = lead > generator.logistic(size=shape)
-    width = spread / np.sqrt(n)
-    overlap = np.where(up, upper, lower) + width * generator.standard_normal(shape)
-    truth: dict[str, float | str] = {
-        "planted_order": "first",
-        "planted_m_c": c_c,
-        "planted_latent_overlap": upper - lower,
-    }
-    return replica_dataset(axes, overlap, up, "two states in equilibrium", "1", truth)
+    lead = n * system.slope * (coords["batch_size"][:, None, None] - system.c_c)
+    up = lead > generator.logistic(size=(n.size, coords["batch_size"].size, replicas, 1))
+    overlap = system.overlaps(up, n, generator)
+    labels = Labels("two states in equilibrium")
+    return replica_dataset(coords, overlap, up, labels, system.truth(system.c_c))
+
+
+@dataclass(frozen=True)
+class SaddleNode(TwoStates):
+    """Parameters of `saddle_node`.
+
+    Attributes
+    ----------
+    c_s : float
+        Control at which the lower state vanishes.
+    hysteresis : float
+        The upper state vanishes, in a mirrored saddle node, at ``c_s - hysteresis``.
+    noise : float
+        D > 0.
+    gain : float
+        Slope of the overlap in q.
+    time_exponent : float
+        1/3 keeps s = t N^(-1/3) the same at all sizes; 0 for the same time t at all sizes.
+    step : float
+        Longest time step, in s.
+    """
+
+    c_s: float = 10.0
+    hysteresis: float = 2.0
+    noise: float = 1.0
+    gain: float = 0.2
+    time_exponent: float = 1.0 / 3.0
+    step: float = 0.02
 
 
 def saddle_node(
     sizes: Sequence[int] = NESTED_SIZES[1],
-    control: Sequence[float] | FloatArray | None = None,
+    control: Controls | None = None,
     replicas: int = 64,
     times: Sequence[float] = (2.0, 4.0, 8.0),
     *,
-    c_s: float = 10.0,
-    hysteresis: float = 2.0,
-    noise: float = 1.0,
-    gain: float = 0.2,
-    lower: float = _LOWER,
-    upper: float = _UPPER,
-    spread: float = _SPREAD,
-    time_exponent: float = 1.0 / 3.0,
     planted_start: bool = False,
-    step: float = 0.02,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""A mean-field spinodal: a metastable state vanishes in a saddle-node bifurcation.
 
@@ -161,29 +204,14 @@ def saddle_node(
 
     Parameters
     ----------
-    sizes, control, replicas, lower, upper, spread, seed
+    sizes, control, replicas, seed
         As in `equilibrium_first_order`; by default :math:`|E| \le 6`.
     times : sequence of float
         Measuring times in units of ``N**time_exponent``.
-    c_s : float
-        Control at which the lower state vanishes.
-    hysteresis : float
-        The upper state vanishes, in a mirrored saddle node, at ``c_s - hysteresis``.
-    noise : float
-        D > 0.
-    gain : float
-        Slope of the overlap in q.
-    time_exponent : float
-        1/3 keeps s = t N^(-1/3) the same at all sizes; 0 for the same time t at all sizes.
     planted_start : bool
         Start in the upper state and see whether it stays.
-    step : float
-        Longest time step, in s.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time).
+    **parameters
+        Those of `SaddleNode` and `TwoStates`.
 
     Raises
     ------
@@ -196,59 +224,80 @@ def saddle_node(
     >>> data["success"].mean("replica").values.tolist()
     [[0.0, 1.0]]
     """
-    check_states(lower, upper, spread, min(noise, step))
+    system = SaddleNode(**parameters)
+    middle = system.c_s - system.hysteresis if planted_start else system.c_s
     if control is None:
-        middle = c_s - hysteresis if planted_start else c_s
         control = critical_grid(sizes, middle, 2.0 / 3.0)
-    axes = replica_axes(sizes, control, replicas, times)
+    coords = replica_coords(sizes, control, replicas, times)
     generator = np.random.default_rng([seed, 42, planted_start])
-    c, t = axes["batch_size"], axes["time"]
-    overlap = np.empty((axes["size"].size, c.size, replicas, t.size))
+    c, t = coords["batch_size"], coords["time"]
+    overlap = np.empty((coords["size"].size, c.size, replicas, t.size))
     escaped = np.empty(overlap.shape, dtype=bool)
     # A planted start leaves the upper state downwards as c falls: the mirror image.
-    distance = c_s - hysteresis - c if planted_start else c - c_s
-    before, after, sign = (upper, lower, -1.0) if planted_start else (lower, upper, 1.0)
-    for i, n in enumerate(axes["size"].astype(float)):
+    distance = middle - c if planted_start else c - middle
+    before, after, sign = system.lower, system.upper, 1.0
+    if planted_start:
+        before, after, sign = after, before, -1.0
+    for i, n in enumerate(coords["size"].astype(float)):
+        scaled_times = t * n ** (system.time_exponent - 1.0 / 3.0)
         state, passage = escape(
             distance * n ** (2.0 / 3.0),
-            t * n ** (time_exponent - 1.0 / 3.0),
+            scaled_times,
             replicas,
             generator,
-            noise=noise,
-            step=step,
+            noise=system.noise,
+            step=system.step,
         )
-        escaped[i] = passage[..., None] <= t * n ** (time_exponent - 1.0 / 3.0)
-        new = after + spread / np.sqrt(n) * generator.standard_normal(state.shape)
-        overlap[i] = np.where(escaped[i], new, before + sign * gain * state * n ** (-1.0 / 3.0))
-    truth: dict[str, float | str] = {
-        "planted_order": "first",
-        "planted_m_c": c_s,
-        "planted_hysteresis": hysteresis,
-        "planted_latent_overlap": upper - lower,
-        "planted_start": "upper" if planted_start else "lower",
-    }
-    units = f"N^{time_exponent:.4g}" if time_exponent else "1"
-    up = ~escaped if planted_start else escaped
-    return replica_dataset(axes, overlap, up, "noisy saddle node", units, truth)
+        escaped[i] = passage[..., None] <= scaled_times
+        new = after + system.spread / np.sqrt(n) * generator.standard_normal(state.shape)
+        old = before + sign * system.gain * state * n ** (-1.0 / 3.0)
+        overlap[i] = np.where(escaped[i], new, old)
+    exponent = system.time_exponent
+    return replica_dataset(
+        coords,
+        overlap,
+        ~escaped if planted_start else escaped,
+        Labels("noisy saddle node", f"N^{exponent:.4g}" if exponent else "1"),
+        system.truth(system.c_s, hysteresis=system.hysteresis) | _start(planted_start),
+    )
+
+
+@dataclass(frozen=True)
+class Nucleation(TwoStates):
+    """Parameters of `nucleation`.
+
+    Attributes
+    ----------
+    c_s : float
+        Where the lower state vanishes (extensive) or coexistence (droplet).
+    hysteresis : float
+        Extensive: the upper state vanishes, in mirror image, at ``c_s - hysteresis``. Droplet:
+        not used, the upper state decays below c_s.
+    barrier, barrier_exponent, attempt : float
+        As in `nucleation_rate`; by default the barrier is 1 (extensive) or 20 (droplet).
+    """
+
+    c_s: float = 10.0
+    hysteresis: float = 2.0
+    barrier: float | None = None
+    barrier_exponent: float = 1.0
+    attempt: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_positive(attempt=self.attempt)
 
 
 def nucleation(
     sizes: Sequence[int] = NESTED_SIZES[1],
-    control: Sequence[float] | FloatArray | None = None,
+    control: Controls | None = None,
     replicas: int = 64,
     times: Sequence[float] = (10.0, 100.0, 1000.0),
     *,
     kind: Literal["extensive", "droplet"] = "extensive",
-    c_s: float = 10.0,
-    hysteresis: float = 2.0,
-    barrier: float | None = None,
-    barrier_exponent: float = 1.0,
-    attempt: float = 1.0,
-    lower: float = _LOWER,
-    upper: float = _UPPER,
-    spread: float = _SPREAD,
     planted_start: bool = False,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""Nucleation: a replica escapes at an exponential time, once and for all.
 
@@ -259,24 +308,16 @@ def nucleation(
 
     Parameters
     ----------
-    sizes, control, replicas, lower, upper, spread, seed
+    sizes, control, replicas, seed
         As in `equilibrium_first_order`; the default grid covers the last time.
     times : sequence of float
         Measuring times in the unit of 1/attempt.
-    kind, barrier, barrier_exponent, attempt
-        As in `nucleation_rate`; barrier is 1 (extensive) or 20 (droplet) by default.
-    c_s : float
-        Where the lower state vanishes (extensive) or coexistence (droplet).
-    hysteresis : float
-        Extensive: the upper state vanishes, in mirror image, at ``c_s - hysteresis``. Droplet:
-        not used, the upper state decays below c_s.
+    kind : {"extensive", "droplet"}
+        Whether the barrier grows with N.
     planted_start : bool
         Start in the upper state and see whether it stays.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time).
+    **parameters
+        Those of `Nucleation` and `TwoStates`.
 
     Raises
     ------
@@ -289,98 +330,49 @@ def nucleation(
     >>> data["success"].mean("replica").values.tolist()
     [[0.0, 1.0]]
     """
-    check_states(lower, upper, spread, attempt)
-    size_of_barrier = barrier if barrier is not None else (1.0 if kind == "extensive" else 20.0)
-    turn = c_s - hysteresis if planted_start and kind == "extensive" else c_s
+    system = Nucleation(**parameters)
+    turn = system.c_s - system.hysteresis if planted_start and kind == "extensive" else system.c_s
     sign = -1.0 if planted_start else 1.0
+    barrier = system.barrier
+    if barrier is None:
+        barrier = 1.0 if kind == "extensive" else 20.0
     if control is None:
-        log = float(np.log(attempt * times[-1] / np.log(2.0)))
-        scale = size_of_barrier ** (-1.0 / barrier_exponent)
+        log = float(np.log(system.attempt * times[-1] / np.log(2.0)))
         if kind == "extensive":
-            ends = (-(2.0 * log), 2.0)
-            grid = critical_grid(sizes, 0.0, 1.0 / barrier_exponent, ends, 13, scale)
+            ends, exponent = (-(2.0 * log), 2.0), 1.0 / system.barrier_exponent
+            grid = critical_grid(sizes, 0.0, exponent, ends, 13, barrier**-exponent)
         else:
-            far = size_of_barrier / (log + np.log(np.array([min(sizes), max(sizes)], dtype=float)))
+            far = barrier / (log + np.log(np.array([min(sizes), max(sizes)], dtype=float)))
             grid = np.linspace(0.6 * far[1], 1.6 * far[0], 25)
         control = np.unique((turn + sign * grid).round(10))
-    axes = replica_axes(sizes, control, replicas, times)
+    coords = replica_coords(sizes, control, replicas, times)
     generator = np.random.default_rng([seed, 43, planted_start])
-    n = axes["size"][:, None, None].astype(float)
+    n = coords["size"][:, None, None].astype(float)
     rate = nucleation_rate(
         n,
-        sign * (axes["batch_size"][:, None] - turn),
+        sign * (coords["batch_size"][:, None] - turn),
         kind,
-        barrier=size_of_barrier,
-        barrier_exponent=barrier_exponent,
-        attempt=attempt,
+        barrier=barrier,
+        barrier_exponent=system.barrier_exponent,
+        attempt=system.attempt,
     )
     luck = generator.standard_exponential((*rate.shape[:2], replicas))
-    escaped = luck[..., None] <= (rate[..., None] * axes["time"])
+    escaped = luck[..., None] <= (rate[..., None] * coords["time"])
     up = ~escaped if planted_start else escaped
-    width = spread / np.sqrt(n[..., None])
-    overlap = np.where(up, upper, lower) + width * generator.standard_normal(up.shape)
-    truth: dict[str, float | str] = {
-        "planted_order": "first",
-        "planted_m_c": c_s,
-        "planted_kind": kind,
-        "planted_latent_overlap": upper - lower,
-        "planted_start": "upper" if planted_start else "lower",
-    }
-    return replica_dataset(axes, overlap, up, f"nucleation, {kind} barrier", "1", truth)
+    return replica_dataset(
+        coords,
+        system.overlaps(up, n[..., None], generator),
+        up,
+        Labels(f"nucleation, {kind} barrier"),
+        system.truth(system.c_s, kind=kind) | _start(planted_start),
+    )
 
 
-def curie_weiss_dataset(
-    sizes: Sequence[int] = NESTED_SIZES[1],
-    control: Sequence[float] | FloatArray | None = None,
-    replicas: int = 64,
-    *,
-    signed: bool = False,
-    threshold: float = 0.5,
-    seed: int = 0,
-) -> xr.Dataset:
-    r"""A continuous transition: magnetisations of `physbatch.exact.curie_weiss`.
+def _require_positive(**parameters: float) -> None:
+    for name, value in parameters.items():
+        if not value > 0.0:
+            raise AnalysisError(f"{name} = {value:g}", remedy=f"take {name} > 0")
 
-    Parameters
-    ----------
-    sizes, replicas, seed
-        As in `equilibrium_first_order`.
-    control : sequence of float, optional
-        Inverse temperature beta; by default :math:`|\beta - 1| N^{1/2} \le 4`.
-    signed : bool
-        The overlap is mu, with two peaks of either sign below T_c, instead of abs(mu).
-    threshold : float
-        Success means abs(mu) >= threshold.
 
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time), one time.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a bad axis.
-
-    Examples
-    --------
-    >>> data = curie_weiss_dataset(sizes=(400,), control=(0.5, 2.0), replicas=100)
-    >>> data["overlap"].mean("replica").values.ravel().round(1).tolist()  # the latter: 0.957
-    [0.1, 1.0]
-    """
-    if control is None:
-        control = critical_grid(sizes, 1.0, 0.5, (-4.0, 4.0))
-    axes = replica_axes(sizes, control, replicas, (1.0,))
-    generator = np.random.default_rng([seed, 44])
-    mu = np.array(
-        [
-            [curie_weiss.sample(int(n), float(b), replicas, generator) for b in axes["batch_size"]]
-            for n in axes["size"]
-        ]
-    )[..., None]
-    truth: dict[str, float | str] = {
-        "planted_order": "continuous",
-        "planted_m_c": 1.0,
-        "planted_nu": 2.0,
-    }
-    overlap = mu if signed else np.abs(mu)
-    return replica_dataset(axes, overlap, np.abs(mu) >= threshold, "Curie-Weiss model", "1", truth)
+def _start(planted: bool) -> dict[str, float | str]:
+    return {"planted_start": "upper" if planted else "lower"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,45 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.exact.replicas import replica_dataset
+from physbatch.exact.replicas import Labels, replica_coords, replica_dataset
 from physbatch.typing import FloatArray
 
-__all__ = ["first_order", "independent_units", "smooth_crossover"]
+__all__ = [
+    "FirstOrder",
+    "IndependentUnits",
+    "SmoothCrossover",
+    "first_order",
+    "independent_units",
+    "smooth_crossover",
+]
 
 
 _CONTROL = tuple(10.0 + 0.5 * i for i in range(13))
 _WIDE = tuple(float(m) for m in range(3, 17))
 _TIMES = tuple(float(round(10.0 ** (1.0 + i / 6.0))) for i in range(13))  # 10 to 1000
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Parameters of `first_order`.
+
+    Attributes
+    ----------
+    m_c, drift, size_shift, width : float
+        m_c at infinite N and the last time, s <= 0, b and w > 0.
+    lower_overlap, lower_spread : float
+        Mean of the metastable overlap, and its standard deviation times sqrt(N).
+    """
+
+    m_c: float = 13.0
+    drift: float = -0.3
+    size_shift: float = 10.0
+    width: float = 0.3
+    lower_overlap: float = 0.34
+    lower_spread: float = 0.6
+
+    def __post_init__(self) -> None:
+        _require_learning(self.drift, self.width)
 
 
 def first_order(
@@ -33,14 +64,9 @@ def first_order(
     replicas: int = 32,
     times: Sequence[float] = _TIMES,
     *,
-    m_c: float = 13.0,
-    drift: float = -0.3,
-    size_shift: float = 10.0,
-    width: float = 0.3,
-    lower_overlap: float = 0.34,
-    lower_spread: float = 0.6,
     degree: int = 5,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""A first-order transition: the overlap jumps from a metastable value to 1.
 
@@ -59,19 +85,12 @@ def first_order(
         N, batch size m, and measuring times in sweeps, all strictly increasing.
     replicas : int
         Independent replicas of each cell.
-    m_c, drift, size_shift, width : float
-        m_c at infinite N and the last time, s <= 0, b and w.
-    lower_overlap, lower_spread : float
-        Mean of the metastable overlap, and its standard deviation times sqrt(N).
     degree : int
         Degree of the wiring, which sets the grain of the overlap.
     seed : int
         The same seed gives the same bits.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time). The latent overlap is 1 - lower_overlap.
+    **parameters
+        Those of `FirstOrder`. The latent overlap is 1 - lower_overlap.
 
     Raises
     ------
@@ -84,35 +103,38 @@ def first_order(
     >>> dict(data["overlap"].sizes)
     {'size': 2, 'batch_size': 13, 'replica': 4, 'time': 13}
     """
-    if drift > 0.0 or not width > 0.0:
-        raise AnalysisError(
-            f"drift = {drift:g}, width = {width:g}", remedy="take drift <= 0 and width > 0"
-        )
+    law = FirstOrder(**parameters)
     generator = np.random.default_rng([seed, 11])
-    axes = _axes(sizes, control, replicas, times)
-    n, m, t = axes["size"][:, None, None], axes["batch_size"][:, None], axes["time"]
+    coords = replica_coords(sizes, control, replicas, times)
+    n, m, t = coords["size"][:, None, None], coords["batch_size"][:, None], coords["time"]
     shape = (n.shape[0], m.shape[0], replicas)
     luck = generator.logistic(size=shape)
     # Succeeded by t iff (m - m_c(N, t)) / width > luck.
-    lead = m - m_c - size_shift / n - width * luck
-    if drift == 0.0:
+    lead = m - law.m_c - law.size_shift / n - law.width * luck
+    if law.drift == 0.0:
         passage = np.where(lead > 0.0, t[0], np.inf)
     else:
-        passage = t[-1] * np.exp(np.clip(lead / drift, -700.0, 700.0))
+        passage = t[-1] * np.exp(np.clip(lead / law.drift, -700.0, 700.0))
     paths = n[..., None] * degree**2
-    q = lower_overlap + lower_spread / np.sqrt(n[..., None]) * generator.standard_normal(
-        (*shape, t.size)
-    )
+    spread = law.lower_spread / np.sqrt(n[..., None])
+    q = law.lower_overlap + spread * generator.standard_normal((*shape, t.size))
     wrong = np.clip(np.round(0.5 * (1.0 - q) * paths), 1, paths)
     wrong = np.where(passage[..., None] <= t, 0.0, wrong)
-    truth = {
-        "planted_m_c": m_c,
-        "planted_drift": drift,
-        "planted_size_shift": size_shift,
-        "planted_width": width,
-        "planted_latent_overlap": 1.0 - lower_overlap,
-    }
-    return _dataset(axes, 1.0 - 2.0 * wrong / paths, "first-order transition", truth)
+    truth = asdict(law) | {"latent_overlap": 1.0 - law.lower_overlap}
+    del truth["lower_overlap"], truth["lower_spread"]
+    return _dataset(coords, 1.0 - 2.0 * wrong / paths, "first-order transition", truth)
+
+
+@dataclass(frozen=True)
+class IndependentUnits:
+    """Parameters of `independent_units`: h, w > 0 and s <= 0."""
+
+    half: float = 3.1
+    scale: float = 1.43
+    drift: float = -0.3
+
+    def __post_init__(self) -> None:
+        _require_learning(self.drift, self.scale)
 
 
 def independent_units(
@@ -121,11 +143,9 @@ def independent_units(
     replicas: int = 32,
     times: Sequence[float] = _TIMES,
     *,
-    half: float = 3.1,
-    scale: float = 1.43,
-    drift: float = -0.3,
     degree: int = 3,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""N independent units without any transition: a fake m_c that drifts as ln N.
 
@@ -140,13 +160,8 @@ def independent_units(
     ----------
     sizes, control, replicas, times, degree, seed
         As in `first_order`.
-    half, scale, drift : float
-        h, w and s <= 0.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time).
+    **parameters
+        Those of `IndependentUnits`.
 
     Raises
     ------
@@ -158,27 +173,38 @@ def independent_units(
     >>> bool(independent_units(sizes=(10,), replicas=4)["overlap"].max() == 1.0)
     True
     """
-    if drift > 0.0 or not scale > 0.0:
-        raise AnalysisError(
-            f"drift = {drift:g}, scale = {scale:g}", remedy="take drift <= 0 and scale > 0"
-        )
+    law = IndependentUnits(**parameters)
     generator = np.random.default_rng([seed, 12])
-    axes = _axes(sizes, control, replicas, times)
-    t = axes["time"]
-    overlap = np.empty((axes["size"].size, axes["batch_size"].size, replicas, t.size))
-    for i, n in enumerate(np.asarray(sizes, dtype=int)):
-        for j, m in enumerate(axes["batch_size"]):
+    coords = replica_coords(sizes, control, replicas, times)
+    t = coords["time"]
+    overlap = np.empty((coords["size"].size, coords["batch_size"].size, replicas, t.size))
+    for i, n in enumerate(coords["size"]):
+        for j, m in enumerate(coords["batch_size"]):
             # A unit is right from the time on at which its threshold is passed.
-            right = m - half - drift * np.log(t / t[-1]) > scale * generator.logistic(
+            right = m - law.half - law.drift * np.log(t / t[-1]) > law.scale * generator.logistic(
                 size=(replicas, n, 1)
             )
-            others = generator.binomial(
-                degree - 1, 1.0 / (1.0 + math.exp((m - half) / scale)), size=(replicas, n, 1)
-            )
+            chance = 1.0 / (1.0 + math.exp((m - law.half) / law.scale))
+            others = generator.binomial(degree - 1, chance, size=(replicas, n, 1))
             wrong = ((~right) * (1 + others)).sum(axis=1)
             overlap[i, j] = 1.0 - 2.0 * wrong / (n * degree)
-    truth = {"planted_half": half, "planted_scale": scale, "planted_drift": drift}
-    return _dataset(axes, overlap, "independent units, no transition", truth)
+    return _dataset(coords, overlap, "independent units, no transition", asdict(law))
+
+
+@dataclass(frozen=True)
+class SmoothCrossover:
+    """Parameters of `smooth_crossover`: h, w > 0 and c in (0, 1]."""
+
+    half: float = 6.15
+    scale: float = 1.28
+    ceiling: float = 0.99
+
+    def __post_init__(self) -> None:
+        if not self.scale > 0.0 or not 0.0 < self.ceiling <= 1.0:
+            raise AnalysisError(
+                f"scale = {self.scale:g}, ceiling = {self.ceiling:g}",
+                remedy="take scale > 0 and 0 < ceiling <= 1",
+            )
 
 
 def smooth_crossover(
@@ -187,11 +213,9 @@ def smooth_crossover(
     replicas: int = 32,
     times: Sequence[float] = _TIMES,
     *,
-    half: float = 6.15,
-    scale: float = 1.28,
-    ceiling: float = 0.99,
     degree: int = 3,
     seed: int = 0,
+    **parameters: float,
 ) -> xr.Dataset:
     r"""A smooth crossover: one peak of the overlap at every m, of width N^(-1/2).
 
@@ -204,13 +228,8 @@ def smooth_crossover(
     ----------
     sizes, control, replicas, times, degree, seed
         As in `first_order`.
-    half, scale, ceiling : float
-        h, w and c.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dims (size, batch_size, replica, time).
+    **parameters
+        Those of `SmoothCrossover`.
 
     Raises
     ------
@@ -223,50 +242,27 @@ def smooth_crossover(
     >>> round(float(data["overlap"].mean()), 2)
     0.8
     """
-    if not scale > 0.0 or not 0.0 < ceiling <= 1.0:
-        raise AnalysisError(
-            f"scale = {scale:g}, ceiling = {ceiling:g}",
-            remedy="take scale > 0 and 0 < ceiling <= 1",
-        )
+    law = SmoothCrossover(**parameters)
     generator = np.random.default_rng([seed, 13])
-    axes = _axes(sizes, control, replicas, times)
-    n = np.asarray(sizes, dtype=int)[:, None, None, None] * degree
-    mean = ceiling / (1.0 + np.exp(-(axes["batch_size"] - half) / scale))
-    shape = (len(sizes), axes["batch_size"].size, replicas, axes["time"].size)
+    coords = replica_coords(sizes, control, replicas, times)
+    n = coords["size"][:, None, None, None] * degree
+    mean = law.ceiling / (1.0 + np.exp(-(coords["batch_size"] - law.half) / law.scale))
+    shape = (len(sizes), coords["batch_size"].size, replicas, coords["time"].size)
     wrong = generator.binomial(n, 0.5 * (1.0 - mean)[:, None, None], size=shape)
-    truth = {"planted_half": half, "planted_scale": scale, "planted_ceiling": ceiling}
-    return _dataset(axes, 1.0 - 2.0 * wrong / n, "smooth crossover, no transition", truth)
+    return _dataset(coords, 1.0 - 2.0 * wrong / n, "smooth crossover, no transition", asdict(law))
 
 
-def _axes(
-    sizes: Sequence[int], control: Sequence[float], replicas: int, times: Sequence[float]
-) -> dict[str, npt.NDArray[Any]]:
-    axes: dict[str, npt.NDArray[Any]] = {
-        "size": np.asarray(sizes, dtype=np.int64),
-        "batch_size": np.asarray(control, dtype=np.float64),
-        "replica": np.arange(replicas),
-        "time": np.asarray(times, dtype=np.float64),
-    }
-    for name, values in axes.items():
-        if values.size == 0 or np.any(np.diff(values) <= 0):
-            raise AnalysisError(f"{name} must be strictly increasing and not empty")
-    if axes["time"][0] <= 0.0 or axes["size"][0] < 1:
-        raise AnalysisError("times and sizes must be positive")
-    return axes
+def _require_learning(drift: float, width: float) -> None:
+    if drift > 0.0 or not width > 0.0:
+        raise AnalysisError(
+            f"drift = {drift:g}, width = {width:g}", remedy="take drift <= 0 and width > 0"
+        )
 
 
 def _dataset(
-    axes: Mapping[str, npt.NDArray[Any]], overlap: FloatArray, title: str, truth: dict[str, float]
+    coords: Mapping[str, npt.NDArray[Any]], overlap: FloatArray, title: str, truth: dict[str, float]
 ) -> xr.Dataset:
     """The schema's variables from the overlaps; success is an overlap of exactly 1."""
-    return replica_dataset(
-        axes,
-        overlap,
-        overlap == 1.0,
-        title,
-        "sweep",
-        truth,
-        source="physbatch.exact.planted",
-        size_name="number of inputs N",
-        control_name="batch size m",
-    )
+    labels = Labels(title, "sweep", "number of inputs N", "batch size m", "physbatch.exact.planted")
+    known = {f"planted_{name}": value for name, value in truth.items()}
+    return replica_dataset(coords, overlap, overlap == 1.0, labels, known)

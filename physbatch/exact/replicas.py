@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,25 @@ from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
 __all__ = [
+    "Labels",
     "as_table",
     "both_starts",
-    "check_states",
     "critical_grid",
     "joined",
-    "replica_axes",
+    "replica_coords",
     "replica_dataset",
 ]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a dataset says of itself: what was planted, unit of time, names, module."""
+
+    title: str
+    time_units: str = "1"
+    size_name: str = "number of degrees of freedom N"
+    control_name: str = "control"
+    source: str = "physbatch.exact.phases"
 
 
 def critical_grid(
@@ -49,21 +61,7 @@ def critical_grid(
     return np.unique(every.round(10))
 
 
-def check_states(lower: float, upper: float, spread: float, positive: float) -> None:
-    """Refuse states in the wrong order and parameters that must be positive.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-    """
-    if not lower < upper or not spread > 0.0 or not positive > 0.0:
-        raise AnalysisError(
-            f"lower = {lower:g}, upper = {upper:g}, spread = {spread:g}, parameter = {positive:g}",
-            remedy="take lower < upper, and spread, slope, noise, step and rate > 0",
-        )
-
-
-def replica_axes(
+def replica_coords(
     sizes: Sequence[int],
     control: Sequence[float] | FloatArray,
     replicas: int,
@@ -76,47 +74,41 @@ def replica_axes(
     physbatch.errors.AnalysisError
         For an axis that is empty or not strictly increasing, or sizes or times below 0.
     """
-    axes: dict[str, npt.NDArray[Any]] = {
+    coords: dict[str, npt.NDArray[Any]] = {
         "size": np.asarray(sizes, dtype=np.int64),
         "batch_size": np.asarray(control, dtype=np.float64),
         "replica": np.arange(replicas),
         "time": np.asarray(times, dtype=np.float64),
     }
-    for name, values in axes.items():
+    for name, values in coords.items():
         if values.size == 0 or not np.all(np.diff(values) > 0):
             raise AnalysisError("must be strictly increasing and not empty", where=name)
-    if axes["time"][0] <= 0.0 or axes["size"][0] < 1:
+    if coords["time"][0] <= 0.0 or coords["size"][0] < 1:
         raise AnalysisError("times and sizes must be positive")
-    return axes
+    return coords
 
 
 def replica_dataset(
-    axes: Mapping[str, npt.NDArray[Any]],
+    coords: Mapping[str, npt.NDArray[Any]],
     overlap: FloatArray,
     up: BoolArray,
-    title: str,
-    time_units: str,
-    truth: Mapping[str, float | str],
-    *,
-    source: str = "physbatch.exact.phases",
-    size_name: str = "number of degrees of freedom N",
-    control_name: str = "control",
+    labels: Labels,
+    truth: Mapping[str, float | str] | None = None,
 ) -> xr.Dataset:
     """The variables of the schema from the state of every replica at every time.
 
     Parameters
     ----------
-    axes : mapping
-        Of `replica_axes`.
+    coords : mapping
+        Of `replica_coords`.
     overlap, up : ndarray, shape (n_size, n_control, n_replica, n_time)
         Order parameter, and whether the replica is in the upper state, which is success.
-    title, time_units : str
-    truth : mapping
+    labels : Labels
+        Title, units and long names.
+    truth : mapping, optional
         The attributes ``planted_*``.
-    source, size_name, control_name : str
-        The module that made it, and the long names of both coordinates.
     """
-    times = axes["time"]
+    times = coords["time"]
     ever, first = up.any(axis=-1), up.argmax(axis=-1)
     earlier = np.concatenate([[0.0], times])
     values: dict[str, npt.NDArray[Any]] = {
@@ -135,23 +127,23 @@ def replica_dataset(
                 array,
                 {
                     "long_name": VARIABLES[name].long_name,
-                    "units": time_units if VARIABLES[name].is_time else "1",
+                    "units": labels.time_units if VARIABLES[name].is_time else "1",
                 },
             )
             for name, array in values.items()
         },
-        coords=dict(axes),
+        coords=dict(coords),
     )
-    data["time"].attrs = {"units": time_units, "long_name": "run time"}
-    data["size"].attrs = {"units": "1", "long_name": size_name}
-    data["batch_size"].attrs = {"units": "1", "long_name": control_name}
+    data["time"].attrs = {"units": labels.time_units, "long_name": "run time"}
+    data["size"].attrs = {"units": "1", "long_name": labels.size_name}
+    data["batch_size"].attrs = {"units": "1", "long_name": labels.control_name}
     data.attrs = {
         "Conventions": "CF-1.10",
-        "title": f"planted answer: {title}",
-        "source": source,
+        "title": f"planted answer: {labels.title}",
+        "source": labels.source,
         "physbatch_schema": SCHEMA_VERSION,
         "control_dim": "batch_size",
-        **truth,
+        **(truth or {}),
     }
     return data
 

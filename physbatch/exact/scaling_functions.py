@@ -24,13 +24,13 @@ from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
 __all__ = [
+    "EXPONENT_SETS",
     "SHAPES",
     "ExponentSet",
-    "Truth",
+    "ScalingLaw",
     "correction",
     "exponent_set",
-    "exponent_sets",
-    "planted",
+    "planted_table",
 ]
 
 
@@ -61,48 +61,67 @@ class ExponentSet:
     reference: str
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What was planted in a table.
+#: The sets of exponents on which the scaling estimators are tested, by name.
+EXPONENT_SETS: Mapping[str, ExponentSet] = {
+    known.name: known
+    for known in (
+        ExponentSet(
+            "percolation 2-D",
+            4.0 / 3.0,
+            -5.0 / 36.0,
+            0.59274605,
+            1.5,
+            "L",
+            "den Nijs, doi 10.1088/0305-4470/12/10/030; omega: Ziff, "
+            "doi 10.1103/PhysRevE.83.020107; site p_c: Jacobsen, "
+            "doi 10.1088/1751-8113/48/45/454003",
+        ),
+        ExponentSet(
+            "Ising 2-D",
+            1.0,
+            -1.0 / 8.0,
+            float(0.5 * np.log1p(np.sqrt(2.0))),
+            1.75,
+            "L",
+            "Onsager, doi 10.1103/PhysRev.65.117; omega: the regular part of the susceptibility "
+            "against L^(7/4)",
+        ),
+        ExponentSet(
+            "mean field", 2.0, -0.5, 1.0, 0.5, "N", "Curie-Weiss, see physbatch.exact.curie_weiss"
+        ),
+        ExponentSet(
+            "Potts q=3 2-D",
+            5.0 / 6.0,
+            -1.0 / 9.0,
+            float(np.log1p(np.sqrt(3.0))),
+            0.8,
+            "L",
+            "Wu, doi 10.1103/RevModPhys.54.235",
+        ),
+        ExponentSet("planted", 0.63, 0.0, 0.5, 0.8, "L", "none: a Binder-like observable"),
+    )
+}
 
-    Attributes
-    ----------
-    c_c, nu, zeta : float
-        Critical control and exponents.
-    omega, amplitude : float
-        Exponent and amplitude A of the correction to scaling; no correction if A = 0.
-    drift_amplitude, drift_exponent : float
-        a and phi of :math:`c_c(N) = c_c + a N^{-\\phi}`.
-    shape : str
-        Name of the master curve f0 in `SHAPES`.
-    dimension : {"N", "L"}
-        What nu refers to.
+
+def exponent_set(name: str) -> ExponentSet:
+    """One of `EXPONENT_SETS`.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For a name that is not among them.
+
+    Examples
+    --------
+    >>> exponent_set("mean field").nu
+    2.0
     """
-
-    c_c: float
-    nu: float
-    zeta: float
-    omega: float
-    amplitude: float
-    drift_amplitude: float
-    drift_exponent: float
-    shape: str
-    dimension: Literal["N", "L"]
-
-    def curve(self, size: npt.ArrayLike, control: npt.ArrayLike) -> FloatArray:
-        """The observable without noise at (size, control), broadcast together.
-
-        Examples
-        --------
-        >>> _, truth = planted((8, 16), (0.5, 0.6), "percolation 2-D")
-        >>> float(truth.curve(10**6, truth.c_c).round(6))  # N^(-5/48) tanh-like f0(0) = 1
-        0.237137
-        """
-        n, c = np.asarray(size, dtype=np.float64), np.asarray(control, dtype=np.float64)
-        critical = self.c_c + self.drift_amplitude * n**-self.drift_exponent
-        x = n ** (1.0 / self.nu) * (c - critical)
-        scaled = SHAPES[self.shape](x) + self.amplitude * n**-self.omega * correction(x)
-        return np.asarray(n ** (self.zeta / self.nu) * scaled)
+    if name not in EXPONENT_SETS:
+        raise AnalysisError(
+            f"no set of exponents is called {name!r}",
+            remedy=f"take one of {', '.join(EXPONENT_SETS)}",
+        )
+    return EXPONENT_SETS[name]
 
 
 def _order_parameter(x: FloatArray) -> FloatArray:
@@ -149,205 +168,150 @@ def correction(x: npt.ArrayLike) -> FloatArray:
     return np.asarray((1.0 + 0.5 * x) / (1.0 + 0.25 * x**2))
 
 
-def exponent_sets() -> tuple[ExponentSet, ...]:
-    """The five sets of exponents on which the scaling estimators are tested.
+@dataclass(frozen=True)
+class ScalingLaw:
+    """What is planted in a table: the law of this module.
 
-    Examples
-    --------
-    >>> [one.name for one in exponent_sets()]
-    ['percolation 2-D', 'Ising 2-D', 'mean field', 'Potts q=3 2-D', 'planted']
-    """
-    return (
-        ExponentSet(
-            "percolation 2-D",
-            4.0 / 3.0,
-            -5.0 / 36.0,
-            0.59274605,
-            1.5,
-            "L",
-            "den Nijs, doi 10.1088/0305-4470/12/10/030; omega: Ziff, "
-            "doi 10.1103/PhysRevE.83.020107; site p_c: Jacobsen, "
-            "doi 10.1088/1751-8113/48/45/454003",
-        ),
-        ExponentSet(
-            "Ising 2-D",
-            1.0,
-            -1.0 / 8.0,
-            float(0.5 * np.log1p(np.sqrt(2.0))),
-            1.75,
-            "L",
-            "Onsager, doi 10.1103/PhysRev.65.117; omega: the regular part of the susceptibility "
-            "against L^(7/4)",
-        ),
-        ExponentSet(
-            "mean field", 2.0, -0.5, 1.0, 0.5, "N", "Curie-Weiss, see physbatch.exact.curie_weiss"
-        ),
-        ExponentSet(
-            "Potts q=3 2-D",
-            5.0 / 6.0,
-            -1.0 / 9.0,
-            float(np.log1p(np.sqrt(3.0))),
-            0.8,
-            "L",
-            "Wu, doi 10.1103/RevModPhys.54.235",
-        ),
-        ExponentSet("planted", 0.63, 0.0, 0.5, 0.8, "L", "none: a Binder-like observable"),
-    )
-
-
-def exponent_set(name: str) -> ExponentSet:
-    """One of `exponent_sets` by its name.
+    Attributes
+    ----------
+    exponents : ExponentSet
+        c_c, nu, zeta, and whether sizes are volumes.
+    shape : str, optional
+        Master curve f0 in `SHAPES`; by default ``binder`` if zeta = 0, else
+        ``order_parameter``.
+    amplitude, omega : float
+        Amplitude A and exponent of the correction to scaling (the set's omega by default).
+    drift_amplitude, drift_exponent : float
+        a and phi of :math:`c_c(N) = c_c + a N^{-\\phi}`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For a name that is not among them.
-
-    Examples
-    --------
-    >>> exponent_set("mean field").nu
-    2.0
+        For an unknown shape, or a nu that is not positive.
     """
-    sets = {one.name: one for one in exponent_sets()}
-    if name not in sets:
-        raise AnalysisError(
-            f"no set of exponents is called {name!r}", remedy=f"take one of {', '.join(sets)}"
-        )
-    return sets[name]
+
+    exponents: ExponentSet
+    shape: str | None = None
+    amplitude: float = 0.0
+    omega: float | None = None
+    drift_amplitude: float = 0.0
+    drift_exponent: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.shape is not None and self.shape not in SHAPES:
+            raise AnalysisError(
+                f"no master curve is called {self.shape!r}",
+                remedy=f"take one of {', '.join(SHAPES)}",
+            )
+        if not self.exponents.nu > 0.0:
+            raise AnalysisError(f"nu = {self.exponents.nu:g}", remedy="take nu > 0")
+
+    def curve(self, size: npt.ArrayLike, control: npt.ArrayLike) -> FloatArray:
+        """The observable without noise at (size, control), broadcast together.
+
+        Examples
+        --------
+        >>> law = ScalingLaw(exponent_set("percolation 2-D"))
+        >>> float(law.curve(10**6, 0.59274605).round(6))  # N^(-5/48) tanh-like f0(0) = 1
+        0.237137
+        """
+        known = self.exponents
+        n, c = np.asarray(size, dtype=np.float64), np.asarray(control, dtype=np.float64)
+        critical = known.c_c + self.drift_amplitude * n**-self.drift_exponent
+        x = n ** (1.0 / known.nu) * (c - critical)
+        shape = self.shape or ("binder" if known.zeta == 0.0 else "order_parameter")
+        omega = known.omega if self.omega is None else self.omega
+        scaled = SHAPES[shape](x) + self.amplitude * n**-omega * correction(x)
+        return np.asarray(n ** (known.zeta / known.nu) * scaled)
 
 
-def planted(
+def planted_table(
+    law: ScalingLaw | str,
     sizes: Sequence[float],
     controls: Controls | None = None,
-    exponents: ExponentSet | str = "planted",
     *,
-    shape: str | None = None,
     noise: float = 0.01,
     relative: bool = True,
-    amplitude: float = 0.0,
-    omega: float | None = None,
-    drift_amplitude: float = 0.0,
-    drift_exponent: float = 1.0,
     correlation: float = 0.0,
     replicas: int | None = None,
-    observable: str = "y",
     seed: int = 0,
-) -> tuple[ScalingTable, Truth]:
-    r"""Data that obey the scaling law of this module, with Gaussian noise of stated errors.
+) -> ScalingTable:
+    r"""Data that obey a scaling law, with Gaussian noise of stated errors.
 
     Parameters
     ----------
+    law : ScalingLaw or str
+        What is planted; a name of one of `EXPONENT_SETS` stands for its plain law.
     sizes : sequence of float
         N.
     controls : array_like or mapping of size to array_like, optional
         c, the same for all sizes or ragged; by default `scaled_grid` with 15 points.
-    exponents : ExponentSet or str
-        One of `exponent_sets`, by name, or any other.
-    shape : str, optional
-        Master curve f0 in `SHAPES`; by default ``binder`` if zeta = 0, else
-        ``order_parameter``.
     noise : float
         Standard error of a value, in units of abs(y) if `relative`, else in units of y.
     relative : bool
         See `noise`.
-    amplitude, omega : float
-        Amplitude A and exponent of the correction to scaling (the set's omega by default).
-    drift_amplitude, drift_exponent : float
-        a and phi of the drift of c_c(N).
     correlation : float
         Correlation r of neighbouring points of a size, r^k of k-th neighbours; the table then
         carries its covariance.
     replicas : int, optional
         Give so many Gaussian samples of each point, whose mean has the error that `noise`
         says; the table then states the error estimated from them.
-    observable : str
-        Name of the observable in the table.
     seed : int
         The same seed gives the same bits.
-
-    Returns
-    -------
-    table : ScalingTable
-    truth : Truth
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For an unknown shape or set, noise that is not positive, a value of 0 with relative
-        noise, a correlation outside [0, 1) or together with replicas.
+        For an unknown set, noise that is not positive, a value of 0 with relative noise, a
+        correlation outside [0, 1) or together with replicas.
 
     Examples
     --------
-    >>> table, truth = planted((16, 32, 64), exponents="Ising 2-D", noise=0.002, seed=1)
-    >>> deviation = table.values["y"] / truth.curve(table.size, table.control) - 1
+    >>> law = ScalingLaw(exponent_set("Ising 2-D"))
+    >>> table = planted_table(law, (16, 32, 64), noise=0.002, seed=1)
+    >>> deviation = table.values["y"] / law.curve(table.size, table.control) - 1
     >>> float(deviation.std().round(3))
     0.002
     """
-    if isinstance(exponents, str):
-        exponents = exponent_set(exponents)
-    truth = Truth(
-        exponents.c_c,
-        exponents.nu,
-        exponents.zeta,
-        exponents.omega if omega is None else omega,
-        amplitude,
-        drift_amplitude,
-        drift_exponent,
-        shape or ("binder" if exponents.zeta == 0.0 else "order_parameter"),
-        exponents.dimension,
-    )
-    _check_planted(truth, noise, correlation, replicas)
-    if controls is None:
-        controls = scaled_grid(sizes, truth.c_c, truth.nu)
-    size, control = flatten_grid(sizes, controls)
-    exact = truth.curve(size, control)
-    errors = noise * np.abs(exact) if relative else np.full(exact.size, noise)
-    if not np.all(errors > 0.0):
-        raise AnalysisError("a value is 0, so its relative noise is", remedy="take relative=False")
-    generator = np.random.default_rng([seed, 22])
-    source = f"physbatch.exact.scaling_functions.planted, {exponents.name}, seed {seed}"
-    if replicas is not None:
-        luck = generator.standard_normal((exact.size, replicas)) * np.sqrt(replicas)
-        table = table_from_samples(
-            size,
-            control,
-            {observable: exact[:, None] + errors[:, None] * luck},
-            size_name=truth.dimension,
-            dimension=truth.dimension,
-            source=source,
-        )
-        return table, truth
-    matrix = _neighbour_correlation(size, correlation)
-    values = exact + errors * (np.linalg.cholesky(matrix) @ generator.standard_normal(exact.size))
-    covariance = {observable: matrix * np.outer(errors, errors)} if correlation else {}
-    table = ScalingTable(
-        size,
-        control,
-        {observable: values},
-        {observable: errors},
-        covariance,
-        size_name=truth.dimension,
-        dimension=truth.dimension,
-        source=source,
-    )
-    return table, truth
-
-
-def _neighbour_correlation(size: FloatArray, correlation: float) -> FloatArray:
-    """r^k between k-th neighbours of one size, 0 between sizes."""
-    place = np.arange(size.size)
-    powers = np.float64(correlation) ** np.abs(np.subtract.outer(place, place))
-    return np.where(size[:, None] == size, powers, 0.0)
-
-
-def _check_planted(truth: Truth, noise: float, correlation: float, replicas: int | None) -> None:
-    if truth.shape not in SHAPES:
-        raise AnalysisError(
-            f"no master curve is called {truth.shape!r}", remedy=f"take one of {', '.join(SHAPES)}"
-        )
-    if not noise > 0.0 or not truth.nu > 0.0:
-        raise AnalysisError(f"noise = {noise:g}, nu = {truth.nu:g}", remedy="take both > 0")
+    if isinstance(law, str):
+        law = ScalingLaw(exponent_set(law))
+    if not noise > 0.0:
+        raise AnalysisError(f"noise = {noise:g}", remedy="take noise > 0")
     if not 0.0 <= correlation < 1.0 or (correlation and replicas is not None):
         raise AnalysisError(
             f"correlation = {correlation:g}", remedy="take 0 <= correlation < 1, without replicas"
         )
+    known = law.exponents
+    if controls is None:
+        controls = scaled_grid(sizes, known.c_c, known.nu)
+    size, control = flatten_grid(sizes, controls)
+    exact = law.curve(size, control)
+    errors = noise * np.abs(exact) if relative else np.full(exact.size, noise)
+    if not np.all(errors > 0.0):
+        raise AnalysisError("a value is 0, so its relative noise is", remedy="take relative=False")
+    generator = np.random.default_rng([seed, 22])
+    source = f"physbatch.exact.scaling_functions.planted, {known.name}, seed {seed}"
+    if replicas is not None:
+        luck = generator.standard_normal((exact.size, replicas)) * np.sqrt(replicas)
+        return table_from_samples(
+            size,
+            control,
+            {"y": exact[:, None] + errors[:, None] * luck},
+            size_name=known.dimension,
+            dimension=known.dimension,
+            source=source,
+        )
+    # r^k between k-th neighbours of one size, 0 between sizes.
+    apart = np.abs(np.subtract.outer(np.arange(size.size), np.arange(size.size)))
+    matrix = np.where(size[:, None] == size, np.float64(correlation) ** apart, 0.0)
+    values = exact + errors * (np.linalg.cholesky(matrix) @ generator.standard_normal(exact.size))
+    return ScalingTable(
+        size,
+        control,
+        {"y": values},
+        {"y": errors},
+        {"y": matrix * np.outer(errors, errors)} if correlation else {},
+        size_name=known.dimension,
+        dimension=known.dimension,
+        source=source,
+    )

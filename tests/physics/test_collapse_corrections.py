@@ -17,7 +17,7 @@ import pytest
 
 from physbatch.exact import curie_weiss
 from physbatch.exact.grids import scaled_grid
-from physbatch.exact.scaling_functions import exponent_set, planted
+from physbatch.exact.scaling_functions import ScalingLaw, exponent_set, planted_table
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables import ScalingTable
@@ -30,10 +30,10 @@ CURIE_WEISS = {"magnetization": -0.5, "binder": 0.0}
 
 def with_corrections(name: str, amplitude: float, noise: float, seed: int) -> ScalingTable:
     """90 points, each size with its own random controls in the same range of x."""
-    one = exponent_set(name)
-    grid = scaled_grid(SIZES, one.c_c, one.nu, points=18, ragged=True, seed=seed)
-    options = {"amplitude": amplitude, "noise": noise, "relative": False, "seed": seed}
-    return planted(SIZES, grid, one, **options)[0]
+    exponents = exponent_set(name)
+    grid = scaled_grid(SIZES, exponents.c_c, exponents.nu, points=18, ragged=True, seed=seed)
+    law = ScalingLaw(exponents, amplitude=amplitude)
+    return planted_table(law, SIZES, grid, noise=noise, relative=False, seed=seed)
 
 
 @cache

@@ -15,7 +15,7 @@ from physbatch.dataset import open_dataset
 from physbatch.dynamics.draws import CellStreams
 from physbatch.engines.discrete import prepare_discrete
 from physbatch.errors import AnalysisError
-from physbatch.exact.replicas import replica_axes, replica_dataset
+from physbatch.exact import replicas
 from physbatch.noise.temperature import batch_acceptance, effective_temperature
 from physbatch.study.study import Study
 from physbatch.sweep.plan import Plan
@@ -52,10 +52,11 @@ def planted(
 ) -> xr.Dataset:
     """Stationary states at temperature T: E = T/(1 + T), q = exp(-T - shift), with noise."""
     rng = np.random.default_rng(seed)
-    axes = replica_axes([50], control, 40, [1.0, 10.0, 20.0, 30.0])
+    coords = replicas.replica_coords([50], control, 40, [1.0, 10.0, 20.0, 30.0])
     shape = (1, len(control), 40, 4)
     overlap = np.exp(-temperature - shift)[None, :, None, None] + 0.03 * rng.standard_normal(shape)
-    data = replica_dataset(axes, overlap, overlap > 2, "temperature", "sweep", {})
+    labels = replicas.Labels("temperature", "sweep")
+    data = replicas.replica_dataset(coords, overlap, overlap > 2, labels)
     energy = (temperature / (1 + temperature))[None, :, None, None]
     error = energy + 0.03 * rng.standard_normal(shape)
     data["training_error"] = (data["overlap"].dims, error)

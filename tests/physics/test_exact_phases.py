@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.exact import phases
+from physbatch.exact import curie_weiss, phases, replicas
 from physbatch.exact.escapes import escape, mean_passage_time, nucleation_rate
 
 
@@ -121,14 +121,14 @@ def test_the_spinodal_is_rounded_by_n_to_the_minus_two_thirds(planted):
 def test_only_metastable_systems_show_hysteresis():
     control = (7.0, 9.0, 11.0)
     for make in (phases.saddle_node, phases.nucleation):
-        data = phases.both_starts(make, control, sizes=(400,), replicas=50)
+        data = replicas.both_starts(make, control, sizes=(400,), replicas=50)
         rates = data["success"].mean("replica").values[:, 0]
         np.testing.assert_array_equal(rates, [[0, 0, 1], [0, 1, 1]])
 
 
 def test_curie_weiss_overlaps_are_magnetisations():
-    data = phases.curie_weiss_dataset(replicas=500, seed=3)
+    data = curie_weiss.sample_dataset(replicas=500, seed=3)
     assert float(data["overlap"].min()) >= 0
     assert data.attrs["planted_order"] == "continuous"
-    signed = phases.curie_weiss_dataset((400,), (1.5,), 500, signed=True)["overlap"].values
+    signed = curie_weiss.sample_dataset((400,), (1.5,), 500, signed=True)["overlap"].values
     assert abs((signed > 0).sum() - 250) < 4 * math.sqrt(125)

@@ -18,9 +18,8 @@ import pytest
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK
-from physbatch.exact import curie_weiss, phases, planted
+from physbatch.exact import curie_weiss, phases, planted, replicas
 from physbatch.exact.lattices import percolation_table
-from physbatch.exact.replicas import replica_axes, replica_dataset
 from physbatch.scaling import transition_order
 from physbatch.scaling.order.histograms import fluctuations
 from physbatch.scaling.order.samples import sample_data
@@ -74,8 +73,9 @@ def erf_committee(seed: int, sizes: tuple[int, ...] = (20, 40, 80, 160, 240, 320
     for row, (n, window) in enumerate(zip(sizes, windows, strict=True)):
         places = np.searchsorted(controls, window)
         overlap[row, places, :, 0] = erf_chain(generator, n, window, n * n, 32)
-    axes = replica_axes(sizes, controls, 32, (1.0,))
-    data = replica_dataset(axes, overlap, overlap > 0.999, "erf committee, K = 1", "1", {})
+    coords = replicas.replica_coords(sizes, controls, 32, (1.0,))
+    labels = replicas.Labels("erf committee, K = 1")
+    data = replicas.replica_dataset(coords, overlap, overlap > 0.999, labels)
     missing = np.where(np.isnan(overlap[..., 0]), STATUS_MISSING, STATUS_OK)
     data["status"] = data["status"].copy(data=missing.astype(np.int8))
     return data
@@ -110,7 +110,7 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...], Callable[[int], xr.Dataset]]] = {
     "Curie-Weiss": (
         "continuous",
         ("first order", "crossover"),
-        lambda seed: phases.curie_weiss_dataset(SIZES, seed=seed),
+        lambda seed: curie_weiss.sample_dataset(SIZES, seed=seed),
     ),
     "erf committee, K = 1": ("continuous", ("first order", "crossover"), erf_committee),
     "smooth crossover": (
@@ -238,7 +238,7 @@ def test_the_loop_and_the_escape_times_of_nucleation_are_exact():
     near = np.concatenate([x / n for n in sizes])
     control = np.unique(np.concatenate([10.0 + near, 8.0 - near]).round(6))
     times = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-    data = phases.both_starts(phases.nucleation, control, sizes=sizes, times=times, seed=4)
+    data = replicas.both_starts(phases.nucleation, control, sizes=sizes, times=times, seed=4)
     result = transition_order(data)
     assert result.verdict == "first order"
     loop = result["hysteresis"]
@@ -361,7 +361,7 @@ def test_a_curve_that_does_not_depend_on_size_is_a_crossover():
 
 
 def test_a_symmetric_order_parameter_is_folded():
-    data = phases.curie_weiss_dataset(SIZES, signed=True, seed=12)
+    data = curie_weiss.sample_dataset(SIZES, signed=True, seed=12)
     result = transition_order(data)
     assert result.verdict == "continuous", result.report()
     assert any(flag.startswith("folded") for flag in result.flags)

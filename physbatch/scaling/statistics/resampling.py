@@ -43,8 +43,8 @@ def bootstrap_counts(
     if clusters is None:
         counts = generator.multinomial(replicas, np.full(replicas, 1.0 / replicas), size=resamples)
         return np.asarray(counts, dtype=np.float64)
-    labels, place = np.unique(np.asarray(clusters), return_inverse=True)
-    drawn = bootstrap_counts(generator, labels.size, resamples)[:, place]
+    labels, label = np.unique(np.asarray(clusters), return_inverse=True)
+    drawn = bootstrap_counts(generator, labels.size, resamples)[:, label]
     return np.asarray(drawn * (replicas / drawn.sum(axis=1, keepdims=True)))
 
 
@@ -76,8 +76,8 @@ def bootstrap_means(
     means = np.empty((len(drawn), resamples))
     for row in range(resamples):
         chosen = generator.integers(0, replicas, size=replicas)
-        for one, sample in zip(means, drawn, strict=True):
-            one[row] = sample[chosen].mean()
+        for mean, sample in zip(means, drawn, strict=True):
+            mean[row] = sample[chosen].mean()
     return means
 
 
@@ -112,8 +112,8 @@ def bootstrap_indices(
     """
     if clusters is None:
         return generator.integers(0, replicas, size=(resamples, replicas))
-    labels, place = np.unique(np.asarray(clusters), return_inverse=True)
-    members = [np.flatnonzero(place == label) for label in range(labels.size)]
+    labels, label = np.unique(np.asarray(clusters), return_inverse=True)
+    members = [np.flatnonzero(label == number) for number in range(labels.size)]
     enough = -(-replicas // min(map(len, members)))
     drawn = generator.integers(0, labels.size, size=(resamples, enough))
     return np.stack([np.concatenate([members[c] for c in row])[:replicas] for row in drawn])

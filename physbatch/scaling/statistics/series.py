@@ -126,12 +126,12 @@ def clusters(features: npt.ArrayLike, labels: npt.ArrayLike) -> Units:
     [[3.0], [5.0]]
     """
     array = _as_features(features)
-    _, place = np.unique(np.asarray(labels), return_inverse=True)
-    if place.shape != array.shape[:1]:
-        raise AnalysisError(f"{place.size} labels for {array.shape[0]} samples", where="clusters")
-    weights = np.asarray(np.bincount(place), dtype=np.float64)
+    _, label = np.unique(np.asarray(labels), return_inverse=True)
+    if label.shape != array.shape[:1]:
+        raise AnalysisError(f"{label.size} labels for {array.shape[0]} samples", where="clusters")
+    weights = np.asarray(np.bincount(label), dtype=np.float64)
     sums = np.zeros((weights.size, array.shape[1]))
-    np.add.at(sums, place, array)
+    np.add.at(sums, label, array)
     return Units(sums, weights)
 
 

@@ -78,12 +78,12 @@ def split_in_two(samples: FloatArray, grain: float = 0.0) -> Split:
     total = np.cumsum(x, axis=-1)[:, :-1]
     square = np.cumsum(x * x, axis=-1)
     between = total**2 * (1.0 / k + 1.0 / (n - k))  # as the sum over all is 0
-    place = between.argmax(axis=-1)
+    split = between.argmax(axis=-1)
     rows = np.arange(x.shape[0])
-    left = (place + 1).astype(np.int64)
-    lower, upper = total[rows, place] / left, -total[rows, place] / (n - left)
-    inner_left = square[rows, place] - left * lower**2
-    inner_right = square[rows, -1] - square[rows, place] - (n - left) * upper**2
+    left = (split + 1).astype(np.int64)
+    lower, upper = total[rows, split] / left, -total[rows, split] / (n - left)
+    inner_left = square[rows, split] - left * lower**2
+    inner_right = square[rows, -1] - square[rows, split] - (n - left) * upper**2
     variances = [
         np.maximum(np.maximum(inner, 0.0) / np.maximum(count - 1, 1), grain**2)
         for inner, count in ((inner_left, left), (inner_right, n - left))
@@ -93,7 +93,7 @@ def split_in_two(samples: FloatArray, grain: float = 0.0) -> Split:
     with np.errstate(divide="ignore", invalid="ignore"):
         separation = np.where(distinct, (upper - lower) / spread, 0.0)
     smaller = np.where(distinct, np.minimum(left, n - left), 0)
-    cut = 0.5 * (x[rows, place] + x[rows, place + 1]) + centre[:, 0]
+    cut = 0.5 * (x[rows, split] + x[rows, split + 1]) + centre[:, 0]
     return Split(lower + centre[:, 0], upper + centre[:, 0], separation, smaller, cut)
 
 

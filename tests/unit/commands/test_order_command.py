@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.exact import phases
+from physbatch.exact import curie_weiss, phases
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling import TransitionOrder
 
@@ -57,7 +57,7 @@ def test_order_reports_in_words_and_reads_datasets(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     path = tmp_path / "data.nc"
-    save(phases.curie_weiss_dataset((50, 100, 200), seed=1), path)
+    save(curie_weiss.sample_dataset((50, 100, 200), seed=1), path)
     assert main(["order", str(path)]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith("TransitionOrder of overlap against batch_size, N = 50, 100, 200: ")

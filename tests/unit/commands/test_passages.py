@@ -11,7 +11,8 @@ import xarray as xr
 
 from physbatch.commands.passages import passages
 from physbatch.errors import OutputError, PhysbatchError
-from physbatch.exact.phases import nucleation, nucleation_rate
+from physbatch.exact.escapes import nucleation_rate
+from physbatch.exact.phases import nucleation
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling.times.escapes import EscapeTimes, escape_times

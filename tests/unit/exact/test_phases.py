@@ -8,7 +8,8 @@ import xarray as xr
 
 from physbatch.dataset import open_dataset, validate
 from physbatch.errors import AnalysisError
-from physbatch.exact import phases, planted
+from physbatch.exact import curie_weiss, phases, planted
+from physbatch.exact.replicas import as_table, both_starts
 from physbatch.files.netcdf import save
 
 MAKERS = {
@@ -16,7 +17,7 @@ MAKERS = {
     "saddle_node": phases.saddle_node,
     "nucleation": phases.nucleation,
     "droplet": lambda **more: phases.nucleation(kind="droplet", **more),
-    "curie_weiss": phases.curie_weiss_dataset,
+    "curie_weiss": curie_weiss.sample_dataset,
 }
 
 
@@ -32,7 +33,7 @@ def test_datasets_follow_the_schema_and_their_seed(make, tmp_path):
 
 @pytest.mark.parametrize("make", [phases.saddle_node, phases.nucleation])
 def test_both_starts_are_one_valid_dataset(make):
-    data = phases.both_starts(make, (7.0, 9.0, 11.0), sizes=(50, 100), replicas=6)
+    data = both_starts(make, (7.0, 9.0, 11.0), sizes=(50, 100), replicas=6)
     validate(data)
     assert data["initial_overlap"].values.tolist() == [0.0, 0.97]
 
@@ -54,7 +55,7 @@ def test_the_nested_sets_grow_by_one_size():
 
 def test_a_table_holds_the_samples_of_a_dataset():
     data = phases.nucleation((50, 100), replicas=20, seed=1)
-    table = phases.as_table(data.transpose("time", "replica", "batch_size", "size"))
+    table = as_table(data.transpose("time", "replica", "batch_size", "size"))
     count = data.sizes["batch_size"]
     q = data["overlap"].values[1, 2, :, -1]
     np.testing.assert_array_equal(table.samples["overlap"][count + 2], q)
@@ -63,17 +64,17 @@ def test_a_table_holds_the_samples_of_a_dataset():
         table.values["success"], data["success"].mean("replica").values.ravel()
     )
     assert (table.size[count + 2], table.control[count + 2]) == (100, data["batch_size"].values[2])
-    assert phases.as_table(planted.independent_units((10, 20), replicas=5)).sizes.tolist() == [
+    assert as_table(planted.independent_units((10, 20), replicas=5)).sizes.tolist() == [
         10,
         20,
     ]
 
 
 def test_a_table_of_two_starts_is_refused():
-    data = phases.both_starts(phases.nucleation, (7.0, 11.0), sizes=(50,), replicas=6)
+    data = both_starts(phases.nucleation, (7.0, 11.0), sizes=(50,), replicas=6)
     with pytest.raises(AnalysisError, match="initial_overlap"):
-        phases.as_table(data)
-    assert phases.as_table(data.isel(initial_overlap=1, drop=True)).values["success"][1] == 1
+        as_table(data)
+    assert as_table(data.isel(initial_overlap=1, drop=True)).values["success"][1] == 1
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_table_of_two_starts_is_refused():
         (phases.saddle_node, {"times": (0.0, 1.0)}),
         (phases.nucleation, {"barrier": -1.0}),
         (phases.nucleation, {"kind": "other"}),
-        (phases.curie_weiss_dataset, {"control": ()}),
+        (curie_weiss.sample_dataset, {"control": ()}),
     ],
 )
 def test_bad_parameters_are_refused(make, parameters):
