@@ -104,10 +104,11 @@ def make_sample_table(
             "at every point all samples agree", where=where, remedy="no error can be estimated"
         )
     if keep.size < spread.size:
+        first = np.argmin(spread)
         flags.append(
             POINTS_WITHOUT_SPREAD(
-                f"{spread.size - keep.size} of {spread.size} points, where all "
-                f"samples agree, are left out (first: {sizes[~spread][0]:g}, {controls[~spread][0]:g})"
+                f"{spread.size - keep.size} of {spread.size} points, where all samples agree, are "
+                f"left out (first: {sizes[first]:g}, {controls[first]:g})"
             )
         )
     options["flags"] = tuple(flags)
