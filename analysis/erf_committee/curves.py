@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis.common import Datasets, Number
 from analysis.erf_committee.thresholds import fixed_learning_rate
-from physbatch.exact.committee import integrate_equations
+from physbatch.exact import committee
 from physbatch.plots import Measured
 from physbatch.scaling import Estimate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
@@ -33,7 +33,7 @@ def _deviations(data: xr.Dataset) -> tuple[FloatArray, FloatArray, FloatArray]:
     rate = fixed_learning_rate(data) / float(data["batch_size"].values[0])
     exact = np.array(
         [
-            integrate_equations(q0, r0, np.eye(2), rate, alpha).generalization_error
+            committee.integrate_equations(q0, r0, np.eye(2), rate, alpha).generalization_error
             for q0, r0 in zip(q[:, 0], r[:, 0], strict=True)
         ]
     )

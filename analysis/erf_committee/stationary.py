@@ -8,8 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Number
-from physbatch.exact.committee_scaling import active_state
-from physbatch.exact.committee_stability import largest_rate
+from physbatch.exact import committee_scaling, committee_stability
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     Measured,
@@ -47,7 +46,7 @@ def _rates(data: xr.Dataset) -> FloatArray:
 
 def _place(rates: FloatArray, size: int) -> FloatArray:
     """x = N (c/c_max - 1)."""
-    return np.asarray(size * (rates / largest_rate(1) - 1))
+    return np.asarray(size * (rates / committee_stability.largest_rate(1) - 1))
 
 
 def _late(data: xr.Dataset) -> FloatArray:
@@ -107,7 +106,7 @@ def limit_numbers(points: dict[str, FloatArray]) -> list[Number]:
                 Number(
                     f"stationary {name} at N (c/c_max - 1) = {x}, N -> infinity",
                     fit["c"],
-                    exact=float(active_state(float(x))[place]),
+                    exact=float(committee_scaling.active_state(float(x))[place]),
                     note=f"chi2/dof = {fit.chi2:.1f}/{fit.dof}, p = {fit.p_value:.2g}",
                     headline=x == _QUOTED,
                 )
@@ -161,7 +160,7 @@ def snapshots(data: Datasets) -> ScalingTable:
 
 
 def collapse_numbers(result: Collapse) -> list[Number]:
-    exact = {"c_c": largest_rate(1), "nu": 1.0, "beta": 1.0}
+    exact = {"c_c": committee_stability.largest_rate(1), "nu": 1.0, "beta": 1.0}
     found = {**result.parameters, **result.named}
     windows = sum(one.accepted for one in result.windows)
     note = (
@@ -182,7 +181,7 @@ def _limit_sets(points: dict[str, FloatArray]) -> list[Measured]:
     for x in _TAKEN:
         here = np.isclose(points["x"], x, atol=1e-6)
         fit = _limit(points, "mean", x)
-        unit = float(active_state(float(x))[0])
+        unit = float(committee_scaling.active_state(float(x))[0])
         curve = 1 / fit.curve_x[::-1] if fit.curve_x.size else np.empty(0)
         fitted = np.full(int(here.sum()), np.nan)
         known = np.isin(points["size"][here], fit.x[:, 0])

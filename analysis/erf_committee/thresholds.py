@@ -5,7 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 from analysis.common import Datasets, Number
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.exact import committee_stability
 from physbatch.plots import Measured
 from physbatch.scaling import Estimate, Law, ScalingFit, fit_law, law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
@@ -74,10 +74,10 @@ def _shift_numbers(
     critical: dict[int, Estimate], label: str, batch_size: float
 ) -> tuple[Number, Measured]:
     """The limit of N (c_c(N)/c_max - 1), and the values at every size."""
-    unit = largest_rate(1)
+    unit = committee_stability.largest_rate(1)
     shifts = [_scaled(one, size / unit, less=unit) for size, one in critical.items()]
     fit = _extrapolated(list(critical), shifts, _SHIFTS)
-    exact = finite_size_shift(batch_size)
+    exact = committee_stability.finite_size_shift(batch_size)
     number = _number(f"N (c_c(N)/c_max - 1), {label}, N -> infinity", fit["c"], exact, fit)
     drawn = Measured(
         f"${label}$".replace("eta", r"\eta"),
@@ -97,10 +97,13 @@ def threshold_numbers(data: Datasets) -> tuple[list[Number], list[Measured]]:
     fit = _extrapolated(list(single), list(single.values()), _THRESHOLDS)
     shift, drawn = _shift_numbers(single, "m = 1", 1.0)
     name = "c_c from the growth of small errors, m = 1, K = 1"
-    numbers, sets = [_number(name, fit["c"], largest_rate(1), fit), shift], [drawn]
+    numbers, sets = (
+        [_number(name, fit["c"], committee_stability.largest_rate(1), fit), shift],
+        [drawn],
+    )
     for study in ("batch10", "batch20", "batch40"):
         eta = fixed_learning_rate(data[study])
-        exact = eta / largest_rate(1)
+        exact = eta / committee_stability.largest_rate(1)
         critical = _critical_rates(data[study], study)
         batches = [_inverse(one, eta) for one in critical.values()]
         fit = _extrapolated(list(critical), batches, _THRESHOLDS)
@@ -112,7 +115,7 @@ def threshold_numbers(data: Datasets) -> tuple[list[Number], list[Measured]]:
     two = _critical_rates(data["two"], "two")
     fit = _extrapolated(list(two), list(two.values()), _THRESHOLDS)
     name = "c_c from the growth of small errors, m = 1, K = 2"
-    numbers.append(_number(name, fit["c"], largest_rate(2), fit))
+    numbers.append(_number(name, fit["c"], committee_stability.largest_rate(2), fit))
     return numbers, sets
 
 

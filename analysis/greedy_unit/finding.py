@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy import optimize, stats
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.exact.greedy_unit import law_after, overlap_and_perfect, stationary_law
+from physbatch.exact import greedy_unit
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     Measured,
@@ -57,7 +57,12 @@ def _stationary(data: xr.Dataset, degree: int, perfect: bool) -> Measured:
     values = [_samples(late.isel(batch_size=i), perfect).mean(axis=1) for i in range(m.size)]
     curve = np.linspace(m[0], m[-1], 30)
     exact, along = (
-        np.array([overlap_and_perfect(stationary_law(degree, x))[perfect] for x in points])
+        np.array(
+            [
+                greedy_unit.overlap_and_perfect(greedy_unit.stationary_law(degree, x))[perfect]
+                for x in points
+            ]
+        )
         for points in (m, curve)
     )
     return Measured(
@@ -80,7 +85,12 @@ def _early(data: xr.Dataset, degree: int, batch_size: float) -> tuple[Measured, 
     times = one["time"].values[1:]
     values = _samples(one, perfect=False)[:, 1:]
     exact = np.array(
-        [overlap_and_perfect(law_after(int(t) * degree, degree, batch_size))[0] for t in times]
+        [
+            greedy_unit.overlap_and_perfect(
+                greedy_unit.law_after(int(t) * degree, degree, batch_size)
+            )[0]
+            for t in times
+        ]
     )
     mean = values.mean(axis=0)
     covariance = np.cov(values, rowvar=False) / len(values)
@@ -133,7 +143,9 @@ def _half(degree: int) -> float:
     """The batch size at which the exact stationary overlap is 1/2."""
 
     def beyond(batch_size: float) -> float:
-        return overlap_and_perfect(stationary_law(degree, batch_size))[0] - 0.5
+        return (
+            greedy_unit.overlap_and_perfect(greedy_unit.stationary_law(degree, batch_size))[0] - 0.5
+        )
 
     return float(optimize.brentq(beyond, 1.0, 100.0, xtol=1e-6))
 

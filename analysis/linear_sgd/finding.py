@@ -13,13 +13,7 @@ from matplotlib.figure import Figure
 from analysis.common import Datasets, Finding, Number
 from physbatch.dynamics.sgd.definition import TensorDescent
 from physbatch.engines.gradient import prepare
-from physbatch.exact.finite_linear_sgd import stationary_covariance
-from physbatch.exact.linear_sgd import (
-    mean_square_factor,
-    mean_square_threshold,
-    typical_rate,
-    typical_threshold,
-)
+from physbatch.exact import finite_linear_sgd, linear_sgd
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     Measured,
@@ -66,13 +60,13 @@ Kind = Literal["mean-square", "typical"]
 
 def _exact_rate(kind: Kind, learning_rate: float, size: int, batch_size: float) -> float:
     if kind == "typical":
-        return typical_rate(learning_rate, size, batch_size)
-    return float(np.log(mean_square_factor(learning_rate, size, batch_size)))
+        return linear_sgd.typical_rate(learning_rate, size, batch_size)
+    return float(np.log(linear_sgd.mean_square_factor(learning_rate, size, batch_size)))
 
 
 _THRESHOLDS: dict[Kind, Callable[[float, int], float]] = {
-    "mean-square": mean_square_threshold,
-    "typical": typical_threshold,
+    "mean-square": linear_sgd.mean_square_threshold,
+    "typical": linear_sgd.typical_threshold,
 }
 
 
@@ -157,8 +151,10 @@ def _learning_numbers(analysis: Analysis) -> list[Number]:
             Number(
                 f"m_c/N by half of the replicas within t = {curve.time:g}, eta = 1, N = {size}",
                 curve.m_c,
-                note=f"typical threshold {typical_threshold(1.0, size) / size:.5g}, mean-square "
-                f"{mean_square_threshold(1.0, size) / size:.5g}; {drift.slope} per unit of ln t",
+                note="typical threshold "
+                f"{linear_sgd.typical_threshold(1.0, size) / size:.5g}, mean-square "
+                f"{linear_sgd.mean_square_threshold(1.0, size) / size:.5g}; {drift.slope} per "
+                "unit of ln t",
             )
         )
     # Without fluctuations the error is 1 % of the start where t ln(factor) = ln 0.01.
@@ -194,7 +190,7 @@ def _exact_error(
     inputs: np.ndarray, targets: np.ndarray, teacher: np.ndarray, rate: float, batch_size: float
 ) -> float:
     """Distance of the least-squares solution from the teacher, and the spread about it."""
-    spread = stationary_covariance(
+    spread = finite_linear_sgd.stationary_covariance(
         inputs, targets, learning_rate=rate, batch_size=int(batch_size), replacement=True
     ).covariance
     best = np.linalg.lstsq(inputs, targets, rcond=None)[0]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
-from physbatch.exact.linear_sgd import mean_square_threshold
+from physbatch.exact import committee_stability, linear_sgd
 from physbatch.noise.transitions import transition_line
 from physbatch.plots import plot_phases
 from physbatch.scaling import Estimate
@@ -92,16 +91,19 @@ def find(data: Datasets) -> Finding:
 
 def _threshold(rate: float, size: float) -> float:
     """m_c of the erf unit to first order in 1/N: eta = m c_max (1 + shift(m)/N)."""
-    m = rate / largest_rate(1)
+    m = rate / committee_stability.largest_rate(1)
     for _ in range(200):
-        m = rate / (largest_rate(1) * (1 + finite_size_shift(max(m, 1.0)) / size))
+        m = rate / (
+            committee_stability.largest_rate(1)
+            * (1 + committee_stability.finite_size_shift(max(m, 1.0)) / size)
+        )
     return m
 
 
 def _lines(sizes: np.ndarray) -> dict[str, dict[float, tuple[np.ndarray, np.ndarray]]]:
     """Theory at every size, over learning rates."""
     rates = np.geomspace(4, 60, 80)
-    c_max = largest_rate(1)
+    c_max = committee_stability.largest_rate(1)
     lines: dict[str, dict[float, tuple[np.ndarray, np.ndarray]]] = {
         "erf, first order in $1/N$": {},
         "linear student": {},
@@ -114,8 +116,8 @@ def _lines(sizes: np.ndarray) -> dict[str, dict[float, tuple[np.ndarray, np.ndar
         near = known < size / 5
         erf[size] = (known[near], rates[near])
         # Fields are divided by sqrt(N): the learning rate of a plain sum is eta/N.
-        bare = [mean_square_threshold(rate / size, int(size)) for rate in rates]
+        bare = [linear_sgd.mean_square_threshold(rate / size, int(size)) for rate in rates]
         linear[size] = (np.array(bare), rates)
-        stable = c_max * (1 + finite_size_shift(1.0) / size)
+        stable = c_max * (1 + committee_stability.finite_size_shift(1.0) / size)
         small[size] = (rates / stable, rates)
     return lines

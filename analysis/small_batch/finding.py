@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
-from physbatch.exact.linear_sgd import largest_learning_rate, typical_learning_rate
+from physbatch.exact import committee_stability, linear_sgd
 from physbatch.noise.linear_stability import linear_thresholds
 from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import StableRange, stable_range
@@ -96,7 +95,7 @@ def find(data: Datasets) -> Finding:
             Number(
                 f"linear, N = {size}, m = {m:g}: typical threshold of eta_base",
                 Estimate(float(rate), float(stderr), systematic=float(systematic)),
-                exact=typical_learning_rate(size, m) / m,
+                exact=linear_sgd.typical_learning_rate(size, m) / m,
                 note="where <ln F> = 0; exact: by quadrature",
             ),
         ]
@@ -104,8 +103,11 @@ def find(data: Datasets) -> Finding:
     plot_noise_range(
         {"errors of replicas grow": typical},
         {
-            "mean square, $2/(N+m+1)$": (m, [largest_learning_rate(size, one) / one for one in m]),
-            "typical, exact": (m, [typical_learning_rate(size, one) / one for one in m]),
+            "mean square, $2/(N+m+1)$": (
+                m,
+                [linear_sgd.largest_learning_rate(size, one) / one for one in m],
+            ),
+            "typical, exact": (m, [linear_sgd.typical_learning_rate(size, one) / one for one in m]),
         },
         left,
     )
@@ -199,7 +201,9 @@ def find(data: Datasets) -> Finding:
 
 def _erf_theory(size: int, m: float) -> float:
     """Where the perfect state of one erf unit is lost, to first order in 1/N."""
-    return largest_rate(1) * (1 + finite_size_shift(m) / size)
+    return committee_stability.largest_rate(1) * (
+        1 + committee_stability.finite_size_shift(m) / size
+    )
 
 
 def _relu_theory(size: int, m: float) -> float:

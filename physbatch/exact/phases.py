@@ -13,7 +13,6 @@ function                     transition    width of success in the control
 `saddle_node`                first order   N^(-2/3), after a run time that grows as N^(1/3)
 `nucleation` (extensive)     first order   1/N, at a distance ln(time)/N from the spinodal
 `nucleation` (droplet)       first order   independent of N up to logarithms; m_c falls as 1/ln N
-`curie_weiss_dataset`        continuous    N^(-1/2)
 ===========================  ============  =======================================================
 
 The continuous one beside them is `physbatch.exact.curie_weiss.sample_dataset`, whose width is

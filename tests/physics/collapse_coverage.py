@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from physbatch.exact.scaling_functions import SHAPES, exponent_set
+from physbatch.exact import scaling_functions
 from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.optimum import Objective, climb, units_of
 from physbatch.scaling.data_collapse.outcome import outcome
@@ -86,13 +86,13 @@ def planted_table(data: DataSet) -> ScalingTable:
     reach from +-3 at the smallest size to +-12 (+-8.5 for percolation, +-27 for the last set)
     at the largest, and no two sizes share an x.
     """
-    exponents = exponent_set(data.exponents)
+    exponents = scaling_functions.exponent_set(data.exponents)
     sizes = np.array(SIZES[exponents.dimension])
     size = np.repeat(sizes, POINTS)
     relative = size / sizes[0]
     reach = 3 * sizes[0] ** (-1 / exponents.nu) * relative ** (-0.5 / exponents.nu)
     distance = reach * np.tile(np.linspace(-1, 1, POINTS), len(sizes))
-    curve = SHAPES[CURVES[exponents.name]]
+    curve = scaling_functions.SHAPES[CURVES[exponents.name]]
     scale = size ** (exponents.zeta / exponents.nu)
     error = data.level * float(np.abs(curve(np.linspace(-4, 4, 801))).max()) * scale
     key = [data.seed, list(CURVES).index(data.exponents), LEVELS.index(data.level), 41]
@@ -166,7 +166,7 @@ def record_of(case: Case, result: Collapse) -> Record:
 
 def fit_at_truth(data: DataSet) -> Fit:
     """A fit without the global search: it starts at the exponents that were planted."""
-    exponents = exponent_set(data.exponents)
+    exponents = scaling_functions.exponent_set(data.exponents)
     table = planted_table(data)
     form = make_form(table, ["y"])
     truth = {name: getattr(exponents, name) for name in PARAMETERS}
@@ -282,7 +282,7 @@ def coverage(records: Sequence[Record], name: str, *, curvature: bool = False) -
         if not np.isfinite([value, stderr, low, high]).all():
             unstated += 1
             continue
-        truth = getattr(exponent_set(record["exponents"]), name)
+        truth = getattr(scaling_functions.exponent_set(record["exponents"]), name)
         groups[record["exponents"], record["level"]].append(
             (value - truth, stderr, low - truth, high - truth)
         )

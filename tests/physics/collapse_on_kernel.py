@@ -12,16 +12,17 @@ from dataclasses import replace
 import scipy.linalg  # noqa: F401  # its own OpenBLAS, of which the kernel is stated
 from threadpoolctl import threadpool_info
 
-from physbatch.exact.grids import scaled_grid
-from physbatch.exact.scaling_functions import exponent_set, planted
+from physbatch.exact import grids, scaling_functions
 from physbatch.scaling import ScalingTable, collapse, flag_names
 from tests.physics.test_collapse_corrections import SIZES, curie_weiss_table, with_corrections
 
 
 def _without_corrections() -> ScalingTable:
-    one = exponent_set("Ising 2-D")
-    grid = scaled_grid(SIZES, one.c_c, one.nu, points=18, ragged=True, seed=4)
-    return planted(SIZES, grid, one, noise=0.01, relative=False, seed=4)[0]
+    known = scaling_functions.exponent_set("Ising 2-D")
+    grid = grids.scaled_grid(SIZES, known.c_c, known.nu, points=18, ragged=True, seed=4)
+    return scaling_functions.planted_table(
+        scaling_functions.ScalingLaw(known), SIZES, grid, noise=0.01, relative=False, seed=4
+    )
 
 
 def cases() -> Iterator[tuple[str, ScalingTable, str]]:

@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from physbatch.exact import curie_weiss
-from physbatch.exact.grids import scaled_grid
-from physbatch.exact.scaling_functions import ScalingLaw, exponent_set, planted_table
+from physbatch.exact import curie_weiss, grids, scaling_functions
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables import ScalingTable
@@ -30,16 +28,16 @@ CURIE_WEISS = {"magnetization": -0.5, "binder": 0.0}
 
 def with_corrections(name: str, amplitude: float, noise: float, seed: int) -> ScalingTable:
     """90 points, each size with its own random controls in the same range of x."""
-    exponents = exponent_set(name)
-    grid = scaled_grid(SIZES, exponents.c_c, exponents.nu, points=18, ragged=True, seed=seed)
-    law = ScalingLaw(exponents, amplitude=amplitude)
-    return planted_table(law, SIZES, grid, noise=noise, relative=False, seed=seed)
+    exponents = scaling_functions.exponent_set(name)
+    grid = grids.scaled_grid(SIZES, exponents.c_c, exponents.nu, points=18, ragged=True, seed=seed)
+    law = scaling_functions.ScalingLaw(exponents, amplitude=amplitude)
+    return scaling_functions.planted_table(law, SIZES, grid, noise=noise, relative=False, seed=seed)
 
 
 @cache
 def exact(observable: str) -> ScalingTable:
     """The exact sums, up to a million spins."""
-    grid = scaled_grid(VOLUMES, 1.0, 2.0, (-3.0, 3.0), points=18, ragged=True)
+    grid = grids.scaled_grid(VOLUMES, 1.0, 2.0, (-3.0, 3.0), points=18, ragged=True)
     return curie_weiss.table(VOLUMES, grid, observable, noise=1e-12)
 
 
@@ -82,7 +80,7 @@ def assert_honest(z: npt.NDArray[np.float64], bias: float, spread: float) -> Non
 # Measured over 16 seeds: means of z within 0.2, standard deviations 0.7 to 1.1.
 @pytest.mark.parametrize(("name", "noise"), [("Potts q=3 2-D", 1e-3), ("planted", 1e-3)])
 def test_planted_corrections_are_found(name: str, noise: float) -> None:
-    one = exponent_set(name)
+    one = scaling_functions.exponent_set(name)
     truth = {"c_c": one.c_c, "nu": one.nu, "zeta": one.zeta, "omega": one.omega}
     fits = (
         collapse(with_corrections(name, 1.0, noise, seed), corrections=True, window="all")

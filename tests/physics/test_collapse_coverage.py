@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.exact.scaling_functions import exponent_set
+from physbatch.exact import scaling_functions
 from physbatch.scaling.data_collapse.methods import collapse
 from tests.physics import collapse_coverage as study
 
@@ -26,7 +26,10 @@ def pulls(records: Sequence[study.Record]) -> np.ndarray:
     return np.array(
         [
             [
-                (record["stated"][name][0] - getattr(exponent_set(record["exponents"]), name))
+                (
+                    record["stated"][name][0]
+                    - getattr(scaling_functions.exponent_set(record["exponents"]), name)
+                )
                 / record["stated"][name][1]
                 for name in study.PARAMETERS
             ]
@@ -95,7 +98,9 @@ def synthetic(error: float, bias: float = 0.0, count: int = 4000) -> list[study.
         name = list(study.CURVES)[seed % 5]
         stated = {}
         for parameter in study.PARAMETERS:
-            value = getattr(exponent_set(name), parameter) + 0.01 * (bias + generator.normal())
+            value = getattr(scaling_functions.exponent_set(name), parameter) + 0.01 * (
+                bias + generator.normal()
+            )
             stated[parameter] = [value, 0.01 * error, value - 0.01 * error, value + 0.01 * error]
         case = study.Case(name, 0.01, seed, "gp", "profile")
         records.append({**case._asdict(), "stated": stated})

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from physbatch.exact.lattices import ising_table, percolation_table
+from physbatch.exact import lattices
 from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.tables import ScalingTable
@@ -28,9 +28,11 @@ KNOWN = {
 def lattice(model: str) -> tuple[ScalingTable, str]:
     """A table and the observable in it."""
     if model == "percolation":
-        table = percolation_table((16, 32, 64), np.linspace(0.55, 0.63, 13), replicas=250, seed=1)
+        table = lattices.percolation_table(
+            (16, 32, 64), np.linspace(0.55, 0.63, 13), replicas=250, seed=1
+        )
         return table, "largest_cluster"
-    table = ising_table((8, 16, 32), np.linspace(2.1, 2.45, 11), replicas=200, seed=2)
+    table = lattices.ising_table((8, 16, 32), np.linspace(2.1, 2.45, 11), replicas=200, seed=2)
     return table, "magnetization"
 
 

@@ -9,40 +9,37 @@ from physbatch.dynamics.projected.run import ProjectedRun, run_projected
 from physbatch.dynamics.projected.state import draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.errors import AnalysisError
-from physbatch.exact.committee import integrate_equations
-from physbatch.exact.committee_scaling import (
-    active_state,
-    active_state_slope,
-    stationary_distance,
-)
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.exact import committee, committee_scaling, committee_stability
 
 
 @pytest.mark.parametrize("excess", [0.02, 0.1, 0.3])
 def test_stationary_distance_is_where_the_equations_of_motion_end(excess: float) -> None:
-    rate = largest_rate(1) * (1 + excess)
-    curve = integrate_equations(
+    rate = committee_stability.largest_rate(1) * (1 + excess)
+    curve = committee.integrate_equations(
         np.eye(1), np.zeros((1, 1)), np.eye(1), rate, np.array([0.0, 40 / excess])
     )
     q, r = curve.student_overlap[1, 0, 0], curve.teacher_overlap[1, 0, 0]
-    assert q - 2 * r + 1 == pytest.approx(stationary_distance(rate), rel=1e-6)
+    assert q - 2 * r + 1 == pytest.approx(committee_scaling.stationary_distance(rate), rel=1e-6)
 
 
 def test_the_slope_is_that_of_the_stationary_distance() -> None:
     """From distances closer to the threshold than those that it is made of."""
     excess = np.array([1e-3, 2e-3])
-    near, far = (stationary_distance(largest_rate(1) * (1 + e)) / e for e in excess)
-    assert 2 * near - far == pytest.approx(active_state_slope(), rel=1e-4)
+    near, far = (
+        committee_scaling.stationary_distance(committee_stability.largest_rate(1) * (1 + e)) / e
+        for e in excess
+    )
+    assert 2 * near - far == pytest.approx(committee_scaling.active_state_slope(), rel=1e-4)
 
 
 def test_below_the_threshold_there_is_no_active_state() -> None:
-    shift = finite_size_shift(5)
-    mean, relative = active_state([shift - 1, shift + 1], batch_size=5)
-    assert mean.tolist() == [0.0, pytest.approx(active_state_slope())]
+    shift = committee_stability.finite_size_shift(5)
+    mean, relative = committee_scaling.active_state([shift - 1, shift + 1], batch_size=5)
+    assert mean.tolist() == [0.0, pytest.approx(committee_scaling.active_state_slope())]
     assert np.isnan(relative[0])
-    assert stationary_distance(largest_rate(1)) == 0.0
+    assert committee_scaling.stationary_distance(committee_stability.largest_rate(1)) == 0.0
     with pytest.raises(AnalysisError, match="no stationary state with Delta up to 1"):
-        stationary_distance(20.0)
+        committee_scaling.stationary_distance(20.0)
 
 
 def late_moments(size: int, replicas: int, x: float) -> np.ndarray:
@@ -61,7 +58,7 @@ def late_moments(size: int, replicas: int, x: float) -> np.ndarray:
         run = ProjectedRun(
             size=size,
             batch=batch_rule(1),
-            learning_rate=largest_rate(1) * (1 + x / size),
+            learning_rate=committee_stability.largest_rate(1) * (1 + x / size),
             times=np.rint(alpha * size).astype(np.int64),
             last_step=round(alpha[-1] * size),
             dynamics_key=900 + group,
@@ -82,7 +79,7 @@ def test_the_scaling_function_is_the_limit_of_simulations() -> None:
     """
     sizes, groups = np.array([100, 200, 400]), (16, 10, 4)
     moments = [late_moments(n, 64 * g, 5.0) for n, g in zip(sizes, groups, strict=True)]
-    exact = np.array([float(one) for one in active_state(5.0)])
+    exact = np.array([float(one) for one in committee_scaling.active_state(5.0)])
     for row, bar in ((0, 0.03), (1, 0.10)):
         value = np.array([one[row].mean() for one in moments])
         error = np.array([one[row].std(ddof=1) / np.sqrt(one.shape[1]) for one in moments])

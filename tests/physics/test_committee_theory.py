@@ -12,18 +12,7 @@ from physbatch.dynamics.projected.run import ProjectedRun, ProjectedTrajectory, 
 from physbatch.dynamics.projected.state import CommitteeState, draw_state, state_from_overlaps
 from physbatch.dynamics.rules import batch_rule
 from physbatch.errors import AnalysisError
-from physbatch.exact.committee import (
-    equations_of_motion,
-    generalization_error,
-    integrate_equations,
-    random_student_error,
-)
-from physbatch.exact.committee_stability import (
-    finite_size_shift,
-    jacobian,
-    largest_rate,
-    plateau,
-)
+from physbatch.exact import committee, committee_stability
 from tests.physics.direct_committee import activate
 
 Q = np.array([[1.2, 0.3], [0.3, 0.7]])
@@ -79,7 +68,7 @@ def test_generalization_error_is_the_sampled_one(activation: str) -> None:
     fields = np.random.default_rng(1).normal(size=(2_000_000, 5)) @ np.linalg.cholesky(joint).T
     output, _ = activate(fields, activation)
     samples = (output[:, :2].sum(axis=1) - output[:, 2:].sum(axis=1)) ** 2 / 2
-    exact = generalization_error(Q, R, T, activation)
+    exact = committee.generalization_error(Q, R, T, activation)
     error = samples.std() / sqrt(len(samples))
     assert abs(samples.mean() - exact) < 4 * error
     assert error < 0.003 * exact
@@ -87,14 +76,14 @@ def test_generalization_error_is_the_sampled_one(activation: str) -> None:
 
 def test_generalization_error_of_known_states() -> None:
     one = np.eye(2)
-    assert abs(generalization_error(one, one, one)) < 1e-15
-    assert random_student_error(3, 2) == pytest.approx(5 / 6, rel=1e-14)
-    assert random_student_error(3, 2, "linear") == pytest.approx(5 / 2, rel=1e-14)
+    assert abs(committee.generalization_error(one, one, one)) < 1e-15
+    assert committee.random_student_error(3, 2) == pytest.approx(5 / 6, rel=1e-14)
+    assert committee.random_student_error(3, 2, "linear") == pytest.approx(5 / 2, rel=1e-14)
     # <relu> = 1/sqrt(2 pi): ((K + M)/2 - (K + M)/(2 pi) + (K - M)^2/(2 pi))/2.
     relu = (5 / 2 - 5 / (2 * pi) + 1 / (2 * pi)) / 2
-    assert random_student_error(3, 2, "relu") == pytest.approx(relu, rel=1e-14)
+    assert committee.random_student_error(3, 2, "relu") == pytest.approx(relu, rel=1e-14)
     with pytest.raises(AnalysisError, match="activation 'tanh'"):
-        random_student_error(1, 1, "tanh")
+        committee.random_student_error(1, 1, "tanh")
 
 
 def test_equations_of_motion_against_quadrature() -> None:
@@ -112,7 +101,7 @@ def test_equations_of_motion_against_quadrature() -> None:
     pull = (mass[:, None] * delta).T @ fields
     noisy = ((wrong**2 + noise) * mass)[:, None] * slope
     exact_q = rate * (pull[:, :2] + pull[:, :2].T) + rate**2 * noisy.T @ slope
-    velocity_q, velocity_r = equations_of_motion(Q, r, t, rate, noise)
+    velocity_q, velocity_r = committee.equations_of_motion(Q, r, t, rate, noise)
     assert abs(velocity_q - exact_q).max() < 1e-9
     assert abs(velocity_r - rate * pull[:, 2:]).max() < 1e-9
 
@@ -120,7 +109,7 @@ def test_equations_of_motion_against_quadrature() -> None:
 @pytest.mark.parametrize("units", [2, 3, 4, 6])
 def test_plateau(units: int) -> None:
     """Found numerically; Saad and Solla's closed form is the check."""
-    found = plateau(units)
+    found = committee_stability.plateau(units)
     exact = units / pi * (pi / 6 - units * asin(1 / (2 * units)))
     assert found.generalization_error == pytest.approx(exact, rel=1e-10)
     assert found.student_overlap == pytest.approx(1 / (2 * units - 1), rel=1e-8)
@@ -134,7 +123,7 @@ def test_plateau_is_where_learning_stalls() -> None:
     """The slowest point of the integrated curve tends to it, linearly in the rate."""
     stalled = []
     for rate in (0.02, 0.01):
-        curve = integrate_equations(
+        curve = committee.integrate_equations(
             0.5 * np.eye(2),
             np.array([[1e-6, 0], [0, 0]]),
             np.eye(2),
@@ -146,18 +135,20 @@ def test_plateau_is_where_learning_stalls() -> None:
         speed[curve.generalization_error < 5e-3] = np.inf
         stalled.append(float(curve.generalization_error[np.argmin(speed)]))
     limit = 2 * stalled[1] - stalled[0]
-    assert limit == pytest.approx(plateau(2).generalization_error, rel=4e-3)
+    assert limit == pytest.approx(committee_stability.plateau(2).generalization_error, rel=4e-3)
 
 
 def test_largest_rates() -> None:
-    assert largest_rate(1) == pytest.approx(pi * sqrt(5 / 3), rel=1e-13)
-    assert largest_rate(1) == pytest.approx(4.05578, abs=1e-5)
-    rates = [largest_rate(units) for units in range(1, 6)]
+    assert committee_stability.largest_rate(1) == pytest.approx(pi * sqrt(5 / 3), rel=1e-13)
+    assert committee_stability.largest_rate(1) == pytest.approx(4.05578, abs=1e-5)
+    rates = [committee_stability.largest_rate(units) for units in range(1, 6)]
     assert all(low < high for low, high in zip(rates[1:], rates[:-1], strict=True))
     for units in (1, 2, 3):
-        rate = largest_rate(units)
+        rate = committee_stability.largest_rate(units)
         for factor, sign in ((0.999, -1), (1.001, 1)):
-            growth = np.linalg.eigvals(jacobian(units, factor * rate)).real.max()
+            growth = np.linalg.eigvals(
+                committee_stability.jacobian(units, factor * rate)
+            ).real.max()
             assert np.sign(growth) == sign
 
 
@@ -166,7 +157,7 @@ def test_jacobian_is_the_derivative(units: int) -> None:
     """Against finite differences of the equations of motion."""
     rate, step = 1.3, 1e-5
     upper = np.triu_indices(units)
-    matrix = jacobian(units, rate)
+    matrix = committee_stability.jacobian(units, rate)
     for column in range(len(matrix)):
         velocities = []
         for sign in (1, -1):
@@ -176,7 +167,7 @@ def test_jacobian_is_the_derivative(units: int) -> None:
                 q[i, k] = q[k, i] = q[i, k] + sign * step
             else:
                 r.ravel()[column - len(upper[0])] += sign * step
-            velocity_q, velocity_r = equations_of_motion(q, r, np.eye(units), rate)
+            velocity_q, velocity_r = committee.equations_of_motion(q, r, np.eye(units), rate)
             velocities.append(np.concatenate([velocity_q[upper], velocity_r.ravel()]))
         derivative = (velocities[0] - velocities[1]) / (2 * step)
         assert abs(derivative - matrix[:, column]).max() < 1e-8
@@ -188,7 +179,9 @@ def test_jacobian_is_the_derivative(units: int) -> None:
 def follow(size: int, batch_size: int, alpha: np.ndarray) -> None:
     """Q and R of 64 replicas from one start against the equations of motion."""
     q, r, rate, noise = 0.8 * np.eye(2) + 0.1, np.array([[0.3, 0.1], [0.0, 0.2]]), 1.5, 0.05
-    curve = integrate_equations(q, r, np.eye(2), rate, np.concatenate([[0.0], alpha]), noise)
+    curve = committee.integrate_equations(
+        q, r, np.eye(2), rate, np.concatenate([[0.0], alpha]), noise
+    )
     state = state_from_overlaps(q, r, np.eye(2), 64)
     result = simulate(state, size, batch_size, rate, alpha, label_noise=noise)
     for ours, exact in (
@@ -246,7 +239,9 @@ def measured_threshold(
     units: int, size: int, batch_size: int, samples: int, gap: float = 0.01
 ) -> tuple[float, float]:
     """eta/m at which a small difference neither grows nor shrinks, and its standard error."""
-    centre = largest_rate(units) * (1 + finite_size_shift(batch_size) / size)
+    centre = committee_stability.largest_rate(units) * (
+        1 + committee_stability.finite_size_shift(batch_size) / size
+    )
     rates = np.array([1 - gap, 1 + gap]) * centre
     (low, low_error), (high, high_error) = (
         growth_rate(units, size, batch_size, float(rate), samples) for rate in rates
@@ -264,7 +259,9 @@ def test_threshold_of_small_differences(units: int, batch_size: int) -> None:
     """
     size = 400
     threshold, error = measured_threshold(units, size, batch_size, 20_000)
-    predicted = largest_rate(units) * (1 + finite_size_shift(batch_size) / size)
+    predicted = committee_stability.largest_rate(units) * (
+        1 + committee_stability.finite_size_shift(batch_size) / size
+    )
     assert error < 0.0005 * predicted
     assert abs(threshold / predicted - 1) < 0.003
 
@@ -277,14 +274,14 @@ def test_finite_size_shift(batch_size: int) -> None:
     found = np.array(
         [measured_threshold(1, int(size), batch_size, 700 * int(size), 0.002) for size in sizes]
     )
-    scaled = sizes[:, None] * found / largest_rate(1)
+    scaled = sizes[:, None] * found / committee_stability.largest_rate(1)
     scaled[:, 0] -= sizes
     design = np.stack([np.ones(3), 1 / sizes], axis=1) / scaled[:, 1:]
     covariance = np.linalg.inv(design.T @ design)
     limit = (covariance @ design.T @ (scaled[:, 0] / scaled[:, 1]))[0]
     error = sqrt(covariance[0, 0])
     assert error < 0.1
-    assert abs(limit - finite_size_shift(batch_size)) < 4 * error
+    assert abs(limit - committee_stability.finite_size_shift(batch_size)) < 4 * error
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
@@ -292,7 +289,9 @@ def test_finite_size_shift(batch_size: int) -> None:
 def test_threshold_from_random_starts(units: int, batch_size: int) -> None:
     """N = 400: 2 % below the shifted threshold every replica becomes perfect, 2 % above none."""
     size = 400
-    centre = largest_rate(units) * (1 + finite_size_shift(batch_size) / size)
+    centre = committee_stability.largest_rate(units) * (
+        1 + committee_stability.finite_size_shift(batch_size) / size
+    )
     for factor, perfect in ((0.98, True), (1.02, False)):
         result = simulate(draw(units, size, 64), size, batch_size, factor * centre, np.array([600]))
         final = result.generalization_error[:, 0]
@@ -310,7 +309,12 @@ def test_active_state_vanishes_continuously() -> None:
     for size, known in ((50, 6.744), (100, 5.795)):
         alpha = np.linspace(5 * size, 30 * size, 60)
         result = simulate(
-            draw(1, size, 64, key=7), size, 1, largest_rate(1) * (1 + 5 / size), alpha, key=8
+            draw(1, size, 64, key=7),
+            size,
+            1,
+            committee_stability.largest_rate(1) * (1 + 5 / size),
+            alpha,
+            key=8,
         )
         q, r = result.student_overlap[:, :, 0, 0], result.teacher_overlap[:, :, 0, 0]
         delta = size * (q - 2 * r + 1).mean(axis=1)
@@ -325,7 +329,7 @@ def test_three_units_and_more_are_trapped_near_the_threshold() -> None:
     So what random starts show there is not the stability threshold.
     """
     units, size = 4, 200
-    rate = 0.95 * largest_rate(units)
+    rate = 0.95 * committee_stability.largest_rate(units)
     planted = simulate(draw(units, size, 64, overlap=0.9), size, 1, rate, np.array([400.0]))
     assert (planted.generalization_error < 1e-4).all()
     random = simulate(draw(units, size, 64), size, 1, rate, np.array([400.0, 800.0]))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.exact.planted import first_order, independent_units
+from physbatch.exact import planted
 from physbatch.scaling import critical_controls, effective_exponents
 
 SEEDS = 60
@@ -19,7 +19,7 @@ def test_planted_critical_controls_and_their_errors() -> None:
     """z-scores of m_c(N, t) at 4 sizes and an earlier time, over independent datasets."""
     scores = []
     for seed in range(SEEDS):
-        data = first_order(replicas=64, width=0.5, seed=seed)
+        data = planted.first_order(replicas=64, width=0.5, seed=seed)
         found = critical_controls(data, 316.0)
         truth = 13.0 + 10.0 / found.size - 0.3 * math.log(316.0 / 1000.0)
         scores.append((found.value - truth) / found.stderr)
@@ -33,7 +33,9 @@ def test_planted_critical_controls_and_their_errors() -> None:
 
 def test_the_limit_is_covered() -> None:
     """Value, and total error of the limit, over independent datasets."""
-    found = [critical_controls(first_order(replicas=64, seed=s)).limit for s in range(SEEDS)]
+    found = [
+        critical_controls(planted.first_order(replicas=64, seed=s)).limit for s in range(SEEDS)
+    ]
     z = np.array([(limit.value - 13.0) / limit.total for limit in found])
     assert abs(z.mean()) * math.sqrt(z.size) < 3.9
     assert (z**2).mean() < stats.chi2.ppf(1 - 5e-5, z.size) / z.size
@@ -41,7 +43,7 @@ def test_the_limit_is_covered() -> None:
 
 def test_both_criteria_agree_where_success_is_the_upper_state() -> None:
     """Of a planted jump from 0.34 to 1 the overlap passes 0.9 exactly where a replica passes."""
-    data = first_order(sizes=(400,), replicas=64, seed=3)
+    data = planted.first_order(sizes=(400,), replicas=64, seed=3)
     by_success, by_level = (critical_controls(data, 100.0, level=q) for q in (None, 0.9))
     assert by_success.value.tolist() == by_level.value.tolist()
     assert by_success.stderr.tolist() == by_level.stderr.tolist()
@@ -51,7 +53,7 @@ def test_an_event_of_all_units_drifts_and_the_overlap_does_not() -> None:
     """P = p_0^N reaches 1/2 at h + w ln(N / ln 2); the mean overlap is the same at every N."""
     sizes = np.array([50, 200, 800])
     grid = np.arange(2.0, 20.0, 0.5).tolist()
-    data = independent_units(sizes=sizes.tolist(), control=grid, replicas=128, seed=5)
+    data = planted.independent_units(sizes=sizes.tolist(), control=grid, replicas=128, seed=5)
     success = critical_controls(data)
     expected = 3.1 + 1.43 * np.log(1.0 / np.expm1(math.log(2.0) / sizes))
     # p_0^N is not quite logistic in m: the fit may be off by a twentieth of its width.
@@ -62,7 +64,7 @@ def test_an_event_of_all_units_drifts_and_the_overlap_does_not() -> None:
 
 
 def test_flags_of_each_size_are_kept() -> None:
-    data = first_order(sizes=(50, 400), control=(11.0, 11.5, 12.0), replicas=16)
+    data = planted.first_order(sizes=(50, 400), control=(11.0, 11.5, 12.0), replicas=16)
     found = critical_controls(data)
     assert found.size.size == 0
     assert [flag.split(":")[:2] for flag in found.flags[:2]] == [
@@ -72,7 +74,7 @@ def test_flags_of_each_size_are_kept() -> None:
 
 
 def test_refused_times_and_sweeps() -> None:
-    data = first_order(sizes=(50,), replicas=4)
+    data = planted.first_order(sizes=(50,), replicas=4)
     with pytest.raises(AnalysisError, match="outside the measured times"):
         critical_controls(data, 1001.0)
     two = data.expand_dims(degree=[3, 5])

@@ -16,22 +16,7 @@ from physbatch.dynamics.discrete.rules import NORMAL_UNIT, DiscreteRun, InputRul
 from physbatch.dynamics.discrete.run import run_discrete
 from physbatch.dynamics.draws import CellStreams
 from physbatch.dynamics.rules import acceptance_table, batch_rule
-from physbatch.exact.enumeration import (
-    all_binary_inputs,
-    all_students,
-    batch_error_law,
-    gibbs_law,
-    half_error_table,
-    network_outputs,
-    proposal_chain,
-)
-from physbatch.exact.greedy_unit import (
-    flip_probabilities,
-    law_after,
-    stationary_law,
-    transition_matrix,
-)
-from physbatch.exact.perceptron import generalization_error, hebb_overlap
+from physbatch.exact import enumeration, greedy_unit, perceptron
 from physbatch.streams.keys import StreamKeys, stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
@@ -150,7 +135,7 @@ def test_law_of_the_number_of_wrong_weights(
     wrong = (out.students != system.teacher[:, None, :]).sum(axis=2)
     kind = "gaussian" if inputs.gaussian else "binary"
     for column, time in enumerate(times):
-        law = law_after(time * degree, degree, batch_size, inputs=kind, **rule)
+        law = greedy_unit.law_after(time * degree, degree, batch_size, inputs=kind, **rule)
         counts = np.bincount(wrong[:, column], minlength=degree + 1)
         assert abs(chi_square_z(counts, law)) < 4
 
@@ -163,12 +148,12 @@ def test_gaussian_chain_has_the_exact_orthants() -> None:
     before = np.array([1, 1, 1, -1, -1, 1.0])
     after = np.array([1, 1, 1, 1, -1, 1.0])
     right, now = (np.sign(inputs @ teacher) == np.sign(inputs @ w) for w in (before, after))
-    exact = flip_probabilities(6, 2, True, "gaussian")
+    exact = greedy_unit.flip_probabilities(6, 2, True, "gaussian")
     for found, chance in zip((right & ~now, now & ~right), exact, strict=True):
         assert abs(found.mean() - chance) < 4 * math.sqrt(chance / len(inputs))
-    matrix = transition_matrix(6, 5, inputs="gaussian")
+    matrix = greedy_unit.transition_matrix(6, 5, inputs="gaussian")
     np.testing.assert_allclose(matrix.sum(axis=1), 1)
-    assert stationary_law(6, 5, inputs="gaussian")[0] > 1 / 2**6
+    assert greedy_unit.stationary_law(6, 5, inputs="gaussian")[0] > 1 / 2**6
 
 
 # --- chains over all students -----------------------------------------------------------
@@ -238,13 +223,15 @@ def test_law_of_all_students(name: str, rule: dict[str, Any]) -> None:
     out = run_discrete(system, instructions(keys, batch_size, times, **rule))
     values = (-1, 0, 1) if case.ternary else (-1, 1)
     weights = case.student.learnable
-    students = all_students(weights, values)
-    inputs = all_binary_inputs(case.widths[0])
+    students = enumeration.all_students(weights, values)
+    inputs = enumeration.all_binary_inputs(case.widths[0])
     perfect = np.zeros((1, weights), dtype=np.int64)
     perfect[0, list(case.taught)] = 1
-    targets = network_outputs(perfect, case.widths, inputs)
-    errors = half_error_table(network_outputs(students, case.widths, inputs), targets)
-    chain = proposal_chain(students, errors, batch_size, **rule)
+    targets = enumeration.network_outputs(perfect, case.widths, inputs)
+    errors = enumeration.half_error_table(
+        enumeration.network_outputs(students, case.widths, inputs), targets
+    )
+    chain = enumeration.proposal_chain(students, errors, batch_size, **rule)
     law = np.full(len(students), 1 / len(students))
     for column in range(len(times)):
         proposals = weights * np.diff(times, prepend=0)[column]
@@ -296,13 +283,13 @@ def test_the_whole_set_at_temperature_gives_gibbs_weights(
     system = draw(layers, keys, 4, student=student, ternary=ternary)
     rule = pattern_rule(keys, count, gaussian, 0.15)
     values = (-1, 0, 1) if ternary else (-1, 1)
-    students = all_students(size, values)
+    students = enumeration.all_students(size, values)
     laws, spacing = [], 1
     for inputs, labels in zip(*drawn_patterns(system, rule), strict=True):
-        outputs = network_outputs(students, [size, 1], inputs)
-        table = half_error_table(outputs, labels.astype(np.int64))
-        laws.append(gibbs_law(table.sum(axis=1), temperature))
-        chain = proposal_chain(students, table, None, temperature=temperature)
+        outputs = enumeration.network_outputs(students, [size, 1], inputs)
+        table = enumeration.half_error_table(outputs, labels.astype(np.int64))
+        laws.append(enumeration.gibbs_law(table.sum(axis=1), temperature))
+        chain = enumeration.proposal_chain(students, table, None, temperature=temperature)
         np.testing.assert_allclose(laws[-1] @ chain, laws[-1], atol=1e-12)
         memory = np.sort(abs(np.linalg.eigvals(chain)))[-2]
         spacing = max(spacing, math.ceil(math.log(0.01) / math.log(memory) / size))
@@ -335,7 +322,7 @@ def test_errors_of_a_batch_are_hypergeometric(batch_size: int) -> None:
     assert (out.batch_bits == batch_size).all()
     for total in range(3, 10):
         chosen = found[wrong == total]
-        law = batch_error_law(count, total, batch_size)
+        law = enumeration.batch_error_law(count, total, batch_size)
         counts = np.bincount(chosen, minlength=batch_size + 1)
         assert counts[law == 0].sum() == 0
         assert abs(chi_square_z(counts[law > 0], law[law > 0])) < 4
@@ -372,7 +359,7 @@ def test_generalisation_error_is_an_angle(size: int) -> None:
         run = instructions(keys, 1, [0], inputs=GAUSSIAN, test_samples=samples)
         out = run_discrete(system, run)
         overlap = (system.student * system.teacher).sum(axis=1) / size
-        chance = generalization_error(overlap)
+        chance = perceptron.generalization_error(overlap)
         wrong = out.test_half_errors[:, 0] / 2
         variance = samples * chance * (1 - chance)
         spread = variance > 0
@@ -392,7 +379,7 @@ def test_binary_inputs_do_not_follow_the_angle() -> None:
     out = run_discrete(system, instructions(keys, 1, [0], test_samples=5000))
     error = out.test_half_errors[:, 0] / (2 * 5000)
     assert abs(error.mean() - 0.5) < 4 * 0.5 / math.sqrt(200 * 5000)
-    assert generalization_error(1 / 3) == pytest.approx(0.3918, abs=1e-4)
+    assert perceptron.generalization_error(1 / 3) == pytest.approx(0.3918, abs=1e-4)
 
 
 def test_gaussian_inputs_have_the_moments_of_a_normal_law() -> None:
@@ -440,4 +427,4 @@ def test_hebb_rule_reaches_its_overlap(load: float) -> None:
     error = large.std(ddof=1) / math.sqrt(20)
     assert error < 6e-4
     # Student's t with 19 degrees of freedom; 5.5 errors are as rare as 4.2 normal ones.
-    assert abs(large.mean() - float(hebb_overlap(load))) < 5.5 * error
+    assert abs(large.mean() - float(perceptron.hebb_overlap(load))) < 5.5 * error

@@ -8,8 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.exact import curie_weiss
-from physbatch.exact.grids import scaled_grid
+from physbatch.exact import curie_weiss, grids
 
 
 def test_the_law_is_the_sum_over_all_states():
@@ -64,7 +63,7 @@ def test_the_scaling_exponents_per_volume():
 @pytest.mark.parametrize("relative", [True, False])
 def test_a_table_has_the_noise_that_it_states(relative):
     sizes = (64, 256, 1024)
-    grid = scaled_grid(sizes, 1.0, 2.0, points=100)
+    grid = grids.scaled_grid(sizes, 1.0, 2.0, points=100)
     names = ("binder", "magnetization", "susceptibility")
     table = curie_weiss.table(sizes, grid, names, noise=0.01, seed=3, relative=relative)
     for name in names:

@@ -8,14 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.exact.lattices import (
-    canonical_average,
-    ising_samples,
-    ising_table,
-    percolation_runs,
-    percolation_samples,
-    percolation_table,
-)
+from physbatch.exact import lattices
 
 CRITICAL = 0.59274605
 
@@ -58,15 +51,15 @@ def enumerate_percolation(length: int) -> tuple[np.ndarray, np.ndarray]:
 def test_percolation_against_all_states(length):
     replicas = 200_000
     mean, deviation = enumerate_percolation(length)
-    for column, states in enumerate(percolation_runs(length, replicas, seed=1)):
+    for column, states in enumerate(lattices.percolation_runs(length, replicas, seed=1)):
         found = states.mean(axis=0)
         sure = deviation[:, column] == 0
         np.testing.assert_array_equal(found[sure], mean[sure, column])
         z = (found - mean[:, column])[~sure] / deviation[~sure, column] * math.sqrt(replicas)
         assert np.abs(z).max() < 4
     for p in (0.3, 0.6, 0.8):
-        samples = percolation_samples(length, p, replicas, seed=2)
-        exact = canonical_average(mean.T, p)[:, 0] / [length**2, 1]
+        samples = lattices.percolation_samples(length, p, replicas, seed=2)
+        exact = lattices.canonical_average(mean.T, p)[:, 0] / [length**2, 1]
         for name, value in zip(("largest_cluster", "wrapping"), exact, strict=True):
             error = samples[name].std() / math.sqrt(replicas)
             assert abs(samples[name].mean() - value) < 4 * error
@@ -75,14 +68,14 @@ def test_percolation_against_all_states(length):
 def test_percolation_wraps_at_p_c_with_the_universal_chance():
     # Newman and Ziff, doi 10.1103/PhysRevE.64.016706: 0.690473725 for either direction.
     replicas = 20_000
-    wraps = percolation_samples(32, CRITICAL, replicas, seed=3)["wrapping"].mean()
+    wraps = lattices.percolation_samples(32, CRITICAL, replicas, seed=3)["wrapping"].mean()
     assert abs(wraps - 0.690473725) < 4 * math.sqrt(0.69 * 0.31 / replicas)
 
 
 def test_the_largest_cluster_scales_with_its_exponent():
     # zeta/nu = -5/48 = -0.104 at p_c, up to a small correction.
     small, large = (
-        percolation_samples(length, CRITICAL, 6000, seed=4)["largest_cluster"].mean()
+        lattices.percolation_samples(length, CRITICAL, 6000, seed=4)["largest_cluster"].mean()
         for length in (16, 48)
     )
     assert math.log(large / small) / math.log(3) == pytest.approx(-5 / 48, abs=0.01)
@@ -108,7 +101,7 @@ def enumerate_ising(length: int, temperature: float) -> dict[str, float]:
 @pytest.mark.parametrize("temperature", [1.8, 2.5, 4.0])
 def test_ising_against_all_states(length, temperature):
     exact = enumerate_ising(length, temperature)
-    samples = ising_samples(length, temperature, 20_000, seed=1, measurements=2)
+    samples = lattices.ising_samples(length, temperature, 20_000, seed=1, measurements=2)
     for name, values in samples.items():
         assert abs(values.mean() - exact[name]) < 4 * values.std() / math.sqrt(values.size), name
 
@@ -146,26 +139,31 @@ def test_the_exact_energy_of_the_torus_is_that_of_all_states():
 
 @pytest.mark.parametrize("temperature", [2.0, 2.269185, 2.6])
 def test_ising_chains_are_long_enough_at_larger_sizes(temperature):
-    values = ising_samples(16, temperature, 2000, seed=5)["energy"]
+    values = lattices.ising_samples(16, temperature, 2000, seed=5)["energy"]
     exact = kaufman_energy(16, temperature)
     assert abs(values.mean() - exact) < 4 * values.std() / math.sqrt(values.size)
 
 
 def test_tables_hold_linear_sizes_and_their_samples():
-    table = percolation_table((4, 8), {4: (0.5, 0.7), 8: (0.55, 0.6, 0.65)}, replicas=100, seed=1)
+    table = lattices.percolation_table(
+        (4, 8), {4: (0.5, 0.7), 8: (0.55, 0.6, 0.65)}, replicas=100, seed=1
+    )
     assert table.dimension == "L"
     assert table.size.tolist() == [4, 4, 8, 8, 8]
-    again = percolation_samples(8, 0.6, 100, seed=1)["largest_cluster"]
+    again = lattices.percolation_samples(8, 0.6, 100, seed=1)["largest_cluster"]
     np.testing.assert_array_equal(table.samples["largest_cluster"][3], again)
-    ising = ising_table((4, 6), (2.0, 3.0), replicas=50, seed=1)
+    ising = lattices.ising_table((4, 6), (2.0, 3.0), replicas=50, seed=1)
     assert ising.control_name == "T"
     m = ising.samples["magnetization"][2]
     assert ising.errors["magnetization"][2] == pytest.approx(m.std(ddof=1) / math.sqrt(50))
 
 
 def test_points_and_seeds_are_independent():
-    base = ising_samples(8, 2.3, 400, seed=1)["energy"]
-    for other in (ising_samples(8, 2.3, 400, seed=2), ising_samples(8, 2.3001, 400, seed=1)):
+    base = lattices.ising_samples(8, 2.3, 400, seed=1)["energy"]
+    for other in (
+        lattices.ising_samples(8, 2.3, 400, seed=2),
+        lattices.ising_samples(8, 2.3001, 400, seed=1),
+    ):
         assert abs(np.corrcoef(base, other["energy"])[0, 1]) < 4 / math.sqrt(400)
-    longer = ising_samples(8, 2.3, 500, seed=1)["energy"]
+    longer = lattices.ising_samples(8, 2.3, 500, seed=1)["energy"]
     np.testing.assert_array_equal(longer[:400], base)

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.exact import curie_weiss, phases, replicas
-from physbatch.exact.escapes import escape, mean_passage_time, nucleation_rate
+from physbatch.exact import curie_weiss, escapes, phases, replicas
 
 
 def success_z(data, probability):
@@ -51,7 +50,7 @@ def test_nucleation_escapes_with_its_rate(kind, barrier, planted):
     n, t = data["size"].values[:, None], data["time"].values[-1]
     c = data["batch_size"].values
     turn = 8.0 if planted and kind == "extensive" else 10.0
-    rate = nucleation_rate(n, (turn - c) if planted else (c - turn), kind, barrier=barrier)
+    rate = escapes.nucleation_rate(n, (turn - c) if planted else (c - turn), kind, barrier=barrier)
     escaped = 1 - np.exp(-rate * t)
     check_standard_normal(success_z(data, 1 - escaped if planted else escaped))
 
@@ -68,9 +67,11 @@ def test_half_of_the_runs_nucleate_where_the_formula_says():
 
 
 def test_rates_follow_their_formula():
-    droplet = nucleation_rate(50, [-1.0, 0.0, 2.0], "droplet", barrier=20.0, attempt=3.0)
+    droplet = escapes.nucleation_rate(50, [-1.0, 0.0, 2.0], "droplet", barrier=20.0, attempt=3.0)
     np.testing.assert_allclose(droplet, [0, 0, 150 * math.exp(-10)])
-    extensive = nucleation_rate(50, [-0.25, 1.0], barrier=2.0, barrier_exponent=1.5, attempt=3.0)
+    extensive = escapes.nucleation_rate(
+        50, [-0.25, 1.0], barrier=2.0, barrier_exponent=1.5, attempt=3.0
+    )
     np.testing.assert_allclose(extensive, [3 * math.exp(-12.5), 3])
 
 
@@ -81,9 +82,9 @@ def test_the_saddle_node_is_left_after_the_exact_mean_time(control, noise, repli
     # Without a barrier the drift decides (1 % of x^2 is 5 errors), with one the noise does
     # (1 % of D is 5 errors).
     generator = np.random.default_rng(5)
-    passage = escape([control], [600.0], replicas, generator, noise=noise)[1]
+    passage = escapes.escape([control], [600.0], replicas, generator, noise=noise)[1]
     assert np.isfinite(passage).all()
-    exact = mean_passage_time(control, noise=noise)
+    exact = escapes.mean_passage_time(control, noise=noise)
     z = (passage.mean() - exact) / passage.std() * math.sqrt(passage.size)
     assert abs(z) < 4
 
@@ -95,7 +96,9 @@ def test_the_exact_mean_time_agrees_with_the_single_integral(control):
     integrand = 2 * np.exp(-(2 * w**6 / 3 + 2 * control * w**2))
     line = math.sqrt(2 * math.pi) * np.trapezoid(integrand, w)
     # From -60 to 60, and 1/60 more on either side, up to 1/60^3.
-    assert mean_passage_time(control, start=-60, end=60) + 2 / 60 == pytest.approx(line, rel=1e-5)
+    assert escapes.mean_passage_time(control, start=-60, end=60) + 2 / 60 == pytest.approx(
+        line, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("planted", [False, True])

@@ -10,12 +10,7 @@ import pytest
 from physbatch.dynamics.bitsliced.definition import run_definition
 from physbatch.dynamics.bitsliced.run import run_bitsliced
 from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
-from physbatch.exact.greedy_unit import (
-    law_after,
-    overlap_and_perfect,
-    stationary_law,
-    transition_matrix,
-)
+from physbatch.exact import greedy_unit
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.binary import draw_system
@@ -79,7 +74,7 @@ def z_and_error(samples: np.ndarray, exact: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("degree", "batch_size"), list(PUBLISHED))
 def test_exact_law_gives_the_known_digits(degree: int, batch_size: int) -> None:
-    found = overlap_and_perfect(stationary_law(degree, batch_size))
+    found = greedy_unit.overlap_and_perfect(greedy_unit.stationary_law(degree, batch_size))
     assert found == pytest.approx(PUBLISHED[degree, batch_size], abs=5e-6)
 
 
@@ -102,13 +97,13 @@ def test_simulated_stationary_law(
     engine: str, degree: int, batch_size: float, replicas: int
 ) -> None:
     """z below 4 at a relative standard error below 0.5 % (0.25 % for the kernel)."""
-    law = stationary_law(degree, batch_size)
+    law = greedy_unit.stationary_law(degree, batch_size)
     burn_in = 150
-    after = law_after(burn_in * degree, degree, batch_size)
+    after = greedy_unit.law_after(burn_in * degree, degree, batch_size)
     assert abs(after - law).max() < 1e-6, "the burn-in is too short"
     stop = 550 if engine == "kernel" else 350
     overlaps = simulate(engine, degree, batch_size, replicas, range(burn_in, stop, 10))
-    overlap, perfect = overlap_and_perfect(law)
+    overlap, perfect = greedy_unit.overlap_and_perfect(law)
     limit = 0.0025 if engine == "kernel" else 0.005
     for samples, exact in ((overlaps, overlap), (overlaps == 1, perfect)):
         z, relative_error = z_and_error(samples, exact)
@@ -128,7 +123,9 @@ def test_simulated_law_at_every_time(ties: str, temperature: float | None) -> No
     )
     wrong = np.rint((1 - overlaps) * degree / 2).astype(int)
     for column, time in enumerate(times):
-        law = law_after(time * degree, degree, batch_size, ties=ties, temperature=temperature)
+        law = greedy_unit.law_after(
+            time * degree, degree, batch_size, ties=ties, temperature=temperature
+        )
         counts = np.bincount(wrong[:, column], minlength=degree + 1)
         expected = law * replicas
         errors = np.sqrt(np.maximum(expected * (1 - law), 1e-300))
@@ -145,7 +142,9 @@ def test_replicas_that_share_proposals_keep_the_stationary_law(
     overlaps = simulate(
         "kernel", degree, batch_size, 8000, range(burn_in, 350, 10), replicas_per_graph=shared
     )
-    overlap, perfect = overlap_and_perfect(stationary_law(degree, batch_size))
+    overlap, perfect = greedy_unit.overlap_and_perfect(
+        greedy_unit.stationary_law(degree, batch_size)
+    )
     for samples, exact in ((overlaps, overlap), (overlaps == 1, perfect)):
         z, relative_error = z_and_error(samples.reshape(8000 // shared, -1), exact)
         assert abs(z) < 4
@@ -153,11 +152,11 @@ def test_replicas_that_share_proposals_keep_the_stationary_law(
 
 
 def test_ties_rejected_is_absorbing() -> None:
-    matrix = transition_matrix(5, 7, ties="reject")
+    matrix = greedy_unit.transition_matrix(5, 7, ties="reject")
     assert matrix[0, 0] == 1
-    assert stationary_law(5, 7, ties="reject")[0] == 1
+    assert greedy_unit.stationary_law(5, 7, ties="reject")[0] == 1
 
 
 def test_metropolis_obeys_the_infinite_temperature_limit() -> None:
-    law = stationary_law(5, 3, temperature=1e9)
+    law = greedy_unit.stationary_law(5, 3, temperature=1e9)
     assert law == pytest.approx(np.array([1, 5, 10, 10, 5, 1]) / 32, abs=1e-8)

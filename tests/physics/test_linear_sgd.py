@@ -13,18 +13,7 @@ from scipy import optimize
 from physbatch.dynamics.rules import batch_rule
 from physbatch.dynamics.sgd.definition import TensorDescent
 from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
-from physbatch.exact.linear_sgd import (
-    largest_learning_rate,
-    mean_square_factor,
-    mean_square_threshold,
-    second_moment_map,
-    spectrum_threshold,
-    stationary_error,
-    stationary_spectrum,
-    typical_learning_rate,
-    typical_rate,
-    typical_threshold,
-)
+from physbatch.exact import linear_sgd
 from physbatch.streams.keys import stream_keys
 from physbatch.study import catalogue
 from physbatch.sweep.run import run_study
@@ -110,18 +99,18 @@ def assert_mean(samples: np.ndarray, exact: float, relative: float = 0.01) -> No
 @pytest.mark.parametrize(("learning_rate", "batch_size", "size"), [*CASES, (0.7, 2.5, 6)])
 def test_one_step_contraction(learning_rate: float, batch_size: float, size: int) -> None:
     found = factors(learning_rate, batch_size, size, 40_000)
-    assert_mean(found, mean_square_factor(learning_rate, size, batch_size))
+    assert_mean(found, linear_sgd.mean_square_factor(learning_rate, size, batch_size))
 
 
 def test_one_step_contraction_of_the_definition() -> None:
     found = factors(0.5, 10, 29, 20_000, engine=TensorDescent)
-    assert_mean(found, mean_square_factor(0.5, 29, 10))
+    assert_mean(found, linear_sgd.mean_square_factor(0.5, 29, 10))
 
 
 @pytest.mark.parametrize(("learning_rate", "batch_size", "size"), CASES)
 def test_mean_square_threshold(learning_rate: float, batch_size: int, size: int) -> None:
     """m_c where a line in 1/m through the factors at 0.7 and 1.4 m_c is 1."""
-    exact = mean_square_threshold(learning_rate, size)
+    exact = linear_sgd.mean_square_threshold(learning_rate, size)
     rule = [max(1, round(0.7 * exact)), round(1.4 * exact)]
     found = [factors(learning_rate, m, size, 100_000) for m in rule]
     (low, high), (x, y) = (values.mean() for values in found), (1 / m for m in rule)
@@ -141,8 +130,8 @@ def test_stationary_error_with_label_noise(
     learning_rate: float, batch_size: int, size: int
 ) -> None:
     """Averages over time of 400 students, after the start is forgotten (to 1e-6)."""
-    rate = min(learning_rate, 0.6 * largest_learning_rate(size, batch_size))
-    factor = mean_square_factor(rate, size, batch_size)
+    rate = min(learning_rate, 0.6 * linear_sgd.largest_learning_rate(size, batch_size))
+    factor = linear_sgd.mean_square_factor(rate, size, batch_size)
     burn_in = int(np.ceil(np.log(1e-8) / np.log(factor)))
     engine, system = descent(rate, batch_size, size, 400, label_noise=0.7)
     engine.advance(burn_in)
@@ -151,13 +140,13 @@ def test_stationary_error_with_label_noise(
     for _ in range(count):
         engine.advance(engine.step + 5)
         total += squares(engine, system).sum(axis=1)
-    assert_mean(total / count, stationary_error(rate, size, batch_size, 0.7))
+    assert_mean(total / count, linear_sgd.stationary_error(rate, size, batch_size, 0.7))
 
 
 @pytest.mark.parametrize(("learning_rate", "batch_size", "size"), CASES)
 def test_typical_rate(learning_rate: float, batch_size: int, size: int) -> None:
     found = np.log(factors(learning_rate, batch_size, size, 100_000))
-    exact = typical_rate(learning_rate, size, batch_size)
+    exact = linear_sgd.typical_rate(learning_rate, size, batch_size)
     error = found.std(ddof=1) / sqrt(len(found))
     assert error < 0.01
     assert abs(found.mean() - exact) < 4 * error
@@ -166,11 +155,13 @@ def test_typical_rate(learning_rate: float, batch_size: int, size: int) -> None:
 def test_typical_threshold_has_the_known_distance() -> None:
     """10.6, 5, 2 and 0.25 % above the mean-square learning rate at m = N."""
     for size, share in ((10, 0.106), (20, 0.0513), (50, 0.0202), (400, 0.0025)):
-        ratio = typical_learning_rate(size, size) / largest_learning_rate(size, size)
+        ratio = linear_sgd.typical_learning_rate(size, size) / linear_sgd.largest_learning_rate(
+            size, size
+        )
         assert ratio - 1 == pytest.approx(share, abs=5e-5 if size > 10 else 5e-4)
-    m = typical_threshold(1.0, 30)
-    assert typical_rate(1.0, 30, m) == pytest.approx(0, abs=1e-9)
-    assert m < mean_square_threshold(1.0, 30)
+    m = linear_sgd.typical_threshold(1.0, 30)
+    assert linear_sgd.typical_rate(1.0, 30, m) == pytest.approx(0, abs=1e-9)
+    assert m < linear_sgd.mean_square_threshold(1.0, 30)
 
 
 SPECTRUM = np.array([2.0, 1.4, 1.0, 0.7, 0.5, 0.5, 0.3, 0.2, 0.1, 0.1])
@@ -183,7 +174,7 @@ def test_one_step_with_a_spectrum() -> None:
     before = squares(engine, system)
     engine.advance(1)
     # Against the law at each student's own start, whose spread then drops out.
-    expected = before @ second_moment_map(rate, SPECTRUM, batch_size).T
+    expected = before @ linear_sgd.second_moment_map(rate, SPECTRUM, batch_size).T
     difference = squares(engine, system) - expected
     errors = difference.std(axis=0, ddof=1) / sqrt(replicas)
     assert (errors < 0.011 * expected.mean(axis=0)).all()
@@ -194,9 +185,11 @@ def test_one_step_with_a_spectrum() -> None:
 def test_threshold_with_a_spectrum(batch_size: int) -> None:
     """At the eta whose threshold is m, the mode that decides keeps its mean square."""
     rate = float(
-        optimize.brentq(lambda eta: spectrum_threshold(eta, SPECTRUM) - batch_size, 0.05, 0.95)
+        optimize.brentq(
+            lambda eta: linear_sgd.spectrum_threshold(eta, SPECTRUM) - batch_size, 0.05, 0.95
+        )
     )
-    matrix = second_moment_map(rate, SPECTRUM, batch_size)
+    matrix = linear_sgd.second_moment_map(rate, SPECTRUM, batch_size)
     values, vectors = np.linalg.eigh(matrix)
     assert values[-1] == pytest.approx(1, abs=1e-10)
     mode = abs(vectors[:, -1])
@@ -207,7 +200,7 @@ def test_threshold_with_a_spectrum(batch_size: int) -> None:
     found = squares(engine, system) @ mode / before
     error = found.std(ddof=1) / sqrt(replicas)
     # What a change of m by 1 % does to the eigenvalue.
-    change = second_moment_map(rate, SPECTRUM, int(batch_size * 100)) - matrix
+    change = linear_sgd.second_moment_map(rate, SPECTRUM, int(batch_size * 100)) - matrix
     slope = abs(mode @ change @ mode) / 0.99
     assert error < 0.01 * slope
     assert abs(found.mean() - 1) < 4 * error
@@ -215,7 +208,7 @@ def test_threshold_with_a_spectrum(batch_size: int) -> None:
 
 def test_stationary_error_with_a_spectrum() -> None:
     rate, batch_size, replicas, count = 0.3, 4, 2_000, 40
-    exact = stationary_spectrum(rate, SPECTRUM, batch_size, 0.5)
+    exact = linear_sgd.stationary_spectrum(rate, SPECTRUM, batch_size, 0.5)
     engine, system = descent(
         rate, batch_size, 10, replicas, label_noise=0.5, scales=np.sqrt(SPECTRUM)
     )
@@ -235,7 +228,7 @@ def test_the_study_obeys_the_same_law(tmp_path: Path) -> None:
     data = run_study(study, tmp_path / "linear.nc", workers=1)
     error = data["weight_error"].squeeze(("size", "batch_ratio")).transpose("replica", "time")
     ratio = error.values[:, 1] / error.values[:, 0]
-    assert_mean(ratio, mean_square_factor(1.0, 20, 20.0))
+    assert_mean(ratio, linear_sgd.mean_square_factor(1.0, 20, 20.0))
     # The generalisation error of a linear unit is |w - w*|^2/2 for unit variances.
     np.testing.assert_allclose(
         data["generalization_error"].values, data["weight_error"].values * 10, rtol=1e-12

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from scipy import integrate
 
-from physbatch.exact.finite_linear_sgd import stationary_covariance
+from physbatch.exact import finite_linear_sgd
 from physbatch.noise.evidence import gaussian_evidence, logistic_evidence, regression_evidence
 from physbatch.noise.gradients import batch_factor, gradient_noise, update_variance
 from physbatch.systems.samples import Samples, load_samples
@@ -171,7 +171,7 @@ def test_stationary_covariance_of_linear_sgd(
     rng = np.random.default_rng(17)
     inputs = rng.normal(size=(12, 2)) * [1.0, 0.6]
     targets = inputs @ [0.5, -1.0] + rng.normal(size=12)
-    exact = stationary_covariance(
+    exact = finite_linear_sgd.stationary_covariance(
         inputs,
         targets,
         learning_rate=learning_rate,

@@ -9,13 +9,7 @@ import pytest
 
 from physbatch.dataset import STATUS_DIVERGED, open_dataset
 from physbatch.errors import AnalysisError
-from physbatch.exact.batch_noise import (
-    linear_growth_data,
-    optimum_batch_data,
-    stable_range_data,
-    transition_data,
-)
-from physbatch.exact.linear_sgd import typical_learning_rate
+from physbatch.exact import batch_noise, linear_sgd
 from physbatch.files import open_netcdf, save
 from physbatch.noise.best_batch import OptimumBatch, optimum_batch
 from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
@@ -32,7 +26,7 @@ def test_stable_range_finds_the_planted_law() -> None:
     """z of every threshold and of the exponent over 60 seeds: mean 0, spread 1."""
     z, z_exponent = [], []
     for seed in range(60):
-        data = stable_range_data(seed=seed, replicas=40)
+        data = batch_noise.stable_range_data(seed=seed, replicas=40)
         found = stable_range(data)
         assert found.flags == ()
         exact = 0.5 * found.batch_size**-0.8
@@ -50,7 +44,7 @@ def test_stable_range_finds_the_planted_law() -> None:
 
 
 def test_stable_range_says_what_the_grid_cannot_tell() -> None:
-    data = stable_range_data(width=1e-3, replicas=10)
+    data = batch_noise.stable_range_data(width=1e-3, replicas=10)
     found = stable_range(data)
     assert all(flag.startswith("step:") for flag in found.flags)
     exact = 0.5 * found.batch_size**-0.8
@@ -71,7 +65,7 @@ def test_optimum_batch_finds_the_planted_law() -> None:
     """Exponents 1 and 1 within their errors; z over seeds and curves has mean 0, spread 1."""
     z, z_rate, z_count = [], [], []
     for seed in range(25):
-        data = optimum_batch_data(seed=seed, skew=0.001)
+        data = batch_noise.optimum_batch_data(seed=seed, skew=0.001)
         found = optimum_batch(data, resamples=150)
         exact = 0.5 * found.learning_rate * found.pattern_count
         known = np.isfinite(found.batch_size)
@@ -90,20 +84,20 @@ def test_optimum_batch_finds_the_planted_law() -> None:
 
 
 def test_optimum_batch_at_the_edge_is_not_a_number() -> None:
-    found = optimum_batch(optimum_batch_data(amplitude=1e-3), resamples=50)
+    found = optimum_batch(batch_noise.optimum_batch_data(amplitude=1e-3), resamples=50)
     assert np.isnan(found.batch_size).all()
     assert "at_edge" in found.flags[0]
     assert "learning_rate = 0.1, pattern_count = 200" in found.flags[0]
-    one = optimum_batch_data(learning_rates=(0.2,), pattern_counts=(200,))
+    one = batch_noise.optimum_batch_data(learning_rates=(0.2,), pattern_counts=(200,))
     with pytest.raises(AnalysisError, match="one learning rate and one number of patterns"):
         optimum_batch(one, resamples=50).fit()
 
 
 def test_results_survive_a_file(tmp_path: object) -> None:
-    found = stable_range(stable_range_data(replicas=10))
+    found = stable_range(batch_noise.stable_range_data(replicas=10))
     again = StableRange.from_dataset(open_netcdf(save(found.to_dataset(), f"{tmp_path}/a.nc")))
     np.testing.assert_array_equal(again.learning_rate, found.learning_rate)
-    best = optimum_batch(optimum_batch_data(), resamples=50)
+    best = optimum_batch(batch_noise.optimum_batch_data(), resamples=50)
     again_best = OptimumBatch.from_dataset(open_netcdf(save(best.to_dataset(), f"{tmp_path}/b.nc")))
     np.testing.assert_array_equal(again_best.batch_size, best.batch_size)
     assert again_best.flags == best.flags
@@ -145,10 +139,10 @@ def test_thresholds_of_real_steps() -> None:
 
 def test_typical_threshold_is_where_the_mean_logarithm_vanishes() -> None:
     """z against the quadrature of <ln F> over 40 seeds and two batch sizes: mean 0, spread 1."""
-    exact = np.array([typical_learning_rate(30, m) / m for m in (4, 30)])
+    exact = np.array([linear_sgd.typical_learning_rate(30, m) / m for m in (4, 30)])
     z = []
     for seed in range(40):
-        found = typical_threshold(linear_growth_data(seed=seed), resamples=100)
+        found = typical_threshold(batch_noise.linear_growth_data(seed=seed), resamples=100)
         assert found.flags == ()
         z.append((found.learning_rate - exact) / np.hypot(found.stderr, found.systematic))
         assert np.all(found.stderr < 0.01 * exact)
@@ -194,13 +188,13 @@ def test_typical_threshold_of_the_simulated_dynamics(tmp_path: object) -> None:
     for m, rate, error in zip(
         found.batch_size, found.learning_rate, np.hypot(found.stderr, found.systematic), strict=True
     ):
-        exact = typical_learning_rate(20, m) / m
+        exact = linear_sgd.typical_learning_rate(20, m) / m
         assert abs(rate - exact) < 4.5 * error
         assert rate == pytest.approx(exact, rel=0.02)
 
 
 def test_typical_threshold_says_what_the_grid_cannot_tell() -> None:
-    data = linear_growth_data(seed=1)
+    data = batch_noise.linear_growth_data(seed=1)
     low = typical_threshold(data.isel(learning_rate=slice(0, 4)))
     assert np.isnan(low.learning_rate).any()
     assert "above_grid" in low.flags[-1]
@@ -221,7 +215,9 @@ def test_transition_line_finds_the_planted_law() -> None:
     """z over 50 seeds and the learning rates that the grid holds: mean 0, spread 1."""
     z = []
     for seed in range(50):
-        found = transition_line(transition_data(learning_rates=(8.0, 16.0, 32.0), seed=seed))
+        found = transition_line(
+            batch_noise.transition_data(learning_rates=(8.0, 16.0, 32.0), seed=seed)
+        )
         assert found.flags == ()
         exact = found.learning_rate / 4
         z.append(np.log(found.batch_size / exact) / (found.stderr / found.batch_size))
@@ -232,7 +228,7 @@ def test_transition_line_finds_the_planted_law() -> None:
 
 
 def test_transition_line_at_the_ends_of_the_grid() -> None:
-    data = transition_data(learning_rates=(1.0, 16.0, 512.0), width=0.01, replicas=10)
+    data = batch_noise.transition_data(learning_rates=(1.0, 16.0, 512.0), width=0.01, replicas=10)
     found = transition_line(data)
     assert np.isnan(found.batch_size).tolist() == [True, False, True]
     assert found.flags[0].startswith("always_learns")
@@ -249,7 +245,7 @@ def test_transition_line_at_the_ends_of_the_grid() -> None:
 
 def planted_map(seed: int, best: float = 8.0) -> object:
     """One number of patterns; the best error lies at m = `best` for every learning rate."""
-    data = optimum_batch_data(
+    data = batch_noise.optimum_batch_data(
         amplitude=best / 200,
         rate_exponent=0.0,
         pattern_counts=(200,),
@@ -279,7 +275,7 @@ def test_best_error_is_not_flattered_by_the_choice() -> None:
 def test_performance_map_flags() -> None:
     edge = performance_map(planted_map(1, best=0.5), resamples=50)  # type: ignore[arg-type]
     assert any(flag.startswith("at_edge") for flag in edge.flags)
-    flat = optimum_batch_data(curvature=0.0, pattern_counts=(200,), replicas=8, seed=3)
+    flat = batch_noise.optimum_batch_data(curvature=0.0, pattern_counts=(200,), replicas=8, seed=3)
     found = performance_map(flat.squeeze("pattern_count", drop=True), resamples=50)
     assert found.as_good.mean() > 0.6
     lost = flat.squeeze("pattern_count", drop=True).copy(deep=True)
@@ -289,7 +285,7 @@ def test_performance_map_flags() -> None:
     assert np.isnan(found.best_error[0])
     assert not found.as_good[0]
     with pytest.raises(AnalysisError, match="'pattern_count' is swept"):
-        performance_map(optimum_batch_data(replicas=8))
+        performance_map(batch_noise.optimum_batch_data(replicas=8))
     lost["status"][:] = STATUS_DIVERGED
     with pytest.raises(AnalysisError, match="diverged at every point"):
         performance_map(lost)
@@ -300,11 +296,11 @@ def test_curves_fall_together_against_the_noise_scale() -> None:
     # B is much smaller than P, so that g is eps P/B, of which the planted curves are functions.
     grid: dict[str, Any] = {"noise": 0.005, "pattern_counts": (20_000, 40_000)}
     grid["batch_sizes"] = tuple(np.geomspace(1, 128, 29))
-    data = optimum_batch_data(amplitude=0.005, seed=2, **grid)
+    data = batch_noise.optimum_batch_data(amplitude=0.005, seed=2, **grid)
     right = scale_collapse(data)
     assert 0.6 < right.quality < 2.5
     assert scale_collapse(data, against="batch_size").quality > 10 * right.quality
-    other = optimum_batch_data(amplitude=100, count_exponent=0.0, **grid)
+    other = batch_noise.optimum_batch_data(amplitude=100, count_exponent=0.0, **grid)
     assert scale_collapse(other).quality > 10
     with pytest.raises(AnalysisError, match="number of patterns is not known"):
         scale_collapse(data.isel(pattern_count=0))
@@ -313,8 +309,8 @@ def test_curves_fall_together_against_the_noise_scale() -> None:
 def test_maps_and_lines_survive_a_file(tmp_path: object) -> None:
     for number, found in enumerate(
         (
-            typical_threshold(linear_growth_data(seed=1), resamples=20),
-            transition_line(transition_data()),
+            typical_threshold(batch_noise.linear_growth_data(seed=1), resamples=20),
+            transition_line(batch_noise.transition_data()),
             performance_map(planted_map(1), resamples=20),  # type: ignore[arg-type]
         )
     ):

@@ -9,8 +9,7 @@ import pytest
 import xarray as xr
 
 from physbatch.dataset import open_dataset
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
-from physbatch.exact.linear_sgd import typical_learning_rate
+from physbatch.exact import committee_stability, linear_sgd
 from physbatch.noise.best_batch import optimum_batch
 from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
@@ -35,7 +34,7 @@ def test_replicas_of_the_linear_student_diverge_at_the_typical_threshold() -> No
     for m, rate, error in zip(
         found.batch_size, found.learning_rate, np.hypot(found.stderr, found.systematic), strict=True
     ):
-        exact = typical_learning_rate(200, m) / m
+        exact = linear_sgd.typical_learning_rate(200, m) / m
         assert abs(rate - exact) < 4.5 * error
         assert rate == pytest.approx(exact, rel=0.01)
 
@@ -116,7 +115,11 @@ def test_transition_line_of_the_erf_unit_is_where_the_perfect_state_is_lost() ->
     ):
         if m > size / 10:
             continue
-        theory = m * largest_rate(1) * (1 + finite_size_shift(m) / size)
+        theory = (
+            m
+            * committee_stability.largest_rate(1)
+            * (1 + committee_stability.finite_size_shift(m) / size)
+        )
         assert abs(rate - theory) < 4 * rate * error / m
         assert rate == pytest.approx(theory, rel=0.03)
         checked += 1

@@ -18,8 +18,7 @@ import pytest
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK
-from physbatch.exact import curie_weiss, phases, planted, replicas
-from physbatch.exact.lattices import percolation_table
+from physbatch.exact import curie_weiss, lattices, phases, planted, replicas
 from physbatch.scaling import transition_order
 from physbatch.scaling.order.histograms import fluctuations
 from physbatch.scaling.order.samples import sample_data
@@ -196,7 +195,7 @@ def test_percolation_is_continuous_with_its_exponent():
     sizes = (16, 32, 64, 128)
     window = np.linspace(-0.5, 0.5, 11)
     grid = {size: (0.59274605 + window / size**0.75).round(6) for size in sizes}
-    table = percolation_table(sizes, grid, replicas=200, seed=3)
+    table = lattices.percolation_table(sizes, grid, replicas=200, seed=3)
     result = transition_order(table, "largest_cluster", space_dimension=2.0)
     assert result.verdict == "continuous", result.report()
     a = result["fluctuations"]["a"]

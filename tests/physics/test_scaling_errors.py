@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from physbatch.dataset import validate
-from physbatch.exact.planted import first_order, independent_units, smooth_crossover
+from physbatch.exact import planted
 from physbatch.scaling import (
     extrapolate,
     find_jump,
@@ -122,7 +122,9 @@ def test_bootstrap_errors_of_the_moments(name, tolerance):
 def test_exact_moments_of_the_planted_crossover():
     # Each of N d weights is wrong with probability x, so q = 1 - 2k/(N d) has mean 1 - 2x and
     # variance 4 x (1 - x)/(N d).
-    data = smooth_crossover(sizes=(100,), control=(8.0,), replicas=4000, times=(10.0, 20.0), seed=7)
+    data = planted.smooth_crossover(
+        sizes=(100,), control=(8.0,), replicas=4000, times=(10.0, 20.0), seed=7
+    )
     mean = 0.99 / (1 + math.exp(-(8.0 - 6.15) / 1.28))
     x = 0.5 * (1 - mean)
     q = data["overlap"].values[0, 0]
@@ -135,7 +137,9 @@ def test_exact_moments_of_the_planted_crossover():
 def test_drift_slope_and_its_error(replicas, width, slope):
     z, last = [], []
     for seed in range(120):
-        data = first_order(sizes=(400,), replicas=replicas, width=width, drift=slope, seed=seed)
+        data = planted.first_order(
+            sizes=(400,), replicas=replicas, width=width, drift=slope, seed=seed
+        )
         drift = fit_drift(data, resamples=100, seed=seed)
         z.append((drift.slope.value - slope) / drift.slope.stderr)
         last.append((drift.m_c[-1] - 13.025) / drift.m_c_stderr[-1])
@@ -144,7 +148,7 @@ def test_drift_slope_and_its_error(replicas, width, slope):
 
 
 def test_errors_that_ignore_the_correlation_between_times_would_be_wrong():
-    drift = fit_drift(first_order(sizes=(400,), seed=1))
+    drift = fit_drift(planted.first_order(sizes=(400,), seed=1))
     log_time = np.log(drift.time / drift.time[-1])
     naive = math.sqrt(
         1.0
@@ -159,7 +163,7 @@ def test_errors_that_ignore_the_correlation_between_times_would_be_wrong():
 def test_latent_overlap_and_its_error():
     z = []
     for seed in range(200):
-        data = first_order(
+        data = planted.first_order(
             sizes=(400,), control=(12.5, 13.0, 13.5), replicas=64, times=(10.0, 1000.0), seed=seed
         )
         jump = find_jump(data, 13.0, resamples=100, seed=seed)
@@ -219,7 +223,9 @@ def test_the_limit_and_its_error(exponent, factor, lowest, highest):
     assert np.mean(np.abs(z) < 2.0) > 0.8
 
 
-@pytest.mark.parametrize("make", [first_order, independent_units, smooth_crossover])
+@pytest.mark.parametrize(
+    "make", [planted.first_order, planted.independent_units, planted.smooth_crossover]
+)
 def test_planted_datasets_follow_the_schema_and_the_seed(make):
     data = validate(make(sizes=(20, 40), replicas=5, seed=3))
     assert data.identical(make(sizes=(20, 40), replicas=5, seed=3))
@@ -240,13 +246,15 @@ def test_planted_datasets_follow_the_schema_and_the_seed(make):
 
 def test_the_planted_success_follows_its_law_at_every_time():
     control, times = (12.0, 13.0, 14.0), (100.0, 300.0, 1000.0)
-    data = first_order(sizes=(50,), control=control, replicas=4000, times=times, seed=5)
+    data = planted.first_order(sizes=(50,), control=control, replicas=4000, times=times, seed=5)
     m_c = 13.0 + 10.0 / 50 - 0.3 * np.log(np.array(times) / 1000.0)
     expected = logistic((np.array(control)[:, None] - m_c) / 0.3)
     measured = (data["first_passage"].values[0][..., None] <= np.array(times)).mean(axis=1)
     error = np.sqrt(expected * (1 - expected) / 4000)
     assert np.all(np.abs(measured - expected) < 4.5 * error + 1e-12)
-    units = independent_units(sizes=(30,), control=(7.0, 9.0), replicas=4000, times=times, seed=5)
+    units = planted.independent_units(
+        sizes=(30,), control=(7.0, 9.0), replicas=4000, times=times, seed=5
+    )
     lead = np.array([7.0, 9.0])[:, None] - 3.1 + 0.3 * np.log(np.array(times) / 1e3)
     p0 = logistic(lead / 1.43)
     expected = p0**30

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.exact.planted import first_order, independent_units, smooth_crossover
+from physbatch.exact import planted
 from physbatch.scaling import analyse
 
 TIMES = (10.0, 100.0, 300.0, 1000.0)
@@ -19,7 +19,7 @@ def test_a_first_order_transition_is_claimed_with_the_right_numbers():
     control = tuple(np.arange(11.5, 14.6, 0.5))
     claims, m_c, jump = 0, [], []
     for seed in range(SEEDS):
-        result = analyse(first_order(control=control, seed=seed, **SMALL), resamples=50)
+        result = analyse(planted.first_order(control=control, seed=seed, **SMALL), resamples=50)
         claims += result.transition == "claimed"
         m_c.append((result.m_c.value - 13.0) / result.m_c.total)
         jump.append((result.jump.value - 0.66) / result.jump.total)
@@ -36,10 +36,10 @@ def test_a_first_order_transition_is_claimed_with_the_right_numbers():
 @pytest.mark.parametrize(
     ("make", "extra"),
     [
-        (independent_units, {}),
-        (independent_units, {"degree": 1, "replicas": 64}),
-        (smooth_crossover, {}),
-        (smooth_crossover, {"ceiling": 1.0}),
+        (planted.independent_units, {}),
+        (planted.independent_units, {"degree": 1, "replicas": 64}),
+        (planted.smooth_crossover, {}),
+        (planted.smooth_crossover, {"ceiling": 1.0}),
     ],
 )
 def test_no_transition_is_ever_claimed_where_there_is_none(make, extra):
@@ -52,7 +52,7 @@ def test_no_transition_is_ever_claimed_where_there_is_none(make, extra):
 
 def test_the_fake_m_c_of_independent_units_is_recognised_as_a_logarithm():
     # 200 replicas and two decades: errors are small enough to exclude every finite limit.
-    data = independent_units(
+    data = planted.independent_units(
         sizes=(10, 30, 100, 300, 1000),
         control=tuple(float(m) for m in range(4, 19)),
         replicas=200,
@@ -70,10 +70,10 @@ def test_the_fake_m_c_of_independent_units_is_recognised_as_a_logarithm():
 
 
 def test_the_reasons_say_how_m_c_moves_with_time():
-    moving = analyse(first_order(seed=2, replicas=64), resamples=100)
+    moving = analyse(planted.first_order(seed=2, replicas=64), resamples=100)
     assert any(r.startswith("m_c falls with run time: -0.") for r in moving.reasons)
     assert "m_c is a function of run time" in moving.reasons
-    still = analyse(first_order(seed=2, replicas=64, drift=0.0), resamples=100)
+    still = analyse(planted.first_order(seed=2, replicas=64, drift=0.0), resamples=100)
     assert "m_c is a function of run time" not in still.reasons
 
 
@@ -81,7 +81,7 @@ def test_the_reasons_say_how_m_c_moves_with_time():
 def test_a_jump_that_vanishes_as_1_over_n_is_not_claimed(uneven):
     # Two sharp peaks at every size, but their distance is about 30/N: not an intensive jump,
     # whether a form describes it or, with the uneven sizes, none does.
-    data = first_order(seed=3, replicas=64, lower_spread=0.02)
+    data = planted.first_order(seed=3, replicas=64, lower_spread=0.02)
     q = data["overlap"].values
     distance = 30.0 / data["size"].values * (1.0 + uneven * np.array([1, -1, 1, -1]))
     factor = (distance / 0.66)[:, None, None, None]
@@ -94,7 +94,7 @@ def test_a_jump_that_vanishes_as_1_over_n_is_not_claimed(uneven):
 
 
 def test_peaks_too_broad_to_tell_apart_at_the_smallest_size_are_no_objection():
-    data = first_order(sizes=(12, 100, 200, 400), seed=3, replicas=48)
+    data = planted.first_order(sizes=(12, 100, 200, 400), seed=3, replicas=48)
     q = data["overlap"].values
     broad = np.random.default_rng(1).uniform(0.4, 0.99, size=q.shape)
     wide = (q < 1.0) & (data["size"].values == 12)[:, None, None, None]
@@ -106,7 +106,7 @@ def test_peaks_too_broad_to_tell_apart_at_the_smallest_size_are_no_objection():
 
 
 def test_an_extrapolation_that_does_not_fit_is_judged_by_its_scaled_errors():
-    data = first_order(seed=3, replicas=64, lower_spread=0.05, lower_overlap=0.3)
+    data = planted.first_order(seed=3, replicas=64, lower_spread=0.05, lower_overlap=0.3)
     q = data["overlap"].values
     # The lower peak goes up and down with N by many errors: no form fits, but it is far from 1.
     shift = np.array([0.0, 0.02, 0.0, 0.02])[:, None, None, None]

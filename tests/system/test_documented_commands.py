@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.exact.lattices import percolation_table
-from physbatch.exact.planted import first_order
+from physbatch.exact import lattices, planted
 from physbatch.files import save
 from physbatch.scaling import analyse
 from physbatch.study.study import Study
@@ -29,7 +28,7 @@ def prepare(folder: Path, tiny_study: Study) -> None:
     height = size**1.75
     peak = np.column_stack([size, 2.25 + x / size, height * (1 - 0.02 * x**2 / 4), 0.01 * height])
     np.savetxt(folder / "chi.csv", peak, delimiter=",", header="L,T,chi,dchi", comments="")
-    table = percolation_table((12, 16, 24), np.linspace(0.52, 0.66, 9), 100, seed=1)
+    table = lattices.percolation_table((12, 16, 24), np.linspace(0.52, 0.66, 9), 100, seed=1)
     (folder / "percolation.csv").write_text(table.only("largest_cluster").to_csv())
 
 
@@ -44,7 +43,7 @@ def test_every_command_of_a_page_runs_in_order(
     """In an empty folder, on small inputs, as a newcomer would type them."""
     prepare(tmp_path, tiny_study)
     if page not in RUN:
-        data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0))
+        data = planted.first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0))
         save(data, tmp_path / "data.nc")
         save(analyse(data, resamples=60).to_dataset(), tmp_path / "results.nc")
     monkeypatch.chdir(tmp_path)

@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from physbatch.cli import main
-from physbatch.exact.batch_noise import (
-    linear_growth_data,
-    optimum_batch_data,
-    stable_range_data,
-    transition_data,
-)
+from physbatch.exact import batch_noise
 from physbatch.files import save
 from physbatch.study import catalogue
 from physbatch.study.study import Study
@@ -192,10 +187,10 @@ def test_true_and_random_labels_differ_in_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("command", "make", "key"),
     [
-        ("range", stable_range_data, "thresholds"),
-        ("typical", linear_growth_data, "thresholds"),
-        ("line", transition_data, "points"),
-        ("optimum", lambda: optimum_batch_data(replicas=6), "optima"),
+        ("range", batch_noise.stable_range_data, "thresholds"),
+        ("typical", batch_noise.linear_growth_data, "thresholds"),
+        ("line", batch_noise.transition_data, "points"),
+        ("optimum", lambda: batch_noise.optimum_batch_data(replicas=6), "optima"),
     ],
 )
 def test_commands_write_what_they_print(
@@ -215,7 +210,10 @@ def test_commands_write_what_they_print(
 
 def test_figures_of_the_commands(tmp_path: Path) -> None:
     data = tmp_path / "map.nc"
-    save(optimum_batch_data(pattern_counts=(200,), replicas=6).squeeze("pattern_count"), data)
+    save(
+        batch_noise.optimum_batch_data(pattern_counts=(200,), replicas=6).squeeze("pattern_count"),
+        data,
+    )
     assert main(["noise", "map", str(data), "--figure", str(tmp_path / "map")]) == 0
     for ending in ("pdf", "png"):
         assert (tmp_path / f"map.{ending}").stat().st_size > 2000
