@@ -1,13 +1,16 @@
 """physbatch: phase transitions in the mini-batch size, from simulation to critical exponents.
 
-The public names are imported when they are first used, so that ``import physbatch`` needs
-neither torch nor matplotlib.
+Every public name is imported when it is first used, so that ``import physbatch`` needs neither
+torch nor matplotlib; the sub-packages are there at once.
 
 Examples
 --------
 >>> import physbatch
 >>> physbatch.catalogue.study("greedy-unit").time_units
 'sweep'
+>>> table = physbatch.exact.curie_weiss.table((64, 256), [0.9, 1.0, 1.1], "binder", noise=1e-3)
+>>> physbatch.scaling.find_crossings(table)["c_c"]
+0.995(8)(8)
 """
 
 from __future__ import annotations
@@ -18,46 +21,87 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from physbatch import engines as engines
+    from physbatch import exact as exact
+    from physbatch import noise as noise
+    from physbatch import plots as plots
+    from physbatch import results as results
+    from physbatch import scaling as scaling
+    from physbatch import tables as tables
     from physbatch.dataset import open_dataset as open_dataset
     from physbatch.errors import PhysbatchError as PhysbatchError
     from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
+    from physbatch.results import Estimate as Estimate
+    from physbatch.results import open_results as open_results
     from physbatch.scaling import Analysis as Analysis
     from physbatch.scaling import analyse as analyse
+    from physbatch.scaling import collapse as collapse
+    from physbatch.scaling import find_crossings as find_crossings
+    from physbatch.scaling import fit_law as fit_law
+    from physbatch.scaling import transition_order as transition_order
+    from physbatch.study import Study as Study
     from physbatch.study import catalogue as catalogue
-    from physbatch.study.study import Study as Study
     from physbatch.sweep.run import run_study as run_study
+    from physbatch.tables import ScalingTable as ScalingTable
+    from physbatch.tables import read_table as read_table
 
+#: The packages that users go on to, and the one of each name that needs no further walk.
+_PACKAGES = ("engines", "exact", "noise", "plots", "results", "scaling", "tables")
 _HOMES = {
     "Analysis": "physbatch.scaling",
+    "Estimate": "physbatch.results",
     "PhysbatchError": "physbatch.errors",
+    "ScalingTable": "physbatch.tables",
     "Study": "physbatch.study",
     "analyse": "physbatch.scaling",
+    "catalogue": "physbatch.study",
+    "collapse": "physbatch.scaling",
+    "find_crossings": "physbatch.scaling",
+    "fit_law": "physbatch.scaling",
     "open_dataset": "physbatch.dataset",
+    "open_results": "physbatch.results",
     "progress_display": "physbatch.progress",
+    "read_table": "physbatch.tables",
     "run_study": "physbatch.sweep.run",
+    "transition_order": "physbatch.scaling",
     "write_report": "physbatch.report",
 }
 
 __all__ = [
     "Analysis",
+    "Estimate",
     "PhysbatchError",
+    "ScalingTable",
     "Study",
     "__version__",
     "analyse",
     "catalogue",
+    "collapse",
+    "engines",
+    "exact",
+    "find_crossings",
+    "fit_law",
+    "noise",
     "open_dataset",
+    "open_results",
+    "plots",
     "progress_display",
+    "read_table",
+    "results",
     "run_study",
+    "scaling",
+    "tables",
+    "transition_order",
     "write_report",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"physbatch.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name == "catalogue":
-        return importlib.import_module("physbatch.study.catalogue")
     raise AttributeError(f"module 'physbatch' has no attribute {name!r}")
 
 
