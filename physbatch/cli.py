@@ -11,12 +11,13 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
+from physbatch.commands.options import Json, OptionalOutput
 from physbatch.commands.output import keep_others, print_json, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
@@ -51,34 +52,43 @@ for _name, _home, _help in (
     ("diff", "provenance:diff", "Say what differs between two studies or datasets."),
     ("verify", "provenance:verify", "Recompute some cells of a dataset, compare bit for bit."),
     ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
-    ("select", "select:select", "Write a part of a dataset: some sizes, one degree ..."),
-    ("bench", "bench:bench", "Time cells of a study: throughput, limit, expected time, memory."),
+    ("select", "select:select_command", "Write a part of a dataset: some sizes, one degree ..."),
+    (
+        "bench",
+        "bench:bench_command",
+        "Time cells of a study: throughput, limit, memory.",
+    ),
     ("figure", "figures:figure", "Draw the figures of a dataset or of results, as PDF and PNG."),
     ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),
-    ("moments", "moments:moments", "Moments of samples, with errors: Binder, susceptibility ..."),
-    ("crossings", "crossings:crossings", "Where the curves of two sizes cross."),
-    ("collapse", "collapse:collapse", "Critical point and exponents by data collapse."),
-    ("exponents", "exponents:exponents", "Exponents from power laws in the size."),
-    ("order", "order:order", "First order, continuous, crossover or undecided: the evidence."),
-    ("explore", "explore:explore", "A page on which sliders move the collapse live."),
-    ("passages", "passages:passages", "Mean times to the first passage, and their laws."),
+    (
+        "moments",
+        "moments:moments_command",
+        "Moments of samples, with errors: Binder ...",
+    ),
+    ("crossings", "crossings:crossings_command", "Where the curves of two sizes cross."),
+    ("collapse", "collapse:collapse_command", "Critical point and exponents by data collapse."),
+    ("exponents", "exponents:exponents_command", "Exponents from power laws in the size."),
+    (
+        "order",
+        "order:order_command",
+        "First order, continuous, crossover or undecided.",
+    ),
+    ("explore", "explore:explore_command", "A page on which sliders move the collapse live."),
+    ("passages", "passages:passages_command", "Mean times to the first passage, and their laws."),
 ):
     app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
 app.command(
     "physbatch.commands.noise:noise", name="noise", help="Batch noise: stability, best m, evidence."
 )
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-
 
 @app.command
 def analyse(
     dataset: Path,
     *,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: OptionalOutput = None,
     time: float | None = None,
     json_: Json = False,
 ) -> None:
@@ -92,8 +102,6 @@ def analyse(
         Where to write the results (NetCDF).
     time
         Run time at which to analyse; by default the last one.
-    json_
-        Print one JSON object.
     """
     from physbatch.files.netcdf import save
 
@@ -116,8 +124,6 @@ def catalogue(*, json_: Json = False) -> None:
 
     Parameters
     ----------
-    json_
-        Print one JSON object.
     """
     from physbatch.study import catalogue as studies
 
@@ -138,8 +144,6 @@ def check(file: str, *, json_: Json = False) -> None:
     ----------
     file
         A study file (TOML) or the name of a study in the catalogue.
-    json_
-        Print one JSON object.
     """
     from physbatch.engines.support import require_built
     from physbatch.sweep.cost import estimate

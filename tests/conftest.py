@@ -62,3 +62,25 @@ def physbatch_command() -> Callable[..., subprocess.CompletedProcess[str]]:
 def command_line(words: Sequence[str | Path]) -> list[str]:
     """The words of a ``physbatch`` command."""
     return [sys.executable, "-m", "physbatch", *map(str, words)]
+
+
+def run_words(*words: object) -> None:
+    """Run words of the command line in this process; errors are raised."""
+    from physbatch.cli import app
+
+    app([str(word) for word in words], exit_on_error=False, print_error=False)
+
+
+def run_command(name: str, *files: Path | str, **options: object) -> None:
+    """Run a command with its options as keywords, a list given again for each value.
+
+    True is a switch, False its --no- form.
+    """
+    words: list[object] = [name, *files]
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(flag if value else flag.replace("--", "--no-", 1))
+        else:
+            words += [f"{flag}={item}" for item in (value if isinstance(value, list) else [value])]
+    run_words(*words)

@@ -4,88 +4,97 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from physbatch.commands.options import ColumnsOfMany, ResultAndFigure, Switch, Words
 from physbatch.commands.output import keep_others, print_json, save_pictures
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.data_collapse.result import Collapse
 
-__all__ = ["collapse", "stored"]
-
-Switch = Annotated[bool, Parameter(negative=())]
-Words = Annotated[list[str] | None, Parameter(negative=())]
+__all__ = ["collapse_command", "stored"]
 
 
-def collapse(
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Form:
+    """The scaling form."""
+
+    exponent: Annotated[
+        Words,
+        Parameter(
+            help="What zeta is: beta (of an order parameter, zeta = -beta) or gamma (of a "
+            "susceptibility, zeta = gamma); for several observables OBSERVABLE=beta, once for each."
+        ),
+    ] = None
+    fix: Annotated[
+        Words,
+        Parameter(
+            help="Hold an exponent, as in --fix zeta=0 or --fix beta=0.125; give it again for more."
+        ),
+    ] = None
+    corrections: Annotated[
+        Switch, Parameter(help="Fit corrections to scaling with their exponent omega.")
+    ] = False
+    drift: Annotated[Switch, Parameter(help="Let c_c move with the size as c_c + a N^(-phi).")] = (
+        False
+    )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Search:
+    """How the best collapse is sought."""
+
+    method: Annotated[
+        Literal["gp", "spline", "local-linear"],
+        Parameter(
+            help="Gaussian process; least squares on a spline in the window that the former has "
+            "chosen; or the smallest S of Houdayer and Hartmann (biased if points are far apart)."
+        ),
+    ] = "gp"
+    window: Annotated[
+        Literal["scan", "all"],
+        Parameter(help="Scan windows in size and distance from c_c, or take all points."),
+    ] = "scan"
+    errors: Annotated[
+        Literal["likelihood", "profile", "bootstrap", "posterior", "quality"] | None,
+        Parameter(
+            help="Where statistical errors come from: by default the likelihood, for local-linear "
+            'the bootstrap; "quality" is S_min + 1.'
+        ),
+    ] = None
+    start: Annotated[
+        Words,
+        Parameter(
+            help="One more start, as in --start nu=1; give it again for more. None is needed."
+        ),
+    ] = None
+    seed: Annotated[int, Parameter(help="Seed of bootstrap and posterior.")] = 0
+
+
+def collapse_command(
     file: Path,
     *,
-    size: str | None = None,
-    control: str | None = None,
-    observable: Words = None,
-    error: Words = None,
-    exponent: Words = None,
-    fix: Words = None,
-    corrections: Switch = False,
-    drift: Switch = False,
-    method: Literal["gp", "spline", "local-linear"] = "gp",
-    window: Literal["scan", "all"] = "scan",
-    errors: Literal["likelihood", "profile", "bootstrap", "posterior", "quality"] | None = None,
-    start: Words = None,
-    seed: int = 0,
-    dimension: Literal["N", "L"] | None = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    figure: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    columns: ColumnsOfMany = ColumnsOfMany(),
+    form: Form = Form(),
+    search: Search = Search(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Find c_c and exponents from the demand that all sizes fall on one curve.
+
+    Several observables share c_c and nu. Besides the figure of the collapse, the scan of windows
+    goes to NAME-windows, the posterior or bootstrap to NAME-corner.
 
     Parameters
     ----------
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
-    size
-        Column of the sizes: a name, or a number that counts from 1.
-    control
-        Column of the control parameter.
-    observable
-        Column of an observable; give it again for more, which share c_c and nu.
-    error
-        Column of its standard error, in the same order.
-    exponent
-        What zeta is: beta (of an order parameter, zeta = -beta) or gamma (of a susceptibility,
-        zeta = gamma); for several observables OBSERVABLE=beta, once for each.
-    fix
-        Hold an exponent, as in --fix zeta=0 or --fix beta=0.125; give it again for more.
-    corrections
-        Fit corrections to scaling with their exponent omega.
-    drift
-        Let c_c move with the size as c_c + a N^(-phi).
-    method
-        Gaussian process; least squares on a spline in the window that the former has chosen; or
-        the smallest S of Houdayer and Hartmann (biased where points are far apart).
-    window
-        Scan windows in size and distance from c_c, or take all points.
-    errors
-        Where statistical errors come from: by default the likelihood, for local-linear the
-        bootstrap; "quality" is S_min + 1.
-    start
-        One more start, as in --start nu=1; give it again for more. None is needed.
-    seed
-        Seed of bootstrap and posterior.
-    dimension
-        Whether sizes are volumes (N) or linear sizes (L); nu refers to it.
-    output
-        Where to write the results (NetCDF).
-    figure
-        Where to draw the collapse, as .pdf and .png; the scan goes to NAME-windows, the
-        posterior or bootstrap to NAME-corner.
-    json_
-        Print one JSON object.
 
     Examples
     --------
@@ -98,37 +107,37 @@ def collapse(
     ... ]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     written = Path(folder, "u.dat").write_text("\\n".join(["L T U dU", *lines]))
-    ...     collapse(
-    ...         Path(folder, "u.dat"), observable=["U"], error=["dU"], fix=["zeta=0"], window="all"
+    ...     collapse_command(
+    ...         Path(folder, "u.dat"),
+    ...         columns=ColumnsOfMany(observable=["U"], error=["dU"]),
+    ...         form=Form(fix=["zeta=0"]),
+    ...         search=Search(window="all"),
     ...     )  # doctest: +ELLIPSIS
     Collapse of U: c_c = ..., nu = ..., zeta = 0 (fixed)
     ...
     """
-    from physbatch.scaling.data_collapse.methods import collapse as fit
-    from physbatch.tables.read import read_table
+    from physbatch.scaling.data_collapse.methods import collapse
 
-    fixed, begin = _numbers(fix or (), "--fix"), _numbers(start or (), "--start")
-    named = _exponent(exponent or ())
-    if output is not None:
-        keep_others(output, "physbatch_collapse")
-    table = read_table(
-        file, size=size, control=control, observable=observable, error=error, dimension=dimension
-    )
-    result = fit(
+    fixed, start = _numbers(form.fix or (), "--fix"), _numbers(search.start or (), "--start")
+    exponent = _exponent(form.exponent or ())
+    if outputs.output is not None:
+        keep_others(outputs.output, "physbatch_collapse")
+    table = columns.read(file)
+    result = collapse(
         table,
-        exponent=named,
+        exponent=exponent,
         fixed=fixed,
-        corrections=corrections,
-        drift=drift,
-        method=method,
-        window=window,
-        errors=errors,
-        start=begin or None,
-        seed=seed,
+        corrections=form.corrections,
+        drift=form.drift,
+        method=search.method,
+        window=search.window,
+        errors=search.errors,
+        start=start or None,
+        seed=search.seed,
     )
-    written = _write(result, output, figure)
+    written = _write(result, outputs.output, outputs.figure)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
-    if json_:
+    if outputs.json:
         document = result.to_json()
         document["flags"] = [*of_reading, *document["flags"]]
         print_json(document)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
-from physbatch.commands.output import keep_other_text
+from physbatch.commands.options import Columns, Output
+from physbatch.commands.output import keep_other_text, print_rest
 from physbatch.errors import AnalysisError
 
-__all__ = ["explore"]
+__all__ = ["explore_command"]
 
 
-def explore(
+def explore_command(
     file: Path,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    size: str | None = None,
-    control: str | None = None,
-    observable: str | None = None,
-    error: str | None = None,
-    dimension: Literal["N", "L"] | None = None,
+    output: Output,
+    columns: Columns = Columns(),
     fit: Annotated[bool, Parameter(negative="--no-fit")] = True,
 ) -> None:
     """Write a page on which sliders move the collapse live.
@@ -32,51 +29,26 @@ def explore(
         CSV, TSV, columns separated by spaces, or NetCDF.
     output
         The page (HTML); it needs no network.
-    size
-        Column of the sizes: a name, or a number that counts from 1.
-    control
-        Column of the control parameter.
-    observable
-        Column of the observable; by default the first.
-    error
-        Column of its standard error.
-    dimension
-        Whether sizes are volumes (N) or linear sizes (L); nu refers to it.
     fit
         Fit first, so that the optimum is one click away.
     """
     from physbatch.report.explore_page import write_explore
     from physbatch.scaling.data_collapse.methods import collapse
-    from physbatch.tables.read import read_table
 
     keep_other_text(output, "<!doctype html")
-    table = read_table(
-        file,
-        size=size,
-        control=control,
-        observable=None if observable is None else [observable],
-        error=None if error is None else [error],
-        dimension=dimension,
-    )
+    table = columns.read(file)
     name = table.observables[0]
-    found = None
+    result = None
     if fit:
         try:
-            found = collapse(table, name)
-            print(found)
+            result = collapse(table, name)
+            print(result)
         except AnalysisError as problem:  # the page shows the data all the same
             print(f"no fit   {problem}")
-    said = found.flags if found is not None else ()
-    for flag in table.flags:
-        if flag not in said:
-            print(f"flag     {flag}")
+    said = result.flags if result is not None else ()
+    print_rest([flag for flag in table.flags if flag not in said])
     words = ["physbatch", "collapse", str(file)]
-    for option, value in (
-        ("--size", size),
-        ("--control", control),
-        ("--observable", observable),
-        ("--error", error),
-        ("--dimension", dimension),
-    ):
-        words += [option, value] if value is not None else []
-    print(f"page     {write_explore(table, name, output, found, command=words)}")
+    for option in ("size", "control", "observable", "error", "dimension"):
+        value = getattr(columns, option)
+        words += [f"--{option}", value] if value is not None else []
+    print(f"page     {write_explore(table, name, output, result, command=words)}")

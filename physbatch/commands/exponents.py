@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cyclopts import Parameter
+from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable
+from physbatch.commands.output import print_json, print_rest, write_estimates, write_figure
+from physbatch.errors import AnalysisError
+from physbatch.results.flag import Flag
 
 if TYPE_CHECKING:
     from physbatch.results.estimate import Estimate
@@ -13,68 +16,34 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.tables.table import ScalingTable
 
-from physbatch.commands.output import print_json, write_estimates
-from physbatch.errors import AnalysisError
-from physbatch.results.flag import Flag
-
-__all__ = ["exponents"]
-
-OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
+__all__ = ["exponents_command"]
 
 
-def exponents(
+def exponents_command(
     file: Path,
     *,
-    size: str | None = None,
-    control: str | None = None,
-    observable: str | None = None,
-    error: str | None = None,
-    dimension: Literal["N", "L"] | None = None,
+    columns: Columns = Columns(),
     minimum: bool = False,
     logarithm: bool = False,
-    seed: int = 0,
-    output: OptionalOutput = None,
-    table: Annotated[Path | None, Parameter(name="--table")] = None,
-    json_: Json = False,
+    seed: BootstrapSeed = 0,
+    outputs: FigureAndTable = FigureAndTable(),
 ) -> None:
     """Fit power laws in the size: heights and positions of peaks, or one value per size.
+
+    If each size has one point, the values are fitted; if not, height and position of the peak at
+    each size are. The figure shows the curves with their peaks and the laws, or the law of the
+    values.
 
     Parameters
     ----------
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
-    size
-        Column of the sizes: a name, or a number that counts from 1.
-    control
-        Column of the control parameter.
-    observable
-        Column of the observable. If each size has one point, the values are fitted; if not,
-        height and position of the peak at each size are.
-    error
-        Column of its standard error; without one, rows with the same size and control are
-        replicas.
-    dimension
-        Whether sizes are volumes (N) or linear sizes (L).
     minimum
         Look for the lowest point instead of the peak.
     logarithm
         Also admit a power of ln N.
-    seed
-        Seed of the bootstrap.
-    output
-        A figure to write; both suffixes .pdf and .png: the curves with their peaks, and the
-        laws of heights and positions, or the law of the values.
-    table
-        A table of the estimates to write: .csv, .tex or .html.
-    json_
-        Print one JSON object.
     """
-    from physbatch.tables.read import read_table
-
-    data = read_table(
-        file, size=size, control=control, observable=observable, error=error, dimension=dimension
-    )
+    data = columns.read(file)
     if len(data.observables) > 1:
         raise AnalysisError(
             "several observables",
@@ -84,30 +53,25 @@ def exponents(
     fits, peaks = _fits(data, minimum=minimum, logarithm=logarithm, seed=seed)
     flags = () if peaks is None else peaks.flags
     document = _document(fits, data.dimension, (*data.flags, *flags))
-    written: tuple[Path, ...] = ()
-    if output is not None:
-        from physbatch.plots import plot_exponents, plot_peaks, save_figure
-        from physbatch.plots.style import root_figure
+    figures: list[Path] = []
+    if outputs.output is not None:
+        from physbatch.plots.scaling.exponents import plot_exponents
+        from physbatch.plots.scaling.peaks import plot_peaks
 
         if peaks is None:
             drawn = plot_exponents(fits[0])
         else:
             drawn = plot_peaks(data, peaks, fits[0], fits[1])
-        written = save_figure(root_figure(drawn[0]), output)
-    if table is not None:
-        write_estimates(table, *fits)
-    if json_:
+        figures = write_figure(drawn[0], outputs.output)
+    if outputs.table is not None:
+        write_estimates(outputs.table, *fits)
+    if outputs.json:
         print_json(document)
         return
     for fit in fits:
         print(fit)
     print(document["universality"])
-    for flag in document["flags"]:
-        print(f"flag     {flag}")
-    for path in written:
-        print(f"figure   {path}")
-    if table is not None:
-        print(f"table    {table}")
+    print_rest(document["flags"], figures=figures, table=outputs.table)
 
 
 def _fits(

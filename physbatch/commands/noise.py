@@ -7,23 +7,18 @@ from typing import Literal
 
 from cyclopts import App
 
-from physbatch.commands.noise_output import (
-    BootstrapSeed,
-    Json,
-    OptionalFigure,
-    OptionalOutput,
-    Resamples,
-    check_output,
+from physbatch.commands.noise_planes import line, map_, range_, typical
+from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
+from physbatch.commands.output import (
     estimates,
     finite_number,
+    keep_others,
     law_text,
     number_of,
+    print_json,
     print_rest,
     save_record,
-    write_figure,
 )
-from physbatch.commands.noise_planes import line, map_, range_, typical
-from physbatch.commands.output import print_json
 from physbatch.errors import AnalysisError
 
 __all__ = ["noise"]
@@ -64,15 +59,15 @@ def optimum(
     from physbatch.dataset import open_dataset
     from physbatch.noise.best_batch import optimum_batch
 
-    check_output(output)
-    found = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
+    keep_others(output, "physbatch_record")
+    result = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
     try:
-        fit = found.fit()
+        fit = result.fit()
     except AnalysisError:  # one curve has an optimum, but no law
         fit = None
-    save_record(found, output)
-    optima = estimates(found.batch_size, found.stderr, found.systematic)
-    rows = list(zip(found.learning_rate, found.pattern_count, optima, strict=True))
+    save_record(result, output)
+    optima = estimates(result.batch_size, result.stderr, result.systematic)
+    rows = list(zip(result.learning_rate, result.pattern_count, optima, strict=True))
     if json_:
         print_json(
             {
@@ -80,21 +75,21 @@ def optimum(
                     {
                         "learning_rate": finite_number(rate),
                         "pattern_count": finite_number(count),
-                        **number_of(one),
+                        **number_of(optimum_m),
                     }
-                    for rate, count, one in rows
+                    for rate, count, optimum_m in rows
                 ],
                 "fit": None if fit is None else fit.to_json(),
-                "flags": list(found.flags),
+                "flags": list(result.flags),
             }
         )
         return
     print("batch size with the lowest generalisation error")
-    for rate, count, one in rows:
-        print(f"  eps = {rate:g}, P = {count:g}: {one}")
+    for rate, count, optimum_m in rows:
+        print(f"  eps = {rate:g}, P = {count:g}: {optimum_m}")
     if fit is not None:
         print(f"{law_text(fit)}\nlinear theory of the noise scale predicts exponents 1")
-    print_rest(found.flags, output, [])
+    print_rest(result.flags, results=output)
 
 
 @noise.command
@@ -124,14 +119,14 @@ def temperature(
     from physbatch.dataset import open_dataset
     from physbatch.noise.temperature import effective_temperature
 
-    check_output(output)
-    found = effective_temperature(
+    keep_others(output, "physbatch_record")
+    result = effective_temperature(
         open_dataset(batches), open_dataset(thermal), after=after, resamples=resamples, seed=seed
     )
-    save_record(found, output)
-    energies = estimates(found.from_energy, found.from_energy_stderr)
-    overlaps = estimates(found.from_overlap, found.from_overlap_stderr)
-    rows = list(zip(found.batch_size, energies, overlaps, found.difference, strict=True))
+    save_record(result, output)
+    energies = estimates(result.from_energy, result.from_energy_stderr)
+    overlaps = estimates(result.from_overlap, result.from_overlap_stderr)
+    rows = list(zip(result.batch_size, energies, overlaps, result.difference, strict=True))
     if json_:
         print_json(
             {
@@ -144,20 +139,18 @@ def temperature(
                     }
                     for m, energy, overlap, difference in rows
                 ],
-                "flags": list(found.flags),
+                "flags": list(result.flags),
             }
         )
         return
     print("effective temperature from the energy, and from the overlap")
     for m, energy, overlap, _ in rows:
         print(f"  m = {m:g}: {energy}, {overlap}")
-    print_rest(found.flags, output, [])
+    print_rest(result.flags, results=output)
 
 
 @noise.command
-def sharpness(
-    data: Path, *, after: float, figure: OptionalFigure = None, json_: Json = False
-) -> None:
+def sharpness(data: Path, *, after: float, figure: Figure = None, json_: Json = False) -> None:
     """Largest curvature of the loss late in training, and the lines of stability.
 
     Parameters
@@ -183,27 +176,28 @@ def sharpness(
     drawn: list[Path] = []
     if figure is not None:
         from physbatch.plots.noise.sharpness import plot_sharpness
+        from physbatch.plots.style import save_figure
 
-        drawn = write_figure(plot_sharpness(content), figure)
-    flags = tuple(flag for _, one, other in rows for flag in (*one.flags, *other.flags))
+        drawn = list(save_figure(plot_sharpness(content), figure))
+    flags = tuple(flag for _, whole, batch in rows for flag in (*whole.flags, *batch.flags))
     if json_:
         print_json(
             {
                 "lines": lines,
                 "curvatures": [
-                    {"batch_size": m, "training_set": number_of(one), "batch": number_of(other)}
-                    for m, one, other in rows
+                    {"batch_size": m, "training_set": number_of(whole), "batch": number_of(batch)}
+                    for m, whole, batch in rows
                 ],
                 "flags": list(flags),
             }
         )
         return
     print("largest curvature of the loss on the training set, and on the next batch")
-    for m, one, other in rows:
-        print(f"  m = {m:g}: {one}, {other}")
+    for m, whole, batch in rows:
+        print(f"  m = {m:g}: {whole}, {batch}")
     for name, value in lines.items():
         print(f"stable below {name} = {value:g}")
-    print_rest(flags, None, drawn)
+    print_rest(flags, figures=drawn)
 
 
 @noise.command
@@ -237,35 +231,35 @@ def evidence(
     from physbatch.noise.evidence import logistic_evidence
     from physbatch.systems.samples import load_samples
 
-    held = load_samples(samples)
+    chosen = load_samples(samples)
     if classes is not None:
-        held = held.only(classes)
+        chosen = chosen.only(classes)
     if count is not None:
-        held = held.subset(count, seed)
-    held = held.standardised()
+        chosen = chosen.subset(count, seed)
+    chosen = chosen.standardised()
     if random_labels:
-        held = held.with_random_labels(seed)
-    found = logistic_evidence(held, regularisation=regularisation)
+        chosen = chosen.with_random_labels(seed)
+    result = logistic_evidence(chosen, regularisation=regularisation)
     if json_:
         print_json(
             {
-                "samples": len(held),
-                "inputs": held.inputs.shape[1],
-                "ln_evidence": found.ln_evidence,
-                "ln_null": found.ln_null,
-                "ln_ratio": found.ln_ratio,
-                "cost": found.cost,
-                "occam": found.occam,
-                "training_error": found.training_error,
-                "flags": list(found.flags),
+                "samples": len(chosen),
+                "inputs": chosen.inputs.shape[1],
+                "ln_evidence": result.ln_evidence,
+                "ln_null": result.ln_null,
+                "ln_ratio": result.ln_ratio,
+                "cost": result.cost,
+                "occam": result.occam,
+                "training_error": result.training_error,
+                "flags": list(result.flags),
             }
         )
         return
-    print(f"{len(held)} samples of {held.inputs.shape[1]} numbers, {held.classes} classes")
-    print(found)
-    verdict = "in favour of" if found.ln_ratio > 0 else "against"
-    print(f"evidence {verdict} the model: exp({found.ln_ratio:+.4g}) times that of chance")
-    print_rest(found.flags, None, [])
+    print(f"{len(chosen)} samples of {chosen.inputs.shape[1]} numbers, {chosen.classes} classes")
+    print(result)
+    verdict = "in favour of" if result.ln_ratio > 0 else "against"
+    print(f"evidence {verdict} the model: exp({result.ln_ratio:+.4g}) times that of chance")
+    print_rest(result.flags)
 
 
 @noise.command
@@ -301,5 +295,5 @@ def scale(
         raise AnalysisError(f"{momentum:g} is not from 0 to below 1", where="--momentum")
     if batch_size > samples:
         raise AnalysisError(f"{batch_size:g} is more than {samples} samples", where="--batch-size")
-    found = noise_scale(learning_rate, samples, batch_size, momentum=momentum, loss=loss)
-    print(f"g = {found:.6g}")
+    result = noise_scale(learning_rate, samples, batch_size, momentum=momentum, loss=loss)
+    print(f"g = {result:.6g}")

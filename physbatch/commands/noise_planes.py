@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physbatch.commands.noise_output import (
-    BootstrapSeed,
-    Json,
-    OptionalFigure,
-    OptionalOutput,
-    Resamples,
-    check_output,
+from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
+from physbatch.commands.output import (
     estimates,
+    keep_others,
     law_text,
     number_of,
+    print_json,
     print_rest,
+    save_pictures,
     save_record,
     write_figure,
 )
-from physbatch.commands.output import print_json
 
 if TYPE_CHECKING:
     from physbatch.noise.stability import StableRange
@@ -30,7 +27,7 @@ __all__ = ["line", "map_", "range_", "typical"]
 
 
 def range_(
-    data: Path, *, output: OptionalOutput = None, figure: OptionalFigure = None, json_: Json = False
+    data: Path, *, output: OptionalOutput = None, figure: Figure = None, json_: Json = False
 ) -> None:
     """Largest learning rate at which learning works, against the batch size.
 
@@ -46,24 +43,23 @@ def range_(
     from physbatch.dataset import open_dataset
     from physbatch.noise.stability import stable_range
 
-    check_output(output)
+    keep_others(output, "physbatch_record")
     content = open_dataset(data)
-    found = stable_range(content)
-    fits = {f"N = {size:g}": found.fit(float(size)) for size in sorted(set(found.size))}
-    save_record(found, output)
+    result = stable_range(content)
+    fits = {f"N = {size:g}": result.fit(float(size)) for size in sorted(set(result.size))}
+    save_record(result, output)
     drawn: list[Path] = []
     if figure is not None:
         from physbatch.plots.noise.phase_diagram import plot_phase_diagram
-        from physbatch.plots.style import root_figure
 
-        drawn = write_figure(root_figure(plot_phase_diagram(content, found)), figure)
-    rows = _thresholds(found)
+        drawn = write_figure(plot_phase_diagram(content, result), figure)
+    rows = _thresholds(result)
     if json_:
         print_json(
             {
                 "thresholds": _as_json(rows),
                 "fits": {name: fit.to_json() for name, fit in fits.items()},
-                "flags": list(found.flags),
+                "flags": list(result.flags),
             }
         )
         return
@@ -71,7 +67,7 @@ def range_(
     _print(rows)
     for name, fit in fits.items():
         print(f"{name}: {law_text(fit)}")
-    print_rest(found.flags, output, drawn)
+    print_rest(result.flags, results=output, figures=drawn)
 
 
 def typical(data: Path, *, output: OptionalOutput = None, json_: Json = False) -> None:
@@ -87,16 +83,16 @@ def typical(data: Path, *, output: OptionalOutput = None, json_: Json = False) -
     from physbatch.dataset import open_dataset
     from physbatch.noise.thresholds import typical_threshold
 
-    check_output(output)
-    found = typical_threshold(open_dataset(data))
-    save_record(found, output)
-    rows = _thresholds(found)
+    keep_others(output, "physbatch_record")
+    result = typical_threshold(open_dataset(data))
+    save_record(result, output)
+    rows = _thresholds(result)
     if json_:
-        print_json({"thresholds": _as_json(rows), "flags": list(found.flags)})
+        print_json({"thresholds": _as_json(rows), "flags": list(result.flags)})
         return
     print("learning rate (base of the rule) above which the typical error grows")
     _print(rows)
-    print_rest(found.flags, output, [])
+    print_rest(result.flags, results=output)
 
 
 def map_(
@@ -105,7 +101,7 @@ def map_(
     resamples: Resamples = 500,
     seed: BootstrapSeed = 0,
     output: OptionalOutput = None,
-    figure: OptionalFigure = None,
+    figure: Figure = None,
     json_: Json = False,
 ) -> None:
     """Error at the end over batch size and learning rate, and the best batch size.
@@ -122,35 +118,34 @@ def map_(
     from physbatch.dataset import open_dataset
     from physbatch.noise.performance import performance_map
 
-    check_output(output)
-    found = performance_map(open_dataset(data), resamples=resamples, seed=seed)
-    save_record(found, output)
+    keep_others(output, "physbatch_record")
+    result = performance_map(open_dataset(data), resamples=resamples, seed=seed)
+    save_record(result, output)
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.noise.performance import plot_performance
-        from physbatch.plots.style import root_figure
-
-        drawn = write_figure(root_figure(plot_performance(found)), figure)
-    best = estimates(found.best_error, found.best_error_stderr)
-    rows = list(zip(found.batch_size, best, found.best_rate, found.as_good.tolist(), strict=True))
+        drawn = save_pictures(result, figure)
+    best = estimates(result.best_error, result.best_error_stderr)
+    rows = list(
+        zip(result.batch_size, best, result.best_rate, result.as_good.tolist(), strict=True)
+    )
     if json_:
         print_json(
             {
-                "best_batch_size": number_of(found.best_batch_size),
+                "best_batch_size": number_of(result.best_batch_size),
                 "curve": [
-                    {"batch_size": m, "learning_rate": rate, "as_good": good, **number_of(one)}
-                    for m, one, rate, good in rows
+                    {"batch_size": m, "learning_rate": rate, "as_good": good, **number_of(error)}
+                    for m, error, rate, good in rows
                 ],
-                "flags": list(found.flags),
+                "flags": list(result.flags),
             }
         )
         return
     print("error at the best learning rate of each batch size (*: as good as the best)")
-    for m, one, rate, good in rows:
-        print(f"  m = {m:g}: {one} at {rate:g}{' *' if good else ''}")
-    low, high = found.best_batch_size.interval68
-    print(f"best batch size {found.best_batch_size.value:g}, 68 % from {low:g} to {high:g}")
-    print_rest(found.flags, output, drawn)
+    for m, error, rate, good in rows:
+        print(f"  m = {m:g}: {error} at {rate:g}{' *' if good else ''}")
+    low, high = result.best_batch_size.interval68
+    print(f"best batch size {result.best_batch_size.value:g}, 68 % from {low:g} to {high:g}")
+    print_rest(result.flags, results=output, figures=drawn)
 
 
 def line(
@@ -175,25 +170,25 @@ def line(
     from physbatch.dataset import open_dataset
     from physbatch.noise.transitions import transition_line
 
-    check_output(output)
-    found = transition_line(open_dataset(data), fraction=fraction)
-    save_record(found, output)
-    m_c = estimates(found.batch_size, found.stderr, found.systematic)
-    rows = list(zip(found.size, found.learning_rate, m_c, strict=True))
+    keep_others(output, "physbatch_record")
+    result = transition_line(open_dataset(data), fraction=fraction)
+    save_record(result, output)
+    points_m_c = estimates(result.batch_size, result.stderr, result.systematic)
+    rows = list(zip(result.size, result.learning_rate, points_m_c, strict=True))
     if json_:
-        points = [{"size": size, "learning_rate": eta, **number_of(one)} for size, eta, one in rows]
-        print_json({"points": points, "flags": list(found.flags)})
+        points = [{"size": size, "learning_rate": eta, **number_of(m_c)} for size, eta, m_c in rows]
+        print_json({"points": points, "flags": list(result.flags)})
         return
     print("m_c: smallest batch size with which half of the replicas learn")
-    for size, eta, one in rows:
-        print(f"  N = {size:g}, eta = {eta:g}: {one}")
-    print_rest(found.flags, output, [])
+    for size, eta, m_c in rows:
+        print(f"  N = {size:g}, eta = {eta:g}: {m_c}")
+    print_rest(result.flags, results=output)
 
 
-def _thresholds(found: StableRange | TypicalThreshold) -> list[tuple[float, float, Estimate]]:
+def _thresholds(result: StableRange | TypicalThreshold) -> list[tuple[float, float, Estimate]]:
     """N, m and the threshold of every curve."""
-    rates = estimates(found.learning_rate, found.stderr, found.systematic)
-    return list(zip(found.size, found.batch_size, rates, strict=True))
+    rates = estimates(result.learning_rate, result.stderr, result.systematic)
+    return list(zip(result.size, result.batch_size, rates, strict=True))
 
 
 def _as_json(rows: list[tuple[float, float, Estimate]]) -> list[dict[str, Any]]:

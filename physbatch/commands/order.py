@@ -3,145 +3,92 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cyclopts import Parameter
-
-from physbatch.commands.output import keep_others, print_json
+from physbatch.commands.options import BootstrapSeed, Columns, Resamples, ResultAndFigure
+from physbatch.commands.output import (
+    keep_others,
+    print_json,
+    print_rest,
+    save_pictures,
+    save_record,
+)
 from physbatch.errors import AnalysisError
+from physbatch.files.netcdf import open_netcdf
 
 if TYPE_CHECKING:
     from physbatch.scaling.order.result import TransitionOrder
 
-__all__ = ["order"]
+__all__ = ["order_command"]
 
-OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
+Kind = Literal["order parameter", "binder"]
 
 
-def order(
+def order_command(
     file: Path,
     *,
-    size: str | None = None,
-    control: str | None = None,
-    observable: str | None = None,
-    error: str | None = None,
-    kind: Literal["order parameter", "binder"] = "order parameter",
-    dimension: Literal["N", "L"] | None = None,
+    columns: Columns = Columns(),
+    kind: Kind = "order parameter",
     space_dimension: float | None = None,
     time: float | None = None,
-    resamples: int = 100,
-    seed: int = 0,
-    figure: Path | None = None,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    resamples: Resamples = 100,
+    seed: BootstrapSeed = 0,
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Say whether a transition is first order, continuous, a crossover, or undecided.
+
+    The observable is an order parameter, which must be intensive. A curve with errors shows no
+    jump, so that only a crossover can be concluded from it.
 
     Parameters
     ----------
     file
         Samples of an order parameter: rows with the same size and control, or NetCDF. A
         dataset that `physbatch run` wrote is analysed with its times and starts.
-    size
-        Column of the sizes: a name, or a number that counts from 1.
-    control
-        Column of the control parameter.
-    observable
-        Column of the order parameter, which must be intensive.
-    error
-        Column of its standard error; a curve with errors shows no jump, so that only a
-        crossover can be concluded.
     kind
         What a curve with errors is: an order parameter, or its Binder parameter.
-    dimension
-        Whether sizes are volumes (N) or linear sizes (L).
     space_dimension
         d in N = L^d; samples at linear sizes need it.
     time
         For datasets with a time: which one; by default the last.
-    resamples
-        Resamples of the bootstrap.
-    seed
-        Seed of the bootstrap.
-    figure
-        A figure to write; both suffixes .pdf and .png.
-    output
-        Where to write the result (NetCDF).
-    json_
-        Print one JSON object.
     """
-    if output is not None:
-        keep_others(output, "physbatch_record")
-    result = _analysed(
-        file,
-        {"size": size, "control": control, "observable": observable, "error": error},
-        kind=kind,
-        dimension=dimension,
-        space_dimension=space_dimension,
-        time=time,
-        resamples=resamples,
-        seed=seed,
-    )
-    written: list[tuple[str, Path]] = []
-    if output is not None:
-        from physbatch.files.netcdf import save
-
-        save(result.to_dataset(), output)
-        written.append(("results", output))
-    if figure is not None:
-        from physbatch.plots import save_figure
-        from physbatch.plots.scaling.order import plot_order
-        from physbatch.plots.style import root_figure
-
-        drawn = save_figure(root_figure(plot_order(result)[0]), figure)
-        written += [("figure", path) for path in drawn]
-    if json_:
+    keep_others(outputs.output, "physbatch_record")
+    how = {"space_dimension": space_dimension, "resamples": resamples, "seed": seed}
+    result = _of_dataset(file, columns, time, how) or _of_table(file, columns, time, kind, how)
+    figures: list[Path] = []
+    save_record(result, outputs.output)
+    if outputs.figure is not None:
+        figures = save_pictures(result, outputs.figure)
+    if outputs.json:
         print_json(result.to_json())
         return
     print(result.report())
-    for what, path in written:
-        print(f"{what:<8} {path}")
+    print_rest(results=outputs.output, figures=figures)
 
 
-def _analysed(
-    file: Path,
-    columns: dict[str, str | None],
-    *,
-    kind: Literal["order parameter", "binder"],
-    dimension: Literal["N", "L"] | None,
-    space_dimension: float | None,
-    time: float | None,
-    resamples: int,
-    seed: int,
-) -> TransitionOrder:
-    """The result from a dataset of the schema, or from any table."""
-    from physbatch.files.netcdf import open_netcdf
+def _of_dataset(
+    file: Path, columns: Columns, time: float | None, how: dict[str, Any]
+) -> TransitionOrder | None:
+    """The result from a dataset of the schema; None if the file holds something else."""
     from physbatch.scaling.order.classification import transition_order
-    from physbatch.tables.read import read_table
     from physbatch.tables.text import is_netcdf
 
-    shared: dict[str, Any] = {
-        "space_dimension": space_dimension,
-        "resamples": resamples,
-        "seed": seed,
-    }
-    if is_netcdf(file):
-        data = open_netcdf(file)
-        if "physbatch_schema" in data.attrs:
-            if columns["error"] is not None:
-                raise AnalysisError(
-                    "a dataset of replicas has no column of errors", where="--error"
-                )
-            return transition_order(data, columns["observable"], time=time, **shared)
-    table = read_table(
-        file,
-        **columns,
-        dimension=dimension,
-        time=time,
-        minimum_sizes=1,
-        minimum_points=1,
-    )
-    return transition_order(
-        table, columns["observable"] and table.observables[0], kind=kind, **shared
-    )
+    if not is_netcdf(file):
+        return None
+    data = open_netcdf(file)
+    if "physbatch_schema" not in data.attrs:
+        return None
+    if columns.error is not None:
+        raise AnalysisError("a dataset of replicas has no column of errors", where="--error")
+    return transition_order(data, columns.observable, time=time, **how)
+
+
+def _of_table(
+    file: Path, columns: Columns, time: float | None, kind: Kind, how: dict[str, Any]
+) -> TransitionOrder:
+    """The result from any table."""
+    from physbatch.scaling.order.classification import transition_order
+
+    table = columns.read(file, time=time, minimum_sizes=1, minimum_points=1)
+    name = columns.observable and table.observables[0]
+    return transition_order(table, name, kind=kind, **how)

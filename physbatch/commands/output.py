@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physbatch.errors import DatasetError, OutputError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from physbatch.results.estimate import Estimate
     from physbatch.results.export import Tabled
+    from physbatch.results.record import Record
+    from physbatch.scaling.laws.fits import ScalingFit
+    from physbatch.typing import FloatArray
 
 __all__ = [
-    "keep_others",
+    "estimates",
+    "finite_number",
     "keep_other_text",
+    "keep_others",
+    "law_text",
+    "number_of",
     "print_json",
+    "print_rest",
     "save_pictures",
+    "save_record",
     "span",
     "write_estimates",
+    "write_figure",
 ]
 
 
-def keep_others(path: Path, attribute: str) -> None:
+def keep_others(path: Path | None, attribute: str) -> None:
     """Make sure that a NetCDF output replaces nothing but a file of its own kind.
 
     Parameters
@@ -36,10 +50,10 @@ def keep_others(path: Path, attribute: str) -> None:
     OutputError
         If there is a file of another kind.
     """
+    if path is None or not path.exists():
+        return
     from physbatch.files.netcdf import open_netcdf
 
-    if not path.exists():
-        return
     try:
         ours = attribute in open_netcdf(path).attrs
     except DatasetError:
@@ -95,6 +109,66 @@ def save_pictures(result: object, path: Path) -> list[Path]:
     for picture in others:
         written += save_figure(picture.draw(), path.with_name(f"{stem}-{picture.name}"))
     return written
+
+
+def write_figure(axes: Axes, path: Path) -> list[Path]:
+    """Write the figure that holds some axes as PDF and PNG."""
+    from physbatch.plots.style import root_figure, save_figure
+
+    return list(save_figure(root_figure(axes), path))
+
+
+def print_rest(
+    flags: Sequence[str] = (),
+    *,
+    results: Path | None = None,
+    figures: Sequence[Path] = (),
+    table: Path | None = None,
+) -> None:
+    """Flags and the files that were written, at the end of what a command says."""
+    for flag in flags:
+        print(f"flag     {flag}")
+    if results is not None:
+        print(f"results  {results}")
+    for path in figures:
+        print(f"figure   {path}")
+    if table is not None:
+        print(f"table    {table}")
+
+
+def save_record(result: Record, output: Path | None) -> None:
+    """Write a result where one is wanted."""
+    if output is not None:
+        from physbatch.files.netcdf import save
+
+        save(result.to_dataset(), output)
+
+
+def estimates(*columns: FloatArray) -> list[Estimate]:
+    """Estimates from columns of values, standard errors and, where there are, systematic ones."""
+    from physbatch.results.estimate import Estimate
+
+    return [Estimate(*row) for row in zip(*columns, strict=True)]
+
+
+def number_of(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as JSON holds it."""
+    return {
+        "value": finite_number(estimate.value),
+        "stderr": finite_number(estimate.stderr),
+        "systematic": finite_number(estimate.systematic),
+    }
+
+
+def finite_number(value: float) -> float | None:
+    """A number, or None where there is none."""
+    return float(value) if abs(value) < float("inf") else None
+
+
+def law_text(fit: ScalingFit) -> str:
+    """The law in its own variables, its parameters and how well it fits."""
+    values = ", ".join(f"{name} = {estimate}" for name, estimate in fit.stated().items())
+    return f"{fit.quantity} = {fit.form}: {values}; chi2/dof = {fit.chi2:.3g}/{fit.dof}"
 
 
 def _occupied(path: Path) -> OutputError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from cyclopts import Parameter
 
+from physbatch.commands.options import Json, OptionalOutput, Switch
 from physbatch.commands.output import keep_others, print_json
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flag import Flag
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.scaling.times.escapes import EscapeTimes
 
-__all__ = ["passages"]
+__all__ = ["passages_command"]
 
 _LEAST = 3  # escape times that a law of two parameters needs
 
 
-def passages(
+def passages_command(
     file: Path,
     *,
-    delay: Annotated[bool, Parameter(negative=())] = False,
+    delay: Switch = False,
     divergence: Literal["below", "above"] | None = None,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    output: OptionalOutput = None,
+    json_: Json = False,
 ) -> None:
     """Find the mean time to the first passage at every size and control, and its laws.
 
@@ -48,8 +48,6 @@ def passages(
         At every size, also fit a divergence |c - c_s|^-y with c_s below or above all controls.
     output
         Where to write the escape times (NetCDF).
-    json_
-        Print one JSON object.
 
     Examples
     --------
@@ -58,7 +56,7 @@ def passages(
     >>> from physbatch.exact.planted import first_order
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     data = save(first_order(sizes=(50,), control=(13.0,)), Path(folder, "runs.nc"))
-    ...     passages(data)  # doctest: +ELLIPSIS
+    ...     passages_command(data)  # doctest: +ELLIPSIS
     tau of 1 of 1 cells, in sweeps
       N = 50, m = 13: ... (... of 32 passed)
     """

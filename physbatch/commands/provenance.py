@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import Parameter
-
+from physbatch.commands.options import Json, Output, Workers
 from physbatch.commands.output import print_json
-from physbatch.commands.studies import load_study, study_of_dataset
+from physbatch.commands.studies import check_workers, load_study, study_of_dataset
 from physbatch.errors import DatasetError, StudyError
 
 if TYPE_CHECKING:
@@ -17,10 +16,6 @@ if TYPE_CHECKING:
     from physbatch.study.study import Study
 
 __all__ = ["diff", "rerun", "verify"]
-
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-Workers = Annotated[int | None, Parameter(name=["--workers", "-w"])]
 
 
 def diff(first: str, second: str, *, json_: Json = False) -> None:
@@ -32,8 +27,6 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
         A dataset, a study file (TOML) or the name of a study in the catalogue.
     second
         The other one.
-    json_
-        Print one JSON object.
     """
     from physbatch.study.comparison import (
         attribute_differences,
@@ -48,7 +41,7 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
     if data is not None and other_data is not None:
         values = value_differences(data, other_data)
         attributes = attribute_differences(data, other_data)
-    differing = {name: one for name, one in values.items() if one.differing}
+    differing = {name: change for name, change in values.items() if change.differing}
     if json_:
         answer: dict[str, Any] = {
             "study": {name: list(pair) for name, pair in fields.items()},
@@ -56,7 +49,7 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
             "provenance": {name: list(pair) for name, pair in attributes.items()},
         }
         if values:
-            answer["values"] = {name: one.__dict__ for name, one in values.items()}
+            answer["values"] = {name: change.__dict__ for name, change in values.items()}
         print_json(answer)
         return
     for name, pair in fields.items():
@@ -64,13 +57,13 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
     print(f"cells    {shared} in both, {only_first} only in the first, {only_second} in the second")
     for name, pair in attributes.items():
         print(f"made by  {name}: {pair[0]} | {pair[1]}")
-    for name, one in differing.items():
+    for name, change in differing.items():
         print(
-            f"values   {name}: {one.differing} of {one.common} common values differ, "
-            f"by up to {one.largest:.3g}"
+            f"values   {name}: {change.differing} of {change.common} common values differ, "
+            f"by up to {change.largest:.3g}"
         )
     if values and not differing:
-        common = sum(one.common for one in values.values())
+        common = sum(change.common for change in values.values())
         print(f"values   all {common} common values have the same bits")
     if not fields and not differing:
         print("no difference in the study" + (" and in the values" if values else ""))
@@ -93,8 +86,6 @@ def verify(
         How many cells to recompute.
     seed
         Seed of the choice; by default other cells each time.
-    json_
-        Print one JSON object.
     """
     from physbatch.dataset import open_dataset
     from physbatch.sweep.verifying import verify_dataset
@@ -102,27 +93,27 @@ def verify(
     if cells < 1:
         raise StudyError(f"{cells} cells", where="--cells", remedy="give 1 or more")
     data = open_dataset(file)
-    found = verify_dataset(data, cells, seed=seed)
+    check = verify_dataset(data, cells, seed=seed)
     if json_:
         print_json(
             {
-                "checked": found.checked,
-                "cells": found.total,
-                "values": found.values,
-                "differences": {cell: list(names) for cell, names in found.differences.items()},
+                "checked": check.checked,
+                "cells": check.total,
+                "values": check.values,
+                "differences": {cell: list(names) for cell, names in check.differences.items()},
             }
         )
-    if found.differences:
-        cell, names = next(iter(found.differences.items()))
+    if check.differences:
+        cell, names = next(iter(check.differences.items()))
         raise DatasetError(
-            f"{len(found.differences)} of {found.checked} recomputed cells differ; {cell}: "
+            f"{len(check.differences)} of {check.checked} recomputed cells differ; {cell}: "
             f"{', '.join(names)}",
             where=str(file),
             remedy=f"it was made with {data.attrs.get('package_versions', 'unknown versions')}",
         )
     if not json_:
         print(
-            f"verified {found.checked} of {found.total} cells: all {found.values} values have the "
+            f"verified {check.checked} of {check.total} cells: all {check.values} values have the "
             "same bits"
         )
 
@@ -136,16 +127,13 @@ def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
         A dataset that `physbatch run` wrote.
     output
         The new dataset.
-    workers
-        Worker processes; by default one per core.
     """
     from physbatch.dataset import open_dataset
     from physbatch.progress import progress_display
     from physbatch.study.comparison import attribute_differences, value_differences
     from physbatch.sweep.run import run_study
 
-    if workers is not None and workers < 1:
-        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
+    check_workers(workers)
     if output.exists() and output.samefile(file):
         raise StudyError("is the dataset itself", where=str(output), remedy="name a new file")
     old = open_dataset(file)
@@ -155,11 +143,11 @@ def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
     for name, pair in attribute_differences(old, new).items():
         print(f"made by  {name}: {pair[0]} | {pair[1]}")
     values = value_differences(old, new)
-    differing = [name for name, one in values.items() if one.differing]
+    differing = [name for name, change in values.items() if change.differing]
     if differing:
         print(f"values   differ in {', '.join(differing)}")
     else:
-        print(f"values   all {sum(one.common for one in values.values())} have the same bits")
+        print(f"values   all {sum(change.common for change in values.values())} have the same bits")
 
 
 def _load(name: str) -> tuple[Study, xr.Dataset | None]:
@@ -173,11 +161,11 @@ def _load(name: str) -> tuple[Study, xr.Dataset | None]:
     return load_study(name), None
 
 
-def _count_cells(one: Study, other: Study) -> tuple[int, int, int]:
+def _count_cells(study: Study, other: Study) -> tuple[int, int, int]:
     """Number of cells in both studies, only in the first, only in the second."""
     from physbatch.sweep.plan import Plan
 
-    first = {cell.key for cell in Plan(one).cells}
+    first = {cell.key for cell in Plan(study).cells}
     second = {cell.key for cell in Plan(other).cells}
     return len(first & second), len(first - second), len(second - first)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from physbatch.commands.options import Output
 from physbatch.commands.output import keep_other_text
 from physbatch.errors import AnalysisError, DatasetError
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
-def report(*files: Path, output: Annotated[Path, Parameter(name=["--output", "-o"])]) -> None:
+def report(*files: Path, output: Output) -> None:
     """Write one self-contained HTML page: answer, figures, tables, study, provenance.
 
     Parameters

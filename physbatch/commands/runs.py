@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from physbatch.commands.options import Json, Output, Workers
 from physbatch.commands.output import print_json, span
-from physbatch.commands.studies import load_study
+from physbatch.commands.studies import check_workers, load_study
 from physbatch.errors import StudyError
 
 if TYPE_CHECKING:
@@ -18,9 +20,59 @@ if TYPE_CHECKING:
 
 __all__ = ["merge", "run", "slurm", "status"]
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-Json = Annotated[bool, Parameter(name="--json", negative=())]
-Workers = Annotated[int | None, Parameter(name=["--workers", "-w"])]
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Limits:
+    """How much of a study one run may do."""
+
+    cells: Annotated[
+        str | None,
+        Parameter(
+            help="I/N: compute only part I of N, for array jobs; then `physbatch merge OUTPUT`."
+        ),
+    ] = None
+    time_limit: Annotated[
+        str | None, Parameter(help="Save and stop after this time: 90s, 55m, 2h or 02:00:00.")
+    ] = None
+    memory: Annotated[
+        str | None,
+        Parameter(
+            help="What all workers together may use: 500MB or 8GB; by default what is free. Fewer "
+            "workers are started if not all of them fit."
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Workplace:
+    """Other machines that compute."""
+
+    scheduler: Annotated[
+        str | None,
+        Parameter(
+            help="Address of a dask scheduler, tcp://host:8786 or tls://host:8786, whose workers "
+            "compute."
+        ),
+    ] = None
+    dask: Annotated[
+        Literal["local"] | None,
+        Parameter(help="local: dask workers on this machine, listening on 127.0.0.1 only."),
+    ] = None
+    slurm: Annotated[
+        str | None,
+        Parameter(
+            help="partition=short,hours=2,jobs=10: dask workers in jobs of Slurm, which this "
+            "command submits and replaces until it is done; also account, cpus and memory (GB) of "
+            "each job, and the network interface that the nodes reach."
+        ),
+    ] = None
+    tls_ca: Annotated[
+        Path | None, Parameter(help="Certificate of the authority, for tls:// addresses.")
+    ] = None
+    tls_cert: Annotated[Path | None, Parameter(help="Own certificate.")] = None
+    tls_key: Annotated[Path | None, Parameter(help="Key of the own certificate.")] = None
 
 
 def run(
@@ -29,15 +81,8 @@ def run(
     output: Output,
     workers: Workers = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    cells: str | None = None,
-    time_limit: str | None = None,
-    memory: str | None = None,
-    scheduler: str | None = None,
-    dask: Literal["local"] | None = None,
-    slurm: str | None = None,
-    tls_ca: Path | None = None,
-    tls_cert: Path | None = None,
-    tls_key: Path | None = None,
+    limits: Limits = Limits(),
+    workplace: Workplace = Workplace(),
 ) -> None:
     """Simulate a study and write its dataset; finished cells are never computed twice.
 
@@ -50,32 +95,9 @@ def run(
         A study file (TOML) or the name of a study in the catalogue.
     output
         The dataset to write (NetCDF). Finished cells are kept in OUTPUT.cells/.
-    workers
-        Worker processes; by default one per core.
     device
         Where to compute. Discrete weights give the same data on every device, continuous ones
         up to rounding.
-    cells
-        I/N: compute only part I of N, for array jobs; then `physbatch merge OUTPUT`.
-    time_limit
-        Save and stop after this time: 90s, 55m, 2h or 02:00:00.
-    memory
-        What all workers together may use: 500MB or 8GB; by default what is free. Fewer workers
-        are started if not all of them fit.
-    scheduler
-        Address of a dask scheduler, tcp://host:8786 or tls://host:8786, whose workers compute.
-    dask
-        local: dask workers on this machine, listening on 127.0.0.1 only.
-    slurm
-        partition=short,hours=2,jobs=10: dask workers in jobs of Slurm, which this command submits
-        and replaces until it is done; also account, cpus and memory (GB) of each job, and the
-        network interface that the nodes reach.
-    tls_ca
-        Certificate of the authority, for tls:// addresses.
-    tls_cert
-        Own certificate.
-    tls_key
-        Key of the own certificate.
     """
     from physbatch.engines.support import require_built
     from physbatch.progress import progress_display
@@ -83,18 +105,17 @@ def run(
     from physbatch.sweep.run import run_part, run_study
     from physbatch.sweep.stopping import parse_duration
 
-    if workers is not None and workers < 1:
-        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")
-    part = None if cells is None else _part(cells)
-    seconds = None if time_limit is None else parse_duration(time_limit)
-    cluster = _cluster(scheduler, dask, slurm, (tls_ca, tls_cert, tls_key))
+    check_workers(workers)
+    part = None if limits.cells is None else _part(limits.cells)
+    seconds = None if limits.time_limit is None else parse_duration(limits.time_limit)
+    cluster = _cluster(workplace)
     resolved = require_built(load_study(study), where=study)
     options: dict[str, Any] = {
         "workers": workers,
         "device": device,
         "progress": progress_display(),
         "time_limit": seconds,
-        "memory": None if memory is None else parse_bytes(memory),
+        "memory": None if limits.memory is None else parse_bytes(limits.memory),
         "cluster": cluster,
     }
     if part is None:
@@ -117,15 +138,12 @@ def _part(text: str) -> Part:
     return Part(int(match[1]), int(match[2]))
 
 
-def _cluster(
-    scheduler: str | None,
-    dask: str | None,
-    slurm: str | None,
-    tls: tuple[Path | None, Path | None, Path | None],
-) -> Cluster | None:
+def _cluster(workplace: Workplace) -> Cluster | None:
     from physbatch.sweep.run import Cluster
     from physbatch.sweep.slurm import SlurmWorkers
 
+    scheduler, dask, slurm = workplace.scheduler, workplace.dask, workplace.slurm
+    tls = (workplace.tls_ca, workplace.tls_cert, workplace.tls_key)
     given = {"--scheduler": scheduler, "--dask": dask, "--slurm": slurm}
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) > 1:
@@ -159,8 +177,6 @@ def status(output: Path, *, json_: Json = False) -> None:
     ----------
     output
         The dataset of the run, finished or not.
-    json_
-        Print one JSON object.
     """
     from physbatch.engines.support import require_built
     from physbatch.sweep.completeness import progress

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from physbatch.commands.options import Output
 from physbatch.commands.output import keep_others
 from physbatch.errors import DatasetError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["select"]
+__all__ = ["select_command"]
 
 
-def select(
-    file: Path, *values: str, output: Annotated[Path, Parameter(name=["--output", "-o"])]
-) -> None:
+def select_command(file: Path, *values: str, output: Output) -> None:
     """Write the part of a dataset at some sizes, controls or values of swept parameters.
 
     Analyses know sizes and one control: of every other swept parameter choose one value.
@@ -39,19 +36,19 @@ def select(
     >>> from physbatch.exact.planted import first_order
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     data = save(first_order(sizes=(50, 100), control=(13.0,)), Path(folder, "runs.nc"))
-    ...     select(data, "size=50", output=Path(folder, "part.nc"))  # doctest: +ELLIPSIS
+    ...     select_command(data, "size=50", output=Path(folder, "part.nc"))  # doctest: +ELLIPSIS
     kept     1 of 2 grid points
     dataset  ...part.nc
     """
     from physbatch.dataset import open_dataset
     from physbatch.files.netcdf import save
-    from physbatch.study.selection import select as select_part
+    from physbatch.study.selection import select
 
     keep_others(output, "physbatch_schema")
     if not values:
         raise DatasetError("nothing to select", where="select", remedy="name values: size=50,100")
     data = open_dataset(file)
-    part = select_part(data, dict(_parse(text) for text in values))
+    part = select(data, dict(_parse(text) for text in values))
     save(part, output)
     print(f"kept     {_points(part)} of {_points(data)} grid points\ndataset  {output}")
 

@@ -11,7 +11,7 @@ from physbatch.errors import StudyError
 if TYPE_CHECKING:
     from physbatch.study.study import Study
 
-__all__ = ["load_study", "study_of_dataset"]
+__all__ = ["check_workers", "load_study", "study_of_dataset"]
 
 
 def load_study(name: str) -> Study:
@@ -48,3 +48,15 @@ def study_of_dataset(attributes: dict[str, object], *, where: str) -> Study:
     from physbatch.study.study import Study
 
     return Study.from_json(str(attributes.get("study", "")), where=where)
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a run without workers.
+
+    Raises
+    ------
+    StudyError
+        For fewer than 1.
+    """
+    if workers is not None and workers < 1:
+        raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")

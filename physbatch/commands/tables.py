@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
-
+from physbatch.commands.options import ColumnsOfMany, Dimension, Output
+from physbatch.commands.output import keep_other_text, keep_others, write_estimates
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
 
-from physbatch.commands.output import keep_other_text, keep_others, write_estimates
-
 __all__ = ["describe", "export", "import_", "write_table"]
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 #: The first words of a CSV that `export` wrote.
 _CSV_MARK = "# physbatch table"
 
@@ -25,12 +22,8 @@ def import_(
     file: Path,
     *,
     output: Output,
-    size: str | None = None,
-    control: str | None = None,
-    observable: list[str] | None = None,
-    error: list[str] | None = None,
-    dimension: Literal["N", "L"] | None = None,
-    convert: Literal["N", "L"] | None = None,
+    columns: ColumnsOfMany = ColumnsOfMany(),
+    convert: Dimension | None = None,
     space_dimension: float | None = None,
     time: float | None = None,
 ) -> None:
@@ -42,17 +35,6 @@ def import_(
         CSV, TSV, columns separated by spaces, or NetCDF.
     output
         The table to write (NetCDF).
-    size
-        Column of the sizes: a name, or a number that counts from 1.
-    control
-        Column of the control parameter.
-    observable
-        Column of an observable; give it again for more.
-    error
-        Column of its standard error, in the same order; without one, rows with the same
-        size and control are replicas.
-    dimension
-        Whether sizes are volumes (N) or linear sizes (L).
     convert
         Write sizes as volumes or linear sizes instead; needs --space-dimension.
     space_dimension
@@ -60,17 +42,7 @@ def import_(
     time
         For datasets with a time: which one; by default the last.
     """
-    from physbatch.tables.read import read_table
-
-    table = read_table(
-        file,
-        size=size,
-        control=control,
-        observable=observable,
-        error=error,
-        dimension=dimension,
-        time=time,
-    )
+    table = columns.read(file, time=time)
     if convert is not None and convert != table.dimension:
         if space_dimension is None:
             raise AnalysisError(
@@ -129,7 +101,7 @@ def write_table(table: ScalingTable, path: Path) -> None:
 
 def describe(table: ScalingTable) -> str:
     """Sizes, controls, observables and flags of a table, in lines."""
-    sizes = ", ".join(f"{one:g}" for one in table.sizes[:12])
+    sizes = ", ".join(f"{size:g}" for size in table.sizes[:12])
     more = ", ..." if table.sizes.size > 12 else ""
     lines = [
         f"{table.size.size} points, {table.sizes.size} sizes {table.size_name} = {sizes}{more} "
@@ -137,4 +109,4 @@ def describe(table: ScalingTable) -> str:
         f"control  {table.control_name} from {table.control.min():g} to {table.control.max():g}",
         f"observed {', '.join(table.observables)}",
     ]
-    return "\n".join([*lines, *(f"flag     {one}" for one in table.flags)])
+    return "\n".join([*lines, *(f"flag     {flag}" for flag in table.flags)])

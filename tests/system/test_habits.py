@@ -143,7 +143,9 @@ def test_functions_are_short_and_take_few_parameters() -> None:
         names += [a.arg for a in (arguments.vararg, arguments.kwarg) if a is not None]
         count = len([name for name in names if name not in ("self", "cls")])
         if length > 60 or count > 8:
-            wrong.append(f"{path.relative_to(ROOT)}: {node.name} {length} lines, {count} parameters")
+            wrong.append(
+                f"{path.relative_to(ROOT)}: {node.name} {length} lines, {count} parameters"
+            )
     assert wrong == []
 
 
@@ -155,9 +157,7 @@ def test_names_say_something() -> None:
         f"{path.relative_to(ROOT)}:{node.lineno} {node.id}"
         for path in sorted(LIBRARY.rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Name)
-        and isinstance(node.ctx, ast.Store)
-        and node.id in EMPTY_NAMES
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in EMPTY_NAMES
     ]
     assert wrong == []
 

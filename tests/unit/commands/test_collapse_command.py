@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from physbatch.cli import main
-from physbatch.commands.collapse import collapse
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
 from physbatch.files.netcdf import open_netcdf
 from physbatch.scaling.data_collapse.result import Collapse
+from tests.conftest import run_command
 
 
 @pytest.fixture
@@ -31,7 +31,9 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_prints_the_exponents(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    collapse(table, observable=["U"], error=["U_error"], fix=["zeta=0"], window="all")
+    run_command(
+        "collapse", table, observable=["U"], error=["U_error"], fix=["zeta=0"], window="all"
+    )
     out, err = capsys.readouterr()
     assert out.startswith("Collapse of U: c_c = 2.2")
     assert "nu = " in out
@@ -41,7 +43,7 @@ def test_prints_the_exponents(table: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results, figure = table.with_name("results.nc"), table.with_name("u.png")
-    collapse(table, fix=[" zeta = 0 "], output=results, figure=figure, json_=True)
+    run_command("collapse", table, fix=[" zeta = 0 "], output=results, figure=figure, json=True)
     document = json.loads(capsys.readouterr().out)
     assert list(document["parameters"]) == ["c_c", "nu"]
     for name, truth in (("c_c", 2.25), ("nu", 1.0)):
@@ -61,7 +63,7 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
     drawn = {path.name for path in table.parent.iterdir()}
     assert {"u.pdf", "u.png", "u-windows.pdf", "u-windows.png"} <= drawn
     # Results of a collapse may be replaced.
-    collapse(table, fix=["zeta=0"], window="all", output=results)
+    run_command("collapse", table, fix=["zeta=0"], window="all", output=results)
     assert f"results  {results}" in capsys.readouterr().out
 
 
@@ -70,7 +72,7 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
 )
 def test_bad_words_after_fix(words: list[str], tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="--fix") as caught:
-        collapse(tmp_path / "no file is needed to see it", fix=words)
+        run_command("collapse", tmp_path / "no file is needed to see it", fix=words)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
 
@@ -83,35 +85,36 @@ def test_unknown_exponents_columns_and_files(table: Path) -> None:
         {"size": "volume"},
     ):
         with pytest.raises(PhysbatchError) as caught:
-            collapse(table, window="all", **options)
+            run_command("collapse", table, window="all", **options)
         assert caught.value.exit_code == 2
         assert "\n" not in str(caught.value)
     with pytest.raises(PhysbatchError, match="cannot read"):
-        collapse(table.with_name("nothing.csv"))
+        run_command("collapse", table.with_name("nothing.csv"))
 
 
 def test_other_files_are_not_overwritten(table: Path) -> None:
     before = table.read_bytes()
     with pytest.raises(OutputError, match="holds something else"):
-        collapse(table, output=table)
+        run_command("collapse", table, output=table)
     assert table.read_bytes() == before
 
 
 def test_a_wrong_form_is_printed_with_its_flag(
     table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    collapse(table, fix=["zeta=0", "nu=2"], window="all")
+    run_command("collapse", table, fix=["zeta=0", "nu=2"], window="all")
     assert "! bad_fit" in capsys.readouterr().out
 
 
 def test_beta_by_name_and_a_start(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    collapse(
+    run_command(
+        "collapse",
         table,
         exponent=["beta"],
         fix=["beta=0"],
         window="all",
         start=["nu=2", "c_c=2.1"],
-        json_=True,
+        json=True,
     )
     document = json.loads(capsys.readouterr().out)
     assert document["fixed"] == {"zeta": 0.0}
@@ -137,7 +140,7 @@ def test_beta_by_name_and_a_start(table: Path, capsys: pytest.CaptureFixture[str
 )
 def test_requests_that_make_no_sense(table: Path, options: dict[str, object]) -> None:
     with pytest.raises(AnalysisError) as caught:
-        collapse(table, window="all", **options)
+        run_command("collapse", table, window="all", **options)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
 
@@ -148,7 +151,7 @@ def test_local_linear_with_its_corner_plot_figure_and_page(
     """Everything that is drawn can be drawn again from the stored results."""
     results = table.with_name("results.nc")
     options = {"method": "local-linear", "fix": ["zeta=0"], "window": "all"}
-    collapse(table, output=results, figure=table.with_name("one.png"), **options)
+    run_command("collapse", table, output=results, figure=table.with_name("one.png"), **options)
     out = capsys.readouterr().out
     assert "  S = " in out
     assert main(["figure", str(results), "-o", str(table.with_name("two.png"))]) == 0

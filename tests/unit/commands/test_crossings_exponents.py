@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.commands.crossings import crossings
-from physbatch.commands.exponents import exponents
 from physbatch.errors import AnalysisError, PhysbatchError
 from physbatch.exact import curie_weiss
 from physbatch.files.netcdf import save
 from physbatch.scaling import make_table
+from tests.conftest import run_command
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_crossings_prints_one_json_object(
 ):
     columns = {"size": "N", "control": "beta", "observable": "U", "error": "dU"}
     figure = tmp_path / "figure"
-    crossings(binder_file, **columns, resamples=100, output=figure, json_=True)
+    run_command("crossings", binder_file, **columns, resamples=100, output=figure, json=True)
     printed = json.loads(capsys.readouterr().out)
     c_c = printed["parameters"]["c_c"]
     assert abs(c_c["value"] - 1.0) < 4.5 * np.hypot(c_c["stderr"], c_c["systematic"])
@@ -57,7 +56,7 @@ def test_crossings_prints_one_json_object(
     assert len(printed["crossings"]) == 4
     assert figure.with_suffix(".png").stat().st_size > 10_000
     assert figure.with_suffix(".pdf").exists()
-    crossings(binder_file, **columns, resamples=100)
+    run_command("crossings", binder_file, **columns, resamples=100)
     assert "Crossings of U: c_c = " in capsys.readouterr().out
 
 
@@ -65,14 +64,14 @@ def test_exponents_finds_peaks_and_names_classes(
     peak_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     columns = {"size": "L", "control": "T", "observable": "chi", "error": "dchi"}
-    exponents(peak_file, **columns, output=tmp_path / "figure", json_=True)
+    run_command("exponents", peak_file, **columns, output=tmp_path / "figure", json=True)
     printed = json.loads(capsys.readouterr().out)
     for name, truth in (("zeta_over_nu", 1.75), ("c_c", 2.27), ("nu", 1.0)):
         one = printed["parameters"][name]
         assert abs(one["value"] - truth) < 4.5 * np.hypot(one["stderr"], one["systematic"])
     assert "2-D Ising" in printed["universality"]
     assert (tmp_path / "figure.png").exists()
-    exponents(peak_file, **columns)
+    run_command("exponents", peak_file, **columns)
     assert "height = A L^b" in capsys.readouterr().out
 
 
@@ -80,7 +79,7 @@ def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.Capt
     path = tmp_path / "values.csv"
     rows = [f"{n},0.5,{0.3 * n**1.5},{0.003 * n**1.5}" for n in (8, 16, 32, 64)]
     path.write_text("\n".join(["L,p,S,dS", *rows]) + "\n")
-    exponents(path, size="L", control="p", observable="S", error="dS", json_=True)
+    run_command("exponents", path, size="L", control="p", observable="S", error="dS", json=True)
     printed = json.loads(capsys.readouterr().out)
     assert printed["parameters"]["zeta_over_nu"]["value"] == pytest.approx(1.5, abs=1e-4)
     assert "nu" not in printed["parameters"]
@@ -88,9 +87,9 @@ def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.Capt
 
 def test_columns_go_by_number(binder_file: Path, capsys: pytest.CaptureFixture[str]):
     numbers = {"size": "1", "control": "2", "observable": "3", "error": "4"}
-    crossings(binder_file, **numbers, resamples=50)
+    run_command("crossings", binder_file, **numbers, resamples=50)
     assert "Crossings of U: c_c = 1.0" in capsys.readouterr().out
-    exponents(binder_file, **numbers)
+    run_command("exponents", binder_file, **numbers)
     assert "ScalingFit(height = " in capsys.readouterr().out
 
 
@@ -99,15 +98,15 @@ def test_one_of_several_observables_must_be_chosen(tmp_path: Path):
     columns = dict.fromkeys(("mean", "susceptibility"), control + size)
     errors = dict.fromkeys(columns, np.full(15, 0.1))
     stored = save(make_table(size, control, columns, errors).to_dataset(), tmp_path / "m.nc")
-    for command in (crossings, exponents):
+    for command in ("crossings", "exponents"):
         with pytest.raises(AnalysisError, match=r"several observables.* mean, susceptibility"):
-            command(stored)
+            run_command(command, stored)
 
 
 def test_bad_files_are_refused(tmp_path: Path, binder_file: Path):
     with pytest.raises(PhysbatchError):
-        crossings(tmp_path / "absent.csv")
+        run_command("crossings", tmp_path / "absent.csv")
     with pytest.raises(PhysbatchError):
-        crossings(binder_file, size="N", control="beta", observable="chi")
+        run_command("crossings", binder_file, size="N", control="beta", observable="chi")
     with pytest.raises(PhysbatchError):
-        exponents(binder_file, size="N", control="beta", observable="chi")
+        run_command("exponents", binder_file, size="N", control="beta", observable="chi")

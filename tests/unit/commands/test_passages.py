@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch.commands.passages import passages
 from physbatch.errors import OutputError, PhysbatchError
 from physbatch.exact.escapes import nucleation_rate
 from physbatch.exact.phases import nucleation
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.scaling.times.escapes import EscapeTimes, escape_times
+from tests.conftest import run_command
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def runs(tmp_path: Path) -> Path:
 
 def test_prints_what_the_library_finds(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = escape_times(open_netcdf(runs))
-    passages(runs)
+    run_command("passages", runs)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tau of 6 of 6 cells, in sweeps"
     for line, tau in zip(lines[1:7], expected.stated().values(), strict=True):
@@ -36,14 +36,14 @@ def test_prints_what_the_library_finds(runs: Path, capsys: pytest.CaptureFixture
 
 def test_json_and_results(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = runs.with_name("times.nc")
-    passages(runs, output=output, json_=True)
+    run_command("passages", runs, output=output, json=True)
     document = json.loads(capsys.readouterr().out)
     stored = EscapeTimes.from_dataset(open_netcdf(output))
     assert [cell["tau"] for cell in document["cells"]] == stored.tau.tolist()
     assert [cell["passed"] for cell in document["cells"]] == stored.passed.tolist()
     assert all(cell["lower68"] < cell["tau"] < cell["upper68"] for cell in document["cells"])
     assert set(document["fits"]) == {"ln tau at batch_size = 13", "ln tau at batch_size = 13.5"}
-    passages(runs, output=output)  # results may be replaced
+    run_command("passages", runs, output=output)  # results may be replaced
 
 
 def test_escape_times_follow_the_planted_rates(
@@ -52,7 +52,7 @@ def test_escape_times_follow_the_planted_rates(
     """tau = 1/rate in every cell, in ln tau within 4.5 of its errors; exp(N Delta) is preferred."""
     times = np.geomspace(1.0, 1000.0, 40)
     data = nucleation(sizes=(20, 40, 60), control=(9.9, 9.95), replicas=200, times=times, seed=3)
-    passages(save(data, tmp_path / "nucleation.nc"), json_=True)
+    run_command("passages", save(data, tmp_path / "nucleation.nc"), json=True)
     document = json.loads(capsys.readouterr().out)
     assert len(document["cells"]) == 6
     for cell in document["cells"]:
@@ -67,15 +67,15 @@ def test_refusals(runs: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.nc"
     xr.Dataset({"x": ("a", np.arange(3.0))}).to_netcdf(other)
     with pytest.raises(PhysbatchError) as caught:
-        passages(other)
+        run_command("passages", other)
     assert caught.value.exit_code == 2
     with pytest.raises(OutputError, match="holds something else"):
-        passages(runs, output=runs)
+        run_command("passages", runs, output=runs)
     data = open_netcdf(runs).load()
     swept = xr.concat([data, data], dim="learning_rate", data_vars="all")
     many = runs.with_name("many.nc")
     save(swept.assign_coords(learning_rate=[0.1, 0.2]), many)
     with pytest.raises(PhysbatchError) as caught:
-        passages(many)
+        run_command("passages", many)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cyclopts
 import numpy as np
 import pytest
 
-from physbatch.commands.explore import explore
-from physbatch.commands.moments import moments
-from physbatch.commands.tables import export, import_
 from physbatch.errors import AnalysisError, DatasetError, OutputError
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.tables.read import read_table
 from physbatch.tables.table import ScalingTable
+from tests.conftest import run_command, run_words
 
 CSV = "L,T,m,dm,U,dU\n" + "".join(
     f"{size},{control},{control / size},0.01,{control * size},0.1\n"
@@ -46,29 +43,22 @@ def samples_file(tmp_path: Path) -> Path:
     return path
 
 
-def call(function: object, *words: object) -> None:
-    """Parse and call as `physbatch` does."""
-    app = cyclopts.App(result_action="return_value")
-    app.default(function)
-    app([str(word) for word in words], exit_on_error=False, print_error=False)
-
-
 def test_import_and_export_go_round(
     table_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     netcdf, text = tmp_path / "table.nc", tmp_path / "again.csv"
-    call(import_, table_file, "--observable", "m", "--observable", "U", "-o", netcdf)
+    run_words("import", table_file, "--observable", "m", "--observable", "U", "-o", netcdf)
     said = capsys.readouterr().out
     assert "6 points, 2 sizes L = 8, 16 (linear sizes)" in said
     assert "columns_guessed: size = 'L', control = 'T', error = 'dm', error = 'dU'" in said
-    call(export, netcdf, "-o", text)
+    run_words("export", netcdf, "-o", text)
     one = read_table(table_file, observable=["m", "U"])
     two = read_table(text, observable=["m", "U"])
     for name in ("m", "U"):
         np.testing.assert_array_equal(one.values[name], two.values[name])
         np.testing.assert_array_equal(one.errors[name], two.errors[name])
-    call(import_, table_file, "--observable", "U", "-o", netcdf)  # tables are replaced
-    call(export, netcdf, "-o", text)
+    run_words("import", table_file, "--observable", "U", "-o", netcdf)  # tables are replaced
+    run_words("export", netcdf, "-o", text)
     assert read_table(netcdf).observables == ("U",)
 
 
@@ -76,8 +66,8 @@ def test_sizes_are_converted_where_d_is_stated(table_file: Path, tmp_path: Path)
     path = tmp_path / "table.nc"
     words = (table_file, "--observable", "m", "-o", path, "--convert", "N")
     with pytest.raises(AnalysisError, match="--space-dimension"):
-        call(import_, *words)
-    call(import_, *words, "--space-dimension", 2)
+        run_words("import", *words)
+    run_words("import", *words, "--space-dimension", 2)
     table = ScalingTable.from_dataset(open_netcdf(path))
     assert table.sizes.tolist() == [64, 256]
     assert table.dimension == "N"
@@ -87,11 +77,11 @@ def test_other_files_are_not_overwritten(table_file: Path, tmp_path: Path) -> No
     other = tmp_path / "notes.nc"
     other.write_text("notes")
     with pytest.raises(OutputError, match="holds something else"):
-        call(import_, table_file, "--observable", "m", "-o", other)
+        run_words("import", table_file, "--observable", "m", "-o", other)
     netcdf = tmp_path / "table.nc"
-    call(import_, table_file, "--observable", "m", "-o", netcdf)
+    run_words("import", table_file, "--observable", "m", "-o", netcdf)
     with pytest.raises(OutputError, match="holds something else"):
-        call(export, netcdf, "-o", table_file)
+        run_words("export", netcdf, "-o", table_file)
     assert table_file.read_text() == CSV
     assert other.read_text() == "notes"
 
@@ -100,7 +90,7 @@ def test_a_dataset_of_ours_is_exported(tmp_path: Path) -> None:
     data = first_order(sizes=(50, 100), replicas=9, control=(12.0, 13.0, 14.0))
     data["overlap"][:] = np.random.default_rng(2).normal(size=data["overlap"].shape)
     source = save(data, tmp_path / "data.nc")
-    call(export, source, "-o", tmp_path / "data.csv")
+    run_words("export", source, "-o", tmp_path / "data.csv")
     lines = (tmp_path / "data.csv").read_text().splitlines()
     assert lines[:2] == [
         "# physbatch table; sizes are N",
@@ -111,15 +101,15 @@ def test_a_dataset_of_ours_is_exported(tmp_path: Path) -> None:
 
 def test_bad_input_is_a_typed_line(table_file: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="m and U may be the observable"):
-        call(import_, table_file, "-o", tmp_path / "t.nc")
+        run_words("import", table_file, "-o", tmp_path / "t.nc")
     with pytest.raises(DatasetError, match="not a NetCDF file"):
-        call(export, table_file, "-o", tmp_path / "t.csv")
+        run_words("export", table_file, "-o", tmp_path / "t.csv")
     with pytest.raises(AnalysisError, match="moments need samples"):
-        call(moments, table_file, "--observable", "m")
+        run_words("moments", table_file, "--observable", "m")
 
 
 def test_moments_print_rows(samples_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call(moments, samples_file, "--observable", "m", "--moment", "susceptibility")
+    run_words("moments", samples_file, "--observable", "m", "--moment", "susceptibility")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["N", "beta", "susceptibility"]
     assert len(lines) == 6
@@ -132,7 +122,7 @@ def test_moments_as_json(
 ) -> None:
     output = tmp_path / "moments.nc"
     words = (samples_file, "--size", "N", "--control", "beta", "--observable", "m", "-o", output)
-    call(moments, *words, "--method", "bootstrap", "--json")
+    run_words("moments", *words, "--method", "bootstrap", "--json")
     content = json.loads(capsys.readouterr().out)
     assert set(content) == {"parameters", "goodness", "flags"}
     assert content["flags"] == []
@@ -152,10 +142,10 @@ def test_moments_as_json(
 
 def test_moments_of_clusters(samples_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = (samples_file, "--observable", "m", "--cluster", "graph", "--json")
-    call(moments, *words)
+    run_words("moments", *words)
     assert json.loads(capsys.readouterr().out)["goodness"]["independent_samples"]["most"] == 200
     with pytest.raises(AnalysisError, match="no order parameter"):
-        call(moments, samples_file, "--cluster", "graph")
+        run_words("moments", samples_file, "--cluster", "graph")
 
 
 def test_explore_says_what_the_data_are_worth(
@@ -164,7 +154,7 @@ def test_explore_says_what_the_data_are_worth(
     rows = [f"{n},{c},{c / n + shift}" for n in (8, 16) for c in (1, 2, 3) for shift in (0.0, 0.1)]
     file = tmp_path / "pairs.csv"
     file.write_text("\n".join(["L,T,m", *rows]) + "\n")
-    explore(file, output=tmp_path / "page.html", fit=False)
+    run_command("explore", file, output=tmp_path / "page.html", fit=False)
     printed = capsys.readouterr().out
     assert "flag     columns_guessed: size = 'L'" in printed
     assert "flag     few_samples: a point has 2" in printed

@@ -1,0 +1,162 @@
+"""Options that several commands share, each explained in one place.
+
+A group of options is a frozen dataclass; on the command line its fields are options like any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from physbatch.tables.table import ScalingTable
+
+__all__ = [
+    "BootstrapSeed",
+    "Columns",
+    "ColumnsOfMany",
+    "Dimension",
+    "Figure",
+    "FigureAndTable",
+    "Json",
+    "OptionalOutput",
+    "Output",
+    "Resamples",
+    "ResultAndFigure",
+    "Samples",
+    "Sizes",
+    "Switch",
+    "Words",
+    "Workers",
+]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"])]
+OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
+Figure = Annotated[Path | None, Parameter(name="--figure")]
+Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")]
+Switch = Annotated[bool, Parameter(negative=())]
+Words = Annotated[list[str] | None, Parameter(negative=())]
+Workers = Annotated[
+    int | None,
+    Parameter(name=["--workers", "-w"], help="Worker processes; by default one per core."),
+]
+Resamples = Annotated[int, Parameter(help="Resamples of the bootstrap.")]
+BootstrapSeed = Annotated[int, Parameter(help="Seed of the bootstrap.")]
+
+
+Dimension = Literal["N", "L"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Sizes:
+    """Columns of sizes and controls."""
+
+    size: Annotated[
+        str | None, Parameter(help="Column of the sizes: a name, or a number that counts from 1.")
+    ] = None
+    control: Annotated[str | None, Parameter(help="Column of the control parameter.")] = None
+    dimension: Annotated[
+        Dimension | None,
+        Parameter(help="Whether sizes are volumes (N) or linear sizes (L); nu refers to it."),
+    ] = None
+
+    def read(self, file: Path, **more: Any) -> ScalingTable:
+        """The table that `physbatch.read_table` finds in a file."""
+        from physbatch.tables.read import read_table
+
+        return read_table(file, **{**self.__dict__, **more})
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns(Sizes):
+    """Columns of one observable."""
+
+    observable: Annotated[str | None, Parameter(help="Column of the observable.")] = None
+    error: Annotated[
+        str | None,
+        Parameter(
+            help="Column of its standard error; without one, rows with the same size and control "
+            "are replicas."
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ColumnsOfMany(Sizes):
+    """Columns of several observables."""
+
+    observable: Annotated[
+        list[str] | None,
+        Parameter(help="Column of an observable; give it again for more.", negative=()),
+    ] = None
+    error: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Column of its standard error, in the same order; without one, rows with the "
+            "same size and control are replicas.",
+            negative=(),
+        ),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Samples(Sizes):
+    """Where the samples are, and which of them are independent."""
+
+    observable: Annotated[str | None, Parameter(help="Column of the order parameter.")] = None
+    rows: Annotated[
+        Literal["replicas", "series"],
+        Parameter(
+            help="Whether rows are independent replicas or steps of a series in equilibrium."
+        ),
+    ] = "replicas"
+    cluster: Annotated[
+        str | None, Parameter(help="Column that labels replicas which share a graph.")
+    ] = None
+    space_dimension: Annotated[
+        float | None,
+        Parameter(help="d in N = L^d; susceptibilities of linear sizes need it."),
+    ] = None
+    time: Annotated[
+        float | None,
+        Parameter(help="For datasets with a time: which one; by default the last."),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FigureAndTable:
+    """What a command of curves writes."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="A figure to write; both suffixes .pdf and .png."),
+    ] = None
+    table: Annotated[
+        Path | None,
+        Parameter(name="--table", help="A table of the estimates to write: .csv, .tex or .html."),
+    ] = None
+    json: Json = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ResultAndFigure:
+    """What a command writes whose result is a file."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="Where to write the result (NetCDF)."),
+    ] = None
+    figure: Annotated[
+        Path | None,
+        Parameter(name="--figure", help="A figure to write; both suffixes .pdf and .png."),
+    ] = None
+    json: Json = False
