@@ -8,9 +8,8 @@ Examples
 >>> import physbatch
 >>> physbatch.catalogue.study("greedy-unit").time_units
 'sweep'
->>> table = physbatch.exact.curie_weiss.table((64, 256), [0.9, 1.0, 1.1], "binder", noise=1e-3)
->>> physbatch.scaling.find_crossings(table)["c_c"]
-0.995(8)(8)
+>>> type(physbatch.scaling).__name__, physbatch.collapse.__name__
+('module', 'collapse')
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
     from physbatch.results import Estimate as Estimate
-    from physbatch.results import open_results as open_results
     from physbatch.scaling import Analysis as Analysis
     from physbatch.scaling import analyse as analyse
     from physbatch.scaling import collapse as collapse
