@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from physbatch.tables import ScalingTable as ScalingTable
     from physbatch.tables import read_table as read_table
 
-#: The packages that users go on to, and the one of each name that needs no further walk.
-_PACKAGES = ("engines", "exact", "noise", "plots", "results", "scaling", "tables")
+#: What users go on into, and the home of each name at the door.
+_ROOMS = ("engines", "exact", "noise", "plots", "results", "scaling", "study.catalogue", "tables")
+_MODULES = {room.rpartition(".")[2]: f"physbatch.{room}" for room in _ROOMS}
 _HOMES = {
     "Analysis": "physbatch.scaling",
     "Estimate": "physbatch.results",
@@ -53,7 +54,6 @@ _HOMES = {
     "ScalingTable": "physbatch.tables",
     "Study": "physbatch.study",
     "analyse": "physbatch.scaling",
-    "catalogue": "physbatch.study",
     "collapse": "physbatch.scaling",
     "find_crossings": "physbatch.scaling",
     "fit_law": "physbatch.scaling",
@@ -96,8 +96,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"physbatch.{name}")
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'physbatch' has no attribute {name!r}")
