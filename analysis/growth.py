@@ -15,13 +15,14 @@ from physbatch.scaling import (
     Analysis,
     Estimate,
     Extrapolation,
+    ScalingFit,
     analyse,
     critical_controls,
     effective_exponents,
+    fit_law,
+    law,
     transition_order,
 )
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
 from physbatch.tables import join_sizes
 
 __all__ = ["growth_finding"]

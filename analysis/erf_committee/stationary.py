@@ -17,9 +17,16 @@ from physbatch.plots import (
     plot_collapse,
     plot_theory,
 )
-from physbatch.scaling import Collapse, Estimate, ScalingTable, make_table
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling import (
+    Collapse,
+    Estimate,
+    ScalingFit,
+    ScalingTable,
+    fit_law,
+    fluctuations,
+    law,
+    make_table,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,20 +65,6 @@ def _late(data: xr.Dataset) -> FloatArray:
     return size * chosen.transpose("learning_rate", "replica", "time").values
 
 
-def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Mean and relative variance with errors; replicas are independent, times are not."""
-    first, second = values.mean(axis=-1), (values**2).mean(axis=-1)
-    mean, square = first.mean(axis=-1), second.mean(axis=-1)
-    count = first.shape[-1]
-    influence = second / mean[:, None] ** 2 - 2 * first * (square / mean**3)[:, None]
-    return (
-        mean,
-        first.std(axis=-1, ddof=1) / np.sqrt(count),
-        square / mean**2 - 1,
-        influence.std(axis=-1, ddof=1) / np.sqrt(count),
-    )
-
-
 def stationary_points(data: Datasets) -> dict[str, FloatArray]:
     """N, c, x, and the moments of N Delta of all sizes and rates as columns."""
     rows = []
@@ -79,7 +72,7 @@ def stationary_points(data: Datasets) -> dict[str, FloatArray]:
         one = data[f"n{size:04d}"]
         rates = _rates(one)
         columns = (np.full(rates.size, float(size)), rates, _place(rates, size))
-        rows.append(np.array([*columns, *_moments(_late(one))]))
+        rows.append(np.array([*columns, *fluctuations(_late(one))]))
     names = ("size", "rate", "x", "mean", "mean_stderr", "relative", "relative_stderr")
     return dict(zip(names, np.concatenate(rows, axis=1), strict=True))
 

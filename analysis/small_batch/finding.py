@@ -128,7 +128,7 @@ def find(data: Datasets) -> Finding:
     numbers += _thresholds(
         f"relu, N = {size}, error below {STRICT:g} of the first",
         stable_range(relu.assign(success=strictly)),
-        [_relu_theory(size, one) for one in relu["batch_size"].values],
+        [committee_stability.relu_rate(size, one) for one in relu["batch_size"].values],
         "mean-square threshold of the perfect state, for infinite time",
     )
     for name, found in committees.items():
@@ -139,7 +139,10 @@ def find(data: Datasets) -> Finding:
         {
             "erf, $A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve(crossover.curve_x)),
             "erf, theory, order $1/N$": (m_erf, [_erf_theory(size, one) for one in m_erf]),
-            "relu, theory, mean square": (m_relu, [_relu_theory(size, one) for one in m_relu]),
+            "relu, theory, mean square": (
+                m_relu,
+                [committee_stability.relu_rate(size, one) for one in m_relu],
+            ),
         },
         middle,
     )
@@ -204,17 +207,6 @@ def _erf_theory(size: int, m: float) -> float:
     return committee_stability.largest_rate(1) * (
         1 + committee_stability.finite_size_shift(m) / size
     )
-
-
-def _relu_theory(size: int, m: float) -> float:
-    """Where the mean square of a small deviation from a perfect relu unit starts to grow.
-
-    Of x and -x one is active, so that even moments of the active inputs are half of those of
-    all. A step d -> (1 - eta H) d with H = sum over the active x of x x'/(m N) has
-    <H> = 1/(2 N) and <H^2> = [(N + 2)/(2 m) + (1 - 1/m)/4]/N^2. The factor of d^2,
-    1 - 2 eta <H> + eta^2 <H^2>, is 1 at eta/m = 4 N/(2 N + m + 3).
-    """
-    return 4 * size / (2 * size + m + 3)
 
 
 def _thresholds(

@@ -24,7 +24,14 @@ from physbatch.errors import AnalysisError
 from physbatch.exact.committee import equations_of_motion, generalization_error
 from physbatch.typing import FloatArray
 
-__all__ = ["Plateau", "finite_size_shift", "jacobian", "largest_rate", "plateau"]
+__all__ = [
+    "Plateau",
+    "finite_size_shift",
+    "jacobian",
+    "largest_rate",
+    "plateau",
+    "relu_rate",
+]
 
 
 _WHERE = "committee"
@@ -208,3 +215,19 @@ def finite_size_shift(batch_size: float) -> float:
     variance = 3 * (rate**4 * s[4] - 4 * rate**3 * s[3] + 4 * rate**2 * s[2])
     pairs = (batch_size - 1) * s[1] ** 2 / s[2]
     return -(1 + along - variance / (2 * rate**2 * s[2]) + pairs)
+
+
+def relu_rate(size: int, batch_size: float) -> float:
+    """eta/m at which the mean square of a small deviation from a perfect relu unit starts to grow.
+
+    Of x and -x one is active, so that even moments of the active inputs are half of those of
+    all. A step d -> (1 - eta H) d with H = sum over the active x of x x'/(m N) has
+    <H> = 1/(2 N) and <H^2> = [(N + 2)/(2 m) + (1 - 1/m)/4]/N^2. The factor of d^2,
+    1 - 2 eta <H> + eta^2 <H^2>, is 1 at eta/m = 4 N/(2 N + m + 3).
+
+    Examples
+    --------
+    >>> relu_rate(10, 17)
+    1.0
+    """
+    return 4 * size / (2 * size + batch_size + 3)

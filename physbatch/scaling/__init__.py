@@ -23,7 +23,7 @@ from physbatch.scaling.laws.universality import check_relations, compatible
 from physbatch.scaling.order.classification import transition_order
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 from physbatch.scaling.statistics.observables import sample_moments
-from physbatch.scaling.statistics.replica_moments import moments
+from physbatch.scaling.statistics.replica_moments import fluctuations, moments
 from physbatch.scaling.statistics.success_fits import deviance_p_value
 from physbatch.scaling.statistics.two_peaks import (
     separation_threshold,
@@ -88,6 +88,7 @@ __all__ = [
     "fit_width",
     "Flag",
     "flag_names",
+    "fluctuations",
     "from_dataset",
     "inverse",
     "law",

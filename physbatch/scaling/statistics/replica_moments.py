@@ -7,6 +7,7 @@ dimensions by name (`_size_moments`), and the public function `moments`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,14 @@ from physbatch.scaling.statistics.resampling import (
 )
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["MOMENTS", "moment_values", "moments", "resampled_moments"]
+__all__ = [
+    "MOMENTS",
+    "Fluctuations",
+    "fluctuations",
+    "moment_values",
+    "moments",
+    "resampled_moments",
+]
 
 
 #: Name -> what it is, for every moment of the overlap.
@@ -257,3 +265,40 @@ def _labelled(
     out = xr.Dataset(variables, coords=kept)
     out.attrs = {"control_dim": control_dim(data), "title": "moments over replicas"}
     return out
+
+
+class Fluctuations(NamedTuple):
+    """Mean and relative variance of a quantity with their standard errors."""
+
+    mean: FloatArray
+    mean_stderr: FloatArray
+    relative: FloatArray
+    relative_stderr: FloatArray
+
+
+def fluctuations(values: FloatArray) -> Fluctuations:
+    """Mean and variance over its square, from replicas of a stationary series.
+
+    Replicas are independent, times are not: errors come from the scatter of replicas, to first
+    order in what each of them adds.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., n_replica, n_time)
+        Values in the stationary state.
+
+    Examples
+    --------
+    >>> fluctuations(np.array([[1.0, 3.0], [3.0, 1.0]])).relative.item()
+    0.25
+    """
+    first, second = values.mean(axis=-1), (values**2).mean(axis=-1)
+    mean, square = first.mean(axis=-1), second.mean(axis=-1)
+    count = first.shape[-1]
+    influence = second / mean[..., None] ** 2 - 2 * first * (square / mean**3)[..., None]
+    return Fluctuations(
+        mean,
+        first.std(axis=-1, ddof=1) / np.sqrt(count),
+        square / mean**2 - 1,
+        influence.std(axis=-1, ddof=1) / np.sqrt(count),
+    )
