@@ -252,12 +252,13 @@ def saddle_node(
         old = before + sign * system.gain * state * n ** (-1.0 / 3.0)
         overlap[i] = np.where(escaped[i], new, old)
     exponent = system.time_exponent
+    truth = system.truth(system.c_s, hysteresis=system.hysteresis) | _start(planted_start)
     return replica_dataset(
         coords,
         overlap,
         ~escaped if planted_start else escaped,
         Labels("noisy saddle node", f"N^{exponent:.4g}" if exponent else "1"),
-        system.truth(system.c_s, hysteresis=system.hysteresis) | _start(planted_start),
+        truth | ({"time_exponent": exponent} if exponent else {}),
     )
 
 

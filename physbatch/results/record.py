@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.render import estimates_html, estimates_latex
 
-__all__ = ["Record", "read_results", "strict_json"]
+__all__ = ["Record", "chosen", "read_results", "strict_json"]
 
 Result = TypeVar("Result")
 
@@ -144,6 +145,20 @@ def strict_json(
         **({"starts": dict(starts)} if starts else {}),
         "flags": list(dict.fromkeys(flags)),
     }
+
+
+def chosen(known: Mapping[str, Result], name: str) -> Result:
+    """What has a name.
+
+    Raises
+    ------
+    KeyError
+        With the names that are near to it, or all of them.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name, known) or list(known)
+        raise KeyError(f"no {name!r}, but {', '.join(near) or 'nothing else'}")
+    return known[name]
 
 
 def read_results(

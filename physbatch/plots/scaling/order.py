@@ -41,12 +41,12 @@ _PANELS = (
 )
 _BINDER = ("Binder minimum", "excess of the Binder parameter", ())
 _EXPONENTS = {
-    "fluctuations": ("a", r"N^{-a},\ a"),
-    "self-averaging": ("1/nu", r"N^{-1/\nu},\ 1/\nu"),
-    "two peaks": ("growth", r"N^{x},\ x"),
-    "scaling forms": ("b", r"N^{b},\ b"),
-    "Binder minimum": ("growth", r"N^{x},\ x"),
-    "escape times": ("Delta", r"e^{N\Delta},\ \Delta"),
+    "fluctuations": ("a", "{N}^{{-a}},\\ a"),
+    "self-averaging": ("1/nu", "{N}^{{-1/\\nu}},\\ 1/\\nu"),
+    "two peaks": ("growth", "{N}^{{x}},\\ x"),
+    "scaling forms": ("b", "{N}^{{b}},\\ b"),
+    "Binder minimum": ("growth", "{N}^{{x}},\\ x"),
+    "escape times": ("Delta", "e^{{{N}\\Delta}},\\ \\Delta"),
 }
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1)))
 _BINS = 24
@@ -175,8 +175,8 @@ def _name(axes: Axes, evidence: Evidence, size_name: str) -> None:
         )  # fmt: skip
         axes.set_title(rf"$N \to \infty$: ${limit}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
         return
-    parameter, law = _EXPONENTS.get(evidence.name, ("", ""))
-    one = evidence[parameter]
-    if math.isfinite(one.value):
-        law = law.replace("N", size_name if size_name in ("N", "L") else "N")
-        axes.set_title(f"${law} = {one}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
+    parameter, law = _EXPONENTS.get(evidence.name, ("limit", ""))
+    exponent = evidence[parameter]
+    if math.isfinite(exponent.value):
+        law = law.format(N=size_name if size_name in ("N", "L") else "N")
+        axes.set_title(f"${law} = {exponent}$", color=LIMIT_COLOUR, fontsize=8, pad=3)

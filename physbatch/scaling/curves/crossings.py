@@ -5,55 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import (
-    BAD_LOCAL_FIT,
     CORRELATED_POINTS,
     LEFT_OUT,
-    NOT_RESOLVED,
     SEVERAL_CROSSINGS,
     UNEQUAL_RATIOS,
 )
 from physbatch.results.record import Record, strict_json
-from physbatch.scaling.curves.crossing_fits import LENGTH, crossing_roots, joint_fits
 from physbatch.scaling.curves.crossing_search import (
-    Curve,
+    CrossingFit,
     choose_chain,
-    curves_of_sizes,
+    cross_curves,
     find_candidates,
     pairs_of_sizes,
 )
-from physbatch.scaling.curves.local_fits import LocalFit, average_resampled
+from physbatch.scaling.curves.local_fits import curves_of_sizes
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import BoolArray, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["Crossings", "find_crossings"]
-
-
-_LINE = 101
-
-
-class _Pair(NamedTuple):
-    """One crossing with its bootstrap replicates and the best local fits."""
-
-    crossing: Estimate
-    level: Estimate
-    crossing_resampled: FloatArray
-    level_resampled: FloatArray
-    chi2: float
-    dof: int
-    line: FloatArray  # shape (3, n_line): control and the two polynomials
-    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,12 +86,10 @@ class Crossings(Record):
     flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
+        columns = (self.small, self.large, self.estimates("crossing"), self.estimates("level"))
         rows = [
-            f"  {self.small[i]:g}, {self.large[i]:g}: {self.control_name} = {one}, "
-            f"{self.observable} = {level}"
-            for i, (one, level) in enumerate(
-                zip(self.estimates("crossing"), self.estimates("level"), strict=True)
-            )
+            f"  {small:g}, {large:g}: {self.control_name} = {crossing}, {self.observable} = {level}"
+            for small, large, crossing, level in zip(*columns, strict=True)
         ]
         head = f"Crossings of {self.observable}: c_c = {self.c_c}, {self.observable} there = "
         names = bracketed(self.flags)
@@ -127,8 +105,8 @@ class Crossings(Record):
     def stated(self) -> dict[str, Estimate]:
         """The limits and their exponents, then the crossing of every pair."""
         pairs = {
-            f"{self.control_name} ({self.small[i]:g}, {self.large[i]:g})": one
-            for i, one in enumerate(self.estimates("crossing"))
+            f"{self.control_name} ({self.small[i]:g}, {self.large[i]:g})": crossing
+            for i, crossing in enumerate(self.estimates("crossing"))
         }
         return {
             "c_c": self.c_c,
@@ -151,14 +129,14 @@ class Crossings(Record):
             {"tried": self.control_fit.starts_tried, "agreed": self.control_fit.starts_agreed},
             self.flags,
         )
-        levels = self.estimates("level")
+        pairs = zip(self.estimates("crossing"), self.estimates("level"), strict=True)
         document["crossings"] = [
             {
                 "sizes": [float(self.small[i]), float(self.large[i])],
                 "found": [float(c) for c in self.candidate[self.candidate_pair == i]],
-                **strict_json({"c": one, self.observable: levels[i]}, {}, {}, ())["parameters"],
+                **strict_json({"c": c, self.observable: level}, {}, {}, ())["parameters"],
             }
-            for i, one in enumerate(self.estimates("crossing"))
+            for i, (c, level) in enumerate(pairs)
         ]
         return document
 
@@ -230,7 +208,7 @@ def find_crossings(
     chosen_pairs = pairs_of_sizes(table.sizes, pairs)
     brackets = [find_candidates(curves[a], curves[b]) for a, b in chosen_pairs]
     chain = choose_chain([found for found, _ in brackets], near)
-    fits: list[_Pair] = []
+    fits: list[CrossingFit] = []
     flags = [
         CORRELATED_POINTS(
             f"{name} is too smooth for independent errors at "
@@ -239,16 +217,20 @@ def find_crossings(
         for size, curve in curves.items()
         if curve.correlated
     ]
-    for (a, b), (found, why), place in zip(chosen_pairs, brackets, chain, strict=True):
-        centre = found[place] if place >= 0 else math.nan
+    for (a, b), (candidates, why), taken in zip(chosen_pairs, brackets, chain, strict=True):
+        centre = candidates[taken] if taken >= 0 else math.nan
         label = f"{table.size_name} = {a:g} and {b:g}"
-        fit = _cross(curves[a], curves[b], centre, why)
-        fits.append(fit)
-        flags += [flag.at(label) for flag in fit.flags]
-        if len(found) > 1:
-            listed = ", ".join(f"{c:.6g}" for c in found)
+        fits.append(cross_curves(curves[a], curves[b], centre, why))
+        flags += [flag.at(label) for flag in fits[-1].flags]
+        if len(candidates) > 1:
+            listed = ", ".join(f"{c:.6g}" for c in candidates)
             flags.append(SEVERAL_CROSSINGS(f"{listed}; {centre:.6g} is taken at {label}"))
-    return _assemble(table, name, chosen_pairs, [f for f, _ in brackets], chain, fits, flags)
+    marked = [
+        (i, c, float(k == taken))
+        for i, ((candidates, _), taken) in enumerate(zip(brackets, chain, strict=True))
+        for k, c in enumerate(candidates)
+    ]
+    return _assemble(table, name, chosen_pairs, marked, fits, flags)
 
 
 def _observable(table: ScalingTable, observable: str | None) -> str:
@@ -264,97 +246,31 @@ def _observable(table: ScalingTable, observable: str | None) -> str:
     return name
 
 
-def _cross(one: Curve, two: Curve, centre: float, why: Flag | None) -> _Pair:
-    """The crossing near a centre, averaged over windows and degrees."""
-    if why:
-        return _no_pair(one, why)
-    fits, weights = joint_fits(one, two, centre)
-    if not fits:
-        return _no_pair(one, BAD_LOCAL_FIT("no polynomial of degree 1 to 8 describes both"))
-    roots, levels, drawn_roots, drawn_levels = (
-        np.array(block)
-        for block in zip(*(crossing_roots(*pair, one, two) for pair in fits), strict=True)
-    )
-    drawn, kept = average_resampled(drawn_roots, weights)
-    if kept.sum() < 0.5:
-        return _no_pair(one, NOT_RESOLVED("resampled curves do not always cross"))
-    weights = kept / kept.sum()
-    drawn_level, _ = average_resampled(drawn_levels, weights)
-    value, level = float(weights @ roots), float(weights @ levels)
-    best = fits[int(np.argmax(weights))]
-    u = np.linspace(-1.0, 1.0, _LINE)
-    powers = np.vander(u, LENGTH, increasing=True).T
-    line = [
-        np.where(_seen(fit, curve, u), fit.coefficients(curve.y, LENGTH) @ powers, math.nan)
-        for fit, curve in zip(best, (one, two), strict=True)
-    ]
-    return _Pair(
-        _estimate(value, drawn, math.sqrt(float(weights @ (roots - value) ** 2))),
-        _estimate(level, drawn_level, math.sqrt(float(weights @ (levels - level) ** 2))),
-        drawn,
-        drawn_level,
-        best[0].chi2 + best[1].chi2,
-        best[0].dof + best[1].dof,
-        np.array([best[0].centre + u * best[0].half, *line]),
-        (),
-    )
-
-
-def _seen(fit: LocalFit, curve: Curve, u: FloatArray) -> BoolArray:
-    """Where a curve has data within the window."""
-    control = (curve.control[fit.rows] - fit.centre) / fit.half
-    return np.asarray((u >= control.min()) & (u <= control.max()))
-
-
-def _estimate(value: float, drawn: FloatArray, systematic: float) -> Estimate:
-    low, high = np.nanquantile(drawn, [float(stats.norm.cdf(x)) for x in (-1.0, 1.0)])
-    return Estimate(value, float(np.nanstd(drawn)), systematic, (float(low), float(high)))
-
-
-def _no_pair(curve: Curve, why: Flag) -> _Pair:
-    blank = np.full(len(curve.resampled), math.nan)
-    nothing = Estimate(math.nan, math.nan, math.nan, flags=(why,))
-    line = np.full((3, _LINE), math.nan)
-    return _Pair(nothing, nothing, blank, blank, math.nan, 0, line, (why,))
-
-
 def _assemble(
     table: ScalingTable,
     name: str,
     pairs: list[tuple[float, float]],
-    candidates: list[list[float]],
-    chain: list[int],
-    fits: list[_Pair],
+    candidates: list[tuple[int, float, float]],  # pair, about where, whether it is taken
+    fits: list[CrossingFit],
     flags: list[Flag],
 ) -> Crossings:
     small, large = np.array(pairs).T
     mean_size = np.sqrt(small * large)
     if np.ptp(np.log(large / small)) > 0.2:
         flags.append(UNEQUAL_RATIOS("the amplitude of the approach differs from pair to pair"))
-    columns: dict[str, FloatArray] = {}
-    limits: dict[str, ScalingFit] = {}
-    for key, quantity in (("crossing", "c_c"), ("level", name)):
-        ones: list[Estimate] = [getattr(fit, key) for fit in fits]
-        columns[key] = np.array([one.value for one in ones])
-        columns[f"{key}_stderr"] = np.array([one.stderr for one in ones])
-        columns[f"{key}_systematic"] = np.array([one.systematic for one in ones])
-        drawn = np.array([getattr(fit, f"{key}_resampled") for fit in fits])
-        limits[key] = fit_critical_control(
-            mean_size,
-            columns[key],
-            np.hypot(columns[f"{key}_stderr"], columns[f"{key}_systematic"]),
-            dimension=table.dimension,
-            quantity=quantity,
-            covariance=_covariance(drawn, columns[f"{key}_systematic"], mean_size),
+    crossing, level = (
+        _columns(key, [getattr(fit, key) for fit in fits]) for key in ("crossing", "level")
+    )
+    limits = [
+        _limit(table.dimension, quantity, mean_size, columns, drawn)
+        for quantity, columns, drawn in (
+            ("c_c", crossing, np.array([fit.crossing_resampled for fit in fits])),
+            (name, level, np.array([fit.level_resampled for fit in fits])),
         )
-        flags += [flag for flag in limits[key].flags if flag.kind is not LEFT_OUT]
-    ends = np.array([fit.crossing.interval68 for fit in fits])
-    listed = [
-        (i, c, float(k == place))
-        for i, (found, place) in enumerate(zip(candidates, chain, strict=True))
-        for k, c in enumerate(found)
     ]
-    which = np.array(listed, dtype=np.float64).reshape(-1, 3).T
+    flags += [flag for fit in limits for flag in fit.flags if flag.kind is not LEFT_OUT]
+    ends = np.array([fit.crossing.interval68 for fit in fits])
+    which = np.array(candidates, dtype=np.float64).reshape(-1, 3).T
     return Crossings(
         observable=name,
         size_name=table.size_name,
@@ -372,23 +288,50 @@ def _assemble(
         crossing_upper68=ends[:, 1],
         chi2=np.array([fit.chi2 for fit in fits]),
         dof=np.array([float(fit.dof) for fit in fits]),
-        found=np.array([float(len(found)) for found in candidates]),
+        found=np.array([float(np.sum(which[0] == i)) for i in range(len(fits))]),
         candidate_pair=which[0],
         candidate=which[1],
         candidate_chosen=which[2],
         lines=np.array([fit.line for fit in fits]),
-        c_c=limits["crossing"]["c"],
-        exponent=limits["crossing"]["phi"],
-        level_limit=limits["level"]["c"],
-        level_exponent=limits["level"]["phi"],
-        control_fit=limits["crossing"],
-        level_fit=limits["level"],
+        c_c=limits[0]["c"],
+        exponent=limits[0]["phi"],
+        level_limit=limits[1]["c"],
+        level_exponent=limits[1]["phi"],
+        control_fit=limits[0],
+        level_fit=limits[1],
         flags=tuple(dict.fromkeys(flags)),
-        **columns,
+        **crossing,
+        **level,
     )
 
 
-def _covariance(drawn: FloatArray, systematic: FloatArray, size: FloatArray) -> FloatArray:
+def _columns(name: str, estimates: list[Estimate]) -> dict[str, FloatArray]:
+    return {
+        name: np.array([estimate.value for estimate in estimates]),
+        f"{name}_stderr": np.array([estimate.stderr for estimate in estimates]),
+        f"{name}_systematic": np.array([estimate.systematic for estimate in estimates]),
+    }
+
+
+def _limit(
+    dimension: str,
+    quantity: str,
+    size: FloatArray,
+    columns: dict[str, FloatArray],
+    drawn: FloatArray,
+) -> ScalingFit:
+    value, stderr, systematic = columns.values()
+    return fit_critical_control(
+        size,
+        value,
+        np.hypot(stderr, systematic),
+        dimension=dimension,
+        quantity=quantity,
+        covariance=_covariance(drawn, systematic),
+    )
+
+
+def _covariance(drawn: FloatArray, systematic: FloatArray) -> FloatArray:
     """Of the pairs, from common resamples, with their own systematic errors added."""
     both = np.all(np.isfinite(drawn) | np.isnan(drawn).all(axis=1, keepdims=True), axis=0)
     covariance = np.atleast_2d(np.cov(drawn[:, both])) if both.sum() > 1 else np.eye(len(drawn))

@@ -1,4 +1,4 @@
-"""Kernels: local polynomials of a noisy curve, and what bootstrap replicates make of them."""
+"""The noisy curve of each size, its bootstrap replicates, and local polynomials (kernels)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_means
+from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "LocalFit",
+    "SizeCurve",
     "average_resampled",
-    "covariance_block",
+    "curves_of_sizes",
     "half_widths",
     "local_fit",
-    "looks_correlated",
     "nearest_roots",
-    "resampled_values",
 ]
 
 
@@ -46,9 +46,9 @@ class LocalFit(NamedTuple):
 
     def coefficients(self, y: FloatArray, length: int) -> FloatArray:
         """Coefficients for data of shape (..., n_point), padded: shape (..., length)."""
-        found = y[..., self.rows] @ self.projector.T
-        pad = [(0, 0)] * (found.ndim - 1) + [(0, length - found.shape[-1])]
-        return np.pad(found, pad)
+        known = y[..., self.rows] @ self.projector.T
+        pad = [(0, 0)] * (known.ndim - 1) + [(0, length - known.shape[-1])]
+        return np.pad(known, pad)
 
 
 def local_fit(
@@ -95,11 +95,48 @@ def half_widths(control: FloatArray, centre: float, count: int = 10) -> FloatArr
     distance = distance[distance > 0.0]
     if distance.size < 2:
         return np.empty(0)
-    places = np.unique(np.geomspace(2, distance.size, count).round().astype(int)) - 1
-    return np.asarray(distance[places], dtype=np.float64)
+    chosen = np.unique(np.geomspace(2, distance.size, count).round().astype(int)) - 1
+    return np.asarray(distance[chosen], dtype=np.float64)
 
 
-def resampled_values(
+class SizeCurve(NamedTuple):
+    """The points of one size."""
+
+    size: float
+    rows: IntArray  # places in the table
+    control: FloatArray
+    y: FloatArray
+    covariance: FloatArray
+    resampled: FloatArray  # shape (resamples, n_point)
+    correlated: bool  # smoother than independent points can be
+
+
+def curves_of_sizes(
+    table: ScalingTable, name: str, resamples: int, generator: np.random.Generator
+) -> dict[float, SizeCurve]:
+    """The points of each size, with bootstrap replicates of the whole table."""
+    values, errors = table.values[name], table.errors[name]
+    covariance, samples = table.covariance.get(name), table.samples.get(name)
+    blocks = {
+        size: (rows, _covariance_block(errors, covariance, rows))
+        for size in table.sizes
+        for rows in (np.flatnonzero(table.size == size),)
+    }
+    drawn = _resampled_values(values, errors, covariance, samples, resamples, generator)
+    curves = {}
+    for size, (rows, block) in blocks.items():
+        smooth = covariance is None and _looks_correlated(
+            table.control[rows], values[rows], errors[rows]
+        )
+        if smooth:  # the whole curve may move
+            drawn[:, rows] += np.outer(generator.standard_normal(resamples), errors[rows])
+        curves[float(size)] = SizeCurve(
+            float(size), rows, table.control[rows], values[rows], block, drawn[:, rows], smooth
+        )
+    return curves
+
+
+def _resampled_values(
     values: FloatArray,
     errors: FloatArray,
     covariance: FloatArray | None,
@@ -118,10 +155,10 @@ def resampled_values(
             return np.asarray(values + noise * errors)
         return np.asarray(values + noise @ np.linalg.cholesky(covariance).T)
     drawn = np.empty((resamples, len(values)))
-    for column, (value, one) in enumerate(zip(values, samples, strict=True)):
-        n = len(one)
-        means = bootstrap_means(generator, one[None], resamples)[0]
-        drawn[:, column] = value + math.sqrt(n / (n - 1.0)) * (means - np.mean(one))
+    for column, (value, sample) in enumerate(zip(values, samples, strict=True)):
+        n = len(sample)
+        means = bootstrap_means(generator, sample[None], resamples)[0]
+        drawn[:, column] = value + math.sqrt(n / (n - 1.0)) * (means - np.mean(sample))
     return drawn
 
 
@@ -141,7 +178,7 @@ def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
     return np.where(settled, u, math.nan)
 
 
-def covariance_block(
+def _covariance_block(
     errors: FloatArray, covariance: FloatArray | None, rows: IntArray
 ) -> FloatArray:
     """Covariance of some points.
@@ -161,7 +198,7 @@ def covariance_block(
     return np.asarray(covariance[np.ix_(rows, rows)])
 
 
-def looks_correlated(control: FloatArray, y: FloatArray, errors: FloatArray) -> bool:
+def _looks_correlated(control: FloatArray, y: FloatArray, errors: FloatArray) -> bool:
     """Whether a curve is far smoother than its errors allow for independent points.
 
     So it is if points share runs (histogram reweighting, common random numbers). Cubics are

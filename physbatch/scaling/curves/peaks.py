@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -17,13 +17,12 @@ from physbatch.results.flags import AT_EDGE, CORRELATED_POINTS, NO_PEAK, NOT_RES
 from physbatch.results.record import Record
 from physbatch.scaling.curves.local_fits import (
     LocalFit,
+    SizeCurve,
     average_resampled,
-    covariance_block,
+    curves_of_sizes,
     half_widths,
     local_fit,
-    looks_correlated,
     nearest_roots,
-    resampled_values,
 )
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
@@ -152,21 +151,22 @@ def find_peaks(
         table.only(observable), minimum_sizes=1, minimum_points=1, where=table.source or "peaks"
     )
     sign = -1.0 if minimum else 1.0
-    values, errors = sign * table.values[observable], table.errors[observable]
-    covariance, samples = table.covariance.get(observable), table.samples.get(observable)
-    places = [np.flatnonzero(table.size == size) for size in table.sizes]
-    blocks = [covariance_block(errors, covariance, at) for at in places]
-    mirrored = None if samples is None else [sign * one for one in samples]
-    generator = np.random.default_rng([seed, 32])
-    drawn = resampled_values(values, errors, covariance, mirrored, resamples, generator)
+    if minimum:
+        samples = [-sample for sample in table.samples.get(observable, ())]
+        table = replace(
+            table,
+            values={observable: -table.values[observable]},
+            samples={observable: tuple(samples)} if samples else {},
+        )
     rows, flags = [], []
-    for size, at, block in zip(table.sizes, places, blocks, strict=True):
-        if covariance is None and looks_correlated(table.control[at], values[at], errors[at]):
-            drawn[:, at] += np.outer(generator.standard_normal(resamples), errors[at])
-            flags.append(CORRELATED_POINTS(f"too smooth at {table.size_name} = {size:g}"))
-        position, height, why = _peak(table.control[at], values[at], block, drawn[:, at])
+    curves = curves_of_sizes(table, observable, resamples, np.random.default_rng([seed, 32]))
+    for size, curve in curves.items():
+        where = f"{table.size_name} = {size:g}"
+        if curve.correlated:
+            flags.append(CORRELATED_POINTS(f"too smooth at {where}"))
+        position, height, why = _peak(curve)
         rows.append([size, *position, sign * height[0], *height[1:]])
-        flags += [why.at(f"{table.size_name} = {size:g}")] if why else []
+        flags += [why.at(where)] if why else []
     columns = dict(zip(Peaks.axes, np.array(rows, dtype=np.float64).T, strict=True))
     return Peaks(observable=observable, dimension=table.dimension, flags=tuple(flags), **columns)
 
@@ -193,52 +193,47 @@ class _Reading(NamedTuple):
     bias: FloatArray  # shape (2,): change by the last degree, as far as it is no noise
 
 
-def _peak(
-    control: FloatArray, y: FloatArray, covariance: FloatArray, drawn: FloatArray
-) -> tuple[tuple[float, ...], tuple[float, ...], Flag | None]:
+def _peak(curve: SizeCurve) -> tuple[tuple[float, ...], tuple[float, ...], Flag | None]:
     """Position and height, each with statistical and systematic error, or why not."""
-    nothing = (math.nan,) * 3
+    nothing, y = (math.nan,) * 3, curve.y
     top = int(np.argmax(y))
-    error = np.sqrt(np.diag(covariance))
+    error = np.sqrt(np.diag(curve.covariance))
     if top in (0, len(y) - 1) or any(
         y[top] - y[end] < _CLEAR * math.hypot(error[top], error[end]) for end in (0, -1)
     ):
         return nothing, nothing, AT_EDGE("the peak does not stand out of both ends of the data")
-    found = _candidates(control, y, covariance, float(control[top]))
-    if not found:
-        return (
-            nothing,
-            nothing,
-            NO_PEAK("no polynomial of degree 2 to 6 describes one, or too few points tell"),
-        )
-    aic = np.array([one.accepted.aic for one in found])
+    candidates = _candidates(curve, float(curve.control[top]))
+    if not candidates:
+        why = NO_PEAK("no polynomial of degree 2 to 6 describes one, or too few points tell")
+        return nothing, nothing, why
+    aic = np.array([candidate.accepted.aic for candidate in candidates])
     weights = np.exp(-0.5 * (aic - aic.min()))
     keep = np.flatnonzero(weights > 1e-3)
-    readings = [_read(found[k], y, drawn) for k in keep]
-    drawn_positions, drawn_heights = np.stack([one.drawn for one in readings], axis=1)
+    readings = [_read(candidates[k], y, curve.resampled) for k in keep]
+    drawn_positions, drawn_heights = np.stack([reading.drawn for reading in readings], axis=1)
     position_drawn, kept = average_resampled(drawn_positions, weights[keep] / weights[keep].sum())
     if kept.sum() < 0.5:
         return nothing, nothing, NOT_RESOLVED("resampled curves do not always have a peak")
     weights = kept / kept.sum()
     both = np.array([position_drawn, average_resampled(drawn_heights, weights)[0]])
-    central = np.stack([one.central for one in readings], axis=1)  # (position or height, fit)
-    bias = np.stack([one.bias for one in readings], axis=1)
+    central = np.stack(
+        [reading.central for reading in readings], axis=1
+    )  # (position or height, fit)
+    bias = np.stack([reading.bias for reading in readings], axis=1)
     mean = central @ weights
     systematic = np.sqrt(((central - mean[:, None]) ** 2 + bias**2) @ weights)
     errors = np.nanstd(both, axis=1)
     position, height = (tuple(map(float, (mean[q], errors[q], systematic[q]))) for q in (0, 1))
-    apart = systematic[0] > _APART * errors[0]
-    why = (
-        SEVERAL_PEAKS("polynomials that describe the data have peaks far apart") if apart else None
-    )
-    return position, height, why
+    if systematic[0] > _APART * errors[0]:
+        why = SEVERAL_PEAKS("polynomials that describe the data have peaks far apart")
+        return position, height, why
+    return position, height, None
 
 
-def _candidates(
-    control: FloatArray, y: FloatArray, covariance: FloatArray, centre: float
-) -> list[_Candidate]:
+def _candidates(curve: SizeCurve, centre: float) -> list[_Candidate]:
     """Windows and degrees that the data accept, where the next degree has a peak as well."""
-    found = []
+    control, y, covariance = curve.control, curve.y, curve.covariance
+    candidates = []
     for half in half_widths(control, centre):
         fits = [local_fit(control, y, covariance, centre, half, d) for d in range(2, _LENGTH)]
         for accepted, estimate in itertools.pairwise(fits):
@@ -247,8 +242,8 @@ def _candidates(
             summit = _summit(estimate.coefficients(y, _LENGTH))
             nearest = nearest_roots(_slope(accepted.coefficients(y[None], _LENGTH)), summit)
             if math.isfinite(nearest[0]):
-                found.append(_Candidate(accepted, estimate, summit, float(nearest[0])))
-    return found
+                candidates.append(_Candidate(accepted, estimate, summit, float(nearest[0])))
+    return candidates
 
 
 def _read(candidate: _Candidate, y: FloatArray, drawn: FloatArray) -> _Reading:

@@ -66,17 +66,17 @@ def derivative(
     }
 
 
-def _slope(one: ScalingTable, name: str, at: float, degree: int) -> Estimate:
-    count = one.size.size
-    if not one.control.min() <= at <= one.control.max():
+def _slope(curve: ScalingTable, name: str, at: float, degree: int) -> Estimate:
+    count = curve.size.size
+    if not curve.control.min() <= at <= curve.control.max():
         return Estimate(np.nan, flags=(OUTSIDE(f"no points on both sides of {at:g}"),))
     if count < degree + 3:
         return Estimate(np.nan, flags=(FEW_POINTS(f"{count} for degree {degree}"),))
-    nearest = np.argsort(np.abs(one.control - at), kind="stable")
+    nearest = np.argsort(np.abs(curve.control - at), kind="stable")
     best = 0.0
     for power in range(degree, degree + 3):
         for points in range(count, power + 2, -1):
-            used = one.take(nearest[:points])
+            used = curve.take(nearest[:points])
             p_value = _polynomial_slope(used, name, at, power)[2]
             if p_value >= 0.1:
                 slope, error, _ = _polynomial_slope(used, name, at, power + 2)
@@ -86,18 +86,18 @@ def _slope(one: ScalingTable, name: str, at: float, degree: int) -> Estimate:
 
 
 def _polynomial_slope(
-    one: ScalingTable, name: str, at: float, degree: int
+    curve: ScalingTable, name: str, at: float, degree: int
 ) -> tuple[float, float, float]:
     """Slope at `at`, its error and the chi^2 probability, by generalised least squares."""
-    distance = one.control - at
+    distance = curve.control - at
     scale = float(np.max(np.abs(distance)))
     design = np.vander(distance / scale, degree + 1, increasing=True)
-    covariance = one.covariance.get(name)
+    covariance = curve.covariance.get(name)
     if covariance is None:
-        covariance = np.diag(one.errors[name] ** 2)
+        covariance = np.diag(curve.errors[name] ** 2)
     factor = linalg.cholesky(covariance, lower=True)
     design = linalg.solve_triangular(factor, design, lower=True)
-    data = linalg.solve_triangular(factor, one.values[name], lower=True)
+    data = linalg.solve_triangular(factor, curve.values[name], lower=True)
     inverse = np.linalg.pinv(design)
     fitted = inverse @ data
     chi2 = float(np.sum((data - design @ fitted) ** 2))

@@ -21,7 +21,7 @@ from physbatch.results.flags import (
     SMALL_SIZES_EXCLUDED,
     TOO_FEW_POINTS,
 )
-from physbatch.results.record import Record, strict_json
+from physbatch.results.record import Record, chosen, strict_json
 from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.laws.single_fits import LawFit, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
@@ -78,7 +78,7 @@ class ScalingFit(Record):
         stated = self.stated()
         if name not in stated and any(admitted.knows(name) for admitted in self.laws):
             return Estimate(math.nan, flags=(NO_PARAMETER(f"{self.form} has no {name}"),))
-        return stated[name]
+        return chosen(stated, name)
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{name} = {estimate}" for name, estimate in self.stated().items())

@@ -106,8 +106,8 @@ def escapes(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     name, quantity = "escape times", "escape time"
     if data.runs is None:
         return silent(name, "the data hold no first passages")
-    units = str(data.runs["time"].attrs.get("units", ""))
-    if units.startswith("N^"):
+    if data.runs.attrs.get("time_exponent", 0.0) != 0.0:
+        units = data.runs["time"].attrs.get("units", "")
         return silent(name, f"times are in units that depend on N ({units})")
     if data.runs.sizes["time"] < _LEAST_TIMES:
         return silent(name, f"passages are known at {data.runs.sizes['time']} times only")

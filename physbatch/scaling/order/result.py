@@ -8,15 +8,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from physbatch.results.display import html_table
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_PARAMETER
-from physbatch.results.record import Record, strict_json
+from physbatch.results.record import Record, chosen, strict_json
+from physbatch.results.render import latex_escaped, latex_number, latex_table
 from physbatch.typing import FloatArray
 
 __all__ = [
     "CONTINUOUS",
     "CROSSOVER",
+    "EVIDENCE",
     "FIRST_ORDER",
     "UNDECIDED",
     "VERDICTS",
@@ -31,6 +34,15 @@ CONTINUOUS = "continuous"
 CROSSOVER = "crossover"
 UNDECIDED = "undecided"
 VERDICTS = (FIRST_ORDER, CONTINUOUS, CROSSOVER, UNDECIDED)
+#: Names of everything that is looked for, and of all its parameters.
+EVIDENCE = (
+    *("two peaks", "latent jump", "fluctuations", "self-averaging", "one curve"),
+    *("Binder minimum", "scaling forms", "hysteresis", "escape times"),
+)
+_PARAMETERS = (
+    *("growth", "limit", "a", "gamma_over_nu", "1/nu", "c_c", "log10 p", "b", "Delta", "z"),
+    "control",
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,9 +81,21 @@ class Evidence(Record):
     flags: tuple[Flag, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
-        """A parameter; nan if there is none of that name."""
-        blank = Estimate(math.nan, flags=(NO_PARAMETER(f"{self.name} has no {name}"),))
-        return dict(zip(self.names, self.estimates, strict=True)).get(name, blank)
+        """A parameter; nan if these data do not give it.
+
+        Raises
+        ------
+        KeyError
+            If no evidence has a parameter of that name.
+        """
+        stated = self.stated()
+        if name not in stated and name in _PARAMETERS:
+            return Estimate(math.nan, flags=(NO_PARAMETER(f"{self.name} has no {name}"),))
+        return chosen(stated, name)
+
+    def stated(self) -> dict[str, Estimate]:
+        """The parameters by their names."""
+        return dict(zip(self.names, self.estimates, strict=True))
 
     def __repr__(self) -> str:
         return f"Evidence({self.name}: {self.points_to or 'silent'}; {self.text})"
@@ -124,9 +148,17 @@ class TransitionOrder(Record):
     size_name: str = "N"
 
     def __getitem__(self, name: str) -> Evidence:
-        """A piece of evidence by its name; a silent one if there is none of that name."""
-        held = {one.name: one for one in self.evidence}
-        return held.get(name, silent(name, "not looked for in these data"))
+        """A piece of evidence by its name; a silent one if it was not looked for.
+
+        Raises
+        ------
+        KeyError
+            If no evidence has that name.
+        """
+        known = {evidence.name: evidence for evidence in self.evidence}
+        if name not in known and name in EVIDENCE:
+            return silent(name, "not looked for in these data")
+        return chosen(known, name)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{size:g}" for size in self.size)
@@ -142,27 +174,47 @@ class TransitionOrder(Record):
     def stated(self) -> dict[str, Estimate]:
         """The parameters of all evidence, named ``EVIDENCE: PARAMETER``."""
         return {
-            f"{one.name}: {name}": estimate
-            for one in self.evidence
-            for name, estimate in zip(one.names, one.estimates, strict=True)
+            f"{evidence.name}: {name}": estimate
+            for evidence in self.evidence
+            for name, estimate in evidence.stated().items()
         }
 
     def report(self) -> str:
         """Verdict, reasons, and every piece of evidence with its numbers, as text."""
-        from physbatch.scaling.order.text import order_report
-
-        return order_report(self)
+        lines = [repr(self), "[[Evidence]]"]
+        for evidence in self.evidence:
+            lines.append(f"  {evidence.name:<15} {evidence.points_to or '-'}")
+            lines.append(f"      {evidence.text}")
+            lines += [f"      {name} = {value}" for name, value in evidence.stated().items()]
+            if evidence.size.size:
+                lines.append(f"      {evidence.quantity}:")
+            rows = zip(evidence.size, evidence.value, evidence.stderr, strict=True)
+            lines += [
+                f"        {self.size_name} = {size:<8g} {value:.5g} +- {stderr:.2g}"
+                for size, value, stderr in rows
+            ]
+        if self.flags:
+            lines += ["[[Flags]]", *(f"  ! {flag}" for flag in self.flags)]
+        return "\n".join(lines)
 
     def to_latex(self) -> str:
-        """The evidence with its numbers as a LaTeX table; it needs the package booktabs."""
-        from physbatch.scaling.order.text import order_latex
-
-        return order_latex(self)
+        """One row for each parameter of the evidence; it needs the package booktabs."""
+        rows = []
+        for evidence in self.evidence:
+            cells = (latex_escaped(evidence.name), latex_escaped(evidence.points_to or "silent"))
+            for name, value in evidence.stated().items():
+                rows.append((*cells, latex_escaped(name), latex_number(value)))
+                cells = ("", "")
+            if not evidence.estimates:  # one row, too
+                rows.append((*cells, "--", "--"))
+        last = [("verdict", latex_escaped(self.verdict), "", "")]
+        header = ("evidence", "points to", "parameter", "value")
+        return latex_table(header, rows, last, self.flags)
 
     def _repr_html_(self) -> str:
-        from physbatch.scaling.order.text import order_html
-
-        return order_html(self)
+        caption = f"Order of the transition of {self.observable}: {self.verdict}"
+        rows = [(piece.name, piece.points_to or "silent", piece.text) for piece in self.evidence]
+        return html_table(caption, ("evidence", "points to", "what it says"), rows, self.flags)
 
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every analysis command, with verdict and evidence."""
@@ -170,8 +222,8 @@ class TransitionOrder(Record):
             "verdict": self.verdict,
             "reasons": list(self.reasons),
             "evidence": [
-                {"name": one.name, "points_to": one.points_to or None, "text": one.text}
-                for one in self.evidence
+                {"name": piece.name, "points_to": piece.points_to or None, "text": piece.text}
+                for piece in self.evidence
             ],
             **strict_json(self.stated(), {}, {}, self.flags),
         }

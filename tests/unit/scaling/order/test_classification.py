@@ -17,7 +17,7 @@ from physbatch.exact.replicas import as_table
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.results import Flag
 from physbatch.scaling import TransitionOrder, transition_order
-from physbatch.scaling.order.result import VERDICTS
+from physbatch.scaling.order.result import EVIDENCE, VERDICTS
 from physbatch.tables.make import make_table
 from physbatch.tables.samples import make_sample_table
 
@@ -180,8 +180,14 @@ def test_json_is_strict_and_whole(result: TransitionOrder):
     assert set(printed) == {"verdict", "reasons", "evidence", "parameters", "goodness", "flags"}
 
 
-def test_evidence_that_there_is_not_is_silent(result: TransitionOrder):
-    assert result["phase of the moon"].points_to == ""
-    assert math.isnan(result["phase of the moon"]["x"].value)
-    assert math.isnan(result["latent jump"]["x"].value)
+def test_evidence_that_was_not_looked_for_is_silent_and_a_misspelt_name_an_error(
+    result: TransitionOrder,
+):
     assert "silent" in repr(result["hysteresis"])
+    assert math.isnan(result["latent jump"]["growth"].value)
+    assert replace(result, evidence=())["latent jump"].points_to == ""
+    assert set(EVIDENCE) == {evidence.name for evidence in result.evidence}
+    with pytest.raises(KeyError, match="latent jump"):
+        result["latnt jump"]
+    with pytest.raises(KeyError, match="limit"):
+        result["latent jump"]["limits"]
