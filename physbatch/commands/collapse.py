@@ -17,7 +17,7 @@ from physbatch.errors import AnalysisError
 if TYPE_CHECKING:
     from physbatch.scaling.data_collapse.result import Collapse
 
-__all__ = ["collapse_command", "stored"]
+__all__ = ["collapse_command"]
 
 
 @Parameter(name="*")
@@ -191,12 +191,3 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
     if figure is not None:
         lines += [f"figure   {path}" for path in save_pictures(result, figure)]
     return lines
-
-
-def stored(path: Path) -> Collapse | None:
-    """The collapse in a file, or None if it holds something else."""
-    from physbatch.files.netcdf import open_netcdf
-    from physbatch.scaling.data_collapse.result import Collapse
-
-    content = open_netcdf(path)
-    return Collapse.from_dataset(content) if "physbatch_collapse" in content.attrs else None

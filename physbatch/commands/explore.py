@@ -32,7 +32,7 @@ def explore_command(
     fit
         Fit first, so that the optimum is one click away.
     """
-    from physbatch.report.explore_page import write_explore
+    from physbatch.report import write_explore
     from physbatch.scaling.data_collapse.methods import collapse
 
     keep_other_text(output, "<!doctype html")

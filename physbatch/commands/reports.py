@@ -1,10 +1,10 @@
-"""Reports on the command line: one page of a dataset, or of a collapse."""
+"""Reports on the command line: one page of a dataset, or of results alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physbatch.commands.options import Output
 from physbatch.commands.output import keep_other_text
@@ -25,19 +25,19 @@ def report(*files: Path, output: Output) -> None:
     ----------
     files
         A dataset, and optionally the results of `physbatch analyse` and `physbatch order`,
-        which are made now if they are not given; or the results of `physbatch collapse` alone.
+        which are made now if they are not given; or any results alone.
     output
         The page to write.
     """
-    from physbatch.commands.collapse import stored
-    from physbatch.report import write_collapse, write_report
+    from physbatch.report import write_page, write_report
 
     keep_other_text(output, "<!doctype html")
-    fit = stored(files[0]) if len(files) == 1 else None
-    if fit is not None:
-        print(f"{fit}\nreport   {write_collapse(fit, output, files)}")
+    contents = {path: _read(path) for path in files}
+    if len(files) == 1 and contents[files[0]][1] is not None:
+        result = contents[files[0]][1]
+        print(f"{result}\nreport   {write_page(result, output, files)}")
         return
-    data, results, order = _sorted(files)
+    data, results, order = _sorted(contents)
     if results is None:
         results = _analysed(data)
     elif results.study_hash != str(data.attrs.get("study_hash", "")):
@@ -55,30 +55,35 @@ def report(*files: Path, output: Output) -> None:
     print(f"report   {output}")
 
 
+def _read(path: Path) -> tuple[xr.Dataset, Any]:
+    """The content of a file, and the result that it holds, if it holds one."""
+    from physbatch.files.netcdf import open_netcdf
+    from physbatch.results.export import read_result
+
+    content = open_netcdf(path)
+    return content, read_result(content, where=str(path))
+
+
 def _sorted(
-    files: Sequence[Path],
+    contents: Mapping[Path, tuple[xr.Dataset, Any]],
 ) -> tuple[xr.Dataset, Analysis | None, TransitionOrder | str | None]:
     """The dataset among some files, and the results of each kind, if there are any."""
     from physbatch.dataset import validate
-    from physbatch.files.netcdf import open_netcdf
-    from physbatch.results.export import read_result
     from physbatch.scaling import Analysis, TransitionOrder
 
     data: xr.Dataset | None = None
     results: Analysis | None = None
     order: TransitionOrder | None = None
-    for path in files:
-        content = open_netcdf(path)
-        result = read_result(content, where=str(path))
+    for path, (content, result) in contents.items():
         if isinstance(result, Analysis):
             results = result
         elif isinstance(result, TransitionOrder):
             order = result
         elif result is not None:
             raise DatasetError(
-                f"a report has no place for {type(result).__name__}",
+                f"a report of a dataset has no place for {type(result).__name__}",
                 where=str(path),
-                remedy="write a table of it with `physbatch export`",
+                remedy="give it alone, or write a table of it with `physbatch export`",
             )
         else:
             data = validate(content, where=str(path))

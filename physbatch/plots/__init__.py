@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from physbatch.plots.overview import plot_overview as plot_overview
     from physbatch.plots.pictures import Picture as Picture
     from physbatch.plots.pictures import draw as draw
+    from physbatch.plots.pictures import has_pictures as has_pictures
     from physbatch.plots.pictures import pictures_of as pictures_of
     from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
     from physbatch.plots.scaling.corner import plot_corner as plot_corner
@@ -81,7 +82,7 @@ _MODULES = {
     "noise.sharpness": "plot_sharpness",
     "noise.temperature": "plot_temperature",
     "overview": "plot_overview",
-    "pictures": "Picture draw pictures_of",
+    "pictures": "Picture draw has_pictures pictures_of",
     "scaling.collapse": "plot_collapse",
     "scaling.corner": "plot_corner",
     "scaling.crossings": "plot_crossings",

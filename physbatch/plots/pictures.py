@@ -31,7 +31,7 @@ from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["Picture", "draw", "pictures_of"]
+__all__ = ["Picture", "draw", "has_pictures", "pictures_of"]
 
 
 class Picture(NamedTuple):
@@ -87,8 +87,8 @@ def pictures_of(result: object) -> list[Picture]:
     physbatch.errors.AnalysisError
         If it has none; the error names the results that have one.
     """
-    plans = next((plans for kind, plans in _PLANS.items() if isinstance(result, kind)), None)
-    if plans is None:
+    plans = _plans_of(result)
+    if not plans:
         raise AnalysisError(
             f"{type(result).__name__} has no figure of its own",
             where="figure",
@@ -99,6 +99,15 @@ def pictures_of(result: object) -> list[Picture]:
         for plan in plans
         if plan.applies(result)
     ]
+
+
+def has_pictures(result: object) -> bool:
+    """Whether results of this class have a figure."""
+    return bool(_plans_of(result))
+
+
+def _plans_of(result: object) -> tuple[_Plan, ...]:
+    return next((plans for kind, plans in _PLANS.items() if isinstance(result, kind)), ())
 
 
 def _figure(plot: Callable[[Any], Any], result: object) -> Figure:

@@ -1,7 +1,22 @@
-"""Reports: one self-contained HTML file of a dataset and its results, or of a collapse."""
+"""Reports: one self-contained HTML file of a dataset and its results, or of any result alone.
 
-from physbatch.report.collapse_page import render_collapse, write_collapse
+Examples
+--------
+>>> from physbatch.report import render_page
+>>> from physbatch.scaling.laws.fits import fit_law
+>>> "<h2 id=\"numbers\">" in render_page(fit_law([8, 16, 32], [1.0, 2.0, 4.1], [0.1] * 3))
+True
+"""
+
+from physbatch.report.explore_page import render_explore, write_explore
 from physbatch.report.html import render_report, write_report
-from physbatch.results.export import write_results
+from physbatch.report.result_page import render_page, write_page
 
-__all__ = ["render_collapse", "render_report", "write_collapse", "write_report", "write_results"]
+__all__ = [
+    "render_explore",
+    "render_page",
+    "render_report",
+    "write_explore",
+    "write_page",
+    "write_report",
+]

@@ -103,6 +103,7 @@ def render_explore(
         .get_template("explore.html.j2")
         .render(
             title=f"Collapse of {observable}, by hand",
+            description=f"Live collapse of {observable}",
             observable=observable,
             fitted=fitted,
             why_not=why_not,

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from physbatch.plots import (
+    has_pictures,
+    pictures_of,
     plot_drift,
     plot_extrapolation,
     plot_histograms,
-    plot_order,
     plot_overlap,
     plot_success,
     svg_text,
@@ -25,7 +27,7 @@ from physbatch.report.sentences import ReportWords
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["ReportFigure", "inline_svg", "order_figure", "report_figures"]
+__all__ = ["ReportFigure", "inline_svg", "order_figure", "report_figures", "result_figures"]
 
 _HISTOGRAM_HEIGHT_MM = 76.0
 
@@ -41,9 +43,9 @@ class ReportFigure:
 
 
 def report_figures(analysis: Analysis) -> list[ReportFigure]:
-    """Every figure that the results allow, in the order in which they are read."""
+    """Every figure that the results of a dataset allow, in the order in which they are read."""
     return [
-        ReportFigure(anchor, inline_svg(svg_text(root_figure(draw())), anchor, title), caption)
+        _drawn(anchor, title, caption, root_figure(draw()))
         for anchor, title, caption, draw in _plans(analysis)
     ]
 
@@ -53,12 +55,25 @@ def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
     if order is None:
         return []
     words = f"Evidence on the order of the transition of the {order.observable}: {order.verdict}"
-    svg = svg_text(root_figure(plot_order(order)[0]))
-    caption = (
-        f"{words}. Histograms where the variance is largest, and what tells the orders apart "
-        "against size; lines are powers of the size to compare with."
-    )
-    return [ReportFigure("fig-order", inline_svg(svg, "fig-order", words), caption, wide=True)]
+    return [
+        _drawn("fig-order", words, f"{words}. {caption}", draw(), wide=True)
+        for _, caption, draw in pictures_of(order)
+    ]
+
+
+def result_figures(result: object) -> list[ReportFigure]:
+    """Every figure of a result; none where such results have none."""
+    pictures = pictures_of(result) if has_pictures(result) else []
+    return [
+        _drawn(f"fig-{name}", caption, caption, draw(), wide=len(pictures) == 1)
+        for name, caption, draw in pictures
+    ]
+
+
+def _drawn(
+    anchor: str, title: str, caption: str, figure: Figure, *, wide: bool = False
+) -> ReportFigure:
+    return ReportFigure(anchor, inline_svg(svg_text(figure), anchor, title), caption, wide)
 
 
 def _plans(analysis: Analysis) -> Iterator[tuple[str, str, str, Callable[[], Axes]]]:
@@ -152,9 +167,9 @@ def _with_own_ids(body: str, anchor: str) -> str:
     """No identifier stands twice; only the first of a name is ever referred to."""
     seen: Counter[str] = Counter()
 
-    def own(match: re.Match[str]) -> str:
+    def renamed(match: re.Match[str]) -> str:
         seen[match[1]] += 1
         again = f".{seen[match[1]]}" if seen[match[1]] > 1 else ""
         return f'id="{anchor}-{match[1]}{again}"'
 
-    return re.sub(r'\bid="([^"]*)"', own, body)
+    return re.sub(r'\bid="([^"]*)"', renamed, body)

@@ -105,13 +105,15 @@ def render_report(
     >>> render_report(analyse(dataset), dataset).startswith("<!doctype html>")
     True
     """
-    study = study_table(dataset)
+    study, words = study_table(dataset), ReportWords(analysis)
     decided = order if isinstance(order, TransitionOrder) else None
     template = environment().get_template("report.html.j2")
     return template.render(
         title=str(dataset.attrs.get("title", "")) or "physbatch report",
+        description=words.description,
+        source=analysis.source or "physbatch",
         analysis=analysis,
-        words=ReportWords(analysis),
+        words=words,
         figures=[*report_figures(analysis), *order_figure(decided)],
         order=decided,
         order_support=order_support(decided) if decided else "",

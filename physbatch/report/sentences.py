@@ -11,7 +11,7 @@ import numpy as np
 
 from physbatch.plots.labels import plural
 from physbatch.results.estimate import Estimate
-from physbatch.results.flag import Flag
+from physbatch.results.flag import Flag, FlagKind
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis, SuccessCurve
 
@@ -149,11 +149,25 @@ def order_support(order: TransitionOrder) -> str:
 
 @dataclass(frozen=True)
 class Remark:
-    """One flag in words, and every place where it was raised."""
+    """A flag, and every place where it was raised."""
 
-    name: str
-    text: str
-    places: tuple[str, ...]
+    flag: Flag
+    places: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.flag.name
+
+    @property
+    def text(self) -> str:
+        """What it says of these data."""
+        return flag_text(self.flag)
+
+    @property
+    def kind(self) -> FlagKind:
+        """What it means, and what to do about it."""
+        return self.flag.kind
 
 
 def remarks(analysis: Analysis) -> list[Remark]:
@@ -164,7 +178,7 @@ def remarks(analysis: Analysis) -> list[Remark]:
             known = places.setdefault(flag, [])
             if place not in known:
                 known.append(place)
-    return [Remark(*_parts(flag), _narrowed(where)) for flag, where in places.items()]
+    return [Remark(flag, _narrowed(where)) for flag, where in places.items()]
 
 
 def _narrowed(places: list[str]) -> tuple[str, ...]:
@@ -173,13 +187,8 @@ def _narrowed(places: list[str]) -> tuple[str, ...]:
 
 
 def flag_text(flag: Flag) -> str:
-    """A flag without its machine name."""
-    return _parts(flag)[1]
-
-
-def _parts(flag: Flag) -> tuple[str, str]:
-    """Machine name and words of a flag; one without a colon is all name or all words."""
-    return flag.name, flag.text or flag.name.replace("_", " ")
+    """A flag without its machine name; one of a name alone as words."""
+    return flag.text or flag.name.replace("_", " ")
 
 
 def _flags(analysis: Analysis) -> Iterator[tuple[str, tuple[Flag, ...]]]:

@@ -77,7 +77,7 @@ def write_results(path: str | os.PathLike[str], *results: Tabled) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> from physbatch.report import write_results
+    >>> from physbatch.results.export import write_results
     >>> from physbatch.scaling.laws.fits import fit_law
     >>> fit = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)
     >>> with tempfile.TemporaryDirectory() as folder:

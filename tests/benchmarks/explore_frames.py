@@ -12,7 +12,7 @@ import tempfile
 
 import numpy as np
 
-from physbatch.report.explore_page import write_explore
+from physbatch.report import write_explore
 from physbatch.tables import make_table
 
 FRAMES = 120

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from physbatch.report.explore_page import write_explore
+from physbatch.report import write_explore
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality, quality_of
 from physbatch.tables import ScalingTable, make_table

@@ -49,12 +49,20 @@ def test_too_few_sizes_for_an_order_are_named_on_the_page(folder: Path) -> None:
     assert "not decided</strong>: not analysed" not in page
 
 
+@pytest.mark.parametrize("name", ["results.nc", "order.nc", "law.nc"])
+def test_results_alone_have_a_page(name: str, folder: Path) -> None:
+    assert write(folder, name) == 0
+    page = (folder / "report.html").read_text("utf-8")
+    assert name in page
+    assert page.count("<figure") == 1
+
+
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (("results.nc",), "no dataset among the files"),
+        (("results.nc", "order.nc"), "no dataset among the files"),
         (("other.nc", "results.nc"), "the results belong to another study"),
-        (("data.nc", "law.nc"), "a report has no place for ScalingFit"),
+        (("data.nc", "law.nc"), "a report of a dataset has no place for ScalingFit"),
     ],
 )
 def test_refuses_in_one_line(

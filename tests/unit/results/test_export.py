@@ -16,8 +16,7 @@ from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss, phases
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import save
-from physbatch.report import write_results
-from physbatch.results.export import read_result, result_csv
+from physbatch.results.export import read_result, result_csv, write_results
 from physbatch.scaling import (
     analyse,
     collapse,

@@ -1,4 +1,4 @@
-"""The page of a collapse: well-formed, whole on its own, and with the numbers of the result."""
+"""The page of a result: well-formed, whole on its own, and with the numbers of the result."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.report import render_collapse, write_collapse
+from physbatch.exact.batch_noise import stable_range_data, transition_data
+from physbatch.exact.planted import first_order
+from physbatch.noise.stability import stable_range
+from physbatch.noise.transitions import transition_line
+from physbatch.report import render_page, write_page
+from physbatch.results.export import Tabled
 from physbatch.results.flags import AT_BOUND, BAD_FIT
-from physbatch.scaling import Collapse, collapse, make_table
+from physbatch.scaling import Collapse, analyse, collapse, fit_law, make_table
+from physbatch.scaling.times.passages import survival_curve
 from tests.unit.report.page import LOADING, Page
 
 NASTY = "<script>alert(1)</script> & 'U'"
@@ -27,7 +33,7 @@ def result() -> Collapse:
 
 @pytest.fixture(scope="module")
 def page(result: Collapse) -> Page:
-    return Page(render_collapse(result))
+    return Page(render_page(result))
 
 
 def test_at_once_what_was_measured_and_how_sure(result: Collapse, page: Page) -> None:
@@ -61,7 +67,7 @@ def test_names_are_escaped_and_nothing_is_loaded(page: Page) -> None:
 
 def test_warnings_are_counted(result: Collapse) -> None:
     flagged = replace(result, flags=(BAD_FIT("no"), AT_BOUND("nu")))
-    words = Page(render_collapse(flagged)).words
+    words = Page(render_page(flagged)).words
     answer = words[: words.index("Figures")]
     assert "2 warnings" in answer
     assert "bad_fit: no" in answer
@@ -71,7 +77,42 @@ def test_warnings_are_counted(result: Collapse) -> None:
 def test_the_same_bytes_and_its_files(result: Collapse, tmp_path: Path) -> None:
     source = tmp_path / "u.csv"
     source.write_text("data")
-    first = write_collapse(result, tmp_path / "a.html", [source]).read_bytes()
-    assert first == write_collapse(result, tmp_path / "b.html", [source]).read_bytes()
+    first = write_page(result, tmp_path / "a.html", [source]).read_bytes()
+    assert first == write_page(result, tmp_path / "b.html", [source]).read_bytes()
     assert b"3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7" in first
     assert str(tmp_path).encode() not in first
+
+
+@pytest.mark.parametrize(
+    ("other", "title", "figures"),
+    [
+        (fit_law([8, 16, 32], [1.0, 2.0, 4.1], [0.1] * 3, quantity="chi"), "Scaling fit of chi", 1),
+        (survival_curve([1.0, 2.0, 3.0], [1.0, 2.0, np.inf]), "Survival", 0),
+        (transition_line(transition_data(replicas=10)), "Transition line", 0),
+        (stable_range(stable_range_data(replicas=10)), "Stable range", 1),
+        (analyse(first_order(sizes=(50, 100), replicas=16), resamples=50), "Analysis", 1),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_any_result_has_a_page(other: Tabled, title: str, figures: int) -> None:
+    page = Page(render_page(other))
+    assert f" {title} " in page.words
+    assert len(page.all("figure")) == len(page.all("svg")) == figures
+    for name, estimate in other.stated().items():
+        assert name in page.words
+        assert str(estimate) in page.words
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_columns_of_numbers_are_on_the_page() -> None:
+    found = stable_range(stable_range_data(replicas=10))
+    words = Page(render_page(found)).words
+    assert "batch_size learning_rate stderr systematic" in words
+    assert f"{found.learning_rate[0]:.6f}" in words
+
+
+def test_warnings_come_with_what_they_mean_and_what_to_do(result: Collapse) -> None:
+    words = Page(render_page(replace(result, flags=(BAD_FIT("no"),)))).words
+    assert f"{BAD_FIT.meaning} {BAD_FIT.remedy}" in words
+    assert "bad_fit" in words
