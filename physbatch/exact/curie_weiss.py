@@ -327,10 +327,9 @@ def sample_dataset(
     replicas: int = 64,
     *,
     signed: bool = False,
-    threshold: float = 0.5,
     seed: int = 0,
 ) -> xr.Dataset:
-    r"""The same as a dataset of the schema: a test system with a continuous transition.
+    r"""The same as a dataset of the schema, in which success means abs(mu) >= 1/2.
 
     Parameters
     ----------
@@ -340,8 +339,6 @@ def sample_dataset(
         Inverse temperature beta; by default :math:`|\beta - 1| N^{1/2} \le 4`.
     signed : bool
         The overlap is mu, with two peaks of either sign below T_c, instead of abs(mu).
-    threshold : float
-        Success means abs(mu) >= threshold.
 
     Raises
     ------
@@ -364,7 +361,7 @@ def sample_dataset(
             for n in coords["size"]
         ]
     )[..., None]
-    overlap, up = mu if signed else np.abs(mu), np.abs(mu) >= threshold
+    overlap, up = mu if signed else np.abs(mu), np.abs(mu) >= 0.5
     truth: dict[str, float | str] = {"planted_order": "continuous"}
     truth |= {"planted_m_c": 1.0, "planted_nu": 2.0}
     return replica_dataset(coords, overlap, up, Labels("Curie-Weiss model"), truth)

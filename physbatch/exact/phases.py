@@ -22,7 +22,6 @@ N^(-1/2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -33,16 +32,7 @@ from physbatch.exact.escapes import escape, nucleation_rate
 from physbatch.exact.replicas import Labels, critical_grid, replica_coords, replica_dataset
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "NESTED_SIZES",
-    "Equilibrium",
-    "Nucleation",
-    "SaddleNode",
-    "TwoStates",
-    "equilibrium_first_order",
-    "nucleation",
-    "saddle_node",
-]
+__all__ = ["NESTED_SIZES", "equilibrium_first_order", "nucleation", "saddle_node"]
 
 
 #: Four sets of sizes, each with one more than the set before.
@@ -53,50 +43,15 @@ NESTED_SIZES: tuple[tuple[int, ...], ...] = (
     (50, 100, 200, 400, 800, 1600),
 )
 
+#: Overlaps of the two states, and the width of both times sqrt(N).
+_LOWER, _UPPER, _SPREAD = 0.2, 0.8, 0.6
+#: Control of the transition, or at which the lower state vanishes; the upper one vanishes, in
+#: mirror image, at the control that is lower by the hysteresis.
+_CRITICAL, _HYSTERESIS = 10.0, 2.0
+#: Times of the saddle node are in units of N to this power, so that s is the same at all sizes.
+_TIME_EXPONENT = 1.0 / 3.0
+
 Controls = Sequence[float] | FloatArray
-
-
-@dataclass(frozen=True)
-class TwoStates:
-    """Two states: their overlaps, lower < upper, and the width of both times sqrt(N)."""
-
-    lower: float = 0.2
-    upper: float = 0.8
-    spread: float = 0.6
-
-    def __post_init__(self) -> None:
-        if not self.lower < self.upper or not self.spread > 0.0:
-            raise AnalysisError(
-                f"lower = {self.lower:g}, upper = {self.upper:g}, spread = {self.spread:g}",
-                remedy="take lower < upper and spread > 0",
-            )
-
-    def overlaps(self, up: BoolArray, n: FloatArray, generator: np.random.Generator) -> FloatArray:
-        """Gaussian overlaps around those of the states."""
-        width = self.spread / np.sqrt(n)
-        noise = generator.standard_normal(up.shape)
-        return np.asarray(np.where(up, self.upper, self.lower) + width * noise)
-
-    def truth(self, m_c: float, **more: float | str) -> dict[str, float | str]:
-        """The attributes ``planted_*``."""
-        return {
-            "planted_order": "first",
-            "planted_m_c": m_c,
-            **{f"planted_{name}": value for name, value in more.items()},
-            "planted_latent_overlap": self.upper - self.lower,
-        }
-
-
-@dataclass(frozen=True)
-class Equilibrium(TwoStates):
-    """Parameters of `equilibrium_first_order`: c_c, and the slope a > 0."""
-
-    c_c: float = 10.0
-    slope: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_positive(slope=self.slope)
 
 
 def equilibrium_first_order(
@@ -104,15 +59,15 @@ def equilibrium_first_order(
     control: Controls | None = None,
     replicas: int = 64,
     *,
+    slope: float = 1.0,
     seed: int = 0,
-    **parameters: float,
 ) -> xr.Dataset:
     r"""Coexistence of two states in equilibrium: a replica is in the upper one with chance
 
-    .. math:: P = \frac{1}{1 + \exp(-N a (c - c_c))}
+    .. math:: P = \frac{1}{1 + \exp(-N a (c - 10))}
 
-    and its overlap is Gaussian around that of its state, with standard deviation
-    ``spread / sqrt(N)``. There is no hysteresis. Binder and Landau,
+    and its overlap is Gaussian around 0.2 or 0.8, with standard deviation 0.6/sqrt(N). There is
+    no hysteresis. Binder and Landau,
     doi 10.1103/PhysRevB.30.1477.
 
     Parameters
@@ -120,18 +75,18 @@ def equilibrium_first_order(
     sizes : sequence of int
         N.
     control : sequence of float, optional
-        c; by default the `critical_grid` with :math:`|N a (c - c_c)| \le 6`.
+        c; by default the `critical_grid` with :math:`|N a (c - 10)| \le 6`.
     replicas : int
         Independent replicas of each point.
+    slope : float
+        a > 0.
     seed : int
         The same seed gives the same bits.
-    **parameters
-        Those of `Equilibrium` and `TwoStates`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For a slope or spread that is not positive, lower >= upper, or a bad axis.
+        For a slope that is not positive, or a bad axis.
 
     Examples
     --------
@@ -139,46 +94,18 @@ def equilibrium_first_order(
     >>> dict(data["overlap"].sizes)
     {'size': 2, 'batch_size': 2, 'replica': 4, 'time': 1}
     """
-    system = Equilibrium(**parameters)
+    if not slope > 0.0:
+        raise AnalysisError(f"slope = {slope:g}", remedy="take slope > 0")
     if control is None:
-        control = critical_grid(sizes, system.c_c, 1.0, scale=1.0 / system.slope)
+        control = critical_grid(sizes, _CRITICAL, 1.0, scale=1.0 / slope)
     coords = replica_coords(sizes, control, replicas, (1.0,))
     generator = np.random.default_rng([seed, 41])
     n = coords["size"][:, None, None, None].astype(float)
     # A logistic threshold: above it with chance P.
-    lead = n * system.slope * (coords["batch_size"][:, None, None] - system.c_c)
+    lead = n * slope * (coords["batch_size"][:, None, None] - _CRITICAL)
     up = lead > generator.logistic(size=(n.size, coords["batch_size"].size, replicas, 1))
-    overlap = system.overlaps(up, n, generator)
-    labels = Labels("two states in equilibrium")
-    return replica_dataset(coords, overlap, up, labels, system.truth(system.c_c))
-
-
-@dataclass(frozen=True)
-class SaddleNode(TwoStates):
-    """Parameters of `saddle_node`.
-
-    Attributes
-    ----------
-    c_s : float
-        Control at which the lower state vanishes.
-    hysteresis : float
-        The upper state vanishes, in a mirrored saddle node, at ``c_s - hysteresis``.
-    noise : float
-        D > 0.
-    gain : float
-        Slope of the overlap in q.
-    time_exponent : float
-        1/3 keeps s = t N^(-1/3) the same at all sizes; 0 for the same time t at all sizes.
-    step : float
-        Longest time step, in s.
-    """
-
-    c_s: float = 10.0
-    hysteresis: float = 2.0
-    noise: float = 1.0
-    gain: float = 0.2
-    time_exponent: float = 1.0 / 3.0
-    step: float = 0.02
+    overlap = _overlaps(up, n, generator)
+    return replica_dataset(coords, overlap, up, Labels("two states in equilibrium"), _truth())
 
 
 def saddle_node(
@@ -189,7 +116,6 @@ def saddle_node(
     *,
     planted_start: bool = False,
     seed: int = 0,
-    **parameters: float,
 ) -> xr.Dataset:
     r"""A mean-field spinodal: a metastable state vanishes in a saddle-node bifurcation.
 
@@ -198,24 +124,23 @@ def saddle_node(
     Below c_s the state :math:`q = -(c_s - c)^{1/2}` is metastable, above it there is none. With
     :math:`q = N^{-1/3} X`, :math:`t = N^{1/3} s`, :math:`c - c_s = N^{-2/3} E` the equation
     (`physbatch.exact.escapes`) no longer holds N: success after a time s is a function of
-    E alone, and the rounding is N^(-2/3). The overlap is ``lower + gain q`` before the escape,
-    and Gaussian around `upper` after it.
+    E alone, and the rounding is N^(-2/3). Here c_s = 10 and D = 1; the overlap is 0.2 + 0.2 q
+    before the escape, and Gaussian around 0.8 after it. The upper state vanishes, in a mirrored
+    saddle node, at c = 8.
 
     Parameters
     ----------
     sizes, control, replicas, seed
         As in `equilibrium_first_order`; by default :math:`|E| \le 6`.
     times : sequence of float
-        Measuring times in units of ``N**time_exponent``.
+        Measuring times in units of N^(1/3).
     planted_start : bool
         Start in the upper state and see whether it stays.
-    **parameters
-        Those of `SaddleNode` and `TwoStates`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For a noise, step or spread that is not positive, lower >= upper, or a bad axis.
+        For a bad axis.
 
     Examples
     --------
@@ -223,69 +148,29 @@ def saddle_node(
     >>> data["success"].mean("replica").values.tolist()
     [[0.0, 1.0]]
     """
-    system = SaddleNode(**parameters)
-    middle = system.c_s - system.hysteresis if planted_start else system.c_s
+    turn = _CRITICAL - _HYSTERESIS if planted_start else _CRITICAL
     if control is None:
-        control = critical_grid(sizes, middle, 2.0 / 3.0)
+        control = critical_grid(sizes, turn, 2.0 / 3.0)
     coords = replica_coords(sizes, control, replicas, times)
     generator = np.random.default_rng([seed, 42, planted_start])
     c, t = coords["batch_size"], coords["time"]
     overlap = np.empty((coords["size"].size, c.size, replicas, t.size))
     escaped = np.empty(overlap.shape, dtype=bool)
     # A planted start leaves the upper state downwards as c falls: the mirror image.
-    distance = middle - c if planted_start else c - middle
-    before, after, sign = system.lower, system.upper, 1.0
-    if planted_start:
-        before, after, sign = after, before, -1.0
+    distance = turn - c if planted_start else c - turn
+    before, after, gain = (_UPPER, _LOWER, -0.2) if planted_start else (_LOWER, _UPPER, 0.2)
     for i, n in enumerate(coords["size"].astype(float)):
-        scaled_times = t * n ** (system.time_exponent - 1.0 / 3.0)
-        state, passage = escape(
-            distance * n ** (2.0 / 3.0),
-            scaled_times,
-            replicas,
-            generator,
-            noise=system.noise,
-            step=system.step,
-        )
-        escaped[i] = passage[..., None] <= scaled_times
-        new = after + system.spread / np.sqrt(n) * generator.standard_normal(state.shape)
-        old = before + sign * system.gain * state * n ** (-1.0 / 3.0)
-        overlap[i] = np.where(escaped[i], new, old)
-    exponent = system.time_exponent
-    truth = system.truth(system.c_s, hysteresis=system.hysteresis) | _start(planted_start)
+        state, passage = escape(distance * n ** (2.0 / 3.0), t, replicas, generator)
+        escaped[i] = passage[..., None] <= t
+        new = after + _SPREAD / np.sqrt(n) * generator.standard_normal(state.shape)
+        overlap[i] = np.where(escaped[i], new, before + gain * state * n ** (-1.0 / 3.0))
     return replica_dataset(
         coords,
         overlap,
         ~escaped if planted_start else escaped,
-        Labels("noisy saddle node", f"N^{exponent:.4g}" if exponent else "1"),
-        truth | ({"time_exponent": exponent} if exponent else {}),
+        Labels("noisy saddle node", f"N^{_TIME_EXPONENT:.4g}"),
+        _truth(hysteresis=_HYSTERESIS) | _start(planted_start) | {"time_exponent": _TIME_EXPONENT},
     )
-
-
-@dataclass(frozen=True)
-class Nucleation(TwoStates):
-    """Parameters of `nucleation`.
-
-    Attributes
-    ----------
-    c_s : float
-        Where the lower state vanishes (extensive) or coexistence (droplet).
-    hysteresis : float
-        Extensive: the upper state vanishes, in mirror image, at ``c_s - hysteresis``. Droplet:
-        not used, the upper state decays below c_s.
-    barrier, barrier_exponent, attempt : float
-        As in `nucleation_rate`; by default the barrier is 1 (extensive) or 20 (droplet).
-    """
-
-    c_s: float = 10.0
-    hysteresis: float = 2.0
-    barrier: float | None = None
-    barrier_exponent: float = 1.0
-    attempt: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require_positive(attempt=self.attempt)
 
 
 def nucleation(
@@ -297,32 +182,29 @@ def nucleation(
     kind: Literal["extensive", "droplet"] = "extensive",
     planted_start: bool = False,
     seed: int = 0,
-    **parameters: float,
 ) -> xr.Dataset:
     r"""Nucleation: a replica escapes at an exponential time, once and for all.
 
-    The chance of success by time t is :math:`1 - \exp(-r t)`, r the `nucleation_rate`. So half
-    of the runs succeed by t at
-    :math:`c_s - [\ln(kt/\ln 2)/(N B)]^{1/\gamma}` (extensive) or at
-    :math:`c_s + B/\ln(N k t/\ln 2)` (droplet, c_s being coexistence).
+    The chance of success by time t is :math:`1 - \exp(-r t)`, r the `nucleation_rate` with
+    barrier 1 (extensive) or 20 (droplet). So half of the runs succeed by t at
+    :math:`10 - \ln(t/\ln 2)/N` (extensive; the upper state vanishes, in mirror image, at 8) or at
+    :math:`10 + 20/\ln(N t/\ln 2)` (droplet; 10 is coexistence, below it the upper state decays).
 
     Parameters
     ----------
     sizes, control, replicas, seed
         As in `equilibrium_first_order`; the default grid covers the last time.
     times : sequence of float
-        Measuring times in the unit of 1/attempt.
+        Measuring times.
     kind : {"extensive", "droplet"}
         Whether the barrier grows with N.
     planted_start : bool
         Start in the upper state and see whether it stays.
-    **parameters
-        Those of `Nucleation` and `TwoStates`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For parameters that are not positive, lower >= upper, or a bad axis.
+        For another kind, or a bad axis.
 
     Examples
     --------
@@ -330,17 +212,13 @@ def nucleation(
     >>> data["success"].mean("replica").values.tolist()
     [[0.0, 1.0]]
     """
-    system = Nucleation(**parameters)
-    turn = system.c_s - system.hysteresis if planted_start and kind == "extensive" else system.c_s
-    sign = -1.0 if planted_start else 1.0
-    barrier = system.barrier
-    if barrier is None:
-        barrier = 1.0 if kind == "extensive" else 20.0
+    extensive = kind == "extensive"
+    turn = _CRITICAL - _HYSTERESIS if planted_start and extensive else _CRITICAL
+    sign, barrier = -1.0 if planted_start else 1.0, 1.0 if extensive else 20.0
     if control is None:
-        log = float(np.log(system.attempt * times[-1] / np.log(2.0)))
-        if kind == "extensive":
-            ends, exponent = (-(2.0 * log), 2.0), 1.0 / system.barrier_exponent
-            grid = critical_grid(sizes, 0.0, exponent, ends, 13, barrier**-exponent)
+        log = float(np.log(times[-1] / np.log(2.0)))
+        if extensive:
+            grid = critical_grid(sizes, 0.0, 1.0, (-(2.0 * log), 2.0), 13)
         else:
             far = barrier / (log + np.log(np.array([min(sizes), max(sizes)], dtype=float)))
             grid = np.linspace(0.6 * far[1], 1.6 * far[0], 25)
@@ -348,30 +226,26 @@ def nucleation(
     coords = replica_coords(sizes, control, replicas, times)
     generator = np.random.default_rng([seed, 43, planted_start])
     n = coords["size"][:, None, None].astype(float)
-    rate = nucleation_rate(
-        n,
-        sign * (coords["batch_size"][:, None] - turn),
-        kind,
-        barrier=barrier,
-        barrier_exponent=system.barrier_exponent,
-        attempt=system.attempt,
-    )
+    distance = sign * (coords["batch_size"][:, None] - turn)
+    rate = nucleation_rate(n, distance, kind, barrier=barrier)
     luck = generator.standard_exponential((*rate.shape[:2], replicas))
     escaped = luck[..., None] <= (rate[..., None] * coords["time"])
     up = ~escaped if planted_start else escaped
-    return replica_dataset(
-        coords,
-        system.overlaps(up, n[..., None], generator),
-        up,
-        Labels(f"nucleation, {kind} barrier"),
-        system.truth(system.c_s, kind=kind) | _start(planted_start),
-    )
+    overlap = _overlaps(up, n[..., None], generator)
+    truth = _truth(kind=kind) | _start(planted_start)
+    return replica_dataset(coords, overlap, up, Labels(f"nucleation, {kind} barrier"), truth)
 
 
-def _require_positive(**parameters: float) -> None:
-    for name, value in parameters.items():
-        if not value > 0.0:
-            raise AnalysisError(f"{name} = {value:g}", remedy=f"take {name} > 0")
+def _overlaps(up: BoolArray, n: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Gaussian overlaps around those of the states."""
+    noise = _SPREAD / np.sqrt(n) * generator.standard_normal(up.shape)
+    return np.asarray(np.where(up, _UPPER, _LOWER) + noise)
+
+
+def _truth(**more: float | str) -> dict[str, float | str]:
+    """The attributes ``planted_*``."""
+    known = {"order": "first", "m_c": _CRITICAL, **more, "latent_overlap": _UPPER - _LOWER}
+    return {f"planted_{name}": value for name, value in known.items()}
 
 
 def _start(planted: bool) -> dict[str, float | str]:

@@ -20,14 +20,7 @@ from physbatch.errors import AnalysisError
 from physbatch.exact.replicas import Labels, replica_coords, replica_dataset
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "FirstOrder",
-    "IndependentUnits",
-    "SmoothCrossover",
-    "first_order",
-    "independent_units",
-    "smooth_crossover",
-]
+__all__ = ["FirstOrder", "first_order", "independent_units", "smooth_crossover"]
 
 
 _CONTROL = tuple(10.0 + 0.5 * i for i in range(13))
@@ -55,7 +48,11 @@ class FirstOrder:
     lower_spread: float = 0.6
 
     def __post_init__(self) -> None:
-        _require_learning(self.drift, self.width)
+        if self.drift > 0.0 or not self.width > 0.0:
+            raise AnalysisError(
+                f"drift = {self.drift:g}, width = {self.width:g}",
+                remedy="take drift <= 0 and width > 0",
+            )
 
 
 def first_order(
@@ -125,18 +122,6 @@ def first_order(
     return _dataset(coords, 1.0 - 2.0 * wrong / paths, "first-order transition", truth)
 
 
-@dataclass(frozen=True)
-class IndependentUnits:
-    """Parameters of `independent_units`: h, w > 0 and s <= 0."""
-
-    half: float = 3.1
-    scale: float = 1.43
-    drift: float = -0.3
-
-    def __post_init__(self) -> None:
-        _require_learning(self.drift, self.scale)
-
-
 def independent_units(
     sizes: Sequence[int] = (50, 100, 200, 400),
     control: Sequence[float] = _WIDE,
@@ -145,35 +130,32 @@ def independent_units(
     *,
     degree: int = 3,
     seed: int = 0,
-    **parameters: float,
 ) -> xr.Dataset:
     r"""N independent units without any transition: a fake m_c that drifts as ln N.
 
     Each unit is right by time t with probability
-    :math:`p_0 = 1/(1 + \exp(-(m - h - s\ln(t/t_\text{end}))/w))`, and all are with
-    :math:`P = p_0^N`. So one half is reached at about h + w ln(N / ln 2), 7 for N = 10 and 20
-    for N = 10^5 with the default values, while the mean overlap is the same smooth function
-    of m at every N. A wrong unit has one wrong weight more than it would have if the other
-    ``degree - 1`` were each wrong with probability 1 - p_0.
+    :math:`p_0 = 1/(1 + \exp(-(m - h - s\ln(t/t_\text{end}))/w))`, h = 3.1, w = 1.43, s = -0.3, and
+    all are with :math:`P = p_0^N`. So one half is reached at about h + w ln(N / ln 2), 7 for N = 10
+    and 20 for N = 10^5, while the mean overlap is the same smooth function of m at every N. A
+    wrong unit has one wrong weight more than it would have if the other ``degree - 1`` were each
+    wrong with probability 1 - p_0.
 
     Parameters
     ----------
     sizes, control, replicas, times, degree, seed
         As in `first_order`.
-    **parameters
-        Those of `IndependentUnits`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For a positive drift, a scale that is not positive, or an empty axis.
+        For an empty axis.
 
     Examples
     --------
     >>> bool(independent_units(sizes=(10,), replicas=4)["overlap"].max() == 1.0)
     True
     """
-    law = IndependentUnits(**parameters)
+    half, scale, drift = 3.1, 1.43, -0.3
     generator = np.random.default_rng([seed, 12])
     coords = replica_coords(sizes, control, replicas, times)
     t = coords["time"]
@@ -181,30 +163,15 @@ def independent_units(
     for i, n in enumerate(coords["size"]):
         for j, m in enumerate(coords["batch_size"]):
             # A unit is right from the time on at which its threshold is passed.
-            right = m - law.half - law.drift * np.log(t / t[-1]) > law.scale * generator.logistic(
+            right = m - half - drift * np.log(t / t[-1]) > scale * generator.logistic(
                 size=(replicas, n, 1)
             )
-            chance = 1.0 / (1.0 + math.exp((m - law.half) / law.scale))
+            chance = 1.0 / (1.0 + math.exp((m - half) / scale))
             others = generator.binomial(degree - 1, chance, size=(replicas, n, 1))
             wrong = ((~right) * (1 + others)).sum(axis=1)
             overlap[i, j] = 1.0 - 2.0 * wrong / (n * degree)
-    return _dataset(coords, overlap, "independent units, no transition", asdict(law))
-
-
-@dataclass(frozen=True)
-class SmoothCrossover:
-    """Parameters of `smooth_crossover`: h, w > 0 and c in (0, 1]."""
-
-    half: float = 6.15
-    scale: float = 1.28
-    ceiling: float = 0.99
-
-    def __post_init__(self) -> None:
-        if not self.scale > 0.0 or not 0.0 < self.ceiling <= 1.0:
-            raise AnalysisError(
-                f"scale = {self.scale:g}, ceiling = {self.ceiling:g}",
-                remedy="take scale > 0 and 0 < ceiling <= 1",
-            )
+    truth = {"half": half, "scale": scale, "drift": drift}
+    return _dataset(coords, overlap, "independent units, no transition", truth)
 
 
 def smooth_crossover(
@@ -213,28 +180,24 @@ def smooth_crossover(
     replicas: int = 32,
     times: Sequence[float] = _TIMES,
     *,
-    degree: int = 3,
     seed: int = 0,
-    **parameters: float,
 ) -> xr.Dataset:
     r"""A smooth crossover: one peak of the overlap at every m, of width N^(-1/2).
 
-    The mean overlap is :math:`\bar q = c/(1 + \exp(-(m - h)/w))` at every N (with the
-    default values .29, .80, .98 at m = 5, 8, 12). Each of N degree weights is wrong with
+    The mean overlap is :math:`\bar q = c/(1 + \exp(-(m - h)/w))` at every N, with h = 6.15,
+    w = 1.28 and c = 0.99: .29, .80, .98 at m = 5, 8, 12. Each of 3 N weights is wrong with
     probability (1 - q)/2 at every time anew, so perfect students appear and are lost again,
     ever more rarely as N grows: what a dynamics that accepts ties does.
 
     Parameters
     ----------
-    sizes, control, replicas, times, degree, seed
+    sizes, control, replicas, times, seed
         As in `first_order`.
-    **parameters
-        Those of `SmoothCrossover`.
 
     Raises
     ------
     physbatch.errors.AnalysisError
-        For a scale that is not positive, a ceiling outside (0, 1], or an empty axis.
+        For an empty axis.
 
     Examples
     --------
@@ -242,21 +205,15 @@ def smooth_crossover(
     >>> round(float(data["overlap"].mean()), 2)
     0.8
     """
-    law = SmoothCrossover(**parameters)
+    half, scale, ceiling, degree = 6.15, 1.28, 0.99, 3
     generator = np.random.default_rng([seed, 13])
     coords = replica_coords(sizes, control, replicas, times)
     n = coords["size"][:, None, None, None] * degree
-    mean = law.ceiling / (1.0 + np.exp(-(coords["batch_size"] - law.half) / law.scale))
+    mean = ceiling / (1.0 + np.exp(-(coords["batch_size"] - half) / scale))
     shape = (len(sizes), coords["batch_size"].size, replicas, coords["time"].size)
     wrong = generator.binomial(n, 0.5 * (1.0 - mean)[:, None, None], size=shape)
-    return _dataset(coords, 1.0 - 2.0 * wrong / n, "smooth crossover, no transition", asdict(law))
-
-
-def _require_learning(drift: float, width: float) -> None:
-    if drift > 0.0 or not width > 0.0:
-        raise AnalysisError(
-            f"drift = {drift:g}, width = {width:g}", remedy="take drift <= 0 and width > 0"
-        )
+    truth = {"half": half, "scale": scale, "ceiling": ceiling}
+    return _dataset(coords, 1.0 - 2.0 * wrong / n, "smooth crossover, no transition", truth)
 
 
 def _dataset(

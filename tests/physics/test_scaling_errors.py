@@ -24,10 +24,16 @@ from physbatch.scaling import (
     success_curve,
     valley_p_value,
 )
-from physbatch.scaling.statistics.replica_moments import moment_values, resampled_moments
-from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
-from physbatch.scaling.statistics.success_fits import fit_logistic, logistic, parameter_covariance
-from physbatch.scaling.statistics.two_peaks import VALLEY_LEVEL
+from physbatch.scaling.statistics import (
+    VALLEY_LEVEL,
+    bootstrap_counts,
+    fit_logistic,
+    logistic,
+    moment_values,
+    parameter_covariance,
+    resampled_moments,
+    unbiased_spread,
+)
 
 GRID = np.arange(10.0, 16.01, 0.5)
 

@@ -9,6 +9,7 @@ import xarray as xr
 from physbatch.dataset import open_dataset, validate
 from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss, phases, planted
+from physbatch.exact.escapes import escape, nucleation_rate
 from physbatch.exact.replicas import as_table, both_starts
 from physbatch.files.netcdf import save
 
@@ -81,16 +82,11 @@ def test_a_table_of_two_starts_is_refused():
     ("make", "parameters"),
     [
         (phases.equilibrium_first_order, {"slope": 0.0}),
-        (phases.equilibrium_first_order, {"lower": 0.9}),
-        (phases.equilibrium_first_order, {"spread": -1.0}),
         (phases.equilibrium_first_order, {"control": (2.0, 1.0)}),
         (phases.equilibrium_first_order, {"control": (1.0, np.nan)}),
         (phases.equilibrium_first_order, {"sizes": (100, 50), "control": (1.0,)}),
         (phases.equilibrium_first_order, {"replicas": 0}),
-        (phases.saddle_node, {"noise": 0.0}),
-        (phases.saddle_node, {"step": 0.0}),
         (phases.saddle_node, {"times": (0.0, 1.0)}),
-        (phases.nucleation, {"barrier": -1.0}),
         (phases.nucleation, {"kind": "other"}),
         (curie_weiss.sample_dataset, {"control": ()}),
     ],
@@ -98,3 +94,14 @@ def test_a_table_of_two_starts_is_refused():
 def test_bad_parameters_are_refused(make, parameters):
     with pytest.raises(AnalysisError):
         make(**parameters)
+
+
+@pytest.mark.parametrize("wrong", [{"noise": 0.0}, {"step": 0.0}])
+def test_escapes_need_noise_and_steps(wrong):
+    with pytest.raises(AnalysisError, match="take both > 0"):
+        escape([1.0], [1.0], 2, np.random.default_rng(1), **wrong)
+
+
+def test_a_barrier_is_positive():
+    with pytest.raises(AnalysisError, match="barrier"):
+        nucleation_rate(100, 0.1, barrier=-1.0)
