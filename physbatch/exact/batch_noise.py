@@ -1,4 +1,8 @@
-"""Data with planted answers for the estimators of batch noise."""
+"""Data with planted answers for the estimators of batch noise.
+
+Everywhere `replicas` is the number of replicas at each point of the grid, and the same `seed` gives
+the same bits.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +47,6 @@ def stable_range_data(
         Width of the edge in ln eta.
     batch_sizes, learning_rates : sequence of float
         The grid.
-    replicas, seed : int
-        Number of replicas and seed.
 
     Examples
     --------
@@ -85,8 +87,8 @@ def linear_growth_data(
         N.
     batch_sizes : sequence of int
         m.
-    steps, replicas, seed : int
-        Number of steps and replicas, and the seed.
+    steps : int
+        Number of steps.
 
     Examples
     --------
@@ -130,8 +132,6 @@ def transition_data(
         m_c/eta, and the width of the edge in ln m.
     batch_sizes, learning_rates : sequence of float
         The grid.
-    replicas, seed : int
-        Number of replicas and seed.
 
     Examples
     --------
@@ -192,8 +192,6 @@ def optimum_batch_data(
     ----------
     batch_sizes, learning_rates, pattern_counts : sequence
         The grid.
-    replicas, seed : int
-        Number of replicas and seed.
     **parameters
         Those of `OptimumCurve`.
 

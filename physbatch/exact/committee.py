@@ -230,7 +230,6 @@ def integrate_equations(
     rate: float,
     alpha: FloatArray,
     label_noise: float = 0.0,
-    tolerance: float = 1e-10,
 ) -> CommitteeCurve:
     """Solve the equations of motion of the erf committee.
 
@@ -244,8 +243,6 @@ def integrate_equations(
         Increasing times alpha = samples/N >= 0 at which the solution is wanted.
     label_noise : float
         Variance of the noise on the teacher's output.
-    tolerance : float
-        Relative and absolute tolerance of the integrator for each step.
 
     Returns
     -------
@@ -286,8 +283,8 @@ def integrate_equations(
         start,
         method="DOP853",
         t_eval=alpha,
-        rtol=tolerance,
-        atol=tolerance,
+        rtol=1e-10,
+        atol=1e-10,
     )
     if not solution.success:
         raise AnalysisError(

@@ -20,7 +20,6 @@ per volume, and the relative variance is a function of x alone, as it is at a co
 from __future__ import annotations
 
 from functools import cache
-from math import pi, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,7 @@ from scipy import optimize
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.committee import equations_of_motion
-from physbatch.exact.committee_stability import finite_size_shift, largest_rate
+from physbatch.exact.committee_stability import finite_size_shift, half_noise, largest_rate
 from physbatch.typing import FloatArray
 
 __all__ = ["active_state", "active_state_slope", "stationary_distance"]
@@ -133,14 +132,5 @@ def active_state(distance: npt.ArrayLike, batch_size: float = 1) -> tuple[FloatA
     beyond = np.asarray(distance, dtype=np.float64) - finite_size_shift(batch_size)
     above = beyond > 0
     mean = np.where(above, active_state_slope() * beyond, 0.0)
-    relative = np.divide(_half_noise(), beyond, out=np.full(beyond.shape, np.nan), where=above)
+    relative = np.divide(half_noise(), beyond, out=np.full(beyond.shape, np.nan), where=above)
     return np.asarray(mean), np.asarray(relative)
-
-
-def _half_noise() -> float:
-    """C/(2 A): half the variance of ln Delta per unit of tau over the growth rate's slope."""
-    rate = largest_rate(1)
-    # <s^k> with s = g'(rho)^2; 3 = <u^4> of the field u along w - w*.
-    s = [(2 / pi) ** k / sqrt(2 * k + 1) for k in range(5)]
-    variance = 3 * (rate**4 * s[4] - 4 * rate**3 * s[3] + 4 * rate**2 * s[2])
-    return variance / (2 * rate**2 * s[2])

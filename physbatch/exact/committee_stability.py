@@ -27,6 +27,7 @@ from physbatch.typing import FloatArray
 __all__ = [
     "Plateau",
     "finite_size_shift",
+    "half_noise",
     "jacobian",
     "largest_rate",
     "plateau",
@@ -208,13 +209,26 @@ def finite_size_shift(batch_size: float) -> float:
     >>> round(finite_size_shift(1), 3), round(finite_size_shift(5), 3)
     (-0.76, -3.741)
     """
-    rate = largest_rate(1)
-    # <s^k> = (2/pi)^k/sqrt(2 k + 1); a factor rho^2 divides it by 2 k + 1.
-    s = [(2 / pi) ** k / sqrt(2 * k + 1) for k in range(5)]
-    along = rate * (s[2] / 5) ** 2 / (2 * (s[1] / 3) * s[2])
-    variance = 3 * (rate**4 * s[4] - 4 * rate**3 * s[3] + 4 * rate**2 * s[2])
+    s = _slope_moments()
+    # A factor rho^2 divides <s^k> by 2 k + 1.
+    along = largest_rate(1) * (s[2] / 5) ** 2 / (2 * (s[1] / 3) * s[2])
     pairs = (batch_size - 1) * s[1] ** 2 / s[2]
-    return -(1 + along - variance / (2 * rate**2 * s[2]) + pairs)
+    return -(1 + along - half_noise() + pairs)
+
+
+def half_noise() -> float:
+    """C/(2 A): half the variance of ln Delta per unit of tau over the growth rate's slope.
+
+    The slope is that in c/c_max at c_max; 3 = <u^4> of the field u along w - w*.
+    """
+    s, rate = _slope_moments(), largest_rate(1)
+    variance = 3 * (rate**4 * s[4] - 4 * rate**3 * s[3] + 4 * rate**2 * s[2])
+    return variance / (2 * rate**2 * s[2])
+
+
+def _slope_moments() -> list[float]:
+    """<s^k> = (2/pi)^k/sqrt(2 k + 1) of s = g'(rho)^2, k = 0 to 4."""
+    return [(2 / pi) ** k / sqrt(2 * k + 1) for k in range(5)]
 
 
 def relu_rate(size: int, batch_size: float) -> float:

@@ -197,7 +197,6 @@ def ising_samples(
     *,
     clusters: int | None = None,
     measurements: int = 1,
-    spacing: int = 10,
 ) -> dict[str, FloatArray]:
     """Independent Wolff chains of the 2-D Ising model, each from a random start.
 
@@ -213,8 +212,8 @@ def ising_samples(
         The same seed gives the same bits.
     clusters : int, optional
         Cluster flips before the first measurement; 4 L + 20 by default.
-    measurements, spacing : int
-        Each chain's value is the mean over so many measurements, `spacing` flips apart.
+    measurements : int
+        Each chain's value is the mean over so many measurements, 10 flips apart.
 
     Returns
     -------
@@ -234,16 +233,15 @@ def ising_samples(
     """
     _check(size, replicas)
     clusters = 4 * size + 20 if clusters is None else clusters
-    if not temperature > 0.0 or clusters < 1 or measurements < 1 or spacing < 1:
+    if not temperature > 0.0 or clusters < 1 or measurements < 1:
         raise AnalysisError(
-            f"T = {temperature:g}, {clusters} clusters, {measurements} measurements "
-            f"{spacing} apart",
+            f"T = {temperature:g}, {clusters} clusters, {measurements} measurements",
             remedy="take all of them positive",
         )
     threshold = np.uint64(round(-math.expm1(-2.0 / temperature) * 2.0**32))
     values = np.empty((4, replicas))
     key = _key("Ising", seed, size, temperature)
-    wolff(size, threshold, clusters, measurements, spacing, key, values)
+    wolff(size, threshold, clusters, measurements, 10, key, values)
     names = ("magnetization", "second_moment", "fourth_moment", "energy")
     return dict(zip(names, values, strict=True))
 

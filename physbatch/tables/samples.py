@@ -16,9 +16,9 @@ from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED
 from physbatch.tables.make import Locate, TableOptions, check_finite, make_table
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
+from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["LEAST_SAMPLES", "Rows", "make_sample_table", "table_of"]
+__all__ = ["LEAST_SAMPLES", "Rows", "binomial_error", "make_sample_table", "table_of"]
 
 
 #: With fewer samples the error of a point is itself uncertain by a third or more.
@@ -62,8 +62,7 @@ def make_sample_table(
 
     Notes
     -----
-    The mean of samples that are 0 or 1 has a binomial law: its error is the standard deviation of
-    the posterior Beta(k + 1/2, n - k + 1/2), never 0 (doi 10.1214/ss/1009213286).
+    The mean of samples that are 0 or 1 has a binomial law: its error is the `binomial_error`.
 
     Examples
     --------
@@ -122,6 +121,15 @@ def make_sample_table(
     )
 
 
+def binomial_error(fraction: FloatArray, count: int | IntArray) -> FloatArray:
+    """Standard error of k successes of n: that of the posterior Beta(k + 1/2, n - k + 1/2).
+
+    It is never 0 (doi 10.1214/ss/1009213286).
+    """
+    smooth = (count * fraction + 0.5) / (count + 1.0)
+    return np.asarray(np.sqrt(smooth * (1.0 - smooth) / (count + 2.0)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Means:
     """Means and errors of the samples of one observable; one pass, whatever the points."""
@@ -148,8 +156,7 @@ class _Means:
         same = np.maximum.reduceat(flat, starts) == np.minimum.reduceat(flat, starts)
         square = np.where(same, 0.0, np.add.reduceat(deviation**2, starts))
         if np.isin(flat, (0.0, 1.0)).all():
-            smooth = (counts * value + 0.5) / (counts + 1.0)
-            error = np.sqrt(smooth * (1.0 - smooth) / (counts + 2.0))
+            error = binomial_error(value, counts)
         else:
             error = np.sqrt(square / (counts - 1.0) / counts)
         unit = deviation / np.repeat(np.where(square > 0, np.sqrt(square / counts), np.inf), counts)

@@ -269,7 +269,7 @@ def _moment_table(
                 f"(first: {table.describe(first)})"
             ),
         )
-    fewest = min(len(one.pseudo_values) for one in good.values())
+    fewest = min(len(point.pseudo_values) for point in good.values())
     if fewest < LEAST_SAMPLES and not FEW_SAMPLES.among(flags):
         flags += (FEW_SAMPLES(f"a point has {fewest}; its error is itself uncertain"),)
     rows = np.array(list(good))

@@ -29,13 +29,6 @@ def roughness(table: ScalingTable, observable: str) -> tuple[float, int]:
     mean 1 (more where the curve bends within five points); for points that move together it is
     far below.
 
-    Parameters
-    ----------
-    table : ScalingTable
-        The data.
-    observable : str
-        Which observable.
-
     Returns
     -------
     mean_square : float
@@ -65,13 +58,6 @@ def correlated_covariance(table: ScalingTable, observable: str) -> tuple[FloatAr
 
     within one size, with the roughness r (`roughness`) and lambda a third of the range of
     controls of that size: the errors stay what they were, their common part is kept.
-
-    Parameters
-    ----------
-    table : ScalingTable
-        The data.
-    observable : str
-        Which observable.
 
     Returns
     -------

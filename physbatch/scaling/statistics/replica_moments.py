@@ -20,6 +20,7 @@ from physbatch.scaling.statistics.resampling import (
     independent_units,
     unbiased_spread,
 )
+from physbatch.tables.samples import binomial_error
 from physbatch.typing import BoolArray, FloatArray
 
 __all__ = [
@@ -155,8 +156,7 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     -----
     Errors are the standard deviation over resamples of the replicas times sqrt(n/(n-1)).
     The success probability is the exception: k of n replicas has a binomial law, and the
-    bootstrap error would be 0 for k = 0 and k = n. Its error is the standard deviation of
-    the posterior Beta(k + 1/2, n - k + 1/2), which is never 0 (doi 10.1214/ss/1009213286).
+    bootstrap error would be 0 for k = 0 and k = n. Its error is the `binomial_error`.
     If replicas share graphs (coordinate ``graph`` on the replicas), whole graphs are drawn, and
     that error is the larger of the two.
 
@@ -218,8 +218,7 @@ def _cell_moments(
     drawn = resampled_moments(overlap, counts, size)
     cell = {name: (values[name], unbiased_spread(drawn[name], units)) for name in MOMENTS}
     fraction = values["success_probability"]
-    smooth = (n * fraction + 0.5) / (n + 1.0)
-    binomial = np.sqrt(smooth * (1.0 - smooth) / (n + 2.0))
+    binomial = binomial_error(fraction, n)
     if units < n:  # replicas of a graph may succeed together
         binomial = np.fmax(binomial, cell["success_probability"][1])
     cell["success_probability"] = (fraction, binomial)
