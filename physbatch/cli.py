@@ -145,13 +145,12 @@ def check(file: str, *, json_: Json = False) -> None:
     file
         A study file (TOML) or the name of a study in the catalogue.
     """
-    from physbatch.engines.support import require_built
-    from physbatch.sweep.cost import estimate
-    from physbatch.sweep.plan import Plan
+    from physbatch.engines.registry import engine_for, require_built
+    from physbatch.sweep.plan import Plan, cost_of
     from physbatch.sweep.run import default_workers
 
     study = require_built(load_study(file), where=file)
-    cost = estimate(Plan(study))
+    cost = cost_of(Plan(study, engine_for(study)))
     if json_:
         print_json(
             {

@@ -8,11 +8,12 @@ Dimensions go by name, never by order: ``size`` (N), any swept parameter, the co
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import DatasetError
@@ -30,8 +31,10 @@ __all__ = [
     "VariableSpec",
     "control_dim",
     "control_values",
+    "coordinate",
     "open_dataset",
     "validate",
+    "variable_attributes",
 ]
 
 SCHEMA_VERSION = 1
@@ -147,6 +150,48 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
 }
 
 
+#: What the coordinates of a dataset are.
+COORDINATES: Mapping[str, str] = {
+    "size": "number of inputs N",
+    "batch_size": "mini-batch size m",
+    "batch_ratio": "mini-batch size per input m/N",
+    "degree": "connectivity d",
+    "initial_overlap": "initial overlap per weight",
+    "temperature": "temperature T",
+    "learning_rate": "learning rate eta",
+    "pattern_count": "number of patterns P",
+    "replica": "replica",
+    "student_unit": "hidden unit of the student",
+    "other_student_unit": "hidden unit of the student",
+    "teacher_unit": "hidden unit of the teacher",
+    "graph": "number of the graph, the unit of the bootstrap",
+    "time": "time",
+    "samples": "samples seen, m times steps",
+    "alpha": "steps over number of inputs N",
+}
+
+
+def coordinate(
+    name: str,
+    dims: str | Sequence[str],
+    values: npt.ArrayLike,
+    units: str = "1",
+) -> xr.Variable:
+    """A coordinate of a dataset, with its long name."""
+    return xr.Variable(dims, np.asarray(values), {"long_name": COORDINATES[name], "units": units})
+
+
+def variable_attributes(name: str, spec: VariableSpec, time_units: str) -> dict[str, Any]:
+    """Attributes of a variable of a dataset."""
+    units = time_units if spec.is_time else "1"
+    attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
+    if name == "status":
+        flags = [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING]
+        attrs["flag_values"] = np.array(flags, dtype=np.int8)
+        attrs["flag_meanings"] = "ok diverged missing"
+    return attrs
+
+
 def control_dim(data: xr.Dataset) -> str:
     """Name of the control dimension: ``batch_size`` or ``batch_ratio``.
 
@@ -221,8 +266,13 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
                 f"{sorted(expected)}",
                 where=where,
             )
-    owners: list[dict[Any, Any]] = [data.attrs, *(one.attrs for one in data.variables.values())]
-    for attrs in owners:
+    _require_plain_attributes(data, where)
+    return data
+
+
+def _require_plain_attributes(data: xr.Dataset, where: str) -> None:
+    """Refuse attributes that NetCDF cannot hold."""
+    for attrs in (data.attrs, *(variable.attrs for variable in data.variables.values())):
         for key, value in attrs.items():
             if isinstance(value, bool) or not isinstance(
                 value, (str, int, float, np.integer, np.floating, np.ndarray)
@@ -232,7 +282,6 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
                     where=where,
                     remedy="attributes are strings or numbers",
                 )
-    return data
 
 
 def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:

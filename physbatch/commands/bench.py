@@ -34,7 +34,7 @@ def bench_command(
     kinds
         How many cells are timed at most, from the cheapest to the dearest.
     """
-    from physbatch.engines.support import require_built
+    from physbatch.engines.registry import require_built
     from physbatch.sweep.run import default_workers
     from physbatch.sweep.timing import bench_study
 

@@ -163,10 +163,11 @@ def _load(name: str) -> tuple[Study, xr.Dataset | None]:
 
 def _count_cells(study: Study, other: Study) -> tuple[int, int, int]:
     """Number of cells in both studies, only in the first, only in the second."""
+    from physbatch.engines.registry import engine_for
     from physbatch.sweep.plan import Plan
 
-    first = {cell.key for cell in Plan(study).cells}
-    second = {cell.key for cell in Plan(other).cells}
+    first = {cell.key for cell in Plan(study, engine_for(study)).cells}
+    second = {cell.key for cell in Plan(other, engine_for(other)).cells}
     return len(first & second), len(first - second), len(second - first)
 
 

@@ -15,8 +15,8 @@ from physbatch.commands.studies import check_workers, load_study
 from physbatch.errors import StudyError
 
 if TYPE_CHECKING:
+    from physbatch.sweep.cluster import Cluster
     from physbatch.sweep.lock import Part
-    from physbatch.sweep.run import Cluster
 
 __all__ = ["merge", "run", "slurm", "status"]
 
@@ -99,7 +99,7 @@ def run(
         Where to compute. Discrete weights give the same data on every device, continuous ones
         up to rounding.
     """
-    from physbatch.engines.support import require_built
+    from physbatch.engines.registry import require_built
     from physbatch.progress import progress_display
     from physbatch.sweep.memory import parse_bytes
     from physbatch.sweep.run import run_part, run_study
@@ -139,7 +139,7 @@ def _part(text: str) -> Part:
 
 
 def _cluster(workplace: Workplace) -> Cluster | None:
-    from physbatch.sweep.run import Cluster
+    from physbatch.sweep.cluster import Cluster
     from physbatch.sweep.slurm import SlurmWorkers
 
     scheduler, dask, slurm = workplace.scheduler, workplace.dask, workplace.slurm
@@ -178,15 +178,15 @@ def status(output: Path, *, json_: Json = False) -> None:
     output
         The dataset of the run, finished or not.
     """
-    from physbatch.engines.support import require_built
-    from physbatch.sweep.completeness import progress
+    from physbatch.engines.registry import engine_for, require_built
     from physbatch.sweep.plan import Plan
+    from physbatch.sweep.status import run_status
     from physbatch.sweep.store import Store
 
     store = Store(output)
     study = require_built(store.study(), where=str(output))
-    plan = Plan(study)
-    state = progress(store, plan)
+    plan = Plan(study, engine_for(study))
+    state = run_status(store, plan)
     if json_:
         failed = [{"cell": cell, "reason": reason} for cell, reason in state.failed.items()]
         print_json(
@@ -270,7 +270,7 @@ def slurm(
     account
         Account to charge.
     """
-    from physbatch.engines.support import require_built
+    from physbatch.engines.registry import require_built
     from physbatch.sweep.slurm import array_script
 
     require_built(load_study(study), where=study)

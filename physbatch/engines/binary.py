@@ -2,194 +2,155 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from physbatch.dataset import STATUS_OK, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
 from physbatch.engines import checkpoint as checkpoints
+from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses, State
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval
 from physbatch.errors import StudyError
-from physbatch.streams.keys import stream_keys
 from physbatch.study.dynamics import Greedy
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.study.study import Study
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 
-__all__ = ["BinaryEngine", "prepare"]
+__all__ = ["BinaryEngine"]
 
 
 class BinaryEngine:
     """Binary weights on fresh binary inputs; see `physbatch.engines.protocol.Engine`."""
 
-    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+    def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """What a cell's result holds."""
         return VARIABLES
 
-    def lengths(self, plan: Plan) -> Mapping[str, int]:
+    def lengths(self, study: Study) -> Mapping[str, int]:
         """No dimensions besides replica and time."""
         return {}
 
-    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
-        """On ``cpu`` by the bit-sliced kernel, on ``cuda`` by its twin: same bits."""
-        prepared = prepare(plan, cell)
-        trajectory = _engine_on(device, prepared.system.architecture)(prepared.system, prepared.run)
-        return _observables(prepared.system.architecture, prepared.run, trajectory)
-
-    def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: checkpoints.Checkpoint
-    ) -> Arrays:
-        """The same in pieces of about a second, from an earlier state on if there is one."""
+    def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
+        """On ``cpu`` by the bit-sliced kernel in pieces, on ``cuda`` by its twin: same bits."""
+        system, run = _prepare(point)
         if device != "cpu":
-            return self.simulate(plan, cell, device)
+            return _observables(system.architecture, run, _run_on_device(system, run, device))
         from physbatch.dynamics.bitsliced.run import advance, not_begun
 
-        prepared = prepare(plan, cell)
-        trajectory, start = not_begun(prepared.system, prepared.run), 0
-        state = checkpoint.load()
-        if state is not None:
-            start = int(state["sweep"])
+        end = run.duration + 1
+        sweeps_a_second = end / self.seconds(point)
+        pauses = Pauses(checkpoint, device, int(checkpoints.PIECE_SECONDS * sweeps_a_second))
+        trajectory, start = not_begun(system, run), 0
+        begun = pauses.take()
+        if begun is not None:
+            start = int(begun["sweep"])
             for name, values in trajectory.__dict__.items():
-                values[...] = state[name]
-        end = prepared.run.duration + 1
-        pace = self.seconds(plan, cell) / end
-        while start < end:
-            pause = min(start + max(1, int(checkpoints.PIECE_SECONDS / pace)), end)
-            began = time.perf_counter()
-            advance(prepared.system, prepared.run, trajectory, start, pause)
-            pace = max(time.perf_counter() - began, 1e-6) / (pause - start)
-            start = pause
-            if start < end:
-                state = {"sweep": np.array(start), **trajectory.__dict__}
-                checkpoint.offer(state)
-        return _observables(prepared.system.architecture, prepared.run, trajectory)
+                values[...] = begun[name]
 
-    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
-        """Compile every kernel that these cells need."""
+        def state() -> State:
+            return {"sweep": np.array(start), **trajectory.__dict__}
+
+        for stop in pauses.pieces(start, end, state):
+            advance(system, run, trajectory, start, stop)
+            start = stop
+        return _observables(system.architecture, run, trajectory)
+
+    def compile(self, points: Sequence[GridPoint]) -> None:
+        """Compile every kernel that these points need."""
         from physbatch.dynamics.bitsliced.run import KernelShape, kernel_shape, run_bitsliced
 
-        shapes: dict[KernelShape, Cell] = {}
-        shared = plan.study.grid.replicas_per_graph
-        for cell in cells:
-            shape = kernel_shape(plan.architecture(cell), batch_rule(cell.batch_size), shared)
-            known = shapes.get(shape)
-            if known is None or cell.size < known.size:
-                shapes[shape] = cell
-        for cell in shapes.values():
-            prepared = prepare(plan, cell)
-            one = BinarySystem(
-                prepared.system.architecture,
-                prepared.system.sources[:1],
-                prepared.system.teacher[:1],
-                prepared.system.student[:1],
+        smallest: dict[KernelShape, GridPoint] = {}
+        for point in points:
+            shared = point.study.grid.replicas_per_graph
+            shape = kernel_shape(point.teacher, batch_rule(point.batch_size), shared)
+            if shape not in smallest or point.size < smallest[shape].size:
+                smallest[shape] = point
+        for point in smallest.values():
+            system, run = _prepare(point)
+            first = BinarySystem(
+                system.architecture, system.sources[:1], system.teacher[:1], system.student[:1]
             )
-            nothing = CellRun(
-                **{
-                    **prepared.run.__dict__,
-                    "duration": 0,
-                    "times": np.zeros(1, dtype=np.int64),
-                    "test_samples": 1,
-                }
-            )
-            run_bitsliced(one, nothing)
+            times = np.zeros(1, dtype=np.int64)
+            run_bitsliced(first, replace(run, duration=0, times=times, test_samples=1))
 
-    def seconds(self, plan: Plan, cell: Cell) -> float:
-        """About how long one cell takes on one core if no replica learns early.
+    def seconds(self, point: GridPoint) -> float:
+        """About how long the replicas take on one core if none learns early.
 
         Measured on one core at 2.6 GHz with vectors of 512 bits (2026-11, docs/performance.md). A
         flip that reaches the outputs through more than one layer touches a number of units that
         grows as d^(L - 2). A fresh batch for each proposal runs the whole network twice.
         """
-        architecture = plan.architecture(cell)
+        study, architecture = point.study, point.teacher
         degree = architecture.layers[0].fan_in
-        samples = batch_rule(cell.batch_size).largest
+        samples = batch_rule(point.batch_size).largest
         words = -(-samples // 64)
-        shared = plan.study.grid.replicas_per_graph
+        shared = study.grid.replicas_per_graph
         nanoseconds = 8.5 + 0.8 * degree + (7.0 if words > 4 else 0.0)
         nanoseconds += 1.2 * degree * (-(-words // 8) - 1)
         if shared > 1 and words == 1:  # a move is almost always accepted by one of them
             lane = next(bits for bits in (16, 32, 64) if samples <= bits)
             nanoseconds *= 2.6 * math.ceil(shared * lane / 512) / shared
-        nanoseconds *= max(1.0, math.pow(cell.size / 300, 0.24))
+        nanoseconds *= max(1.0, math.pow(point.size / 300, 0.24))
         if architecture.depth > 2:
             nanoseconds *= 3.5 * math.pow(degree, architecture.depth - 2)
-        if getattr(plan.study.dynamics, "refresh", "sweep") == "proposal":
+        if getattr(study.dynamics, "refresh", "sweep") == "proposal":
             nanoseconds += 2.3 * max(1.0, words / 4) * architecture.edges
-        proposals = cell.replicas * plan.study.measurement.duration * architecture.learnable
+        proposals = point.replicas * study.measurement.duration * architecture.learnable
         return 1e-9 * nanoseconds * proposals
 
-    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+    def replica_bytes(self, point: GridPoint) -> int:
         """Graph, weights and measurements, and a share of the counters of the one that runs."""
-        architecture = plan.architecture(cell)
-        words = -(-batch_rule(cell.batch_size).largest // 64)
+        architecture = point.teacher
+        words = -(-batch_rule(point.batch_size).largest // 64)
         planes = max(layer.fan_in.bit_length() for layer in architecture.layers)
         state = 8 * words * (architecture.size + architecture.units * (planes + 1))
-        own = architecture.edges * 22 + len(plan.times) * 32
-        return own + (state + architecture.edges * 25) // cell.replicas
+        each = architecture.edges * 22 + len(point.times) * 32
+        return each + (state + architecture.edges * 25) // point.replicas
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A drawn system and its instructions, ready for an engine."""
-
-    system: BinarySystem
-    run: CellRun
-
-
-def _engine_on(
-    device: str, architecture: Architecture
-) -> Callable[[BinarySystem, CellRun], Trajectory]:
-    """The fastest engine on a device that knows the network."""
-    if device == "cpu":
-        from physbatch.dynamics.bitsliced.run import run_bitsliced
-
-        return run_bitsliced
+def _run_on_device(system: BinarySystem, run: CellRun, device: str) -> Trajectory:
+    """By the fastest twin of the kernel there that knows the network."""
     from physbatch.dynamics.bitsliced.cuda.run import cuda_ready, fits_cuda, run_cuda
     from physbatch.dynamics.bitsliced.definition import run_definition
 
-    if fits_cuda(architecture) and cuda_ready():
-        return run_cuda
-    return functools.partial(run_definition, device=device)
+    if fits_cuda(system.architecture) and cuda_ready():
+        return run_cuda(system, run)
+    return run_definition(system, run, device=device)
 
 
-def prepare(plan: Plan, cell: Cell) -> Prepared:
-    """Draw the systems of a cell and translate its physics for an engine."""
-    study = plan.study
-    point = dict(cell.point)
-    keys = stream_keys(plan.seeds, cell.identity)
-    architecture = plan.architecture(cell)
+def _prepare(point: GridPoint) -> tuple[BinarySystem, CellRun]:
+    """Draw the systems of a grid point and translate its physics for the kernels."""
+    study, keys = point.study, point.stream_keys()
     system = draw_system(
-        architecture,
-        plan.initial_overlap(point),
+        point.teacher,
+        point.initial_overlap,
         keys,
-        cell.first_replica,
-        cell.replicas,
+        point.first_replica,
+        point.replicas,
         study.grid.replicas_per_graph,
     )
     dynamics = study.dynamics
     if dynamics.kind == "sgd":  # require_built refuses it with the reason
         raise StudyError("dynamics 'sgd' has no discrete engine")
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
-    temperature = plan.temperature(point)
     run = CellRun(
-        batch=batch_rule(cell.batch_size),
-        acceptance=acceptance_table(ties=ties, temperature=temperature),
+        batch=batch_rule(point.batch_size),
+        acceptance=acceptance_table(ties=ties, temperature=point.temperature),
         refresh_each_proposal=dynamics.refresh == "proposal",
-        absorbing=temperature is None and ties == "reject",
-        times=np.array(plan.times, dtype=np.int64),
+        absorbing=point.temperature is None and ties == "reject",
+        times=np.array(point.times, dtype=np.int64),
         duration=study.measurement.duration,
         test_samples=study.measurement.test_samples,
         dynamics_key=keys.dynamics,
         test_key=keys.test,
-        first_replica=cell.first_replica,
+        first_replica=point.first_replica,
         replicas_per_graph=study.grid.replicas_per_graph,
     )
-    return Prepared(system, run)
+    return system, run
 
 
 def _observables(architecture: Architecture, run: CellRun, out: Trajectory) -> Arrays:

@@ -1,9 +1,9 @@
 """Checkpoints inside long cells: the state of a cell that was stopped between two sweeps.
 
-`Engine.simulate_resumably` goes on from a state and offers its own about once a second; the
-sweep stops it there when a run must end, and saves it from time to time against the day the
-power fails. A checkpoint is a plain array file (no pickle) with a checksum. One that is
-damaged, or of another version of physbatch, is not used: the cell starts anew.
+`Engine.simulate` goes on from a state and offers its own about once a second; the sweep stops it
+there when a run must end, and saves it from time to time against the day the power fails. A
+checkpoint is a plain array file (no pickle) with a checksum. One that is damaged, or of another
+version of physbatch, is not used: the cell starts anew.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from physbatch.errors import DatasetError
 from physbatch.files.netcdf import with_checksum, without_checksum, write_atomic
 
 __all__ = [
+    "UNSAVED",
     "CellPaused",
     "Checkpoint",
     "FileCheckpoint",
     "Pauses",
     "State",
-    "Unsaved",
     "pack",
     "unpack",
     "unpack_into",
@@ -69,7 +69,7 @@ class Checkpoint(Protocol):
         """
 
 
-class Unsaved:
+class _Unsaved:
     """No checkpoint: a cell that runs from its start to its end."""
 
     def load(self) -> State | None:
@@ -78,6 +78,9 @@ class Unsaved:
 
     def offer(self, state: State) -> None:
         """Nothing is kept."""
+
+
+UNSAVED: Checkpoint = _Unsaved()
 
 
 class Pauses:
@@ -89,16 +92,18 @@ class Pauses:
         Where states come from and go to.
     device : str
         Where the engine computes. A state of another device is not used: its bits may differ.
+    steps : int
+        Steps of the first piece; where little is known of their pace, 1.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, device: str, steps: int = 1) -> None:
         self._checkpoint = checkpoint
         self._device = device
         #: The state to go on from; None at time 0, and when it was taken.
         self.state = checkpoint.load()
         if self.state is not None and str(self.state.pop("device", "")) != device:
             self.state = None
-        self._steps = 1
+        self._steps = max(1, steps)
         self._offered = time.monotonic()
 
     def take(self) -> State | None:
@@ -144,7 +149,9 @@ def pack(name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> State:
 def unpack(name: str, state: State) -> State:
     """The arrays that `pack` put into a state under a name."""
     prefix = f"{name}."
-    return {key[len(prefix) :]: one for key, one in state.items() if key.startswith(prefix)}
+    return {
+        key.removeprefix(prefix): values for key, values in state.items() if key.startswith(prefix)
+    }
 
 
 def unpack_into(arrays: Mapping[str, npt.NDArray[np.generic]], name: str, state: State) -> None:

@@ -18,18 +18,17 @@ from physbatch.dataset import (
     VARIABLES,
     VariableSpec,
 )
-from physbatch.engines.checkpoint import Checkpoint, Pauses, Unsaved
+from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
-from physbatch.streams.keys import stream_keys
 from physbatch.study.dynamics import SGD
 from physbatch.study.study import Study
 from physbatch.study.system import ConvolutionalWiring, DenseWiring, SampleInputs
-from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.samples import Samples, load_samples
 
 if TYPE_CHECKING:
-    from physbatch.dynamics.sgd.classifier import ClassifierTrajectory
+    from physbatch.dynamics.sgd.classifier import ClassifierRun, ClassifierTrajectory
     from physbatch.systems.classifiers import Classifier
 
 __all__ = ["ClassifierEngine", "study_samples"]
@@ -96,61 +95,32 @@ def _loaded(source: str) -> Samples:
 class ClassifierEngine:
     """Dense and convolutional classifiers; see `physbatch.engines.protocol.Engine`."""
 
-    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+    def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """The schema's variables, and what memorising and divergence look like."""
         named = {
             name: dataclasses.replace(spec, long_name=_LONG_NAMES.get(name, spec.long_name))
             for name, spec in VARIABLES.items()
         }
         more = ["test_loss", "training_error", "diverged_at"]
-        if plan.study.measurement.sharpness:
+        if study.measurement.sharpness:
             more += ["sharpness", "batch_sharpness"]
         return {**named, **{name: OPTIONAL_VARIABLES[name] for name in more}}
 
-    def lengths(self, plan: Plan) -> Mapping[str, int]:
+    def lengths(self, study: Study) -> Mapping[str, int]:
         """No dimensions besides replica and time."""
         return {}
 
-    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
-        """Train the replicas of a cell on torch."""
-        return self.simulate_resumably(plan, cell, device, Unsaved())
+    def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
+        """Train the replicas on torch; a state is weights, velocities and what was measured."""
+        from physbatch.dynamics.sgd.classifier import run_classifier  # torch
 
-    def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
-    ) -> Arrays:
-        """The same in pieces; a state is weights, velocities and what was measured."""
-        from physbatch.dynamics.sgd.classifier import ClassifierRun, run_classifier
-
-        study = plan.study
-        dynamics = study.dynamics
-        assert isinstance(dynamics, SGD)
-        point = dict(cell.point)
-        count = plan.pattern_count(point)
-        assert count is not None
-        samples = study_samples(study)
-        inputs = study.system.inputs
-        assert isinstance(inputs, SampleInputs)
-        activation = study.system.activation
+        samples = study_samples(point.study)
+        activation = point.study.system.activation
         assert activation in ("erf", "tanh", "relu")
-        run = ClassifierRun(
-            learning_rate=plan.learning_rate(point),
-            momentum=dynamics.momentum,
-            batch_size=int(cell.batch_size),
-            replacement=dynamics.sampling == "with-replacement",
-            loss=dynamics.loss,
-            training=count,
-            test=study.measurement.test_samples,
-            label_noise=inputs.label_noise,
-            updates=plan.updates(cell),
-            keys=stream_keys(plan.seeds, _identity(cell, samples)),
-            replicas=np.arange(cell.first_replica, cell.first_replica + cell.replicas),
-            precision=dynamics.precision,
-            sharpness=study.measurement.sharpness,
-        )
-        network = _network(study, samples)
+        run = _run_of(point, samples)
         pauses = Pauses(checkpoint, device)
         trajectory = run_classifier(
-            network,
+            _network(point.study, samples),
             activation,
             samples,
             run,
@@ -158,35 +128,60 @@ class ClassifierEngine:
             begun=pauses.take(),
             pieces=pauses.pieces,
         )
-        return _observables(plan, samples, run.updates, trajectory)
+        return _observables(point, samples, trajectory)
 
-    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
+    def compile(self, points: Sequence[GridPoint]) -> None:
         """Nothing to compile; but a study that does not fit its samples is refused here."""
-        study_samples(plan.study)
+        study_samples(points[0].study)
 
-    def seconds(self, plan: Plan, cell: Cell) -> float:
-        """About how long one cell takes on one core, from the number of multiplications.
+    def seconds(self, point: GridPoint) -> float:
+        """About how long the replicas take on one core, from the number of multiplications.
 
         Measured on one core at 2.6 GHz (2026-11): 0.3 ms a step of 32 replicas besides about
         2 G multiply-adds a second forward and back.
         """
-        shapes = _network(plan.study, study_samples(plan.study)).shapes()
-        weights = sum(math.prod(shape) for shape in shapes)
-        pixels = 64 if plan.study.system.wiring.kind == "convolutional" else 1
-        steps = int(plan.updates(cell)[-1])
-        return steps * (3e-4 + 3 * cell.replicas * cell.batch_size * weights * pixels / 2e10)
+        weights = _weights(point.study, study_samples(point.study))
+        pixels = 64 if point.study.system.wiring.kind == "convolutional" else 1
+        steps = int(point.updates[-1])
+        return steps * (3e-4 + 3 * point.replicas * point.batch_size * weights * pixels / 2e10)
 
-    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+    def replica_bytes(self, point: GridPoint) -> int:
         """Training and test sets, weights with gradient and velocity."""
-        samples = study_samples(plan.study)
-        weights = sum(math.prod(shape) for shape in _network(plan.study, samples).shapes())
-        return 8 * (2 * samples.inputs.size + 4 * weights)
+        samples = study_samples(point.study)
+        return 8 * (2 * samples.inputs.size + 4 * _weights(point.study, samples))
 
 
-def _identity(cell: Cell, samples: Samples) -> str:
-    """A file may change behind its name, so its content is part of what names the streams."""
+def _run_of(point: GridPoint, samples: Samples) -> ClassifierRun:
+    """The physics of a grid point, translated for the dynamics."""
+    from physbatch.dynamics.sgd.classifier import ClassifierRun  # torch
+
+    study, count = point.study, point.pattern_count
+    dynamics, inputs = study.dynamics, study.system.inputs
+    assert isinstance(dynamics, SGD)
+    assert isinstance(inputs, SampleInputs)
+    assert count is not None
+    # A file may change behind its name, so its content is part of what names the streams.
     digest = hashlib.sha256(samples.inputs.tobytes() + samples.labels.tobytes()).hexdigest()
-    return f"{cell.identity}\n{digest}"
+    return ClassifierRun(
+        learning_rate=point.learning_rate,
+        momentum=dynamics.momentum,
+        batch_size=int(point.batch_size),
+        replacement=dynamics.sampling == "with-replacement",
+        loss=dynamics.loss,
+        training=count,
+        test=study.measurement.test_samples,
+        label_noise=inputs.label_noise,
+        updates=point.updates,
+        keys=point.stream_keys(f"\n{digest}"),
+        replicas=np.arange(point.first_replica, point.first_replica + point.replicas),
+        precision=dynamics.precision,
+        sharpness=study.measurement.sharpness,
+    )
+
+
+def _weights(study: Study, samples: Samples) -> int:
+    """Number of weights of a network."""
+    return sum(math.prod(shape) for shape in _network(study, samples).shapes())
 
 
 def _network(study: Study, samples: Samples) -> Classifier:
@@ -213,21 +208,16 @@ def _network(study: Study, samples: Samples) -> Classifier:
     return Dense((size, *hidden, samples.classes), activation)
 
 
-def _observables(
-    plan: Plan,
-    samples: Samples,
-    updates: np.ndarray[tuple[int], np.dtype[np.int64]],
-    out: ClassifierTrajectory,
-) -> Arrays:
+def _observables(point: GridPoint, samples: Samples, out: ClassifierTrajectory) -> Arrays:
     chance = 1 - 1 / samples.classes
-    acceptable = plan.study.measurement.success_fraction * chance
-    times = np.array(plan.times, dtype=np.float64)
+    acceptable = point.study.measurement.success_fraction * chance
+    times = np.array(point.times, dtype=np.float64)
     good = out.measured["generalization_error"] <= acceptable  # nan, a diverged replica, is not
     first = np.where(good.any(axis=1), good.argmax(axis=1), -1)
     passed = first >= 0
     diverged = out.diverged_at >= 0
     # Divergence is known to the update; the clock of the dataset may count samples.
-    clock = np.interp(out.diverged_at, updates, times)
+    clock = np.interp(out.diverged_at, point.updates, times)
     return {
         **out.measured,
         "overlap": 1 - out.measured["generalization_error"] / chance,

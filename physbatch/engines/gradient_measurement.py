@@ -13,13 +13,13 @@ import numpy.typing as npt
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
 from physbatch.dynamics.sgd.run import GradientRun
 from physbatch.engines.checkpoint import Pauses, State, pack, unpack
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
 from physbatch.streams.keys import StreamKeys
 from physbatch.study.dynamics import SGD
 from physbatch.study.study import Study
 from physbatch.study.system import DenseWiring
-from physbatch.sweep.plan import Cell, Plan
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, random_students
 from physbatch.systems.generalization import closed_form_error, has_closed_form
@@ -77,11 +77,12 @@ class Descent(Protocol):
 
 @dataclass(frozen=True)
 class Prepared:
-    """A drawn system and its instructions, ready for an engine."""
+    """A drawn system and its instructions, and whether its errors need no samples."""
 
     system: ContinuousSystem
     run: GradientRun
     keys: StreamKeys
+    closed_form: bool
 
     @property
     def parts(self) -> tuple[ContinuousSystem, GradientRun]:
@@ -89,9 +90,8 @@ class Prepared:
         return self.system, self.run
 
 
-def layers_of(plan: Plan) -> Iterator[tuple[Architecture, Architecture]]:
+def layers_of(study: Study) -> Iterator[tuple[Architecture, Architecture]]:
     """Layers of teachers and students at every size and degree."""
-    study = plan.study
     for size in study.grid.size:
         for degree in study.degrees or (None,):
             yield study.architecture(size, degree), study.student_architecture(size, degree)
@@ -117,9 +117,8 @@ def dynamics_of(study: Study) -> SGD:
     return study.dynamics
 
 
-def closed_form(plan: Plan) -> bool:
+def closed_form(study: Study) -> bool:
     """Whether generalisation errors need no samples."""
-    study = plan.study
     return all(
         has_closed_form(
             teacher,
@@ -128,13 +127,12 @@ def closed_form(plan: Plan) -> bool:
             inputs="gaussian" if study.system.gaussian_inputs else "binary",
             loss=dynamics_of(study).loss,
         )
-        for teacher, student in layers_of(plan)
+        for teacher, student in layers_of(study)
     )
 
 
 def run_and_measure(
-    plan: Plan,
-    cell: Cell,
+    point: GridPoint,
     prepared: Prepared,
     descent: Descent,
     rows: slice,
@@ -145,7 +143,7 @@ def run_and_measure(
 
     Parameters
     ----------
-    prepared, descent
+    point, prepared, descent
         These replicas, at time 0.
     rows : slice
         Where they stand in the cell.
@@ -164,20 +162,18 @@ def run_and_measure(
     # Numbers close to the largest are measured before they are found to have diverged.
     with np.errstate(all="ignore"):
         if begun is None:
-            first_column, threshold = 0, _baselines(plan, prepared, descent, out)
+            first_column, threshold = 0, _baselines(point, prepared, descent, out)
         else:
             first_column, threshold = int(begun["column"]), begun["threshold"].astype(np.float64)
             descent.restore(unpack("descent", begun))
-        updates = plan.updates(cell)
-        for column in range(first_column, len(updates)):
+        for column in range(first_column, len(point.updates)):
             state = functools.partial(_state, rows, column, threshold, descent, whole)
-            for stop in pauses.pieces(descent.step, int(updates[column]), state):
+            for stop in pauses.pieces(descent.step, int(point.updates[column]), state):
                 descent.advance(stop)
-            _measure(plan, prepared, descent, column, out)
-    _finish(plan, threshold, out)
+            _measure(point, prepared, descent, column, out)
+    _finish(point, threshold, out)
     lost = descent.diverged_at
-    unit = 1.0 if plan.study.measurement.unit == "updates" else cell.batch_size
-    out["diverged_at"][:] = np.where(lost >= 0, unit * lost, np.inf)
+    out["diverged_at"][:] = np.where(lost >= 0, point.time_of_update * lost, np.inf)
     out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
 
 
@@ -195,11 +191,11 @@ def _state(
 
 
 def _errors(
-    plan: Plan, prepared: Prepared, descent: Descent, students: FloatArray, time: int
+    point: GridPoint, prepared: Prepared, descent: Descent, students: FloatArray, time: int
 ) -> FloatArray:
     """Generalisation error of one student of each replica."""
-    if not closed_form(plan):
-        return descent.test_error(students, time, plan.study.measurement.test_samples)
+    if not prepared.closed_form:
+        return descent.test_error(students, time, point.study.measurement.test_samples)
     return np.array(
         [
             closed_form_error(prepared.system, row, student, loss=prepared.run.loss)
@@ -208,16 +204,15 @@ def _errors(
     )
 
 
-def _baselines(plan: Plan, prepared: Prepared, descent: Descent, out: Arrays) -> FloatArray:
+def _baselines(point: GridPoint, prepared: Prepared, descent: Descent, out: Arrays) -> FloatArray:
     """The error below which a student succeeds, from random students; their overlap as well."""
     system = prepared.system
     errors, overlaps = np.zeros(len(system.student)), np.zeros(len(system.student))
-    first = prepared.run.first_replica
     for number, students in enumerate(
-        random_students(system, prepared.keys, first, RANDOM_STUDENTS)
+        random_students(system, prepared.keys, point.first_replica, RANDOM_STUDENTS)
     ):
         # Test inputs of their own: no measuring time is that large.
-        errors += _errors(plan, prepared, descent, students, 2**50 + number)
+        errors += _errors(point, prepared, descent, students, 2**50 + number)
         if "random_overlap" in out:
             overlaps += [
                 measure_overlaps(system, row, student).overlap
@@ -225,24 +220,28 @@ def _baselines(plan: Plan, prepared: Prepared, descent: Descent, out: Arrays) ->
             ]
     if "random_overlap" in out:
         out["random_overlap"][:] = overlaps / RANDOM_STUDENTS
-    return errors / RANDOM_STUDENTS * plan.study.measurement.success_fraction
+    return errors / RANDOM_STUDENTS * point.study.measurement.success_fraction
 
 
-def _measure(plan: Plan, prepared: Prepared, descent: Descent, column: int, out: Arrays) -> None:
+def _measure(
+    point: GridPoint, prepared: Prepared, descent: Descent, column: int, out: Arrays
+) -> None:
     """Everything at one time, for the replicas that have not diverged."""
     matrices = "student_overlap" in out
     students = descent.students()
     alive = descent.diverged_at < 0
-    errors = _errors(plan, prepared, descent, np.where(alive[:, None], students, 0.0), descent.step)
+    errors = _errors(
+        point, prepared, descent, np.where(alive[:, None], students, 0.0), descent.step
+    )
     losses = descent.batch_loss()
     for row in map(int, np.flatnonzero(alive)):
-        found = measure_overlaps(prepared.system, row, students[row], matrices=matrices)
+        order = measure_overlaps(prepared.system, row, students[row], matrices=matrices)
         numbers = {
-            "overlap": found.overlap,
+            "overlap": order.overlap,
             "generalization_error": errors[row],
             "batch_error": losses[row],
-            "weight_error": found.weight_error,
-            "student_norm": found.student_norm,
+            "weight_error": order.weight_error,
+            "student_norm": order.student_norm,
         }
         if not np.all(np.isfinite(list(numbers.values()))):
             descent.give_up(row)
@@ -250,19 +249,19 @@ def _measure(plan: Plan, prepared: Prepared, descent: Descent, column: int, out:
         for name, number in numbers.items():
             out[name][row, column] = number
         if matrices:
-            out["student_overlap"][row, column] = found.student_overlaps
-            out["teacher_overlap"][row, column] = found.teacher_overlaps
+            out["student_overlap"][row, column] = order.student_overlaps
+            out["teacher_overlap"][row, column] = order.teacher_overlaps
 
 
-def _finish(plan: Plan, threshold: FloatArray, out: Arrays) -> None:
+def _finish(point: GridPoint, threshold: FloatArray, out: Arrays) -> None:
     """Success and the interval of the first passage from the measured errors."""
-    times = np.array(plan.times, dtype=np.float64)
+    times = np.array(point.times, dtype=np.float64)
     errors = np.asarray(out["generalization_error"], dtype=np.float64)
     below = errors < threshold[:, None]
     passed = below.any(axis=1)
     column = np.where(passed, below.argmax(axis=1), 0)
     out["first_passage"][:] = np.where(passed, times[column], np.inf)
     out["first_passage_lower"][:] = np.where(
-        passed, np.where(column > 0, times[column - 1], 0.0), plan.study.measurement.duration
+        passed, np.where(column > 0, times[column - 1], 0.0), point.study.measurement.duration
     )
     out["success"][:] = below[:, -1]

@@ -20,19 +20,19 @@ from physbatch.dynamics.projected.run import ProjectedRun, run_projected
 from physbatch.dynamics.projected.state import CommitteeState, draw_state
 from physbatch.dynamics.rules import batch_rule
 from physbatch.engines.checkpoint import (
+    UNSAVED,
     Checkpoint,
     Pauses,
     State,
-    Unsaved,
     pack,
     unpack,
     unpack_into,
 )
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.exact.committee import random_student_error
-from physbatch.streams.keys import stream_keys
 from physbatch.study.projection import committee_units
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.study.study import Study
 from physbatch.systems.order_parameters import match_units
 from physbatch.typing import FloatArray
 
@@ -46,7 +46,7 @@ CHECK_INTERVAL = 16
 class ProjectedEngine:
     """Soft committees through their overlaps; see `physbatch.engines.protocol.Engine`."""
 
-    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+    def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """What a cell's result holds."""
         names = ("weight_error", "student_norm", "diverged_at", "random_overlap")
         matrices = ("student_overlap", "teacher_overlap")
@@ -54,7 +54,7 @@ class ProjectedEngine:
             **VARIABLES,
             **{name: OPTIONAL_VARIABLES[name] for name in (*names, *matrices)},
         }
-        fraction = plan.study.measurement.success_fraction
+        fraction = study.measurement.success_fraction
         words = {
             "overlap": "mean overlap of matched hidden units, R_in/sqrt(Q_ii T_nn)",
             "generalization_error": "(y - y*)^2/2 on fresh noiseless inputs, in closed form",
@@ -69,78 +69,72 @@ class ProjectedEngine:
             for name, spec in specs.items()
         }
 
-    def lengths(self, plan: Plan) -> Mapping[str, int]:
+    def lengths(self, study: Study) -> Mapping[str, int]:
         """Numbers of hidden units."""
-        students, teachers = _units(plan)
+        students, teachers = _units(study)
         return dict(zip(UNIT_DIMS, (students, students, teachers), strict=True))
 
-    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
-        """Run the chain from one measuring time to the next; the kernel runs on the CPU."""
-        return self.simulate_resumably(plan, cell, device, Unsaved())
+    def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
+        """Run the chain from one measuring time to the next; the kernel runs on the CPU.
 
-    def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
-    ) -> Arrays:
-        """The same in pieces; a state is that of the chain and what was measured."""
-        return _Chain(plan, cell).measured(Pauses(checkpoint, "cpu"))
+        A state is that of the chain and what was measured.
+        """
+        return _Chain(point).measured(unmeasured(self, point), Pauses(checkpoint, "cpu"))
 
-    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
-        """Compile the kernels by a run of no steps; they serve every cell."""
-        chain = _Chain(plan, min(cells, key=lambda cell: cell.replicas))
+    def compile(self, points: Sequence[GridPoint]) -> None:
+        """Compile the kernels by a run of no steps; they serve every point."""
+        chain = _Chain(min(points, key=lambda point: point.replicas))
         chain.advance(0, due=True)
 
-    def seconds(self, plan: Plan, cell: Cell) -> float:
-        """About how long one cell takes on one core, whatever N is.
+    def seconds(self, point: GridPoint) -> float:
+        """About how long the replicas take on one core, whatever N is.
 
         Measured on one core with 32 replicas (2026-11-20): 0.30 us a step of one replica for
         K = M = 4 at m = 1 and 7.8 us at m = 100, 0.14 and 2.8 us for K = M = 1.
         """
-        units = (sum(_units(plan)) + 1) / 9
-        step = (0.35e-6 + 0.08e-6 * cell.batch_size) * units
-        return float(plan.updates(cell)[-1]) * step * cell.replicas
+        units = (sum(_units(point.study)) + 1) / 9
+        step = (0.35e-6 + 0.08e-6 * point.batch_size) * units
+        return float(point.updates[-1]) * step * point.replicas
 
-    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+    def replica_bytes(self, point: GridPoint) -> int:
         """Overlaps at all times."""
-        students, teachers = _units(plan)
-        return 8 * len(plan.times) * students * (students + teachers + 4)
+        students, teachers = _units(point.study)
+        return 8 * len(point.times) * students * (students + teachers + 4)
 
 
-def _units(plan: Plan) -> tuple[int, int]:
-    return committee_units(plan.study.system, plan.study.grid.size)
+def _units(study: Study) -> tuple[int, int]:
+    return committee_units(study.system, study.grid.size)
 
 
 class _Chain:
-    """The replicas of one cell, and where they are."""
+    """The replicas of a grid point, and where they are."""
 
-    def __init__(self, plan: Plan, cell: Cell) -> None:
-        study, point = plan.study, dict(cell.point)
-        self.plan, self.cell = plan, cell
-        self.keys = stream_keys(plan.seeds, cell.identity)
-        self.students, self.teachers = _units(plan)
-        self.orthogonal = study.system.teacher_vectors == "orthogonal"
-        self.threshold = study.measurement.success_fraction * random_student_error(
-            self.students, self.teachers, study.system.activation
+    def __init__(self, point: GridPoint) -> None:
+        self.point, self.study = point, point.study
+        self.keys = point.stream_keys()
+        self.students, self.teachers = _units(self.study)
+        self.threshold = self.study.measurement.success_fraction * random_student_error(
+            self.students, self.teachers, self.study.system.activation
         )
-        self.state = self._draw(self.keys.start, plan.initial_overlap(point))
-        self.learning_rate = plan.learning_rate(point)
+        self.state = self._draw(self.keys.start, point.initial_overlap)
         self.step = 0
         #: Step of the last measuring time.
         self.looked = 0
-        self.passage = np.full(cell.replicas, -1, dtype=np.int64)
-        self.not_before = np.zeros(cell.replicas, dtype=np.int64)
-        self.lost = np.full(cell.replicas, -1, dtype=np.int64)
+        self.passage = np.full(point.replicas, -1, dtype=np.int64)
+        self.not_before = np.zeros(point.replicas, dtype=np.int64)
+        self.lost = np.full(point.replicas, -1, dtype=np.int64)
 
     def _draw(self, start_key: int, overlap: float) -> CommitteeState:
         return draw_state(
-            size=self.cell.size,
+            size=self.point.size,
             students=self.students,
             teachers=self.teachers,
-            replicas=self.cell.replicas,
+            replicas=self.point.replicas,
             teacher_key=self.keys.teacher,
             start_key=start_key,
             initial_overlap=overlap,
-            orthogonal=self.orthogonal,
-            first_replica=self.cell.first_replica,
+            orthogonal=self.study.system.teacher_vectors == "orthogonal",
+            first_replica=self.point.first_replica,
         )
 
     def advance(self, stop: int, *, due: bool) -> FloatArray:
@@ -151,33 +145,33 @@ class _Chain:
         ndarray, shape (replica,)
             The generalisation error there.
         """
-        found = run_projected(
+        end = run_projected(
             self.state,
             ProjectedRun(
-                size=self.cell.size,
-                batch=batch_rule(self.cell.batch_size),
-                learning_rate=self.learning_rate,
+                size=self.point.size,
+                batch=batch_rule(self.point.batch_size),
+                learning_rate=self.point.learning_rate,
                 times=np.array([stop], dtype=np.int64),
                 first_step=self.step,
                 last_step=stop,
                 dynamics_key=self.keys.dynamics,
-                activation=self.plan.study.system.activation,
-                label_noise=getattr(self.plan.study.system.inputs, "label_noise", 0.0),
+                activation=self.study.system.activation,
+                label_noise=getattr(self.study.system.inputs, "label_noise", 0.0),
                 passage_error=self.threshold,
                 check_interval=CHECK_INTERVAL,
-                first_replica=self.cell.first_replica,
+                first_replica=self.point.first_replica,
             ),
         )
-        errors = found.generalization_error[:, 0]
+        errors = end.generalization_error[:, 0]
         # Between two checks a measuring time may see it first.
-        passed = np.where(found.first_passage >= 0, found.first_passage, stop)
+        passed = np.where(end.first_passage >= 0, end.first_passage, stop)
         seen = (errors < self.threshold) & due
-        new = (self.passage < 0) & ((found.first_passage >= 0) | seen)
+        new = (self.passage < 0) & ((end.first_passage >= 0) | seen)
         checked = (passed - 1) // CHECK_INTERVAL * CHECK_INTERVAL
         self.not_before[new] = np.maximum(checked, self.looked)[new]
         self.passage[new] = passed[new]
-        self.lost = np.where(self.lost < 0, found.diverged_at, self.lost)
-        self.state, self.step = found.state, stop
+        self.lost = np.where(self.lost < 0, end.diverged_at, self.lost)
+        self.state, self.step = end.state, stop
         if due:
             self.looked = stop
         return errors
@@ -198,19 +192,14 @@ class _Chain:
     def restore(self, state: State, out: Arrays) -> int:
         """Go on from what was `saved`; the next measuring time."""
         self.step, self.looked = int(state["step"]), int(state["looked"])
-        for own, name in (
-            (self.passage, "passage"),
-            (self.not_before, "not_before"),
-            (self.lost, "lost"),
-        ):
-            own[...] = state[name]
+        for name in ("passage", "not_before", "lost"):
+            getattr(self, name)[...] = state[name]
         self.state = CommitteeState(**unpack("committee", state))  # type: ignore[arg-type]
         unpack_into(out, "out", state)
         return int(state["column"])
 
-    def measured(self, pauses: Pauses) -> Arrays:
-        """Everything at every measuring time."""
-        out = unmeasured(self.plan, self.cell.replicas)
+    def measured(self, out: Arrays, pauses: Pauses) -> Arrays:
+        """Everything at every measuring time, filled into `out`."""
         begun = pauses.take()
         if begun is None:
             begin = 0
@@ -218,7 +207,7 @@ class _Chain:
             out["random_overlap"][:] = _orders(random)[0]
         else:
             begin = self.restore(begun, out)
-        updates = self.plan.updates(self.cell)
+        updates = self.point.updates
         for column in range(begin, len(updates)):
             last = int(updates[column])
             state = functools.partial(self.saved, column, out)
@@ -248,8 +237,8 @@ class _Chain:
 
     def _finish(self, out: Arrays) -> None:
         """Success, first passage and divergence, on the clock of the dataset."""
-        unit = 1.0 if self.plan.study.measurement.unit == "updates" else self.cell.batch_size
-        duration = self.plan.study.measurement.duration
+        unit = self.point.time_of_update
+        duration = self.study.measurement.duration
         passed = self.passage >= 0
         out["first_passage"][:] = np.where(passed, unit * self.passage, np.inf)
         out["first_passage_lower"][:] = np.where(passed, unit * self.not_before, duration)
@@ -268,17 +257,17 @@ def _orders(state: CommitteeState) -> tuple[FloatArray, FloatArray, FloatArray]:
     """
     with np.errstate(all="ignore"):  # on the way to divergence
         q, r, t = state.student_overlap, state.teacher_overlap, state.teacher_teacher
-        own = np.sqrt(np.diagonal(q, axis1=1, axis2=2))
+        norms = np.sqrt(np.diagonal(q, axis1=1, axis2=2))
         target = np.sqrt(np.diagonal(t, axis1=1, axis2=2))
-        cosines = r / np.where(own > 0, own, 1)[:, :, None] / target[:, None, :]
-        found = np.full((3, len(q)), np.nan)
+        cosines = r / np.where(norms > 0, norms, 1)[:, :, None] / target[:, None, :]
+        orders = np.full((3, len(q)), np.nan)
         for row in np.flatnonzero(np.isfinite(cosines).all(axis=(1, 2))):
             match = match_units(cosines[row], permutable=True, sign_free=False)
             apart = state.inside[row, match.students] - state.teacher[row, match.teachers]
             exact = state.partner[row, match.students] == match.teachers
             apart[exact] = state.difference[row, match.students][exact]
             outside = state.perpendicular[row, match.students]
-            found[0, row] = match.overlap
-            found[1, row] = np.sum(apart**2) + np.sum(outside**2)
-            found[2, row] = np.sqrt(np.mean(own[row] ** 2) / np.mean(target[row] ** 2))
-    return found[0], found[1], found[2]
+            orders[0, row] = match.overlap
+            orders[1, row] = np.sum(apart**2) + np.sum(outside**2)
+            orders[2, row] = np.sqrt(np.mean(norms[row] ** 2) / np.mean(target[row] ** 2))
+    return orders[0], orders[1], orders[2]

@@ -1,56 +1,50 @@
-"""Engines: what simulates a cell, chosen by the study's system and dynamics.
+"""What the sweep asks of an engine, and what engines share.
 
-The rest of the sweep knows an engine by the protocol alone: plans, stores and executors are
-the same for discrete weights, gradient descent and projected dynamics.
+The sweep knows an engine by this protocol alone, and an engine knows grid points alone: plans,
+stores and executors are the same for discrete weights, gradient descent and projected dynamics.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from physbatch.dataset import VariableSpec
+from physbatch.engines.checkpoint import UNSAVED, Checkpoint
+from physbatch.engines.point import GridPoint
 from physbatch.study.study import Study
 from physbatch.typing import IntArray
 
-if TYPE_CHECKING:
-    from physbatch.engines.checkpoint import Checkpoint
-    from physbatch.sweep.plan import Cell, Plan
-
-__all__ = [
-    "Arrays",
-    "Engine",
-    "bitsliced",
-    "engine_for",
-    "first_passage_interval",
-    "point_bytes",
-    "unmeasured",
-]
+__all__ = ["Arrays", "Engine", "first_passage_interval", "unmeasured"]
 
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 class Engine(Protocol):
-    """What the sweep asks of a dynamics."""
+    """What simulates the cells of a study."""
 
-    def variables(self, plan: Plan) -> Mapping[str, VariableSpec]:
+    def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """What a cell's result holds: the schema's variables, and those that a study adds."""
 
-    def lengths(self, plan: Plan) -> Mapping[str, int]:
+    def lengths(self, study: Study) -> Mapping[str, int]:
         """Length of each dimension besides the grid, replica and time."""
 
-    def simulate(self, plan: Plan, cell: Cell, device: str) -> Arrays:
-        """Run one cell; the data depend on the plan and the cell alone."""
+    def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
+        """Run the replicas of a grid point; the data depend on the point alone.
 
-    def simulate_resumably(
-        self, plan: Plan, cell: Cell, device: str, checkpoint: Checkpoint
-    ) -> Arrays:
-        """The same bits, from `checkpoint.load()` on, offering states on the way.
+        Parameters
+        ----------
+        point : GridPoint
+            What to simulate.
+        device : str
+            Where.
+        checkpoint : Checkpoint
+            Where the state of an earlier run is found, and states are offered on the way: a
+            cell that is stopped and goes on gives the same bits.
 
         Raises
         ------
@@ -58,55 +52,26 @@ class Engine(Protocol):
             If the checkpoint stops the cell.
         """
 
-    def compile(self, plan: Plan, cells: Sequence[Cell]) -> None:
-        """Put all kernels that these cells need on disk before workers start."""
+    def compile(self, points: Sequence[GridPoint]) -> None:
+        """Put all kernels that these points need on disk before workers start."""
 
-    def seconds(self, plan: Plan, cell: Cell) -> float:
-        """About how long one cell takes on one core if no replica ends early."""
+    def seconds(self, point: GridPoint) -> float:
+        """About how long the replicas take on one core if none of them ends early."""
 
-    def replica_bytes(self, plan: Plan, cell: Cell) -> int:
+    def replica_bytes(self, point: GridPoint) -> int:
         """About how much memory one replica needs while it runs."""
 
 
-def engine_for(study: Study) -> Engine:
-    """The engine that runs a study; `physbatch.engines.support` says what each one can do."""
-    if study.system.inputs.kind == "samples":
-        from physbatch.engines.classifier import ClassifierEngine
-
-        return ClassifierEngine()
-    if study.dynamics.kind == "sgd" and study.dynamics.engine == "projected":
-        from physbatch.engines.projected import ProjectedEngine
-
-        return ProjectedEngine()
-    if study.dynamics.kind == "sgd":
-        from physbatch.engines.gradient import GradientEngine
-
-        return GradientEngine()
-    if bitsliced(study):
-        from physbatch.engines.binary import BinaryEngine
-
-        return BinaryEngine()
-    from physbatch.engines.discrete import DiscreteEngine
-
-    return DiscreteEngine()
-
-
-def bitsliced(study: Study) -> bool:
-    """Whether binary weights on a known sparse graph learn from fresh binary inputs."""
-    system = study.system
-    return (
-        system.weights == "binary"
-        and system.inputs.kind == "binary"
-        and system.wiring.kind != "dense"
-    )
-
-
-def unmeasured(plan: Plan, replicas: int) -> Arrays:
+def unmeasured(engine: Engine, point: GridPoint) -> Arrays:
     """The variables of some replicas, each full of the value that stands for nothing measured."""
-    lengths = {**plan.lengths, "replica": replicas}
+    lengths = {
+        "replica": point.replicas,
+        "time": len(point.times),
+        **engine.lengths(point.study),
+    }
     return {
         name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
-        for name, spec in plan.engine.variables(plan).items()
+        for name, spec in engine.variables(point.study).items()
     }
 
 
@@ -127,12 +92,3 @@ def first_passage_interval(sweeps: IntArray, duration: int) -> Arrays:
         "first_passage": np.where(passed, sweeps, np.inf),
         "first_passage_lower": lower.astype(np.float64),
     }
-
-
-def point_bytes(plan: Plan) -> int:
-    """Size in memory of all variables at one grid point."""
-    lengths = plan.lengths
-    return sum(
-        math.prod(lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
-        for spec in plan.engine.variables(plan).values()
-    )

@@ -9,9 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from physbatch.study.base import MAX_VALUES, MOST_SAMPLES, Finite, Model, PositiveInt, sorted_unique
 
-__all__ = [
-    "Grid",
-]
+__all__ = ["REPLICAS_PER_CELL", "Grid"]
 
 
 def _expand_range(value: object) -> object:
@@ -43,9 +41,21 @@ def _expand_range(value: object) -> object:
 
 BatchSize = Annotated[Finite, Field(ge=1, le=MOST_SAMPLES)]
 
-#: Grid points times blocks of replicas at most: what a plan can number within a few gigabytes.
-_MOST_BLOCKS = 100_000_000
-_REPLICAS_PER_BLOCK = 32  # a cell holds as many
+#: Replicas of one cell at most; a study with more replicas reuses the blocks already done.
+REPLICAS_PER_CELL = 32
+#: Cells at most: what a plan can number within a few gigabytes.
+_MOST_CELLS = 100_000_000
+
+_SWEPT = (  # fields that are one value or many
+    "size",
+    "batch_size",
+    "batch_ratio",
+    "degree",
+    "initial_overlap",
+    "temperature",
+    "learning_rate",
+    "pattern_count",
+)
 
 
 class Grid(Model):
@@ -62,31 +72,12 @@ class Grid(Model):
     replicas: PositiveInt
     replicas_per_graph: PositiveInt = 1
 
-    @field_validator(
-        "size",
-        "batch_size",
-        "batch_ratio",
-        "degree",
-        "initial_overlap",
-        "temperature",
-        "learning_rate",
-        "pattern_count",
-        mode="before",
-    )
+    @field_validator(*_SWEPT, mode="before")
     @classmethod
     def _range(cls, value: object) -> object:
         return _expand_range(value)
 
-    @field_validator(
-        "size",
-        "batch_size",
-        "batch_ratio",
-        "degree",
-        "initial_overlap",
-        "temperature",
-        "learning_rate",
-        "pattern_count",
-    )
+    @field_validator(*_SWEPT)
     @classmethod
     def _sorted(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return sorted_unique(value)
@@ -106,16 +97,12 @@ class Grid(Model):
     @model_validator(mode="after")
     def _countable(self) -> Self:
         """A slip such as 10^9 replicas is refused before its plan fills the memory."""
-        swept = (
-            self.size, self.batch_size, self.batch_ratio, self.degree, self.initial_overlap,
-            self.temperature, self.learning_rate, self.pattern_count,
-        )  # fmt: skip
-        points = math.prod(len(values) for values in swept if values is not None)
-        blocks = points * math.ceil(self.replicas / _REPLICAS_PER_BLOCK)
-        if blocks > _MOST_BLOCKS:
+        points = math.prod(len(getattr(self, name) or (None,)) for name in _SWEPT)
+        cells = points * math.ceil(self.replicas / REPLICAS_PER_CELL)
+        if cells > _MOST_CELLS:
             raise ValueError(
-                f"{points} grid points with {self.replicas} replicas each are {blocks:.2g} cells, "
-                f"more than {_MOST_BLOCKS:.0e}; take fewer values or replicas"
+                f"{points} grid points with {self.replicas} replicas each are {cells:.2g} cells, "
+                f"more than {_MOST_CELLS:.0e}; take fewer values or replicas"
             )
         return self
 

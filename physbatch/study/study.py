@@ -3,7 +3,7 @@
 A study names every choice of the physics: the system, the dynamics, the grid of sizes and
 control values, what is measured when, and the seeds. A combination that makes no sense is
 refused with the reason, and one that is not built yet is refused by name (see
-`physbatch.engines.support`), never silently replaced.
+`physbatch.engines.registry`), never silently replaced.
 """
 
 from __future__ import annotations
@@ -273,6 +273,16 @@ class Study(Model):
             continuous_inputs=self.system.gaussian_inputs,
         )
         return dataclasses.replace(layers, learned=self.system.learned_layers)
+
+    @property
+    def bitsliced(self) -> bool:
+        """Whether binary weights on a known sparse graph learn from fresh binary inputs."""
+        system = self.system
+        return (
+            system.weights == "binary"
+            and system.inputs.kind == "binary"
+            and system.wiring.kind != "dense"
+        )
 
     @property
     def time_units(self) -> str:

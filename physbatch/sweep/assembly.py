@@ -17,12 +17,12 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, VariableSpec, open_dataset
-from physbatch.engines.protocol import point_bytes
+from physbatch.dataset import STATUS_MISSING, open_dataset, validate, variable_attributes
 from physbatch.errors import DatasetError, OutputError
 from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewise
-from physbatch.sweep.merging import attributes, merge
-from physbatch.sweep.plan import REPLICAS_PER_CELL, Plan
+from physbatch.study.grid import REPLICAS_PER_CELL
+from physbatch.sweep.merging import Slab, frame, merge
+from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 from physbatch.typing import IntArray
 
@@ -35,9 +35,6 @@ IN_MEMORY_BYTES = 256 * 2**20
 SLAB_BYTES = 64 * 2**20
 #: Largest piece that is compressed by itself.
 CHUNK_BYTES = 2**20
-
-#: Rectangle of a grid, in numbers of values along each dimension and of replicas.
-Slab = dict[str, slice]
 
 
 def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
@@ -63,11 +60,12 @@ def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr
         If cells are missing, or the file cannot be written.
     """
     if _is_large(plan):
-        merge_ = _LargeMerge(store, plan)
-        _require_cells(store, plan, merge_.missing_points(), partial)
-        merge_.save(store.output, device)
+        large = _LargeMerge(store, plan)
+        _require_cells(store, plan, large.missing_points(), partial)
+        large.save(store.output, device)
         return open_whole(store.output, plan)
-    merged = store.merge(plan, device)
+    variables = merge(plan, store.shards(plan)).data_vars
+    merged = validate(frame(plan, device).assign(variables))
     missing = int((merged["status"] == STATUS_MISSING).any("replica").sum())
     _require_cells(store, plan, missing, partial)
     save(merged, store.output)
@@ -80,7 +78,7 @@ def open_whole(path: Path, plan: Plan) -> xr.Dataset:
 
 
 def _is_large(plan: Plan) -> bool:
-    return len(plan) // plan.blocks * point_bytes(plan) > IN_MEMORY_BYTES
+    return plan.dataset_bytes > IN_MEMORY_BYTES
 
 
 def _require_cells(store: Store, plan: Plan, missing: int, partial: bool) -> None:
@@ -88,7 +86,7 @@ def _require_cells(store: Store, plan: Plan, missing: int, partial: bool) -> Non
     if missing and not partial:
         damaged = f" ({store.damaged[0]})" if store.damaged else ""
         raise OutputError(
-            f"cells are missing at {missing} of {len(plan) // plan.blocks} grid points{damaged}",
+            f"cells are missing at {missing} of {plan.point_count} grid points{damaged}",
             where=str(store.output),
             remedy="compute them with `physbatch run`, or merge with --partial",
         )
@@ -132,35 +130,20 @@ class _LargeMerge:
         OutputError
             If it cannot be written; an existing file stays untouched.
         """
-        frame = self._store.frame(self._plan, device)
+        empty = frame(self._plan, device)
         slabs = list(_slabs(self._plan))
 
         def write(path: Path) -> None:
-            frame.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding_of(frame))
+            empty.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding_of(empty))
             with contextlib.closing(netCDF4.Dataset(path, "a")) as file:
-                specs = self._plan.engine.variables(self._plan)
-                for name, spec in specs.items():
-                    _create(file, self._plan, name, spec, slabs[0])
+                for name in self._plan.variables:
+                    _create(file, self._plan, name, slabs[0])
                 for slab in slabs:
-                    part = self._part(slab)
-                    for name in specs:
+                    part = merge(self._plan, self._shards(slab), slab)
+                    for name in self._plan.variables:
                         file[name][tuple(slab.values())] = part[name].values
 
         save_piecewise(target, write)
-
-    def _part(self, slab: Slab) -> xr.Dataset:
-        """The variables of a slab."""
-        grid = {dim: values[slab[dim]] for dim, values in self._plan.grid.items()}
-        replicas = slab["replica"]
-        lengths = {**self._plan.lengths, "replica": replicas.stop - replicas.start}
-        return merge(
-            self._shards(slab),
-            grid,
-            self._plan.engine.variables(self._plan),
-            lengths,
-            self._plan.study.time_units,
-            replicas.start,
-        )
 
     def _shards(self, slab: Slab) -> Iterator[xr.Dataset]:
         """The cells of a slab, shard by shard."""
@@ -180,8 +163,8 @@ class _LargeMerge:
         blocks = slice(replicas.start // REPLICAS_PER_CELL, -(-replicas.stop // REPLICAS_PER_CELL))
         shape = (*(len(values) for values in plan.grid.values()), plan.blocks)
         ranges = [slab[dim] for dim in plan.grid] + [blocks]
-        places = np.ix_(*(np.arange(one.start, one.stop) for one in ranges))
-        return np.asarray(np.ravel_multi_index(places, shape)).ravel()
+        numbers = np.ix_(*(np.arange(along.start, along.stop) for along in ranges))
+        return np.asarray(np.ravel_multi_index(numbers, shape)).ravel()
 
 
 def _slabs(plan: Plan) -> Iterator[Slab]:
@@ -192,7 +175,7 @@ def _slabs(plan: Plan) -> Iterator[Slab]:
     }
     # From the last dimension on: what is contiguous in the file stays together.
     extents = dict.fromkeys(lengths, 1)
-    room = max(1, SLAB_BYTES * plan.study.grid.replicas // max(point_bytes(plan), 1))
+    room = max(1, SLAB_BYTES * plan.study.grid.replicas // max(plan.point_bytes, 1))
     extents["replica"] = lengths["replica"]
     if room < lengths["replica"]:
         extents["replica"] = max(room // REPLICAS_PER_CELL, 1) * REPLICAS_PER_CELL
@@ -203,15 +186,16 @@ def _slabs(plan: Plan) -> Iterator[Slab]:
             room //= extents[dim]
     dims = list(lengths)
     counts = [-(-lengths[dim] // extents[dim]) for dim in dims]
-    for places in np.ndindex(*counts):
+    for numbers in np.ndindex(*counts):
         yield {
-            dim: slice(place * extents[dim], min((place + 1) * extents[dim], lengths[dim]))
-            for dim, place in zip(dims, places, strict=True)
+            dim: slice(number * extents[dim], min((number + 1) * extents[dim], lengths[dim]))
+            for dim, number in zip(dims, numbers, strict=True)
         }
 
 
-def _create(file: Any, plan: Plan, name: str, spec: VariableSpec, slab: Slab) -> None:
+def _create(file: Any, plan: Plan, name: str, slab: Slab) -> None:
     """Define a variable whose chunks do not cross the borders of slabs."""
+    spec = plan.variables[name]
     dims = (*plan.grid, *spec.dims)
     extents = [
         slab[dim].stop - slab[dim].start if dim in slab else plan.lengths[dim] for dim in dims
@@ -227,14 +211,14 @@ def _create(file: Any, plan: Plan, name: str, spec: VariableSpec, slab: Slab) ->
         fill_value=np.nan if dtype.kind == "f" else None,
     )
     variable.set_auto_maskandscale(False)
-    variable.setncatts(attributes(name, spec, plan.study.time_units))
+    variable.setncatts(variable_attributes(name, spec, plan.study.time_units))
 
 
 def _chunks(extents: Sequence[int], itemsize: int) -> list[int]:
     """Divisors of the extents whose product has at most `CHUNK_BYTES`."""
     chunks = list(extents)
-    for axis, extent in enumerate(extents):
-        rest = itemsize * math.prod(chunks[axis + 1 :])
-        most = max(1, CHUNK_BYTES // rest)
-        chunks[axis] = max(one for one in range(1, min(most, extent) + 1) if extent % one == 0)
+    for number, extent in enumerate(extents):
+        rest = itemsize * math.prod(chunks[number + 1 :])
+        most = min(max(1, CHUNK_BYTES // rest), extent)
+        chunks[number] = max(size for size in range(1, most + 1) if extent % size == 0)
     return chunks

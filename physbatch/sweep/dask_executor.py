@@ -16,20 +16,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import physbatch
+from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError, WorkerError
 from physbatch.files.netcdf import digest_of, without_checksum
 from physbatch.study.study import Study
-from physbatch.sweep.cell import limit_threads
-from physbatch.sweep.dask_clusters import PATIENCE, connect, quietly
-from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line
+from physbatch.sweep.cluster import PATIENCE, Cluster, connect, quietly
+from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line, limit_threads
 from physbatch.sweep.plan import Cells, Group, Plan
 from physbatch.sweep.store import Store
-
-if TYPE_CHECKING:
-    from physbatch.sweep.run import Cluster
 
 __all__ = ["run_on_cluster"]
 
@@ -152,7 +149,7 @@ class _Dispatcher:
                 if outcome is not None:
                     yield outcome
         finally:
-            quietly(self._client.cancel, futures=[one for _, one in self._flying.values()])
+            quietly(self._client.cancel, futures=[future for _, future in self._flying.values()])
             stop_file.unlink(missing_ok=True)
 
     def _free_room(self) -> int:
@@ -257,7 +254,8 @@ def _plan_of(task: Task) -> Plan | None:
     if task.study is not None and task.token not in _plans:
         while len(_plans) >= _MOST_PLANS:
             _plans.pop(next(iter(_plans)), None)
-        _plans[task.token] = Plan(Study.from_json(task.study))
+        study = Study.from_json(task.study)
+        _plans[task.token] = Plan(study, engine_for(study))
     return _plans.get(task.token)
 
 

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Protocol
 
 from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
+from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study.study import Study
-from physbatch.sweep.cell import limit_threads, run_cell, shard_of
 from physbatch.sweep.index import ShardNote
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "compute_group",
     "in_one_line",
     "leave_if_importing",
+    "limit_threads",
     "run_in_processes",
     "run_serial",
 ]
@@ -42,7 +44,7 @@ __all__ = [
 #: Exit code of a worker that came upon the start of a run on its way to its work.
 _UNGUARDED = 79
 
-Groups = Sequence[Sequence[Cell]]
+Groups = Sequence[Sequence[GridPoint]]
 
 
 class Stop(Protocol):
@@ -81,9 +83,9 @@ class Outcome:
     note : ShardNote or None
         The shard, if any cell was finished.
     finished : tuple of int
-        Places in the group of the cells in the shard.
+        Numbers in the group of the cells in the shard.
     failed : dict
-        Place in the group -> why that cell failed.
+        Number in the group -> why that cell failed.
     seconds : float
         Time it took.
     """
@@ -108,7 +110,7 @@ def in_one_line(error: Exception) -> str:
 def compute_group(
     plan: Plan,
     output: Path,
-    cells: Sequence[Cell],
+    cells: Sequence[GridPoint],
     device: str,
     *,
     group: int = 0,
@@ -128,23 +130,23 @@ def compute_group(
     results: dict[int, Arrays] = {}
     failed: dict[int, str] = {}
     kept: list[FileCheckpoint] = []
-    for place, cell in enumerate(cells):
-        if place and stop():
+    for number, cell in enumerate(cells):
+        if number and stop():
             break
         checkpoint = FileCheckpoint(store.folder, cell.key, stop)
         try:
-            results[place] = run_cell(plan, cell, device, checkpoint)
+            results[number] = plan.engine.simulate(cell, device, checkpoint)
             kept.append(checkpoint)
         except CellPaused:
             break
         except PhysbatchError:
             raise
         except Exception as error:
-            failed[place] = in_one_line(error)
+            failed[number] = in_one_line(error)
     note = None
     if results:
-        done = [cells[place] for place in results]
-        note = store.save(done, shard_of(plan, done, list(results.values())))
+        done = [cells[number] for number in results]
+        note = store.save(plan, done, list(results.values()))
         for checkpoint in kept:
             checkpoint.drop()
     return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
@@ -194,6 +196,12 @@ def run_in_processes(
         team.dismiss()
 
 
+def limit_threads() -> None:
+    """One thread per worker: parallelism is over cells, and idle threads would spin."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 def leave_if_importing() -> None:
     """End this process if it is a worker that imports the script of its parent.
 
@@ -223,7 +231,7 @@ class _Team:
         self._all[here] = process
         self.idle.append(here)
 
-    def give(self, index: int, cells: Sequence[Cell]) -> None:
+    def give(self, index: int, cells: Sequence[GridPoint]) -> None:
         """Hand a group to an idle worker."""
         connection = self.idle.pop()
         # A worker that died while idle shows when its pipe ends.
@@ -307,7 +315,8 @@ def _work(connection: Connection, study: str, output: str) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     limit_threads()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    plan = Plan(Study.from_json(study))
+    resolved = Study.from_json(study)
+    plan = Plan(resolved, engine_for(resolved))
     while True:
         try:
             message = connection.recv()

@@ -28,8 +28,6 @@ __all__ = ["SHARD_NAME", "Index", "Record", "ShardNote", "read_index"]
 #: Names of shards; anything else in an index is not followed.
 SHARD_NAME = re.compile(r"[0-9a-f]{32}\.nc")
 
-Ordinals = IntArray
-
 
 @dataclass(frozen=True)
 class ShardNote:
@@ -56,7 +54,7 @@ class Record:
         Estimated cost of what is done and the processor time it took.
     """
 
-    shards: dict[str, tuple[str, Ordinals]] = field(default_factory=dict)
+    shards: dict[str, tuple[str, IntArray]] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     running: dict[str, dict[int, int]] = field(default_factory=dict)
     left_cost: dict[str, float] = field(default_factory=dict)
@@ -92,11 +90,11 @@ class Index:
         """A run starts: nothing is in flight, and what is left costs `cost`."""
         self._append({"begin": {"workers": workers, "cost": _short(cost)}})
 
-    def take(self, ordinals: Ordinals) -> None:
+    def take(self, ordinals: IntArray) -> None:
         """A group is handed to a worker."""
         self._append({"take": [int(ordinals[0]), len(ordinals)]})
 
-    def save(self, note: ShardNote, ordinals: Ordinals, cost: float, seconds: float) -> None:
+    def save(self, note: ShardNote, ordinals: IntArray, cost: float, seconds: float) -> None:
         """A shard is on disk."""
         self._append(
             {
@@ -204,7 +202,7 @@ def _short(number: float) -> float:
     return float(f"{number:.4g}")
 
 
-def _ranges(ordinals: Iterable[int] | Ordinals) -> str:
+def _ranges(ordinals: Iterable[int] | IntArray) -> str:
     """``0-9,12`` for the numbers 0 to 9 and 12, in their order."""
     numbers = np.asarray(ordinals, dtype=np.int64)
     if not numbers.size:
@@ -215,7 +213,7 @@ def _ranges(ordinals: Iterable[int] | Ordinals) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in pieces)
 
 
-def _numbers(text: str, cells: int) -> Ordinals:
+def _numbers(text: str, cells: int) -> IntArray:
     """The numbers that `_ranges` wrote.
 
     Raises

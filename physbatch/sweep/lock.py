@@ -89,9 +89,7 @@ class Owner:
     @property
     def gone(self) -> bool:
         """Whether this process certainly does not run any more."""
-        if self.machine != _machine():
-            return False
-        if os.name != "posix":
+        if self.machine != _machine() or os.name != "posix":
             return False
         try:
             os.kill(self.pid, 0)
@@ -162,32 +160,33 @@ class Lock:
             raise
 
     def _rivals(self) -> list[Path]:
-        found = []
+        rivals = []
         for path in self.folder.glob("lock*"):
             match = _NAME.fullmatch(path.name)
             if match is None or path == self.path:
                 continue
             total = match.group(2)
             if self.part is None or total is None or int(total) != self.part.total:
-                found.append(path)
-        return found
+                rivals.append(path)
+        return rivals
 
     def _create(self) -> bool:
         """Make the lock file with its content in one step; False if there is one."""
-        own = self.folder / f".{self.path.name}.{self.owner.token}"
-        own.write_text(json.dumps(asdict(self.owner)), "utf-8")
+        content = json.dumps(asdict(self.owner))
+        complete = self.folder / f".{self.path.name}.{self.owner.token}"
+        complete.write_text(content, "utf-8")
         try:
-            os.link(own, self.path)
+            os.link(complete, self.path)
         except FileExistsError:
             return False
         except OSError:  # a file system without hard links
             try:
                 with open(self.path, "x", encoding="utf-8") as stream:
-                    stream.write(json.dumps(asdict(self.owner)))
+                    stream.write(content)
             except FileExistsError:
                 return False
         finally:
-            own.unlink(missing_ok=True)
+            complete.unlink(missing_ok=True)
         return True
 
     def _take_over(self, path: Path) -> None:
@@ -240,12 +239,12 @@ class Lock:
 
 def owners(folder: Path) -> dict[str, Owner]:
     """The locks of a folder whose owners may be alive, by the suffix of their part."""
-    found = {}
+    alive = {}
     for path in folder.glob("lock*"):
         owner = Owner.read(path) if _NAME.fullmatch(path.name) else None
         if owner is not None and not owner.gone:
-            found[path.name.removeprefix("lock")] = owner
-    return found
+            alive[path.name.removeprefix("lock")] = owner
+    return alive
 
 
 @contextlib.contextmanager

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime
+import platform
+from collections.abc import Iterable
+from importlib import metadata
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, VariableSpec
+import physbatch
+from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
+from physbatch.study.study import Study
+from physbatch.sweep.plan import Plan
 
-__all__ = ["attributes", "merge"]
+__all__ = ["Slab", "frame", "merge"]
+
+#: Rectangle of a grid, in numbers of values along each dimension and of replicas.
+Slab = dict[str, slice]
 
 
-def merge(
-    shards: Iterable[xr.Dataset],
-    grid: Mapping[str, Sequence[float]],
-    variables: Mapping[str, VariableSpec],
-    lengths: Mapping[str, int],
-    time_units: str,
-    first_replica: int = 0,
-) -> xr.Dataset:
-    """Place the cells of many shards into one labelled dataset.
+def merge(plan: Plan, shards: Iterable[xr.Dataset], slab: Slab | None = None) -> xr.Dataset:
+    """Place the cells of many shards into one labelled dataset, without coordinates.
 
     A pure function: neither the order of the shards nor how cells were grouped into
     them changes a bit of the result. Cells that no shard holds keep the fill values
@@ -29,53 +31,105 @@ def merge(
 
     Parameters
     ----------
+    plan : Plan
+        What the shards hold, and the grid.
     shards : iterable of xarray.Dataset
         Taken one at a time. Each with dims ``cell``, ``replica``, ``time``; coordinates on
-        ``cell`` give the place of each cell along every dimension of `grid`.
-    grid : mapping
-        Dimension name -> sorted values; the order is the order of the dimensions.
-    variables : mapping
-        What the shards hold.
-    lengths : mapping
-        Length of each dimension that is not in `grid`: replica, time ...
-    time_units : str
-        Unit of the time coordinate, "sweep" or "step".
-    first_replica : int
-        Number of the first replica of the result.
+        ``cell`` give the place of each cell along every dimension of the grid.
+    slab : dict, optional
+        The part of the grid and of the replicas that is wanted; the shards hold no others.
     """
+    grid, lengths, first_replica = plan.grid, plan.lengths, 0
+    if slab is not None:
+        grid = {dim: values[slab[dim]] for dim, values in grid.items()}
+        first_replica = slab["replica"].start
+        lengths = {**lengths, "replica": slab["replica"].stop - first_replica}
     shape = tuple(len(values) for values in grid.values())
     arrays = {
         name: np.full((*shape, *(lengths[dim] for dim in spec.dims)), spec.fill, dtype=spec.dtype)
-        for name, spec in variables.items()
+        for name, spec in plan.variables.items()
     }
-    places = {
+    numbers = {
         dim: {float(value): index for index, value in enumerate(values)}
         for dim, values in grid.items()
     }
     for shard in shards:
         index = tuple(
-            np.array([places[dim][float(value)] for value in np.atleast_1d(shard[dim].values)])
+            np.array([numbers[dim][float(value)] for value in np.atleast_1d(shard[dim].values)])
             for dim in grid
         )
         first = int(shard["replica"].values[0]) - first_replica
-        rows = slice(first, first + shard.sizes["replica"])
-        for name, spec in variables.items():
-            place: tuple[Any, ...] = (*index, rows)
-            arrays[name][place] = shard[name].transpose("cell", *spec.dims).values
+        target: tuple[Any, ...] = (*index, slice(first, first + shard.sizes["replica"]))
+        for name, spec in plan.variables.items():
+            arrays[name][target] = shard[name].transpose("cell", *spec.dims).values
+    units = plan.study.time_units
     return xr.Dataset(
         {
-            name: ((*grid, *spec.dims), arrays[name], attributes(name, spec, time_units))
-            for name, spec in variables.items()
+            name: ((*grid, *spec.dims), arrays[name], variable_attributes(name, spec, units))
+            for name, spec in plan.variables.items()
         }
     )
 
 
-def attributes(name: str, spec: VariableSpec, time_units: str) -> dict[str, Any]:
-    """Attributes of a variable of a dataset."""
-    units = time_units if spec.is_time else "1"
-    attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
-    if name == "status":
-        flags = [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING]
-        attrs["flag_values"] = np.array(flags, dtype=np.int8)
-        attrs["flag_meanings"] = "ok diverged missing"
-    return attrs
+def frame(plan: Plan, device: str) -> xr.Dataset:
+    """Coordinates and attributes of the dataset of a plan, without variables."""
+    return xr.Dataset(coords=_coordinates(plan), attrs=_attributes(plan.study, device))
+
+
+def _coordinates(plan: Plan) -> dict[str, xr.Variable]:
+    study = plan.study
+    coordinates = {dim: coordinate(dim, dim, values) for dim, values in plan.grid.items()}
+    replicas = np.arange(study.grid.replicas)
+    coordinates["replica"] = coordinate("replica", "replica", replicas)
+    shared = study.grid.replicas_per_graph
+    if shared > 1:
+        coordinates["graph"] = coordinate("graph", "replica", replicas // shared)
+    times = np.array(plan.times, dtype=np.int64)
+    coordinates["time"] = coordinate("time", "time", times, study.time_units)
+    for dim, length in plan.lengths.items():
+        if dim not in coordinates:
+            coordinates[dim] = coordinate(dim, dim, np.arange(length))
+    if study.time_units == "step":
+        coordinates.update(_other_times(plan))
+    if study.grid.control == "batch_ratio":
+        dims = ("size", "batch_ratio")
+        coordinates["batch_size"] = coordinate("batch_size", dims, plan.batch_sizes)
+    return coordinates
+
+
+def _other_times(plan: Plan) -> dict[str, xr.Variable]:
+    """The time of gradient descent in samples, m times steps, and in steps over N."""
+    times = np.array(plan.times, dtype=np.float64)
+    alpha = times / np.array(plan.grid["size"], dtype=np.float64)[:, None]
+    control = plan.study.grid.control
+    dims, samples = ["size", control, "time"], plan.batch_sizes[:, :, None] * times
+    if control == "batch_size":  # the same at every size
+        dims, samples = dims[1:], samples[0]
+    return {
+        "samples": coordinate("samples", dims, samples),
+        "alpha": coordinate("alpha", ("size", "time"), alpha),
+    }
+
+
+def _attributes(study: Study, device: str) -> dict[str, str | int]:
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    source = f"physbatch {physbatch.__version__}"
+    packages = ("numpy", "scipy", "numba", "torch", "xarray", "netCDF4")
+    versions = " ".join(f"{name}={metadata.version(name)}" for name in packages)
+    return {
+        "Conventions": "CF-1.11",
+        "title": study.title,
+        "comment": study.description,
+        "source": source,
+        "references": "; ".join(study.references),
+        "history": f"{now} {source}: merged from shards",
+        "date_created": now,
+        "physbatch_schema": SCHEMA_VERSION,
+        "study": study.canonical_json(),
+        "study_hash": study.hash(),
+        "package_versions": versions,
+        "python_version": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "control_dim": study.grid.control,
+    }

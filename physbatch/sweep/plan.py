@@ -1,29 +1,23 @@
-"""From a study to cells: which simulations there are, what names them, what they cost."""
+"""From a study to cells: which simulations there are, and what they cost."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
-from physbatch.dataset import SWEPT_DIMS
-from physbatch.engines.protocol import Engine, engine_for
-from physbatch.study.dynamics import SGD, Metropolis
-from physbatch.study.study import Study, canonical_json
-from physbatch.study.system import PatternInputs, SampleInputs
-from physbatch.systems.architecture import Architecture
+from physbatch.dataset import SWEPT_DIMS, VariableSpec
+from physbatch.engines.point import GridPoint, GridPoints
+from physbatch.engines.protocol import Engine
+from physbatch.study.grid import REPLICAS_PER_CELL
+from physbatch.study.study import Study
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["Cell", "Cells", "Group", "Plan", "describe", "group_cells"]
-
-#: Replicas of one cell at most; a study with more replicas reuses the blocks already done.
-REPLICAS_PER_CELL = 32
+__all__ = ["Cells", "Cost", "Group", "Plan", "cost_of", "group_cells"]
 
 #: Cells are grouped into one shard until it takes about this long.
 SECONDS_PER_SHARD = 0.5
@@ -32,41 +26,11 @@ CELLS_PER_SHARD = 256
 _AT_ONCE = 65_536
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One grid point and one block of replicas.
-
-    Attributes
-    ----------
-    identity : str
-        Canonical text of the physics of the grid point; with the seeds and the replica it
-        names every random number, so it holds neither the duration nor the replica range.
-    key : str
-        Hash of identity, measurement, seeds and replica range: the name of the result.
-    """
-
-    size: int
-    batch_size: float
-    point: tuple[tuple[str, float], ...]
-    first_replica: int
-    replicas: int
-    identity: str
-    key: str
-
-    def coordinate(self, dim: str) -> float:
-        """Value of the cell along a grid dimension."""
-        return dict(self.point)[dim]
-
-
-def describe(cell: Cell) -> str:
-    """The grid point of a cell in words."""
-    return "cell " + ", ".join(f"{dim} = {value:g}" for dim, value in cell.point)
-
-
-class Cells(Sequence[Cell]):
+class Cells(Sequence[GridPoint]):
     """Cells of a plan by number, made when they are asked for.
 
-    A plan of ten million cells is a range of numbers; the cells would fill ten gigabytes.
+    A cell is a grid point with one block of replicas. A plan of ten million cells is a range of
+    numbers; the cells would fill ten gigabytes.
 
     Attributes
     ----------
@@ -82,22 +46,18 @@ class Cells(Sequence[Cell]):
         return len(self.ordinals)
 
     @overload
-    def __getitem__(self, index: int) -> Cell: ...
+    def __getitem__(self, index: int) -> GridPoint: ...
 
     @overload
     def __getitem__(self, index: slice) -> Cells: ...
 
-    def __getitem__(self, index: int | slice) -> Cell | Cells:
+    def __getitem__(self, index: int | slice) -> GridPoint | Cells:
         if isinstance(index, slice):
             return Cells(self._plan, self.ordinals[index])
         return self._plan.cell(int(self.ordinals[index]))
 
-    def __iter__(self) -> Iterator[Cell]:
+    def __iter__(self) -> Iterator[GridPoint]:
         return (self._plan.cell(int(ordinal)) for ordinal in self.ordinals)
-
-    def sketches(self) -> Iterator[Cell]:
-        """The cells without identity and key, which cost most of the time to make."""
-        return (self._plan.cell(int(ordinal), named=False) for ordinal in self.ordinals)
 
 
 class Plan:
@@ -107,14 +67,18 @@ class Plan:
     ----------
     study : Study
         The study; it must have been checked with `require_built`.
+    engine : Engine
+        What simulates its cells, `physbatch.engines.registry.engine_for` of the study.
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self._architecture = functools.cache(study.architecture)
-        self._student_architecture = functools.cache(study.student_architecture)
-        self.times = study.measurement.measuring_times()
-        self.engine: Engine = engine_for(study)
+    def __init__(self, study: Study, engine: Engine) -> None:
+        self.study, self.engine = study, engine
+        self._points = GridPoints(study)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """The measuring times."""
+        return self._points.times
 
     @cached_property
     def grid(self) -> dict[str, tuple[float, ...]]:
@@ -128,34 +92,47 @@ class Plan:
         dims[grid.control] = getattr(grid, grid.control)
         return dims
 
-    @property
+    @cached_property
+    def variables(self) -> Mapping[str, VariableSpec]:
+        """What a cell's result holds."""
+        return self.engine.variables(self.study)
+
+    @cached_property
     def lengths(self) -> dict[str, int]:
         """Length of each dimension of a result that is not in the grid."""
         return {
             "replica": self.study.grid.replicas,
             "time": len(self.times),
-            **self.engine.lengths(self),
+            **self.engine.lengths(self.study),
         }
+
+    # --- cells --------------------------------------------------------------------------
 
     @property
     def blocks(self) -> int:
         """Cells at one grid point: blocks of at most `REPLICAS_PER_CELL` replicas."""
         return -(-self.study.grid.replicas // REPLICAS_PER_CELL)
 
-    def __len__(self) -> int:
-        return self._length
-
     @cached_property
-    def _length(self) -> int:
-        return self.blocks * math.prod(len(values) for values in self.grid.values())
+    def point_count(self) -> int:
+        """Number of grid points."""
+        return math.prod(len(values) for values in self.grid.values())
+
+    def __len__(self) -> int:
+        return self.blocks * self.point_count
 
     @cached_property
     def cells(self) -> Cells:
         """Every cell, in grid order."""
         return Cells(self, np.arange(len(self), dtype=np.int64))
 
-    def cell(self, ordinal: int, *, named: bool = True) -> Cell:
-        """Cell number `ordinal`; without identity and key unless `named`.
+    @property
+    def points(self) -> Cells:
+        """The first cell of every grid point."""
+        return Cells(self, np.arange(0, len(self), self.blocks, dtype=np.int64))
+
+    def cell(self, ordinal: int) -> GridPoint:
+        """Cell number `ordinal`.
 
         Raises
         ------
@@ -169,151 +146,44 @@ class Plan:
         for dim, values in reversed(self.grid.items()):
             number, index = divmod(number, len(values))
             coordinates.append((dim, values[index]))
-        point = tuple(reversed(coordinates))
-        places = dict(point)
-        batch_size = self.batch_size(places)
         first = block * REPLICAS_PER_CELL
         replicas = min(REPLICAS_PER_CELL, self.study.grid.replicas - first)
-        identity = self._identity(places, batch_size) if named else ""
-        text = f"cell 1\n{identity}\n{self._rest_of_key}\n{first}+{replicas}" if named else ""
-        return Cell(
-            size=int(places["size"]),
-            batch_size=batch_size,
-            point=point,
-            first_replica=first,
-            replicas=replicas,
-            identity=identity,
-            key=hashlib.sha256(text.encode()).hexdigest()[:32] if named else "",
-        )
+        return self._points.at(dict(reversed(coordinates)), first, replicas)
 
-    def ordinal(self, point: Mapping[str, float], first_replica: int) -> int | None:
+    def ordinal(self, coordinates: Mapping[str, float], first_replica: int) -> int | None:
         """Number of the cell at a grid point; None if the plan has none there."""
         block, rest = divmod(first_replica, REPLICAS_PER_CELL)
         if rest or not 0 <= block < self.blocks:
             return None
         number = 0
-        for dim, places in self._places.items():
-            index = places.get(float(point[dim]))
+        for dim, numbers in self._numbers.items():
+            index = numbers.get(float(coordinates[dim]))
             if index is None:
                 return None
-            number = number * len(places) + index
+            number = number * len(numbers) + index
         return number * self.blocks + block
 
     @cached_property
-    def _places(self) -> dict[str, dict[float, int]]:
+    def _numbers(self) -> dict[str, dict[float, int]]:
+        """Number of each value along its dimension."""
         return {
             dim: {float(value): index for index, value in enumerate(values)}
             for dim, values in self.grid.items()
         }
 
     @cached_property
-    def _rest_of_key(self) -> str:
-        """What names a result besides its physics and its replicas."""
-        measurement = self.study.measurement.model_dump(mode="json", exclude_defaults=True)
-        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}"
+    def batch_sizes(self) -> FloatArray:
+        """Batch size m of every (size, control) pair."""
+        control = self.study.grid.control
+        return np.array(
+            [
+                [self._points.at({"size": size, control: value}).batch_size
+                 for value in self.grid[control]]
+                for size in self.grid["size"]
+            ]
+        )  # fmt: skip
 
-    @property
-    def seeds(self) -> dict[str, int]:
-        """The seed of each purpose."""
-        seed = self.study.seed
-        return {
-            "wiring": seed.of("wiring"),
-            "teacher": seed.of("teacher"),
-            "start": seed.of("start"),
-            "dynamics": seed.of("dynamics"),
-        }
-
-    def batch_size(self, point: dict[str, float]) -> float:
-        """The batch size m of a grid point."""
-        if self.study.grid.control == "batch_size":
-            return float(point["batch_size"])
-        return float(f"{point['batch_ratio'] * point['size']:.12g}")
-
-    @cached_property
-    def _resolved_parts(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        study = self.study
-        system = study.system.model_dump(mode="json", exclude_defaults=True)
-        system.pop("initial_overlap", None)
-        dynamics = study.dynamics.model_dump(mode="json", exclude_defaults=True)
-        return system, dynamics
-
-    def _identity(self, point: dict[str, float], batch_size: float) -> str:
-        """The same text whether a parameter was swept or fixed."""
-        system, dynamics = self._resolved_parts
-        resolved = {**system, "initial_overlap": self.initial_overlap(point)}
-        if self.study.degrees:
-            resolved["wiring"] = {**system["wiring"], "degree": self.degree(point)}
-        if isinstance(self.study.system.inputs, PatternInputs | SampleInputs):
-            resolved["inputs"] = {**system["inputs"], "count": self.pattern_count(point)}
-        if isinstance(self.study.dynamics, Metropolis):
-            dynamics = {**dynamics, "temperature": self.temperature(point)}
-        if isinstance(self.study.dynamics, SGD):
-            rule = self.study.dynamics.learning_rate.rule
-            rate = {"rule": rule, "base": self.base_learning_rate(point)}
-            dynamics = {**dynamics, "learning_rate": rate}
-        shared = self.study.grid.replicas_per_graph
-        return canonical_json(
-            {
-                "system": resolved,
-                "dynamics": dynamics,
-                "size": int(point["size"]),
-                "batch_size": batch_size,
-                **({} if shared == 1 else {"replicas_per_graph": shared}),
-            }
-        )
-
-    def degree(self, point: dict[str, float]) -> int | None:
-        """Connectivity d at a grid point; None for dense wiring."""
-        if "degree" in point:
-            return int(point["degree"])
-        return self._degrees[0] if self._degrees else None
-
-    @cached_property
-    def _degrees(self) -> tuple[int, ...]:
-        return self.study.degrees
-
-    def pattern_count(self, point: dict[str, float]) -> int | None:
-        """Number of patterns P at a grid point; None if every batch is fresh."""
-        inputs = self.study.system.inputs
-        if not isinstance(inputs, PatternInputs | SampleInputs):
-            return None
-        own = point.get("pattern_count", inputs.count)
-        return None if own is None else int(own)
-
-    def base_learning_rate(self, point: dict[str, float]) -> float:
-        """The base of the learning-rate rule at a grid point; nan for discrete weights."""
-        dynamics = self.study.dynamics
-        if not isinstance(dynamics, SGD):
-            return math.nan
-        own = point.get("learning_rate", dynamics.learning_rate.base)
-        return math.nan if own is None else float(own)
-
-    def learning_rate(self, point: dict[str, float]) -> float:
-        """eta of a grid point: base (fixed), m base (per-sample) or sqrt(m) base (sqrt)."""
-        base = self.base_learning_rate(point)
-        dynamics = self.study.dynamics
-        rule = dynamics.learning_rate.rule if isinstance(dynamics, SGD) else "fixed"
-        batch_size = self.batch_size(point)
-        return {"fixed": 1.0, "per-sample": batch_size, "sqrt": math.sqrt(batch_size)}[rule] * base
-
-    def initial_overlap(self, point: dict[str, float]) -> float:
-        """Initial overlap r per weight at a grid point."""
-        return float(point.get("initial_overlap", self.study.system.initial_overlap))
-
-    def temperature(self, point: dict[str, float]) -> float | None:
-        """Temperature at a grid point; None for greedy dynamics."""
-        dynamics = self.study.dynamics
-        if not isinstance(dynamics, Metropolis):
-            return None
-        own = point.get("temperature", dynamics.temperature)
-        return None if own is None else float(own)
-
-    def updates(self, cell: Cell) -> IntArray:
-        """Number of updates of a cell's replicas at each measuring time."""
-        times = np.array(self.times, dtype=np.int64)
-        if self.study.measurement.unit == "updates":
-            return times
-        return np.ceil(times / cell.batch_size).astype(np.int64)
+    # --- what they cost -----------------------------------------------------------------
 
     @cached_property
     def _needs(self) -> tuple[FloatArray, int]:
@@ -323,13 +193,13 @@ class Plan:
         """
         full = min(REPLICAS_PER_CELL, self.study.grid.replicas)
         last = self.study.grid.replicas - (self.blocks - 1) * REPLICAS_PER_CELL
-        seconds = np.empty((1 if last == full else 2, len(self) // self.blocks))
+        seconds = np.empty((1 if last == full else 2, self.point_count))
         most = 0
-        for number, cell in enumerate(self.points()):
-            seconds[0, number] = self.engine.seconds(self, cell)
+        for number, cell in enumerate(self.points):
+            seconds[0, number] = self.engine.seconds(cell)
             if last != full:
-                seconds[1, number] = self.engine.seconds(self, replace(cell, replicas=last))
-            most = max(most, full * self.engine.replica_bytes(self, cell))
+                seconds[1, number] = self.engine.seconds(replace(cell, replicas=last))
+            most = max(most, full * self.engine.replica_bytes(cell))
         return seconds, most
 
     def costs(self, ordinals: IntArray) -> FloatArray:
@@ -346,17 +216,38 @@ class Plan:
         """Memory of the largest cell while it runs."""
         return self._needs[1]
 
-    def points(self) -> Iterator[Cell]:
-        """The first cell of every grid point, without identity and key."""
-        return (self.cell(number, named=False) for number in range(0, len(self), self.blocks))
+    @property
+    def point_bytes(self) -> int:
+        """Size in memory of all variables at one grid point."""
+        return sum(
+            math.prod(self.lengths[dim] for dim in spec.dims) * np.dtype(spec.dtype).itemsize
+            for spec in self.variables.values()
+        )
 
-    def architecture(self, cell: Cell) -> Architecture:
-        """The layers of a cell's teachers."""
-        return self._architecture(cell.size, self.degree(dict(cell.point)))
+    @property
+    def dataset_bytes(self) -> int:
+        """Size in memory of all variables of the dataset."""
+        return self.point_count * self.point_bytes
 
-    def student_architecture(self, cell: Cell) -> Architecture:
-        """The layers of a cell's students."""
-        return self._student_architecture(cell.size, self.degree(dict(cell.point)))
+
+@dataclass(frozen=True)
+class Cost:
+    """What a study costs if no replica learns before the end."""
+
+    cells: int
+    core_seconds: float
+    dataset_bytes: int
+    worker_bytes: int
+
+
+def cost_of(plan: Plan) -> Cost:
+    """Number of cells, time on one core and memory of a study."""
+    return Cost(
+        cells=len(plan),
+        core_seconds=float(plan.costs(plan.cells.ordinals).sum()),
+        dataset_bytes=plan.dataset_bytes,
+        worker_bytes=plan.most_bytes,
+    )
 
 
 class Group(Cells):
@@ -378,11 +269,11 @@ def group_cells(plan: Plan, ordinals: IntArray) -> Iterator[Group]:
     if plan.blocks > 1:
         ordinals = ordinals[np.argsort(ordinals % plan.blocks, kind="stable")]
     first, total, current = 0, 0.0, -1
-    for place, (block, cost) in enumerate(_blocks_and_costs(plan, ordinals)):
-        full = total >= SECONDS_PER_SHARD or place - first >= CELLS_PER_SHARD
-        if place > first and (full or block != current):
-            yield Group(plan, ordinals[first:place], total)
-            first, total = place, 0.0
+    for number, (block, cost) in enumerate(_blocks_and_costs(plan, ordinals)):
+        full = total >= SECONDS_PER_SHARD or number - first >= CELLS_PER_SHARD
+        if number > first and (full or block != current):
+            yield Group(plan, ordinals[first:number], total)
+            first, total = number, 0.0
         current = block
         total += cost
     if len(ordinals) > first:

@@ -6,29 +6,30 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
 
-from physbatch.engines.support import require_built
+from physbatch.engines.registry import engine_for, require_built
 from physbatch.errors import StudyError, WorkerError
 from physbatch.study.study import Study
 from physbatch.sweep.assembly import open_whole, write_dataset
-from physbatch.sweep.completeness import survey
+from physbatch.sweep.cluster import Cluster
+from physbatch.sweep.dask_executor import run_on_cluster
 from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
 from physbatch.sweep.index import Index
 from physbatch.sweep.lock import Lock, Part
 from physbatch.sweep.memory import workers_that_fit
-from physbatch.sweep.plan import Cells, Group, Plan, describe, group_cells
-from physbatch.sweep.slurm import SlurmWorkers
+from physbatch.sweep.plan import Cells, Group, Plan, group_cells
+from physbatch.sweep.status import survey
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 from physbatch.typing import IntArray
 
 __all__ = [
-    "Cluster",
-    "Progress",
+    "ProgressDisplay",
+    "RunOptions",
     "default_workers",
     "merge_study",
     "resolve_device",
@@ -37,8 +38,8 @@ __all__ = [
 ]
 
 
-class Progress(Protocol):
-    """What a progress display is told."""
+class ProgressDisplay(Protocol):
+    """What shows how far a run is; `physbatch.progress` has some."""
 
     def start(self, total: int, done: int, cost: float) -> None:
         """`done` of `total` cells are there; the others cost `cost` core seconds at most."""
@@ -69,6 +70,33 @@ class Quiet:
         """Say nothing."""
 
 
+class RunOptions(TypedDict, total=False):
+    """The keywords of `run_study`."""
+
+    workers: int | None
+    device: str
+    progress: ProgressDisplay | None
+    time_limit: float | None
+    cluster: Cluster | None
+    memory: int | None
+
+
+@dataclass
+class _Means:
+    """What a run computes with: the keywords of `run_study`."""
+
+    workers: int | None = None
+    device: str = "auto"
+    progress: ProgressDisplay | None = None
+    time_limit: float | None = None
+    cluster: Cluster | None = None
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        self.device = resolve_device(self.device)
+        self.display: ProgressDisplay = self.progress or Quiet()
+
+
 def default_workers() -> int:
     """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -95,35 +123,13 @@ def resolve_device(device: str) -> str:
     return "cuda"
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """Workers of dask.distributed instead of own processes.
-
-    Attributes
-    ----------
-    address : str
-        ``tcp://host:8786`` or ``tls://host:8786`` of a scheduler, or ``local`` for one with
-        workers on this machine, which listens on 127.0.0.1 only.
-    tls_ca, tls_cert, tls_key : path, optional
-        Certificates for ``tls://``; a plain connection is refused then.
-    slurm : SlurmWorkers, optional
-        Jobs of Slurm as workers; the scheduler runs in this process.
-    """
-
-    address: str
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-    slurm: SlurmWorkers | None = None
-
-
 def run_study(
     study: Study,
     output: str | os.PathLike[str],
     *,
     workers: int | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: ProgressDisplay | None = None,
     time_limit: float | None = None,
     cluster: Cluster | None = None,
     memory: int | None = None,
@@ -141,7 +147,7 @@ def run_study(
     device : {"auto", "cpu", "cuda"}
         With discrete weights the data are the same, bit for bit, on every device; continuous
         weights agree to rounding.
-    progress : Progress, optional
+    progress : ProgressDisplay, optional
         Where to show progress.
     time_limit : float, optional
         Seconds after which to save and stop.
@@ -184,39 +190,33 @@ def run_study(
     """
     leave_if_importing()
     require_built(study)
-    target = Path(output)
-    display: Progress = progress or Quiet()
-    place = resolve_device(device)
-    store = Store(target)
+    means = _Means(workers, device, progress, time_limit, cluster, memory)
+    store, plan = Store(Path(output)), Plan(study, engine_for(study))
     if store.is_complete(study):
-        display.note(f"{target} is complete; nothing to do")
-        return open_whole(target, Plan(study))
+        means.display.note(f"{store.output} is complete; nothing to do")
+        return open_whole(store.output, plan)
     with Lock(store.folder) as lock:
-        plan = Plan(study)
         with Index(store.folder, study.hash()) as index:
-            run = _Run(plan, store, lock, index, place, display)
-            run.compute(workers, time_limit, cluster, memory)
-        return write_dataset(store, plan, place, partial=False)
+            _Run(plan, store, lock, index, means, plan.cells.ordinals).compute()
+        return write_dataset(store, plan, means.device, partial=False)
 
 
 def run_part(
     study: Study,
     output: str | os.PathLike[str],
     part: Part,
-    *,
-    workers: int | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-    time_limit: float | None = None,
-    cluster: Cluster | None = None,
-    memory: int | None = None,
+    **options: Unpack[RunOptions],
 ) -> int:
     """Simulate one part of a study's cells, for array jobs; `merge_study` makes the dataset.
 
     Parameters
     ----------
+    study, output
+        As for `run_study`.
     part : Part
         Which part: every total-th cell.
+    **options
+        The keywords of `run_study`.
 
     Returns
     -------
@@ -225,20 +225,17 @@ def run_part(
 
     See Also
     --------
-    run_study : the other parameters, and the errors raised.
+    run_study : the errors raised.
     """
     leave_if_importing()
     require_built(study)
-    place = resolve_device(device)
-    store = Store(Path(output))
-    plan = Plan(study)
-    mine = np.arange(part.number - 1, len(plan), part.total, dtype=np.int64)
-    if store.is_complete(study):
-        return len(mine)
-    with Lock(store.folder, part) as lock, Index(store.folder, study.hash(), part) as index:
-        run = _Run(plan, store, lock, index, place, progress or Quiet(), mine)
-        run.compute(workers, time_limit, cluster, memory)
-    return len(mine)
+    means = _Means(**options)
+    store, plan = Store(Path(output)), Plan(study, engine_for(study))
+    ordinals = plan.cells.ordinals[part.number - 1 :: part.total]
+    if not store.is_complete(study):
+        with Lock(store.folder, part) as lock, Index(store.folder, study.hash(), part) as index:
+            _Run(plan, store, lock, index, means, ordinals).compute()
+    return len(ordinals)
 
 
 def merge_study(
@@ -266,43 +263,30 @@ def merge_study(
     """
     store = Store(Path(output))
     others = [Store(Path(source)) for source in sources]
-    study = next((one for one in (store, *others) if one.exists()), store).study()
+    study = next((known for known in (store, *others) if known.exists()), store).study()
     require_built(study, where=str(output))
+    plan = Plan(study, engine_for(study))
     if store.is_complete(study):
-        return open_whole(store.output, Plan(study))
+        return open_whole(store.output, plan)
     with Lock(store.folder):
         store.begin(study)
         for other in others:
             store.copy_shards(other)
-        return write_dataset(store, Plan(study), "cpu", partial=partial)
+        return write_dataset(store, plan, "cpu", partial=partial)
 
 
 class _Run:
-    """One run over the cells of a plan, or over some of them."""
+    """One run over some cells of a plan."""
 
     def __init__(
-        self,
-        plan: Plan,
-        store: Store,
-        lock: Lock,
-        index: Index,
-        device: str,
-        display: Progress,
-        ordinals: IntArray | None = None,
+        self, plan: Plan, store: Store, lock: Lock, index: Index, means: _Means, ordinals: IntArray
     ) -> None:
-        self.plan, self.store, self.lock = plan, store, lock
-        self.device, self.display = device, display
-        self.ordinals = np.arange(len(plan), dtype=np.int64) if ordinals is None else ordinals
-        self.index = index
+        self.plan, self.store, self.lock, self.index = plan, store, lock, index
+        self.means, self.display = means, means.display
+        self.ordinals = ordinals
         self.failed: dict[int, str] = {}
 
-    def compute(
-        self,
-        workers: int | None,
-        time_limit: float | None,
-        cluster: Cluster | None,
-        memory: int | None,
-    ) -> None:
+    def compute(self) -> None:
         """Compute what is missing; see `run_study` for the errors."""
         self.store.begin(self.plan.study)
         done = survey(self.store, self.plan, verify=True, index=self.index).done
@@ -312,23 +296,14 @@ class _Run:
         # The longest first, so that the workers finish together.
         groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
         cost = sum(group.cost for group in groups)
-        count = min(default_workers() if workers is None else workers, max(len(groups), 1))
-        here = cluster is None or cluster.address == "local"
-        if groups and here:
-            wanted, count = count, workers_that_fit(self.plan, count, memory)
-            if count < wanted:
-                self.display.note(f"{count} of {wanted} workers: more do not fit into memory")
-        if groups and here and self.device == "cpu":
-            self.display.note(_about_compiling())
-            points = np.unique(left // self.plan.blocks) * self.plan.blocks
-            self.plan.engine.compile(self.plan, Cells(self.plan, points))
+        workers = self._prepare(groups, left)
         finished = len(self.ordinals) - len(left)
-        self.index.begin(count, cost)
+        self.index.begin(workers, cost)
         self.display.start(len(self.ordinals), finished, cost)
-        stopper = Stopper(self.display.note, time_limit, self.lock.lost.is_set)
+        stopper = Stopper(self.display.note, self.means.time_limit, self.lock.lost.is_set)
         try:
             with stopper:
-                for outcome in self._steps(groups, count, cluster, stopper):
+                for outcome in self._outcomes(groups, workers, stopper):
                     self._note(groups[outcome.group], outcome)
                     finished += len(outcome.finished)
         except KeyboardInterrupt:
@@ -340,43 +315,56 @@ class _Run:
         if finished < len(self.ordinals):
             raise stopper.error(finished, len(self.ordinals))
 
-    def _steps(
-        self, groups: Sequence[Group], workers: int, cluster: Cluster | None, stopper: Stopper
+    def _prepare(self, groups: Sequence[Group], left: IntArray) -> int:
+        """Compile what the cells that are left need on this machine; how many workers compute."""
+        means = self.means
+        wanted = default_workers() if means.workers is None else means.workers
+        workers = wanted = min(wanted, max(len(groups), 1))
+        if groups and (means.cluster is None or means.cluster.address == "local"):
+            workers = workers_that_fit(self.plan, wanted, means.memory)
+            if workers < wanted:
+                self.display.note(f"{workers} of {wanted} workers: more do not fit into memory")
+            if means.device == "cpu":
+                self.display.note(_about_compiling())
+                points = np.unique(left // self.plan.blocks) * self.plan.blocks
+                self.plan.engine.compile(Cells(self.plan, points))
+        return workers
+
+    def _outcomes(
+        self, groups: Sequence[Group], workers: int, stopper: Stopper
     ) -> Iterator[Outcome]:
-        output = self.store.output
+        plan, output, means = self.plan, self.store.output, self.means
 
         def begun(group: int) -> None:
             self.index.take(groups[group].ordinals)
 
-        if cluster is not None:
-            from physbatch.sweep.dask_executor import run_on_cluster
-
+        if means.cluster is not None:
             note = self.display.note
             return run_on_cluster(
-                self.plan, self.store, groups, cluster, workers, stopper, note, begun
+                plan, self.store, groups, means.cluster, workers, stopper, note, begun
             )
-        if self.device == "cpu" and workers > 1:
-            return run_in_processes(self.plan, output, groups, workers, stopper, begun)
-        return run_serial(self.plan, output, groups, self.device, stopper, begun)
+        if means.device == "cpu" and workers > 1:
+            return run_in_processes(plan, output, groups, workers, stopper, begun)
+        return run_serial(plan, output, groups, means.device, stopper, begun)
 
     def _note(self, group: Group, outcome: Outcome) -> None:
         """Keep what became of a group."""
-        places = np.array(outcome.finished, dtype=np.int64)
-        cost = group.cost * len(places) / len(group)
+        finished = np.array(outcome.finished, dtype=np.int64)
+        cost = group.cost * len(finished) / len(group)
         if outcome.note is not None:
-            self.index.save(outcome.note, group.ordinals[places], cost, outcome.seconds)
-        for place, reason in outcome.failed.items():
-            ordinal = int(group.ordinals[place])
+            self.index.save(outcome.note, group.ordinals[finished], cost, outcome.seconds)
+        for number, reason in outcome.failed.items():
+            ordinal = int(group.ordinals[number])
             self.failed[ordinal] = reason
             self.index.fail(ordinal, reason)
         self.index.release(int(group.ordinals[0]))
-        self.display.advance(len(places), cost)
+        self.display.advance(len(finished), cost)
 
     def _failure(self) -> WorkerError:
         first = min(self.failed)
         return WorkerError(
             f"{len(self.failed)} of {len(self.ordinals)} cells failed; "
-            f"{describe(self.plan.cell(first))}: {self.failed[first]}",
+            f"cell {self.plan.cell(first)}: {self.failed[first]}",
             where="run",
             remedy="finished cells are saved; run the same command again to go on",
         )

@@ -91,9 +91,9 @@ def array_script(
             remedy=f"give more than {2 * WARNING} s",
         )
     options = []
-    for value_, name in ((partition, "partition"), (account, "account")):
-        if value_ is not None:
-            options.append(f"#SBATCH --{name}={_name(value_, where=f'--{name}')}\n")
+    for word, name in ((partition, "partition"), (account, "account")):
+        if word is not None:
+            options.append(f"#SBATCH --{name}={_name(word, where=f'--{name}')}\n")
     source = str(Path(study).resolve()) if Path(study).exists() else study
     target = str(output.resolve())
     if "\n" in source + target:
@@ -153,25 +153,25 @@ class SlurmWorkers:
         where = "--slurm"
         kinds = {"hours": float, "jobs": int, "cpus": int, "memory": float}
         names = ("partition", "account", "interface")
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for word in text.split(","):
             key, _, value = word.partition("=")
-            if (key not in kinds and key not in names) or key in found:
+            if (key not in kinds and key not in names) or key in values:
                 raise StudyError(
                     f"{word!r} is not understood",
                     where=where,
                     remedy=f"give KEY=VALUE,... with {', '.join((*names, *kinds))}, each once",
                 )
             if key in names:
-                found[key] = _name(value, where=f"{where} {key}")
+                values[key] = _name(value, where=f"{where} {key}")
                 continue
             try:
-                found[key] = kinds[key](value)
+                values[key] = kinds[key](value)
             except ValueError:
-                found[key] = 0
-            if not 0 < found[key] <= 1e5:
+                values[key] = 0
+            if not 0 < values[key] <= 1e5:
                 raise StudyError(f"{value!r}", where=f"{where} {key}", remedy="give a number > 0")
-        return cls(**found)
+        return cls(**values)
 
     def options(self, logs: Path) -> dict[str, Any]:
         """Arguments of `dask_jobqueue.SLURMCluster`; jobs print to the folder `logs`."""

@@ -6,21 +6,19 @@ decided by the keys of its cells, so shards of other studies in the same folder 
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import os
-import platform
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 import physbatch
 from physbatch import dataset
 from physbatch.dataset import SCHEMA_VERSION
+from physbatch.engines.point import GridPoint
+from physbatch.engines.protocol import Arrays
 from physbatch.errors import DatasetError, OutputError, StudyError
 from physbatch.files.netcdf import (
     open_netcdf,
@@ -32,25 +30,9 @@ from physbatch.files.netcdf import (
 from physbatch.study.comparison import extends
 from physbatch.study.study import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
-from physbatch.sweep.merging import merge
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.sweep.plan import Plan
 
 __all__ = ["Store"]
-
-LONG_NAMES = {
-    "size": "number of inputs N",
-    "batch_size": "mini-batch size m",
-    "batch_ratio": "mini-batch size per input m/N",
-    "degree": "connectivity d",
-    "initial_overlap": "initial overlap per weight",
-    "temperature": "temperature T",
-    "learning_rate": "learning rate eta",
-    "pattern_count": "number of patterns P",
-    "replica": "replica",
-    "student_unit": "hidden unit of the student",
-    "other_student_unit": "hidden unit of the student",
-    "teacher_unit": "hidden unit of the teacher",
-}
 
 
 class Store:
@@ -153,8 +135,8 @@ class Store:
         DatasetError
             If one of them is damaged.
         """
-        own = set(self.shard_names())
-        fresh = [name for name in other.shard_names() if name not in own]
+        here = set(self.shard_names())
+        fresh = [name for name in other.shard_names() if name not in here]
         for name in fresh:
             source = other.folder / name
             content = source.read_bytes()
@@ -164,7 +146,7 @@ class Store:
 
     # --- shards -------------------------------------------------------------------------
 
-    def shard_path(self, cells: Sequence[Cell]) -> Path:
+    def shard_path(self, cells: Sequence[GridPoint]) -> Path:
         """File of the shard that holds these cells."""
         name = cells[0].key
         if len(cells) > 1:
@@ -172,10 +154,10 @@ class Store:
             name = hashlib.sha256(joined.encode()).hexdigest()[:32]
         return self.folder / f"{name}.nc"
 
-    def save(self, cells: Sequence[Cell], shard: xr.Dataset) -> ShardNote:
-        """Write a shard."""
+    def save(self, plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays]) -> ShardNote:
+        """Write the shard of some cells of the same replicas."""
         path = self.shard_path(cells)
-        content = to_bytes(shard)
+        content = to_bytes(_shard_of(plan, cells, results))
         self.write(path.name, content)
         return ShardNote(path.name, stated_digest(content)[:16])
 
@@ -219,16 +201,13 @@ class Store:
         columns = {dim: np.atleast_1d(shard[dim].values).tolist() for dim in plan.grid}
         rows, ordinals = [], []
         for row, key in enumerate(np.atleast_1d(shard["cell_key"].values)):
-            point = {dim: values[row] for dim, values in columns.items()}
-            ordinal = plan.ordinal(point, first)
+            ordinal = plan.ordinal({dim: values[row] for dim, values in columns.items()}, first)
             if ordinal is not None and plan.cell(ordinal).key == str(key):
                 rows.append(row)
                 ordinals.append(ordinal)
         if rows:
-            _require_variables(shard, set(plan.engine.variables(plan)), self.folder / name)
+            _require_variables(shard, set(plan.variables), self.folder / name)
         return rows, ordinals
-
-    # --- merging ------------------------------------------------------------------------
 
     def shards(self, plan: Plan) -> Iterator[xr.Dataset]:
         """The cells of a plan, shard by shard in the order of names."""
@@ -243,101 +222,35 @@ class Store:
             if rows:
                 yield shard if len(rows) == shard.sizes["cell"] else shard.isel(cell=rows)
 
-    def merge(self, plan: Plan, device: str) -> xr.Dataset:
-        """The labelled dataset of a study from those of its cells that are done."""
-        study = plan.study
-        merged = merge(
-            self.shards(plan),
-            plan.grid,
-            plan.engine.variables(plan),
-            plan.lengths,
-            study.time_units,
+
+def _shard_of(plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays]) -> xr.Dataset:
+    """The cells of one shard as a dataset with dims cell, replica, time."""
+    variables = {
+        name: (
+            ("cell", *spec.dims),
+            np.stack([result[name] for result in results]).astype(spec.dtype),
+            {"long_name": spec.long_name},
         )
-        return dataset.validate(self.frame(plan, device).assign(merged.data_vars))
-
-    def frame(self, plan: Plan, device: str) -> xr.Dataset:
-        """Coordinates and attributes of the dataset, without variables."""
-        return xr.Dataset(coords=self._coordinates(plan), attrs=_attributes(plan.study, device))
-
-    @staticmethod
-    def _coordinates(plan: Plan) -> dict[str, xr.Variable]:
-        coordinates = {
-            dim: _named(dim, np.array(values), LONG_NAMES[dim]) for dim, values in plan.grid.items()
-        }
-        replicas = np.arange(plan.study.grid.replicas)
-        coordinates["replica"] = _named("replica", replicas, LONG_NAMES["replica"])
-        shared = plan.study.grid.replicas_per_graph
-        if shared > 1:
-            coordinates["graph"] = _named(
-                "replica", replicas // shared, "number of the graph, the unit of the bootstrap"
-            )
-        times = np.array(plan.times, dtype=np.int64)
-        coordinates["time"] = _named("time", times, "time", plan.study.time_units)
-        for dim, length in plan.engine.lengths(plan).items():
-            coordinates[dim] = _named(dim, np.arange(length), LONG_NAMES[dim])
-        if plan.study.time_units == "step":
-            coordinates.update(_other_times(plan))
-        if plan.study.grid.control == "batch_ratio":
-            sizes, ratios = plan.grid["size"], plan.grid["batch_ratio"]
-            values = [
-                [plan.batch_size({"size": size, "batch_ratio": ratio}) for ratio in ratios]
-                for size in sizes
-            ]
-            coordinates["batch_size"] = _named(
-                ("size", "batch_ratio"), np.array(values), LONG_NAMES["batch_size"]
-            )
-        return coordinates
-
-
-def _named(
-    dims: str | Sequence[str],
-    values: npt.NDArray[np.generic],
-    long_name: str,
-    units: str = "1",
-) -> xr.Variable:
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
-
-
-def _other_times(plan: Plan) -> dict[str, xr.Variable]:
-    """The time of gradient descent in samples, m times steps, and in steps over N."""
-    times = np.array(plan.times, dtype=np.float64)
-    sizes, control = plan.grid["size"], plan.study.grid.control
-    controls = plan.grid[control]
-    alpha = times / np.array(sizes, dtype=np.float64)[:, None]
-    batch_sizes = np.array(
-        [[plan.batch_size({"size": size, control: value}) for value in controls] for size in sizes]
+        for name, spec in plan.variables.items()
+    }
+    coordinates = {
+        dim: ("cell", np.array([cell.coordinates[dim] for cell in cells])) for dim in plan.grid
+    }
+    first = cells[0].first_replica
+    return xr.Dataset(
+        variables,
+        coords={
+            **coordinates,
+            "cell_key": ("cell", np.array([cell.key for cell in cells], dtype=np.str_)),
+            "replica": np.arange(first, first + cells[0].replicas),
+            "time": np.array(plan.times, dtype=np.int64),
+        },
+        attrs={
+            "physbatch_shard": SCHEMA_VERSION,
+            "source": f"physbatch {physbatch.__version__}",
+            "study": plan.study.canonical_json(),
+        },
     )
-    dims, seen = ["size", control, "time"], batch_sizes[:, :, None] * times
-    if control == "batch_size":  # the same at every size
-        dims, seen = dims[1:], seen[0]
-    return {
-        "samples": _named(dims, seen, "samples seen, m times steps"),
-        "alpha": _named(("size", "time"), alpha, "steps over number of inputs N"),
-    }
-
-
-def _attributes(study: Study, device: str) -> dict[str, str | int]:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    source = f"physbatch {physbatch.__version__}"
-    packages = ("numpy", "scipy", "numba", "torch", "xarray", "netCDF4")
-    versions = " ".join(f"{name}={metadata.version(name)}" for name in packages)
-    return {
-        "Conventions": "CF-1.11",
-        "title": study.title,
-        "comment": study.description,
-        "source": source,
-        "references": "; ".join(study.references),
-        "history": f"{now} {source}: merged from shards",
-        "date_created": now,
-        "physbatch_schema": SCHEMA_VERSION,
-        "study": study.canonical_json(),
-        "study_hash": study.hash(),
-        "package_versions": versions,
-        "python_version": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
-        "control_dim": study.grid.control,
-    }
 
 
 def _require_variables(shard: xr.Dataset, names: set[str], path: Path) -> None:

@@ -6,18 +6,18 @@ share of what vector logic would allow, and the time and memory that the whole s
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from physbatch.engines.protocol import Arrays, bitsliced
+from physbatch.engines.point import GridPoint, GridPoints
+from physbatch.engines.protocol import Arrays
+from physbatch.engines.registry import engine_for
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import Greedy
 from physbatch.study.study import Study
-from physbatch.sweep.cost import estimate
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.sweep.plan import Plan, cost_of
 
 __all__ = ["Benchmark", "Timing", "bench_study"]
 
@@ -98,7 +98,7 @@ def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Be
     Parameters
     ----------
     study : Study
-        Checked with `physbatch.engines.support.require_built`.
+        Checked with `physbatch.engines.registry.require_built`.
     seconds : float
         About how long each cell is run, once its kernel is compiled.
     kinds : int
@@ -117,20 +117,20 @@ def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Be
     --------
     >>> from physbatch.sweep.timing import bench_study
     >>> from physbatch.study.catalogue import study
-    >>> found = bench_study(study("greedy-unit"), seconds=0.02, kinds=1)
-    >>> found.timings[0].throughput > 0
+    >>> bench = bench_study(study("greedy-unit"), seconds=0.02, kinds=1)
+    >>> bench.timings[0].throughput > 0
     True
     """
     if not seconds > 0 or kinds < 1:
         raise StudyError(
             f"cannot time {kinds} cells for {seconds:g} s", where="bench", remedy="give more than 0"
         )
-    plan = Plan(study)
+    plan = Plan(study, engine_for(study))
     rate = _operation_rate(study)
     chosen = _representatives(plan, kinds)
-    plan.engine.compile(plan, chosen)
+    plan.engine.compile(chosen)
     timings = tuple(_time_cell(plan, cell, seconds, rate) for cell in chosen)
-    cost = estimate(plan)
+    cost = cost_of(plan)
     return Benchmark(
         timings=timings,
         throughput_unit="weight-samples" if study.dynamics.kind == "sgd" else "flip-samples",
@@ -144,37 +144,36 @@ def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Be
 
 def _operation_rate(study: Study) -> float | None:
     """Vector operations per second, for the engine whose limit they are."""
-    if not bitsliced(study):
+    if not study.bitsliced:
         return None
     from physbatch.dynamics.bitsliced.limit import vector_operation_rate
 
     return vector_operation_rate()
 
 
-def _representatives(plan: Plan, kinds: int) -> list[Cell]:
+def _representatives(plan: Plan, kinds: int) -> list[GridPoint]:
     """Cells of the first block of replicas, evenly spread over the costs of all."""
-    first = [cell for cell in plan.cells.sketches() if cell.first_replica == 0]
-    order = sorted(range(len(first)), key=lambda number: plan.engine.seconds(plan, first[number]))
+    order = sorted(plan.points, key=plan.engine.seconds)
     count = min(kinds, len(order))
-    places = {round(number * (len(order) - 1) / max(count - 1, 1)) for number in range(count)}
-    return [plan.cells[order[place] * plan.blocks] for place in sorted(places)]
+    chosen = {round(number * (len(order) - 1) / max(count - 1, 1)) for number in range(count)}
+    return [order[number] for number in sorted(chosen)]
 
 
-def _mean_ratio(plan: Plan, cells: Sequence[Cell], timings: Sequence[Timing]) -> float:
+def _mean_ratio(plan: Plan, cells: Sequence[GridPoint], timings: Sequence[Timing]) -> float:
     """Measured over estimated cost, averaged over the timed cells with their cost as weight."""
-    model = sum(plan.engine.seconds(plan, cell) for cell in cells)
+    model = sum(plan.engine.seconds(cell) for cell in cells)
     return sum(timing.expected_seconds for timing in timings) / model
 
 
-def _time_cell(plan: Plan, cell: Cell, seconds: float, rate: float | None) -> Timing:
+def _time_cell(plan: Plan, cell: GridPoint, seconds: float, rate: float | None) -> Timing:
     """Run a part of a cell twice, the second time longer, and take the difference."""
     full = plan.study.measurement.duration
     shared = plan.study.grid.replicas_per_graph
-    model = plan.engine.seconds(plan, cell)
+    model = plan.engine.seconds(cell)
     # One sweep of many replicas of a large network can take longer than there is time for.
     fits = int(seconds / SHORTER / (model / full / cell.replicas)) // shared * shared
     replicas = min(cell.replicas, max(fits, shared))
-    part = dataclasses.replace(cell, replicas=replicas)
+    part = replace(cell, replicas=replicas)
     duration = 1
     elapsed, results = _run(plan, part, duration)
     fixed = elapsed
@@ -192,7 +191,7 @@ def _time_cell(plan: Plan, cell: Cell, seconds: float, rate: float | None) -> Ti
     expected = scale * (per_time * replicas * full + measuring * len(plan.times))
     throughput = _work_per_time(plan, cell) / per_time
     return Timing(
-        cell=", ".join(f"{dim} = {value:g}" for dim, value in cell.point),
+        cell=str(cell),
         replicas=replicas,
         duration=duration,
         fixed_seconds=measuring * 2 * scale,
@@ -204,14 +203,15 @@ def _time_cell(plan: Plan, cell: Cell, seconds: float, rate: float | None) -> Ti
     )
 
 
-def _run(plan: Plan, cell: Cell, duration: int) -> tuple[float, Arrays]:
+def _run(plan: Plan, cell: GridPoint, duration: int) -> tuple[float, Arrays]:
     """Core seconds that a cell takes if the study lasted `duration`, and its data."""
     content = plan.study.model_dump(mode="json")
     times = {"kind": "list", "values": [0, duration]}
     content["measurement"] = {**content["measurement"], "duration": duration, "times": times}
-    short = Plan(Study.from_dict(content))
+    short = replace(cell, points=GridPoints(Study.from_dict(content)))
+    short.stream_keys()  # a run names its cells before it computes them
     start = time.process_time()
-    results = short.engine.simulate(short, cell, "cpu")
+    results = plan.engine.simulate(short, "cpu")
     return time.process_time() - start, results
 
 
@@ -221,23 +221,23 @@ def _times_done(plan: Plan, results: Arrays, replicas: int, duration: int) -> fl
     With ties rejected nothing is computed any more once a student is perfect.
     """
     dynamics = plan.study.dynamics
-    if isinstance(dynamics, Greedy) and dynamics.ties == "reject" and bitsliced(plan.study):
+    if isinstance(dynamics, Greedy) and dynamics.ties == "reject" and plan.study.bitsliced:
         return float(results["first_passage"].clip(max=duration).sum())
     return float(replicas * duration)
 
 
-def _work_per_time(plan: Plan, cell: Cell) -> float:
+def _work_per_time(plan: Plan, cell: GridPoint) -> float:
     """What one replica does in one unit of time: weights times samples."""
-    learnable = plan.student_architecture(cell).learnable
+    learnable = cell.student.learnable
     if plan.study.measurement.unit == "samples":
         return float(learnable)
     return learnable * cell.batch_size
 
 
-def _share(plan: Plan, cell: Cell, throughput: float, rate: float | None) -> float | None:
+def _share(plan: Plan, cell: GridPoint, throughput: float, rate: float | None) -> float | None:
     if rate is None:
         return None
     from physbatch.dynamics.bitsliced.limit import flip_sample_limit
 
-    limit = flip_sample_limit(plan.architecture(cell), rate)
+    limit = flip_sample_limit(cell.teacher, rate)
     return None if limit is None else throughput / limit

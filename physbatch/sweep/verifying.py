@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING
-from physbatch.engines.support import require_built
+from physbatch.engines.point import GridPoint
+from physbatch.engines.registry import engine_for, require_built
 from physbatch.errors import DatasetError
 from physbatch.study.comparison import same_bits
 from physbatch.study.study import Study
-from physbatch.sweep.cell import run_cell
-from physbatch.sweep.plan import Cell, Plan, describe
+from physbatch.sweep.plan import Plan
 
 __all__ = ["Verification", "verify_dataset"]
 
@@ -72,41 +72,40 @@ def verify_dataset(
     """
     source = str(data.attrs.get("study", ""))
     study = require_built(Study.from_json(source, where="attribute study"))
-    plan = Plan(study)
-    held = [
+    plan = Plan(study, engine_for(study))
+    whole = [
         ordinal
-        for ordinal, cell in enumerate(plan.cells.sketches())
+        for ordinal, cell in enumerate(plan.cells)
         if not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
     ]
-    if not held:
+    if not whole:
         raise DatasetError("holds no cell of its study", where="dataset")
     chance = np.random.default_rng(seed)
-    chosen = chance.choice(held, size=min(cells, len(held)), replace=False)
+    chosen = chance.choice(whole, size=min(cells, len(whole)), replace=False)
     values = 0
     differences: dict[str, tuple[str, ...]] = {}
     for ordinal in sorted(chosen.tolist()):
         cell = plan.cell(ordinal)
         wrong = []
-        arrays = run_cell(plan, cell, device)
-        for name, spec in plan.engine.variables(plan).items():
+        arrays = plan.engine.simulate(cell, device)
+        for name, spec in plan.variables.items():
             there = _rows(data, plan, cell, name)
             values += there.size
             if not same_bits(np.asarray(arrays[name], dtype=spec.dtype), there):
                 wrong.append(name)
         if wrong:
-            differences[f"{describe(cell)}, replica {cell.first_replica}"] = tuple(wrong)
-    return Verification(len(chosen), len(held), values, differences)
+            differences[f"cell {cell}, replica {cell.first_replica}"] = tuple(wrong)
+    return Verification(len(chosen), len(whole), values, differences)
 
 
 def _rows(
-    data: xr.Dataset, plan: Plan, cell: Cell, name: str
+    data: xr.Dataset, plan: Plan, cell: GridPoint, name: str
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     """The values of a variable that a cell made, dims as in its specification."""
     try:
-        here = data[name].sel(dict(cell.point))
-        spec = plan.engine.variables(plan)[name]
+        here = data[name].sel(cell.coordinates)
         rows = slice(cell.first_replica, cell.first_replica + cell.replicas)
-        return here.transpose(*spec.dims).isel(replica=rows).values
+        return here.transpose(*plan.variables[name].dims).isel(replica=rows).values
     except (KeyError, ValueError) as error:
         raise DatasetError(
             f"does not match its own study ({' '.join(str(error).split())[:80]})",

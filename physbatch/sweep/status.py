@@ -11,11 +11,11 @@ from physbatch.errors import DatasetError
 from physbatch.files.netcdf import digest_of, holds_checksum
 from physbatch.sweep.index import Index, Record, ShardNote, read_index
 from physbatch.sweep.lock import Owner, owners
-from physbatch.sweep.plan import Plan, describe
+from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 from physbatch.typing import BoolArray, IntArray
 
-__all__ = ["Progress", "Survey", "progress", "survey"]
+__all__ = ["RunStatus", "Survey", "run_status", "survey"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far the runs of a study are; see `progress`."""
+class RunStatus:
+    """How far the runs of a study are; see `run_status`."""
 
     done: int
     running: int
@@ -89,23 +89,21 @@ def _known(store: Store, name: str, record: Record, verify: bool) -> IntArray | 
     return ordinals
 
 
-def progress(store: Store, plan: Plan) -> Progress:
+def run_status(store: Store, plan: Plan) -> RunStatus:
     """How far the runs are, from the index: no shard that it knows is opened."""
-    found = survey(store, plan, verify=False)
-    record = found.record
-    held = owners(store.folder)
-    running = sum(sum(record.running.get(part, {}).values()) for part in held)
-    done = int(found.done.sum())
+    cells = survey(store, plan, verify=False)
+    record, alive = cells.record, owners(store.folder)
     complete = store.is_complete(plan.study)
-    return Progress(
-        done=len(plan) if complete else done,  # shards may be thrown away once merged
-        running=running,
+    return RunStatus(
+        # Shards may be thrown away once merged.
+        done=len(plan) if complete else int(cells.done.sum()),
+        running=sum(sum(record.running.get(part, {}).values()) for part in alive),
         failed={
-            describe(plan.cell(ordinal)): reason
+            f"cell {plan.cell(ordinal)}": reason
             for ordinal, reason in sorted(record.failed.items())
-            if not found.done[ordinal]
+            if not cells.done[ordinal]
         },
         seconds_left=None if complete else record.seconds_left,
-        owners=list(held.values()),
+        owners=list(alive.values()),
         complete=complete,
     )

@@ -10,20 +10,40 @@ import ssl
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbatch.errors import StudyError
-from physbatch.sweep.cell import limit_threads
+from physbatch.sweep.executors import limit_threads
+from physbatch.sweep.slurm import SlurmWorkers
 
-if TYPE_CHECKING:
-    from physbatch.sweep.run import Cluster
-    from physbatch.sweep.slurm import SlurmWorkers
-
-__all__ = ["PATIENCE", "connect", "quietly"]
+__all__ = ["PATIENCE", "Cluster", "connect", "quietly"]
 
 #: Seconds to reach a scheduler, and to wait for one that went away.
 PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers of dask.distributed instead of processes of this one.
+
+    Attributes
+    ----------
+    address : str
+        ``tcp://host:8786`` or ``tls://host:8786`` of a scheduler, or ``local`` for one with
+        workers on this machine, which listens on 127.0.0.1 only.
+    tls_ca, tls_cert, tls_key : path, optional
+        Certificates for ``tls://``; a plain connection is refused then.
+    slurm : SlurmWorkers, optional
+        Jobs of Slurm as workers; the scheduler runs in this process.
+    """
+
+    address: str
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    slurm: SlurmWorkers | None = None
 
 
 def connect(cluster: Cluster, workers: int, stack: contextlib.ExitStack, folder: Path) -> Any:

@@ -1,0 +1,241 @@
+"""Grid points: all that an engine may know of what it simulates."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from physbatch.streams.keys import StreamKeys, stream_keys
+from physbatch.study.dynamics import SGD, Metropolis
+from physbatch.study.study import Study, canonical_json
+from physbatch.study.system import PatternInputs, SampleInputs
+from physbatch.systems.architecture import Architecture
+from physbatch.typing import IntArray
+
+__all__ = ["GridPoint", "GridPoints"]
+
+
+class GridPoints:
+    """The grid points of a study; what they have in common is worked out once.
+
+    Parameters
+    ----------
+    study : Study
+        What they are points of.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> point = GridPoints(study("greedy-unit")).at({"size": 9, "batch_size": 4.5}, replicas=8)
+    >>> str(point), point.initial_overlap, point.student.learnable
+    ('size = 9, batch_size = 4.5', 0.0, 9)
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.times = study.measurement.measuring_times()
+        self.degrees = study.degrees
+        self.teacher = functools.cache(study.architecture)
+        self.student = functools.cache(study.student_architecture)
+
+    def __reduce__(self) -> tuple[type[GridPoints], tuple[Study]]:
+        return GridPoints, (self.study,)
+
+    def at(
+        self, coordinates: Mapping[str, float], first_replica: int = 0, replicas: int = 1
+    ) -> GridPoint:
+        """The point with these coordinates, one for each dimension of the grid."""
+        return GridPoint(self, coordinates, first_replica, replicas)
+
+    @cached_property
+    def seeds(self) -> dict[str, int]:
+        """The seed of each purpose."""
+        seed = self.study.seed
+        return {
+            "wiring": seed.of("wiring"),
+            "teacher": seed.of("teacher"),
+            "start": seed.of("start"),
+            "dynamics": seed.of("dynamics"),
+        }
+
+    @cached_property
+    def physics(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """System and dynamics as plain data, without what depends on the point."""
+        system = self.study.system.model_dump(mode="json", exclude_defaults=True)
+        system.pop("initial_overlap", None)
+        return system, self.study.dynamics.model_dump(mode="json", exclude_defaults=True)
+
+    @cached_property
+    def rest_of_key(self) -> str:
+        """What names a result besides its physics and its replicas."""
+        measurement = self.study.measurement.model_dump(mode="json", exclude_defaults=True)
+        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}"
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """A grid point of a study and some of its replicas; with a whole block of them, a cell.
+
+    Attributes
+    ----------
+    points : GridPoints
+        The points of the same study.
+    coordinates : mapping
+        Dimension of the grid -> value, in the order of the dataset's dimensions.
+    first_replica, replicas : int
+        Number of the first replica, and how many there are.
+    """
+
+    points: GridPoints = field(repr=False, compare=False)
+    coordinates: Mapping[str, float]
+    first_replica: int
+    replicas: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{dim} = {value:g}" for dim, value in self.coordinates.items())
+
+    @property
+    def study(self) -> Study:
+        """The study with all its parts: system, dynamics, measurement ..."""
+        return self.points.study
+
+    # --- where it is in the grid --------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Number of inputs N."""
+        return int(self.coordinates["size"])
+
+    @cached_property
+    def batch_size(self) -> float:
+        """The batch size m."""
+        if self.study.grid.control == "batch_size":
+            return float(self.coordinates["batch_size"])
+        return float(f"{self.coordinates['batch_ratio'] * self.coordinates['size']:.12g}")
+
+    @property
+    def degree(self) -> int | None:
+        """Connectivity d; None for dense wiring."""
+        if "degree" in self.coordinates:
+            return int(self.coordinates["degree"])
+        return self.points.degrees[0] if self.points.degrees else None
+
+    @property
+    def initial_overlap(self) -> float:
+        """Initial overlap r per weight."""
+        return float(self.coordinates.get("initial_overlap", self.study.system.initial_overlap))
+
+    @property
+    def pattern_count(self) -> int | None:
+        """Number of patterns P; None if every batch is fresh."""
+        inputs = self.study.system.inputs
+        if not isinstance(inputs, PatternInputs | SampleInputs):
+            return None
+        count = self.coordinates.get("pattern_count", inputs.count)
+        return None if count is None else int(count)
+
+    @property
+    def temperature(self) -> float | None:
+        """Temperature T; None for greedy dynamics."""
+        dynamics = self.study.dynamics
+        if not isinstance(dynamics, Metropolis):
+            return None
+        temperature = self.coordinates.get("temperature", dynamics.temperature)
+        return None if temperature is None else float(temperature)
+
+    @property
+    def base_learning_rate(self) -> float:
+        """The base of the learning-rate rule; nan for discrete weights."""
+        dynamics = self.study.dynamics
+        if not isinstance(dynamics, SGD):
+            return math.nan
+        base = self.coordinates.get("learning_rate", dynamics.learning_rate.base)
+        return math.nan if base is None else float(base)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate eta: base (fixed), m base (per-sample) or sqrt(m) base (sqrt)."""
+        dynamics = self.study.dynamics
+        rule = dynamics.learning_rate.rule if isinstance(dynamics, SGD) else "fixed"
+        factors = {"fixed": 1.0, "per-sample": self.batch_size, "sqrt": math.sqrt(self.batch_size)}
+        return factors[rule] * self.base_learning_rate
+
+    # --- what is learned, and when it is measured ---------------------------------------
+
+    @property
+    def teacher(self) -> Architecture:
+        """The layers of the teachers."""
+        return self.points.teacher(self.size, self.degree)
+
+    @property
+    def student(self) -> Architecture:
+        """The layers of the students."""
+        return self.points.student(self.size, self.degree)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """The measuring times, in the unit of the dataset's clock."""
+        return self.points.times
+
+    @cached_property
+    def updates(self) -> IntArray:
+        """Number of updates at each measuring time."""
+        times = np.array(self.times, dtype=np.int64)
+        if self.study.measurement.unit == "updates":
+            return times
+        return np.ceil(times / self.batch_size).astype(np.int64)
+
+    @property
+    def time_of_update(self) -> float:
+        """What one update takes on the dataset's clock."""
+        return 1.0 if self.study.measurement.unit == "updates" else self.batch_size
+
+    # --- its names ----------------------------------------------------------------------
+
+    @cached_property
+    def identity(self) -> str:
+        """Canonical text of the physics, the same whether a parameter was swept or fixed.
+
+        With the seeds and the replica it names every random number, so it holds neither the
+        duration nor the replicas.
+        """
+        study = self.study
+        system, dynamics = self.points.physics
+        resolved = {**system, "initial_overlap": self.initial_overlap}
+        if self.points.degrees:
+            resolved["wiring"] = {**system["wiring"], "degree": self.degree}
+        if isinstance(study.system.inputs, PatternInputs | SampleInputs):
+            resolved["inputs"] = {**system["inputs"], "count": self.pattern_count}
+        if isinstance(study.dynamics, Metropolis):
+            dynamics = {**dynamics, "temperature": self.temperature}
+        if isinstance(study.dynamics, SGD):
+            rate = {"rule": study.dynamics.learning_rate.rule, "base": self.base_learning_rate}
+            dynamics = {**dynamics, "learning_rate": rate}
+        shared = study.grid.replicas_per_graph
+        return canonical_json(
+            {
+                "system": resolved,
+                "dynamics": dynamics,
+                "size": self.size,
+                "batch_size": self.batch_size,
+                **({} if shared == 1 else {"replicas_per_graph": shared}),
+            }
+        )
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of identity, measurement, seeds and replicas: the name of the result."""
+        replicas = f"{self.first_replica}+{self.replicas}"
+        text = f"cell 1\n{self.identity}\n{self.points.rest_of_key}\n{replicas}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def stream_keys(self, more: str = "") -> StreamKeys:
+        """The keys of the random numbers; `more` is what else their names depend on."""
+        return stream_keys(self.points.seeds, self.identity + more)

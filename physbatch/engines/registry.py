@@ -1,0 +1,117 @@
+"""Which engine serves which study: the only place that knows."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from physbatch.engines.protocol import Engine
+from physbatch.errors import NotBuiltError
+from physbatch.study.dynamics import SGD
+from physbatch.study.study import Study
+
+__all__ = ["ENGINES", "Entry", "engine_for", "missing", "require_built"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An engine of the table.
+
+    Attributes
+    ----------
+    name : str
+        What it simulates.
+    serves : callable
+        Whether a study is one of its own, if no entry before it took the study.
+    module, kind : str
+        Its module and class, imported when it is needed: engines load compilers and torch.
+    """
+
+    name: str
+    serves: Callable[[Study], bool]
+    module: str
+    kind: str
+
+
+def _projected(study: Study) -> bool:
+    return isinstance(study.dynamics, SGD) and study.dynamics.engine == "projected"
+
+
+#: The first entry that serves a study runs it.
+ENGINES: tuple[Entry, ...] = (
+    Entry(
+        "classifiers of samples",
+        lambda study: study.system.inputs.kind == "samples",
+        "physbatch.engines.classifier",
+        "ClassifierEngine",
+    ),
+    Entry(
+        "projected dynamics of committees",
+        _projected,
+        "physbatch.engines.projected",
+        "ProjectedEngine",
+    ),
+    Entry(
+        "gradient descent",
+        lambda study: study.dynamics.kind == "sgd",
+        "physbatch.engines.gradient",
+        "GradientEngine",
+    ),
+    Entry(
+        "bit-sliced binary weights",
+        lambda study: study.bitsliced,
+        "physbatch.engines.binary",
+        "BinaryEngine",
+    ),
+    Entry(
+        "discrete weights",
+        lambda study: True,
+        "physbatch.engines.discrete",
+        "DiscreteEngine",
+    ),
+)
+
+
+def engine_for(study: Study) -> Engine:
+    """The engine that runs a study.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> type(engine_for(study("greedy-unit"))).__name__
+    'BinaryEngine'
+    """
+    entry = next(entry for entry in ENGINES if entry.serves(study))
+    return cast("Engine", getattr(importlib.import_module(entry.module), entry.kind)())
+
+
+def missing(study: Study) -> list[str]:
+    """Names of the choices of a study that no engine implements."""
+    names = []
+    if study.measurement.sharpness and study.system.inputs.kind != "samples":
+        names.append("measurement.sharpness without inputs.kind = 'samples'")
+    if study.grid.replicas_per_graph != 1 and not study.bitsliced:
+        names.append(
+            "grid.replicas_per_graph > 1 but for binary weights on regular graphs or trees"
+        )
+    return names
+
+
+def require_built(study: Study, *, where: str = "study") -> Study:
+    """Return the study if every choice is implemented.
+
+    Raises
+    ------
+    NotBuiltError
+        Naming each choice that is not.
+    """
+    names = missing(study)
+    if names:
+        raise NotBuiltError(
+            f"not implemented: {', '.join(names)}",
+            where=where,
+            remedy="see `physbatch catalogue` for studies that run",
+        )
+    return study
