@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from physbatch.study.study import Study
+from physbatch.engines import engine_for
+from physbatch.study import Study
+from physbatch.sweep import Plan
 
 # Idle threads of torch spin on a busy machine.
 torch.set_num_threads(1)
@@ -24,6 +26,11 @@ TINY: dict[str, Any] = {
     "grid": {"size": [6, 9], "batch_size": [2, 3.5, 8], "replicas": 5},
     "measurement": {"duration": 20, "test_samples": 70},
 }
+
+
+def plan_of(study: Study) -> Plan:
+    """The plan of a study, with the engine that serves it."""
+    return Plan(study, engine_for(study))
 
 
 @pytest.fixture

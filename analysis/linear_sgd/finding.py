@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.dynamics.sgd.definition import TensorDescent
-from physbatch.engines.gradient import prepare
+from physbatch.engines import engine_for, prepare_gradient
 from physbatch.exact import finite_linear_sgd, linear_sgd
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
@@ -29,7 +29,7 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
+from physbatch.sweep import Plan
 
 REDUCED: dict[str, dict[str, Any]] = {
     "slow": {"size": [20, 40], "replicas": 24},
@@ -173,14 +173,14 @@ def _learning_numbers(analysis: Analysis) -> list[Number]:
 def _exact_errors(data: xr.Dataset) -> xr.DataArray:
     """Stationary E|w - w*|^2/N of every replica on its own set of patterns."""
     study = Study.from_json(str(data.attrs["study"]), where="linear_sgd")
-    plan = Plan(study)
+    plan = Plan(study, engine_for(study))
     exact = xr.full_like(data["weight_error"].isel(time=0, drop=True), np.nan)
     for cell in plan.cells:
-        prepared = prepare(plan, cell, cell.first_replica, cell.replicas)
+        prepared = prepare_gradient(cell)
         inputs, targets = TensorDescent(*prepared.parts).patterns
         rows = slice(cell.first_replica, cell.first_replica + cell.replicas)
         exact.loc[{"size": cell.size, "batch_size": cell.batch_size}][rows] = [
-            _exact_error(x, y[:, 0], teacher, plan.learning_rate(dict(cell.point)), cell.batch_size)
+            _exact_error(x, y[:, 0], teacher, cell.learning_rate, cell.batch_size)
             for x, y, teacher in zip(inputs, targets, prepared.system.teacher, strict=True)
         ]
     return exact

@@ -12,7 +12,7 @@ Examples
 >>> study = catalogue.study("greedy-unit", replicas=40, size=[9, 15])
 >>> plan = Plan(study, engine_for(study))
 >>> plan.blocks, str(plan.cells[-1]), plan.cells[-1].replicas
-(2, 'size = 15, degree = 15, batch_size = 20', 8)
+(2, 'size = 15, degree = 3, batch_size = 10', 8)
 """
 
 from __future__ import annotations

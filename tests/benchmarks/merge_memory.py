@@ -22,11 +22,9 @@ from typing import Any
 import numpy as np
 
 from physbatch import dataset
-from physbatch.engines.protocol import Arrays, point_bytes, unmeasured
+from physbatch.engines import Arrays, GridPoint, engine_for, unmeasured
 from physbatch.study.study import Study
-from physbatch.sweep.cell import shard_of
-from physbatch.sweep.plan import Cell, Plan
-from physbatch.sweep.store import Store
+from physbatch.sweep import Plan, Store
 
 CELLS_PER_SHARD = 16
 _MEASURE = (
@@ -57,10 +55,10 @@ def wide_study(gigabytes: float) -> Study:
     )
 
 
-def numbers(plan: Plan, cell: Cell) -> Arrays:
+def numbers(plan: Plan, cell: GridPoint) -> Arrays:
     """Random values that compress as badly as measured ones, the same for every call."""
     draw = np.random.default_rng(int(cell.key, 16) % 2**32)
-    out = unmeasured(plan, cell.replicas)
+    out = unmeasured(plan.engine, cell)
     for name, values in out.items():
         drawn = draw.random(values.shape) if values.dtype.kind == "f" else np.zeros(values.shape)
         out[name] = drawn.astype(values.dtype)
@@ -71,10 +69,10 @@ def write_shards(plan: Plan, store: Store) -> None:
     """All cells of a plan, the replica blocks one after the other as a run does."""
     store.begin(plan.study)
     for block in range(plan.blocks):
-        cells: Sequence[Cell] = plan.cells[block :: plan.blocks]
+        cells: Sequence[GridPoint] = plan.cells[block :: plan.blocks]
         for first in range(0, len(cells), CELLS_PER_SHARD):
             group = list(cells[first : first + CELLS_PER_SHARD])
-            store.save(group, shard_of(plan, group, [numbers(plan, cell) for cell in group]))
+            store.save(plan, group, [numbers(plan, cell) for cell in group])
 
 
 def merge(target: Path) -> tuple[float, float]:
@@ -91,7 +89,8 @@ def merge(target: Path) -> tuple[float, float]:
 
 def measure(gigabytes: float) -> dict[str, Any]:
     """Write, merge and compare."""
-    plan = Plan(wide_study(gigabytes))
+    study = wide_study(gigabytes)
+    plan = Plan(study, engine_for(study))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "large.nc")
         write_shards(plan, store)
@@ -102,13 +101,13 @@ def measure(gigabytes: float) -> dict[str, Any]:
             for ordinal in chosen.tolist():
                 cell = plan.cell(ordinal)
                 rows = slice(cell.first_replica, cell.first_replica + cell.replicas)
-                here = data.sel(dict(cell.point)).isel(replica=rows)
+                here = data.sel(cell.coordinates).isel(replica=rows)
                 for name, values in numbers(plan, cell).items():
                     assert here[name].values.tobytes() == values.tobytes(), (cell, name)
         size = store.output.stat().st_size
     return {
         "cells": len(plan),
-        "variables_GB": round(len(plan) // plan.blocks * point_bytes(plan) / 1e9, 2),
+        "variables_GB": round(plan.dataset_bytes / 1e9, 2),
         "file_GB": round(size / 1e9, 2),
         "merge_seconds": round(seconds, 1),
         "merge_peak_memory_MB": round(memory),

@@ -24,13 +24,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physbatch.engines import engine_for
 from physbatch.files.netcdf import open_netcdf, save
 from physbatch.study.study import Study
-from physbatch.sweep.completeness import progress
+from physbatch.sweep import Cluster, Plan, Store, group_cells, run_status, run_study
 from physbatch.sweep.index import Index, ShardNote, read_index
-from physbatch.sweep.plan import Plan, group_cells
-from physbatch.sweep.run import Cluster, run_study
-from physbatch.sweep.store import Store
 
 #: Measurements begin when this share of the cells is done.
 WARM_UP = 0.2
@@ -109,7 +107,7 @@ class Watch:
                 self.memory.setdefault(pid, []).append(resident(pid))
             if len(self.status_seconds) < 5:
                 began = time.perf_counter()
-                progress(self._store, self._plan)
+                run_status(self._store, self._plan)
                 self.status_seconds.append(time.perf_counter() - began)
 
     def growth(self) -> dict[str, float]:
@@ -123,7 +121,7 @@ class Watch:
 def soak(cells: int, kind: str) -> dict[str, Any]:
     """Run a study of tiny cells on two workers."""
     study = tiny_study(cells)
-    plan = Plan(study)
+    plan = Plan(study, engine_for(study))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "soak.nc"
         # What `status` imports when it opens a shard is no growth of the run.
@@ -159,7 +157,7 @@ def large_plan(cells: int) -> dict[str, Any]:
     clock = time.process_time  # of this process: other loads do not count
     began = clock()
     study = tiny_study(cells)
-    plan = Plan(study)
+    plan = Plan(study, engine_for(study))
     times["plan"] = clock() - began
     began = clock()
     groups = list(group_cells(plan, plan.cells.ordinals))

@@ -13,13 +13,12 @@ import xarray as xr
 
 from physbatch.dataset import open_dataset
 from physbatch.dynamics.draws import CellStreams
-from physbatch.engines.discrete import prepare_discrete
+from physbatch.engines import engine_for, prepare_discrete
 from physbatch.errors import AnalysisError
 from physbatch.exact import replicas
 from physbatch.noise.temperature import batch_acceptance, effective_temperature
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
-from physbatch.sweep.run import run_study
+from physbatch.sweep import Plan, run_study
 
 
 @pytest.mark.parametrize("ties", ["accept", "reject"])
@@ -153,10 +152,10 @@ def test_metropolis_on_patterns_is_boltzmann(temperature: float, tmp_path: objec
     target = f"{tmp_path}/thermal.nc"
     run_study(study, target, workers=1)
     data = open_dataset(target).squeeze()
-    plan = Plan(study)
+    plan = Plan(study, engine_for(study))
     drawn = []
     for cell in plan.cells:
-        system, run = prepare_discrete(plan, cell)
+        system, run = prepare_discrete(cell)
         streams = CellStreams(cell.first_replica, cell.replicas, 5, torch.device("cpu"))
         drawn.append((streams.binary_inputs(run.inputs.key, 0, 7).numpy(), system.teacher))
     patterns, teacher = (np.concatenate(one).astype(float) for one in zip(*drawn, strict=True))

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from physbatch.cli import main
-from physbatch.engines.support import missing
+from physbatch.engines import missing
 from physbatch.errors import PhysbatchError
 from physbatch.files import netcdf as files
 from physbatch.files.netcdf import open_netcdf

@@ -20,12 +20,11 @@ import physbatch
 from physbatch.errors import StudyError, WorkerError
 from physbatch.files.netcdf import save
 from physbatch.study.study import Study
-from physbatch.sweep import dask_clusters, dask_executor
+from physbatch.sweep import Cluster, dask_executor, run_study
+from physbatch.sweep import cluster as clusters
 from physbatch.sweep import plan as planning
 from physbatch.sweep.dask_executor import Task, compute_remotely
-from physbatch.sweep.plan import Plan
-from physbatch.sweep.run import Cluster, run_study
-from tests.conftest import TINY, command_line
+from tests.conftest import TINY, command_line, plan_of
 from tests.system.clusters import cluster
 
 pytest.importorskip("distributed", reason="component missing: dask.distributed")
@@ -159,7 +158,7 @@ def test_another_version_is_refused() -> None:
 
 def test_a_worker_asks_for_a_study_that_it_does_not_know(tmp_path: Path) -> None:
     study, version = Study.from_dict(TINY), physbatch.__version__
-    plan = Plan(study)
+    plan = plan_of(study)
     unknown = Task(None, plan.cells.ordinals[:2], 0, str(tmp_path / "x.nc"), "t", version, True)
     assert compute_remotely(unknown).outcome is None
     told = dataclasses.replace(unknown, study=study.model_dump_json())
@@ -271,7 +270,7 @@ def test_bad_addresses(
 ) -> None:
     from physbatch.cli import main
 
-    monkeypatch.setattr(dask_clusters, "PATIENCE", 1.0)
+    monkeypatch.setattr(clusters, "PATIENCE", 1.0)
     certificate = tmp_path / "c.pem"
     certificate.write_text("")
     target = str(tmp_path / "x.nc")

@@ -25,9 +25,8 @@ import xarray as xr
 from physbatch import dataset
 from physbatch.study.study import Study
 from physbatch.sweep.index import _numbers
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
-from tests.conftest import TINY
+from tests.conftest import TINY, plan_of
 from tests.system.clusters import cluster
 
 pytest.importorskip("distributed", reason="component missing: dask.distributed")
@@ -99,7 +98,7 @@ def assert_sound(target: Path, undisturbed: xr.Dataset) -> None:
     data = dataset.open_dataset(target)
     for name in undisturbed.variables:
         assert data[name].values.tobytes() == undisturbed[name].values.tobytes(), name
-    count = len(Plan(Study.from_dict(STUDY)))
+    count = len(plan_of(Study.from_dict(STUDY)))
     saved: Counter[int] = Counter()
     folder = target.with_name(target.name + ".cells")
     for path in folder.glob("index-*.jsonl"):

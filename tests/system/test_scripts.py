@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 from physbatch.study import Study
 from physbatch.sweep import plan
-from physbatch.sweep.run import Cluster, run_study
+from physbatch.sweep import Cluster, run_study
 plan.CELLS_PER_SHARD = 1
 print("begun")
 {guard}run_study(Study.from_toml({study!r}), {target!r}, workers={workers}{more})

@@ -12,7 +12,7 @@ import pytest
 from physbatch import dataset
 from physbatch.cli import main
 from physbatch.study.study import Study
-from physbatch.sweep import dask_clusters
+from physbatch.sweep import cluster as clusters
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY
 from tests.system.clusters import cluster
@@ -80,7 +80,7 @@ def test_strangers_are_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Without encryption, and with certificates of another authority: one line each."""
-    monkeypatch.setattr(dask_clusters, "PATIENCE", 3.0)
+    monkeypatch.setattr(clusters, "PATIENCE", 3.0)
     other = tmp_path / "other"
     other.mkdir()
     make_certificates(other)

@@ -15,14 +15,13 @@ import physbatch
 from physbatch.dataset import STATUS_DIVERGED
 from physbatch.dynamics.bitsliced.run import advance, not_begun, run_bitsliced
 from physbatch.engines import checkpoint as checkpoints
-from physbatch.engines.checkpoint import CellPaused, FileCheckpoint, Pauses, Unsaved
+from physbatch.engines.checkpoint import UNSAVED, CellPaused, FileCheckpoint, Pauses
 from physbatch.engines.protocol import Arrays
 from physbatch.study.study import Study
-from physbatch.sweep.cell import run_cell
 from physbatch.sweep.executors import compute_group
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
-from tests.conftest import TINY
+from tests.conftest import TINY, plan_of
 from tests.unit.dynamics.bitsliced.test_bitsliced_agrees import RULES, SYSTEMS, assert_same, set_up
 from tests.unit.engines.engine_studies import STUDIES, small_study
 
@@ -59,7 +58,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Pieces of one sweep, all worth saving."""
     monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
-    return Plan(Study.from_dict(TINY))
+    return plan_of(Study.from_dict(TINY))
 
 
 class StopAfter:
@@ -79,7 +78,7 @@ def resumed(plan: Plan, number: int, folder: Path, chance: random.Random) -> tup
     while True:
         checkpoint = FileCheckpoint(folder, cell.key, StopAfter(chance.randrange(1, 12)))
         try:
-            return run_cell(plan, cell, "cpu", checkpoint), pauses
+            return plan.engine.simulate(cell, "cpu", checkpoint), pauses
         except CellPaused:
             pauses += 1
 
@@ -89,19 +88,19 @@ def test_every_engine_stopped_at_random_gives_the_same_bits(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against the engine in one go from one measuring time to the next."""
-    plan = Plan(small_study(name))
+    plan = plan_of(small_study(name))
     with monkeypatch.context() as patch:
         patch.setattr(
             Pauses, "pieces", lambda self, first, last, state: (last,) if first < last else ()
         )
-        whole = [plan.engine.simulate(plan, cell, "cpu") for cell in plan.cells]
+        whole = [plan.engine.simulate(cell, "cpu") for cell in plan.cells]
     monkeypatch.setattr(checkpoints, "PIECE_SECONDS", 0.0)
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
     chance = random.Random(17)
     for number, expected in enumerate(whole):
         found, pauses = resumed(plan, number, tmp_path, chance)
         assert pauses >= 1
-        assert set(found) == set(plan.engine.variables(plan))
+        assert set(found) == set(plan.variables)
         for variable, values in expected.items():
             assert found[variable].dtype == values.dtype, variable
             assert found[variable].tobytes() == values.tobytes(), variable
@@ -133,7 +132,7 @@ def test_pieces_take_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     ends = [0]
-    for stop in Pauses(Unsaved(), "cpu").pieces(0, 5000, dict):
+    for stop in Pauses(UNSAVED, "cpu").pieces(0, 5000, dict):
         now += 1e-3 * (stop - ends[-1])
         ends.append(stop)
     assert np.diff(ends).tolist() == [1, 10, 100, 1000, 1000, 1000, 1000, 889]
@@ -142,17 +141,17 @@ def test_pieces_take_about_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cell_stopped_again_and_again(plan: Plan, tmp_path: Path) -> None:
     cell = plan.cells[4]
-    whole = run_cell(plan, cell)
+    whole = plan.engine.simulate(cell, "cpu")
     pauses = 0
     while True:
         checkpoint = FileCheckpoint(tmp_path, cell.key, StopAfter(3))
         try:
-            pieces = run_cell(plan, cell, "cpu", checkpoint)
+            pieces = plan.engine.simulate(cell, "cpu", checkpoint)
             break
         except CellPaused:
             pauses += 1
             assert checkpoint.path.exists()
-    assert pauses == 5  # 21 pieces, stopped at every fourth
+    assert pauses == 3  # pieces end at odd sweeps; the fourth offer stops, at 5, 11 and 17
     for name, values in whole.items():
         assert pieces[name].tobytes() == values.tobytes(), name
     checkpoint.drop()
@@ -165,7 +164,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used(
 ) -> None:
     cell = plan.cells[4]
     with pytest.raises(CellPaused):
-        run_cell(plan, cell, "cpu", FileCheckpoint(tmp_path, cell.key, lambda: True))
+        plan.engine.simulate(cell, "cpu", FileCheckpoint(tmp_path, cell.key, StopAfter(1)))
     checkpoint = FileCheckpoint(tmp_path, cell.key, lambda: False)
     state = checkpoint.load()
     assert state is not None
@@ -181,8 +180,8 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used(
         content.clear()
     checkpoint.path.write_bytes(content)
     assert checkpoint.load() is None
-    whole = run_cell(plan, cell)
-    again = run_cell(plan, cell, "cpu", checkpoint)
+    whole = plan.engine.simulate(cell, "cpu")
+    again = plan.engine.simulate(cell, "cpu", checkpoint)
     for name, values in whole.items():
         assert again[name].tobytes() == values.tobytes(), name
 

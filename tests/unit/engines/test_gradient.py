@@ -13,11 +13,11 @@ import xarray as xr
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
 from physbatch.engines import gradient as gradient_engine
 from physbatch.engines.gradient import GradientEngine, replicas_at_once
-from physbatch.engines.support import require_built
+from physbatch.engines.registry import require_built
 from physbatch.errors import StudyError
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
+from tests.conftest import plan_of
 
 SMALL: dict[str, Any] = {
     "title": "small gradient descent",
@@ -106,9 +106,9 @@ def test_two_workers_and_any_chunk_give_the_same_bits(
     two = run_study(study(**changes), tmp_path / "two.nc", workers=2)
     same_bits(whole, two)
     assert "100 samples" in whole["generalization_error"].attrs["long_name"]
-    plan = Plan(study(**changes))
-    own = GradientEngine()._own_bytes(plan, plan.cells[0])
-    for budget in (1, 2 * own):
+    plan = plan_of(study(**changes))
+    each = gradient_engine._state_bytes(plan.cells[0])
+    for budget in (1, 2 * each):
         monkeypatch.setattr(
             gradient_engine,
             "replicas_at_once",
@@ -121,10 +121,10 @@ def test_chunks_follow_the_budget() -> None:
     assert replicas_at_once(10, 32, 100) == 10
     assert replicas_at_once(10, 8, 100) == 8
     assert replicas_at_once(1000, 8, 100) == 1
-    plan = Plan(study())
+    plan = plan_of(study())
     engine = GradientEngine()
     cell = plan.cells[0]
-    assert cell.replicas * engine.replica_bytes(plan, cell) <= gradient_engine.MEMORY_BUDGET
+    assert cell.replicas * engine.replica_bytes(cell) <= gradient_engine.MEMORY_BUDGET
 
 
 def test_the_definition_gives_the_same_numbers(

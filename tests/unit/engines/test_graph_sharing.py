@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.engines.support import require_built
+from physbatch.engines.registry import require_built
 from physbatch.errors import NotBuiltError
 from physbatch.scaling import moments
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
-from tests.conftest import TINY
+from tests.conftest import TINY, plan_of
 
 
 def _study(replicas_per_graph: int) -> Study:
@@ -34,7 +33,7 @@ def test_the_dataset_says_which_replicas_share_a_graph(tmp_path: Path) -> None:
 
 
 def test_cells_of_other_groupings_have_other_names() -> None:
-    keys = {Plan(_study(count)).cells[0].key for count in (1, 2, 4)}
+    keys = {plan_of(_study(count)).cells[0].key for count in (1, 2, 4)}
     assert len(keys) == 3
 
 

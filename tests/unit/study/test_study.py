@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from physbatch.engines.support import require_built
+from physbatch.engines.registry import require_built
 from physbatch.errors import NotBuiltError, StudyError
 from physbatch.study import catalogue
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
+from tests.conftest import plan_of
 
 BASE: dict[str, Any] = {
     "title": "base",
@@ -53,7 +53,7 @@ def test_quickstart_is_what_it_says() -> None:
     assert (study.grid.replicas, study.measurement.duration) == (32, 1000)
     assert study.system.learned_layers == "all"
     assert (study.dynamics.ties, study.dynamics.refresh) == ("reject", "sweep")
-    assert len(Plan(study)) == 52
+    assert len(plan_of(study)) == 52
 
 
 def test_hash_is_pinned() -> None:
@@ -80,15 +80,15 @@ def test_a_range_holds_its_end_and_gives_the_typed_values() -> None:
 
 def test_cells_are_named_by_their_own_physics() -> None:
     """Sweeping a parameter or fixing it gives the same random streams; so does a larger grid."""
-    fixed = Plan(Study.from_dict(BASE)).cells
+    fixed = plan_of(Study.from_dict(BASE)).cells
     swept = changed("system.wiring.degree", ...)
     swept["grid"]["degree"] = [3, 5]
     swept["grid"]["size"] = [9, 11]
     swept["grid"]["replicas"] = 40
-    cells = Plan(Study.from_dict(swept)).cells
+    cells = plan_of(Study.from_dict(swept)).cells
     assert fixed[0].identity in {cell.identity for cell in cells}
     same_range = changed("grid.size", [9, 11])
-    assert fixed[0].key in {cell.key for cell in Plan(Study.from_dict(same_range)).cells}
+    assert fixed[0].key in {cell.key for cell in plan_of(Study.from_dict(same_range)).cells}
 
 
 def test_measuring_times() -> None:
@@ -232,7 +232,7 @@ def test_classifiers_refuse_what_they_would_ignore(path: str, value: object, wor
     ids=str,
 )
 def test_general_discrete_systems_are_built(system: dict[str, Any]) -> None:
-    assert len(Plan(require_built(Study.from_dict(changed("system", system))))) == 1
+    assert len(plan_of(require_built(Study.from_dict(changed("system", system))))) == 1
 
 
 def test_gaussian_inputs_allow_an_even_first_fan_in() -> None:
@@ -269,14 +269,14 @@ def test_learning_rate_rules(rule: str, rate: float) -> None:
     content = changed("system.weights", "continuous")
     content["system"]["activation"] = "erf"
     content["dynamics"] = {"kind": "sgd", "learning_rate": {"rule": rule, "base": 0.5}}
-    plan = Plan(require_built(Study.from_dict(content)))
+    plan = plan_of(require_built(Study.from_dict(content)))
     assert plan.learning_rate({"size": 9, "batch_size": 16.0}) == rate
 
 
 @pytest.mark.parametrize("name", catalogue.names())
 def test_every_catalogue_study_can_be_run(name: str) -> None:
     study = require_built(catalogue.study(name))
-    assert len(Plan(study)) > 0
+    assert len(plan_of(study)) > 0
 
 
 def test_unknown_catalogue_name_lists_the_known_ones() -> None:

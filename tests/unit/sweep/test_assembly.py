@@ -18,9 +18,9 @@ from physbatch.study.study import Study
 from physbatch.sweep import assembly
 from physbatch.sweep import plan as planning
 from physbatch.sweep.lock import Part
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import merge_study, run_part, run_study
 from physbatch.sweep.store import Store
+from tests.conftest import plan_of
 from tests.unit.engines.engine_studies import STUDIES
 
 GRID: dict[str, Any] = {
@@ -70,7 +70,7 @@ def test_any_slab_gives_the_same_bits(
     """From one cell at a time to all at once, through slabs that cut each dimension."""
     reference = dataset.open_dataset(whole)
     store = Store(whole)
-    plan = Plan(store.study())
+    plan = plan_of(store.study())
     monkeypatch.setattr(assembly, "IN_MEMORY_BYTES", 0)
     monkeypatch.setattr(assembly, "SLAB_BYTES", slab)
     monkeypatch.setattr(assembly, "CHUNK_BYTES", 500)

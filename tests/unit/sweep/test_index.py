@@ -11,16 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from physbatch.engines.binary import BinaryEngine
+from physbatch.engines.point import GridPoint
 from physbatch.files.netcdf import open_netcdf
 from physbatch.study.study import Study
 from physbatch.sweep import executors
-from physbatch.sweep.completeness import progress, survey
 from physbatch.sweep.index import Index, ShardNote, _numbers, _ranges, read_index
 from physbatch.sweep.lock import Lock, Part
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
+from physbatch.sweep.status import run_status, survey
 from physbatch.sweep.store import Store
-from tests.conftest import TINY
+from tests.conftest import TINY, plan_of
 
 NAME = "0123456789abcdef" * 2 + ".nc"
 
@@ -79,7 +80,7 @@ def test_status_opens_no_shard_that_the_index_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study.from_dict(TINY)
-    plan = Plan(study)
+    plan = plan_of(study)
     target = tmp_path / "tiny.nc"
     run_study(study, target, workers=1)
     target.unlink()
@@ -89,39 +90,39 @@ def test_status_opens_no_shard_that_the_index_knows(
         lambda path: (opened.append(path.name), open_netcdf(path))[1],
     )
     store = Store(target)
-    state = progress(store, plan)
+    state = run_status(store, plan)
     assert (state.done, state.running, state.failed, opened) == (6, 0, {}, [])
     # A shard whose line was lost with its writer is opened; one that is gone is not believed.
     next(store.folder.glob("index-*")).unlink()
-    assert progress(store, plan).done == 6
+    assert run_status(store, plan).done == 6
     assert len(opened) == 1
     for path in store.folder.glob("*.nc"):
         path.unlink()
-    assert progress(store, plan).done == 0
+    assert run_status(store, plan).done == 0
 
 
 def test_running_cells_count_only_while_their_run_lives(tmp_path: Path) -> None:
-    plan = Plan(Study.from_dict(TINY))
+    plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
-    with Lock(store.folder, Part(1, 2)) as held:
-        with Index(store.folder, plan.study.hash(), held.part) as index:
+    with Lock(store.folder, Part(1, 2)) as lock:
+        with Index(store.folder, plan.study.hash(), lock.part) as index:
             index.take(np.array([0, 2, 4]))
-        state = progress(store, plan)
+        state = run_status(store, plan)
         assert state.running == 3
-        assert state.owners == [held.owner]
-    assert progress(store, plan).running == 0
+        assert state.owners == [lock.owner]
+    assert run_status(store, plan).running == 0
 
 
 def test_a_shard_exchanged_behind_the_index_is_read_again(tmp_path: Path) -> None:
     """Same name, sound checksum, other cells: the index must not be believed."""
-    plan = Plan(Study.from_dict(TINY))
+    plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
-    for place in (0, 1):
-        outcome = executors.compute_group(plan, store.output, [plan.cells[place]], "cpu")
+    for number in (0, 1):
+        outcome = executors.compute_group(plan, store.output, [plan.cells[number]], "cpu")
         assert outcome.note is not None
         with Index(store.folder, plan.study.hash()) as index:
-            index.save(outcome.note, np.array([place]), 1.0, 1.0)
-    first, second = (store.shard_path([plan.cells[place]]) for place in (0, 1))
+            index.save(outcome.note, np.array([number]), 1.0, 1.0)
+    first, second = (store.shard_path([plan.cells[number]]) for number in (0, 1))
     first.write_bytes(second.read_bytes())
     assert survey(store, plan, verify=True).done.tolist() == [False, True] + 4 * [False]
 
@@ -134,13 +135,13 @@ def test_a_grown_study_uses_all_cells_again(
     target = tmp_path / "grows.nc"
     run_study(Study.from_dict(content), target, workers=1)
     computed: list[tuple[int, float, int]] = []
-    original = executors.run_cell
+    original = BinaryEngine.simulate
 
-    def counting(plan: Plan, cell: object, *rest: object) -> object:
-        computed.append((cell.size, cell.batch_size, cell.first_replica))
-        return original(plan, cell, *rest)
+    def counting(engine: BinaryEngine, point: GridPoint, *rest: object) -> object:
+        computed.append((point.size, point.batch_size, point.first_replica))
+        return original(engine, point, *rest)
 
-    monkeypatch.setattr(executors, "run_cell", counting)
+    monkeypatch.setattr(BinaryEngine, "simulate", counting)
     content["grid"] = {"size": [6, 9], "batch_size": [2, 3.5, 8], "replicas": 64}
     grown = run_study(Study.from_dict(content), target, workers=1)
     old = {(6, 2.0, 0), (6, 8.0, 0)}

@@ -11,8 +11,8 @@ from physbatch.errors import StudyError
 from physbatch.study import catalogue
 from physbatch.sweep import memory
 from physbatch.sweep.memory import WORKER_BYTES, available_bytes, parse_bytes, workers_that_fit
-from physbatch.sweep.plan import Plan
 from physbatch.sweep.run import run_study
+from tests.conftest import plan_of
 
 SMALL = catalogue.study("greedy-unit", replicas=4, duration=10, batch_size=[1, 2])
 
@@ -26,7 +26,7 @@ def test_sizes_are_read() -> None:
 
 
 def test_as_many_workers_as_fit() -> None:
-    plan = Plan(SMALL)
+    plan = plan_of(SMALL)
     each = WORKER_BYTES + plan.most_bytes
     assert [workers_that_fit(plan, 4, n * each) for n in (1, 2, 3, 9)] == [1, 2, 3, 4]
     with pytest.raises(StudyError, match="is the limit"):
@@ -35,7 +35,7 @@ def test_as_many_workers_as_fit() -> None:
 
 def test_the_need_grows_with_the_cell() -> None:
     """Memory of the largest cell, not of the mean one: at least its weights and graph."""
-    large = Plan(catalogue.study("sparse-vector", size=[100, 100_000], batch_size=[12]))
+    large = plan_of(catalogue.study("sparse-vector", size=[100, 100_000], batch_size=[12]))
     assert large.most_bytes > 32 * 2 * 100_000 * 5 * 7
 
 

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from physbatch import dataset
+from physbatch.engines.binary import BinaryEngine
+from physbatch.engines.point import GridPoint
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
 from physbatch.files.netcdf import save
 from physbatch.study import catalogue
 from physbatch.study.study import Study
 from physbatch.sweep import executors
-from physbatch.sweep.completeness import survey
-from physbatch.sweep.cost import estimate
 from physbatch.sweep.merging import merge
-from physbatch.sweep.plan import Plan, group_cells
+from physbatch.sweep.plan import cost_of, group_cells
 from physbatch.sweep.run import run_study
+from physbatch.sweep.status import survey
 from physbatch.sweep.store import Store
-from tests.conftest import TINY
+from tests.conftest import TINY, plan_of
 
 
 def same_variables(one: xr.Dataset, other: xr.Dataset) -> None:
@@ -53,9 +53,9 @@ def test_the_definition_gives_the_same_bits(
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    original = executors.run_cell
+    original = BinaryEngine.simulate
     monkeypatch.setattr(
-        executors, "run_cell", lambda plan, cell, *rest: original(plan, cell, "meta-cpu")
+        BinaryEngine, "simulate", lambda engine, point, *rest: original(engine, point, "meta-cpu")
     )
     from physbatch.dynamics.bitsliced import definition
 
@@ -72,7 +72,7 @@ def test_the_definition_gives_the_same_bits(
 def test_shards_merge_in_any_order(
     reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = Plan(Study.from_dict(TINY))
+    plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     for cell in plan.cells:  # one shard each, unlike the grouped ones of the reference
         executors.compute_group(plan, store.output, [cell], "cpu")
@@ -80,7 +80,7 @@ def test_shards_merge_in_any_order(
     assert len(shards) == len(plan)
     for seed in range(3):
         random.Random(seed).shuffle(shards)
-        merged = merge(shards, plan.grid, dataset.VARIABLES, plan.lengths, "sweep")
+        merged = merge(plan, shards)
         for name in merged.data_vars:
             assert merged[name].values.tobytes() == reference[name].values.tobytes()
 
@@ -89,18 +89,18 @@ def test_finished_cells_are_not_computed_again(
     reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study.from_dict(TINY)
-    plan = Plan(study)
+    plan = plan_of(study)
     target = tmp_path / "tiny.nc"
     for cell in plan.cells[:4]:
         executors.compute_group(plan, target, [cell], "cpu")
     computed: list[str] = []
-    original = executors.run_cell
+    original = BinaryEngine.simulate
 
-    def counting(plan: Plan, cell: object, *rest: object) -> object:
-        computed.append(cell.key)
-        return original(plan, cell, *rest)
+    def counting(engine: BinaryEngine, point: GridPoint, *rest: object) -> object:
+        computed.append(point.key)
+        return original(engine, point, *rest)
 
-    monkeypatch.setattr(executors, "run_cell", counting)
+    monkeypatch.setattr(BinaryEngine, "simulate", counting)
     same_variables(run_study(study, target, workers=1), reference)
     assert sorted(computed) == sorted(cell.key for cell in plan.cells[4:])
     computed.clear()
@@ -114,8 +114,8 @@ def test_more_replicas_reuse_full_blocks() -> None:
     small = Study.from_dict(content)
     content["grid"]["replicas"] = 40
     large = Study.from_dict(content)
-    shared = {c.key for c in Plan(small).cells} & {c.key for c in Plan(large).cells}
-    assert len(shared) == len(Plan(small))
+    shared = {c.key for c in plan_of(small).cells} & {c.key for c in plan_of(large).cells}
+    assert len(shared) == len(plan_of(small))
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "foreign", "empty"])
@@ -123,7 +123,7 @@ def test_a_damaged_shard_is_computed_again(
     damage: str, reference: xr.Dataset, tmp_path: Path
 ) -> None:
     study = Study.from_dict(TINY)
-    plan = Plan(study)
+    plan = plan_of(study)
     target = tmp_path / "tiny.nc"
     run_study(study, target, workers=1)
     target.unlink()
@@ -149,7 +149,7 @@ def test_shards_of_other_studies_in_the_folder_do_no_harm(
 ) -> None:
     content = copy.deepcopy(TINY)
     content["seed"] = {"study": 99}
-    other = Plan(Study.from_dict(content))
+    other = plan_of(Study.from_dict(content))
     target = tmp_path / "tiny.nc"
     executors.compute_group(other, target, other.cells, "cpu")
     same_variables(run_study(Study.from_dict(TINY), target, workers=1), reference)
@@ -177,10 +177,11 @@ def test_a_failing_cell_is_named_and_all_others_are_done(
     workers: int, reference: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell smaller than its degree fails in the worker for a reason of its own."""
-    plan = Plan(Study.from_dict(TINY))
+    plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     groups = [[cell] for cell in plan.cells]
-    groups[3] = [dataclasses.replace(plan.cells[3], size=2), plan.cells[3]]
+    too_small = {**plan.cells[3].coordinates, "size": 2}
+    groups[3] = [dataclasses.replace(plan.cells[3], coordinates=too_small), plan.cells[3]]
     if workers == 1:
         outcomes = list(executors.run_serial(plan, store.output, groups, "cpu"))
     else:
@@ -197,16 +198,16 @@ def test_failures_are_recorded_and_end_the_run_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study.from_dict(TINY)
-    plan = Plan(study)
+    plan = plan_of(study)
     target = tmp_path / "tiny.nc"
-    original = executors.run_cell
+    original = BinaryEngine.simulate
 
-    def fails_at(plan: Plan, cell: object, *rest: object) -> object:
-        if cell.key in (plan.cells[2].key, plan.cells[3].key):
+    def fails_at(engine: BinaryEngine, point: GridPoint, *rest: object) -> object:
+        if point.key in (plan.cells[2].key, plan.cells[3].key):
             raise ZeroDivisionError("of this cell")
-        return original(plan, cell, *rest)
+        return original(engine, point, *rest)
 
-    monkeypatch.setattr(executors, "run_cell", fails_at)
+    monkeypatch.setattr(BinaryEngine, "simulate", fails_at)
     with pytest.raises(
         WorkerError,
         match=r"2 of 6 cells failed; cell size = 6, batch_size = 8: "
@@ -214,18 +215,18 @@ def test_failures_are_recorded_and_end_the_run_with_one_line(
     ) as caught:
         run_study(study, target, workers=1)
     assert caught.value.exit_code == 1
-    found = survey(Store(target), plan, verify=True)
-    assert found.done.tolist() == [True, True, False, False, True, True]
-    assert set(found.record.failed) == {2, 3}
+    state = survey(Store(target), plan, verify=True)
+    assert state.done.tolist() == [True, True, False, False, True, True]
+    assert set(state.record.failed) == {2, 3}
     assert not target.exists()
-    monkeypatch.setattr(executors, "run_cell", original)
+    monkeypatch.setattr(BinaryEngine, "simulate", original)
     run_study(study, target, workers=1)
     assert survey(Store(target), plan, verify=True).record.failed == {}
 
 
 def test_what_a_worker_cannot_write_is_an_output_error(tmp_path: Path) -> None:
     """A folder in the way of a shard: the same error, with exit code 2, as in this process."""
-    plan = Plan(Study.from_dict(TINY))
+    plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     groups = [[cell] for cell in plan.cells]
     store.shard_path(groups[3]).mkdir(parents=True)
@@ -257,7 +258,7 @@ def test_what_is_not_built_is_refused_before_anything_is_written(tmp_path: Path)
 def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
     content = copy.deepcopy(TINY)
     content["grid"] = {"size": [5, 7], "batch_size": list(range(1, 200)), "replicas": 70}
-    plan = Plan(Study.from_dict(content))
+    plan = plan_of(Study.from_dict(content))
     groups = list(group_cells(plan, plan.cells.ordinals))
     keys = [cell.key for group in groups for cell in group]
     assert sorted(keys) == sorted(cell.key for cell in plan.cells)
@@ -267,7 +268,7 @@ def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
 
 
 def test_estimate_counts_what_is_stored(reference: xr.Dataset) -> None:
-    cost = estimate(Plan(Study.from_dict(TINY)))
+    cost = cost_of(plan_of(Study.from_dict(TINY)))
     held = sum(reference[name].nbytes for name in reference.data_vars)
     assert cost.dataset_bytes == held
     assert cost.cells == 6

@@ -10,10 +10,11 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.dynamics.bitsliced.limit import flip_sample_limit, operations_per_flip_sample
+from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Cell, Plan
+from physbatch.sweep.plan import Plan
 from physbatch.sweep.timing import bench_study
 from physbatch.systems.architecture import build_architecture
 
@@ -37,12 +38,12 @@ def test_the_time_foretold_is_that_of_a_clock_with_known_costs(
 ) -> None:
     """A replica takes 2 ms at each measurement and 3 ns a flip; the model errs by any factor."""
 
-    def run(plan: Plan, cell: Cell, duration: int) -> tuple[float, Arrays]:
-        learnable = plan.architecture(cell).learnable
+    def run(plan: Plan, cell: GridPoint, duration: int) -> tuple[float, Arrays]:
+        learnable = cell.teacher.learnable
         seconds = cell.replicas * (2 * 2e-3 + 3e-9 * learnable * duration)
         return seconds, {"first_passage": np.full(cell.replicas, np.inf)}
 
-    monkeypatch.setattr("physbatch.bench._run", run)
+    monkeypatch.setattr("physbatch.sweep.timing._run", run)
     found = bench_study(leaky_study, seconds=0.5, kinds=4)
     assert (found.cells, len(found.timings)) == (4, 4)
     times = len(leaky_study.measurement.measuring_times())

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from physbatch.dynamics.sgd.definition import TensorDescent
-from physbatch.engines.gradient import prepare
+from physbatch.engines.gradient import prepare_gradient
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan
+from tests.conftest import plan_of
 
 
 def descent(kind: str, noise: float) -> TensorDescent:
@@ -38,9 +38,7 @@ def descent(kind: str, noise: float) -> TensorDescent:
         },
         where="test",
     )
-    plan = Plan(study)
-    cell = plan.cells[0]
-    return TensorDescent(*prepare(plan, cell, 0, cell.replicas).parts)
+    return TensorDescent(*prepare_gradient(plan_of(study).cells[0]).parts)
 
 
 def test_labels_are_the_teachers_and_their_noise() -> None:
