@@ -190,7 +190,7 @@ def test_a_group_keeps_what_is_finished_when_it_is_stopped(plan: Plan, tmp_path:
     """The cells before the stop become a shard, the one in flight a checkpoint."""
     output = tmp_path / "x.nc"
     cells = list(plan.cells[:4])
-    outcome = compute_group(plan, output, cells, "cpu", stop=StopAfter(30))
+    outcome = compute_group(plan, output, cells, "cpu", stop=StopAfter(15))
     assert outcome.finished == (0,)
     assert outcome.failed == {}
     assert [path.stem for path in Store(output).folder.glob("*.checkpoint")] == [cells[1].key]

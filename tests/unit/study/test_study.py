@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from physbatch.engines.point import GridPoints
 from physbatch.engines.registry import require_built
 from physbatch.errors import NotBuiltError, StudyError
 from physbatch.study import catalogue
@@ -269,8 +270,8 @@ def test_learning_rate_rules(rule: str, rate: float) -> None:
     content = changed("system.weights", "continuous")
     content["system"]["activation"] = "erf"
     content["dynamics"] = {"kind": "sgd", "learning_rate": {"rule": rule, "base": 0.5}}
-    plan = plan_of(require_built(Study.from_dict(content)))
-    assert plan.learning_rate({"size": 9, "batch_size": 16.0}) == rate
+    points = GridPoints(require_built(Study.from_dict(content)))
+    assert points.at({"size": 9, "batch_size": 16.0}).learning_rate == rate
 
 
 @pytest.mark.parametrize("name", catalogue.names())
