@@ -163,8 +163,8 @@ def test_a_signal_saves_a_long_cell_and_the_exit_code_says_go_on(
 
 
 def test_a_signal_reaches_the_cells_in_worker_processes(tiny_file: Path, tmp_path: Path) -> None:
-    """Two long cells on two workers; SIGTERM to the main process alone."""
-    grid = {**LONG["grid"], "batch_size": [2, 3]}
+    """Two long cells (m = 3 would learn at once) on two workers; SIGTERM to the main process."""
+    grid = {**LONG["grid"], "batch_size": [1.5, 2]}
     study = Study.from_dict({**LONG, "grid": grid, "measurement": {"duration": 10_000_000}})
     tiny_file.write_text(study.to_toml())
     target = tmp_path / "long.nc"
