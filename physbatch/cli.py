@@ -18,7 +18,7 @@ from cyclopts import App, Parameter
 
 import physbatch
 from physbatch.commands.options import Json, OptionalOutput
-from physbatch.commands.output import keep_others, print_json, span
+from physbatch.commands.output import keep_other_results, print_json, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
 
@@ -103,13 +103,11 @@ def analyse(
     time
         Run time at which to analyse; by default the last one.
     """
-    from physbatch.files.netcdf import save
-
     if output is not None:
-        keep_others(output, "physbatch_results")
+        keep_other_results(output, "analysis")
     result = _analyse(_open(dataset), time)
     if output is not None:
-        save(result.to_dataset(), output)
+        result.save(output)
     if json_:
         print_json(result.to_json())
     else:

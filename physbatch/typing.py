@@ -10,3 +10,6 @@ __all__ = ["BoolArray", "FloatArray", "IntArray"]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+#: Fields of arrays and the names of the dimensions along which they lie.
+Dims = dict[str, tuple[str, ...]]

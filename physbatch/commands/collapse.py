@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from physbatch.commands.options import ColumnsOfMany, ResultAndFigure, Switch, Words
-from physbatch.commands.output import keep_others, print_json, save_pictures
+from physbatch.commands.output import keep_other_results, print_json, save_pictures
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def collapse_command(
     fixed, start = _numbers(form.fix or (), "--fix"), _numbers(search.start or (), "--start")
     exponent = _exponent(form.exponent or ())
     if outputs.output is not None:
-        keep_others(outputs.output, "physbatch_collapse")
+        keep_other_results(outputs.output, "collapse")
     table = columns.read(file)
     result = collapse(
         table,
@@ -185,9 +185,7 @@ def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[s
     """Write what was asked for and say what was written, a line each."""
     lines = []
     if output is not None:
-        from physbatch.files.netcdf import save
-
-        lines.append(f"results  {save(result.to_dataset(), output)}")
+        lines.append(f"results  {result.save(output)}")
     if figure is not None:
         lines += [f"figure   {path}" for path in save_pictures(result, figure)]
     return lines

@@ -83,19 +83,19 @@ def figure(
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
-    from physbatch.results.export import read_result
+    from physbatch.results import holds_results, kind_of, open_results
 
     content = open_netcdf(file)
-    results = [key for key in content.attrs if key in ("physbatch_collapse", "physbatch_record")]
-    if results and (kind, size, control, time) != (None,) * 4:
+    own = holds_results(content) and kind_of(content) != "analysis"
+    if own and (kind, size, control, time) != (None,) * 4:
         raise AnalysisError(
             "these results have one kind of figure",
             where=str(file),
             remedy="leave --kind, --size, --control and --time out",
         )
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
-    if results:
-        written = save_pictures(read_result(content, where=str(file)), output)
+    if own:
+        written = save_pictures(open_results(file), output)
     else:
         drawn = _of_dataset(content, file, kind or "overview", size, control, time)
         written = list(save_figure(drawn, output))
@@ -133,16 +133,19 @@ def _of_dataset(
     time: float | None,
 ) -> Figure:
     from physbatch.dataset import validate
+    from physbatch.results import holds_results, open_results
     from physbatch.scaling import Analysis, analyse
 
-    if "physbatch_results" in content.attrs:
+    if holds_results(content):
         if kind in _OF_DATASETS or time is not None:
             raise DatasetError(
                 f"{'--time' if time is not None else kind} needs single replicas",
                 where=str(file),
                 remedy="give the dataset that `physbatch run` wrote",
             )
-        return _of_analysis(Analysis.from_dataset(content), kind, size)
+        analysis = open_results(file)
+        assert isinstance(analysis, Analysis)
+        return _of_analysis(analysis, kind, size)
     data = validate(content, where=str(file))
     if kind not in _OF_DATASETS:
         return _of_analysis(analyse(data, time=time), kind, size)

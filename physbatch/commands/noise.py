@@ -12,7 +12,7 @@ from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutp
 from physbatch.commands.output import (
     estimates,
     finite_number,
-    keep_others,
+    keep_other_results,
     law_text,
     number_of,
     print_json,
@@ -59,7 +59,7 @@ def optimum(
     from physbatch.dataset import open_dataset
     from physbatch.noise.best_batch import optimum_batch
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     result = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
     try:
         fit = result.fit()
@@ -119,7 +119,7 @@ def temperature(
     from physbatch.dataset import open_dataset
     from physbatch.noise.temperature import effective_temperature
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     result = effective_temperature(
         open_dataset(batches), open_dataset(thermal), after=after, resamples=resamples, seed=seed
     )

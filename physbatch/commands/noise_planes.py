@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
 from physbatch.commands.output import (
     estimates,
-    keep_others,
+    keep_other_results,
     law_text,
     number_of,
     print_json,
@@ -43,7 +43,7 @@ def range_(
     from physbatch.dataset import open_dataset
     from physbatch.noise.stability import stable_range
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     content = open_dataset(data)
     result = stable_range(content)
     fits = {f"N = {size:g}": result.fit(float(size)) for size in sorted(set(result.size))}
@@ -83,7 +83,7 @@ def typical(data: Path, *, output: OptionalOutput = None, json_: Json = False) -
     from physbatch.dataset import open_dataset
     from physbatch.noise.thresholds import typical_threshold
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     result = typical_threshold(open_dataset(data))
     save_record(result, output)
     rows = _thresholds(result)
@@ -118,7 +118,7 @@ def map_(
     from physbatch.dataset import open_dataset
     from physbatch.noise.performance import performance_map
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     result = performance_map(open_dataset(data), resamples=resamples, seed=seed)
     save_record(result, output)
     drawn: list[Path] = []
@@ -170,7 +170,7 @@ def line(
     from physbatch.dataset import open_dataset
     from physbatch.noise.transitions import transition_line
 
-    keep_others(output, "physbatch_record")
+    keep_other_results(output)
     result = transition_line(open_dataset(data), fraction=fraction)
     save_record(result, output)
     points_m_c = estimates(result.batch_size, result.stderr, result.systematic)

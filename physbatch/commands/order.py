@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from physbatch.commands.options import BootstrapSeed, Columns, Resamples, ResultAndFigure
 from physbatch.commands.output import (
-    keep_others,
+    keep_other_results,
     print_json,
     print_rest,
     save_pictures,
@@ -52,7 +52,7 @@ def order_command(
     time
         For datasets with a time: which one; by default the last.
     """
-    keep_others(outputs.output, "physbatch_record")
+    keep_other_results(outputs.output)
     how = {"space_dimension": space_dimension, "resamples": resamples, "seed": seed}
     result = _of_dataset(file, columns, time, how) or _of_table(file, columns, time, kind, how)
     figures: list[Path] = []

@@ -22,6 +22,7 @@ __all__ = [
     "estimates",
     "finite_number",
     "keep_other_text",
+    "keep_other_results",
     "keep_others",
     "law_text",
     "number_of",
@@ -59,6 +60,34 @@ def keep_others(path: Path | None, attribute: str) -> None:
     except DatasetError:
         ours = False
     if not ours:
+        raise _occupied(path)
+
+
+def keep_other_results(path: Path | None, *kinds: str) -> None:
+    """Make sure that an output replaces nothing but results of some kinds.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    *kinds : str
+        Their names in the list of results; by default all but ``analysis`` and ``collapse``.
+
+    Raises
+    ------
+    OutputError
+        If there is a file of something else.
+    """
+    if path is None or not path.exists():
+        return
+    from physbatch.files.netcdf import open_netcdf
+    from physbatch.results import kind_of
+
+    try:
+        kind = kind_of(open_netcdf(path))
+    except DatasetError:
+        kind = ""
+    if not kind or (kind not in kinds if kinds else kind in ("analysis", "collapse")):
         raise _occupied(path)
 
 
@@ -139,9 +168,7 @@ def print_rest(
 def save_record(result: Record, output: Path | None) -> None:
     """Write a result where one is wanted."""
     if output is not None:
-        from physbatch.files.netcdf import save
-
-        save(result.to_dataset(), output)
+        result.save(output)
 
 
 def estimates(*columns: FloatArray) -> list[Estimate]:

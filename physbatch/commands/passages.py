@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from physbatch.commands.options import Json, OptionalOutput, Switch
-from physbatch.commands.output import keep_others, print_json
+from physbatch.commands.output import keep_other_results, print_json
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flag import Flag
 
@@ -61,11 +61,10 @@ def passages_command(
       N = 50, m = 13: ... (... of 32 passed)
     """
     from physbatch.dataset import open_dataset
-    from physbatch.files.netcdf import save
     from physbatch.scaling.times.escapes import escape_times
 
     if output is not None:
-        keep_others(output, "physbatch_record")
+        keep_other_results(output)
     data = open_dataset(file)
     if "first_passage" not in data:
         raise DatasetError(
@@ -75,7 +74,7 @@ def passages_command(
     fits = {**_growths(times), **_divergences(times, divergence)}
     flags = list(dict.fromkeys([*times.flags, *(flag for f in fits.values() for flag in f.flags)]))
     if output is not None:
-        save(times.to_dataset(), output)
+        times.save(output)
     if json_:
         print_json(_document(times, fits, flags))
         return

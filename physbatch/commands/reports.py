@@ -58,10 +58,10 @@ def report(*files: Path, output: Output) -> None:
 def _read(path: Path) -> tuple[xr.Dataset, Any]:
     """The content of a file, and the result that it holds, if it holds one."""
     from physbatch.files.netcdf import open_netcdf
-    from physbatch.results.export import read_result
+    from physbatch.results import holds_results, open_results
 
     content = open_netcdf(path)
-    return content, read_result(content, where=str(path))
+    return content, open_results(path) if holds_results(content) else None
 
 
 def _sorted(

@@ -70,13 +70,12 @@ def export(file: Path, *, output: Output) -> None:
         The file to write.
     """
     from physbatch.files.netcdf import open_netcdf, write_atomic
-    from physbatch.results.export import read_result
+    from physbatch.results import holds_results, open_results
     from physbatch.tables.read import from_dataset
 
     content = open_netcdf(file)
-    result = read_result(content, where=str(file))
-    if result is not None:
-        write_estimates(output, result)
+    if holds_results(content):
+        write_estimates(output, open_results(file))
         print(f"table    {output}")
         return
     table = from_dataset(content, source=str(file), minimum_sizes=1, minimum_points=1)

@@ -30,8 +30,10 @@ __all__ = [
     "encoding_of",
     "holds_checksum",
     "open_netcdf",
+    "open_tree",
     "save",
     "save_piecewise",
+    "save_tree",
     "stated_digest",
     "to_bytes",
     "with_checksum",
@@ -58,6 +60,9 @@ _MARK = b"\nphysbatch sha256 "
 FOOTER_BYTES = len(_MARK) + 65
 _BLOCK = 1 << 22
 
+#: Below this, compressed chunks take more room than the values.
+_WORTH_PACKING = 500
+
 _MAKE_AGAIN = "make it again; finished cells are reused"
 
 
@@ -73,6 +78,29 @@ def to_bytes(data: xr.Dataset) -> bytes:
     image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data)))
     end = _end_of_file_address(image)
     return with_checksum(image if end is None else image[:end])
+
+
+def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Path:
+    """Write tables as the groups of one NetCDF-4 file, that of the root under ``""``.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; an existing file stays untouched.
+    """
+    import netCDF4  # xarray loads it with the first file, too
+    from xarray.backends import NetCDF4DataStore
+
+    memory = netCDF4.Dataset("tree.nc", mode="w", format="NETCDF4", memory=1)
+    for name, table in tables.items():
+        group = memory.createGroup(name) if name else memory
+        store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
+        large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
+        table.dump_to_store(store, encoding=encoding_of(table[large]))
+    image = bytes(memory.close())
+    target = Path(path)
+    write_atomic(target, with_checksum(image[: _end_of_file_address(image)]))
+    return target
 
 
 def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
@@ -262,6 +290,26 @@ def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datase
             "needs more memory than there is", where=str(source), remedy="use a larger machine"
         ) from error
     # Attributes that xarray decodes may hold anything in a foreign file.
+    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _damaged(source, " ".join(str(error).split())[:120]) from error
+
+
+def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
+    """Load every group of a NetCDF file; that of the root is named ``""``.
+
+    Raises
+    ------
+    DatasetError
+        If the file is missing, not NetCDF-4, truncated or damaged.
+    """
+    source = Path(path)
+    require_sound(source)
+    try:
+        groups = xr.open_groups(source, engine="netcdf4", decode_timedelta=False)
+        tables = {name.strip("/"): table.load() for name, table in groups.items()}
+        for table in groups.values():
+            table.close()
+        return tables
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise _damaged(source, " ".join(str(error).split())[:120]) from error
 

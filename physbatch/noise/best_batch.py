@@ -15,17 +15,18 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr
 from physbatch.results.flag import Flag
 from physbatch.results.flags import DIVERGED
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.study.study import Study
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["BatchCurves", "OptimumBatch", "batch_curves", "optimum_batch"]
 
 
+@result("optimum batch")
 @dataclass(frozen=True, eq=False, repr=False)
 class OptimumBatch(Record):
     """B_opt of every learning rate and number of patterns; nan where there is no minimum.
@@ -42,7 +43,7 @@ class OptimumBatch(Record):
         Where a curve has no minimum, and why.
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         (
             *("learning_rate", "pattern_count", "batch_size", "stderr", "systematic"),
             *("best_error", "best_error_stderr"),

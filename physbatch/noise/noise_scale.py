@@ -13,13 +13,14 @@ from physbatch.noise.best_batch import batch_curves
 from physbatch.noise.gradients import noise_scale
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_OVERLAP
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.data_collapse.quality import local_lines
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["ScaleCollapse", "scale_collapse"]
 
 
+@result("scale collapse")
 @dataclass(frozen=True, eq=False, repr=False)
 class ScaleCollapse(Record):
     """Every curve, divided by its lowest point, against one variable.
@@ -42,7 +43,7 @@ class ScaleCollapse(Record):
         ``no_overlap`` (no point of a curve lies within the range of another).
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         ("curve", "x", "value", "stderr", "learning_rate", "pattern_count"), ("point",)
     )
 

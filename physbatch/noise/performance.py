@@ -14,9 +14,9 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import AT_EDGE, DIVERGED, FLAT
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
-from physbatch.typing import BoolArray, FloatArray
+from physbatch.typing import BoolArray, Dims, FloatArray
 
 __all__ = ["PerformanceMap", "performance_map"]
 
@@ -24,6 +24,7 @@ __all__ = ["PerformanceMap", "performance_map"]
 _AS_GOOD = 2.0  # standard errors by which a batch size may be worse than the best
 
 
+@result("performance map")
 @dataclass(frozen=True, eq=False, repr=False)
 class PerformanceMap(Record):
     """Mean error at the end over m and the learning rate, at one size.
@@ -50,7 +51,7 @@ class PerformanceMap(Record):
         as the best), ``diverged`` (some replicas did).
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+    dims: ClassVar[Dims] = {
         "learning_rate": ("learning_rate",),
         "error": ("batch_size", "learning_rate"),
         **dict.fromkeys(

@@ -11,7 +11,7 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import Flag, bracketed
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
 
@@ -30,7 +30,7 @@ class RateThresholds:
         Each ``name: explanation`` says which threshold is missing or doubtful, and why.
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
     )
 

@@ -13,7 +13,7 @@ from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_va
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.noise.success_edge import falling_edge
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
 
@@ -22,6 +22,7 @@ __all__ = ["StableRange", "stable_range"]
 FloatArray = npt.NDArray[np.float64]
 
 
+@result("stable range")
 @dataclass(frozen=True, eq=False, repr=False)
 class StableRange(RateThresholds, Record):
     """Upper end of the range of learning rates, for each size and batch size.
@@ -142,5 +143,5 @@ def stable_range(data: xr.Dataset) -> StableRange:
             )
             if why:
                 flags.append(why.at(f"N = {size:g}, m = {m[number, place]:g}"))
-    columns = dict(zip(StableRange.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    columns = dict(zip(StableRange.dims, np.array(rows, dtype=np.float64).T, strict=True))
     return StableRange(flags=tuple(flags), **columns)

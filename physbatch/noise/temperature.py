@@ -21,9 +21,9 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr
 from physbatch.results.flag import Flag
 from physbatch.results.flags import INCONSISTENT, OUTSIDE
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_counts
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = [
     "EffectiveTemperature",
@@ -95,6 +95,7 @@ def batch_acceptance(
     return float(min(1.0, math.fsum(chance * mended)))
 
 
+@result("effective temperature")
 @dataclass(frozen=True, eq=False, repr=False)
 class EffectiveTemperature(Record):
     """T(m) from the energy and from the overlap; nan outside the range of temperatures.
@@ -114,7 +115,7 @@ class EffectiveTemperature(Record):
         temperatures differ by more than 4 standard errors: no temperature describes the state).
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         (
             *("batch_size", "from_energy", "from_energy_stderr"),
             *("from_overlap", "from_overlap_stderr", "difference"),

@@ -14,7 +14,7 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.plane import RateThresholds, squeezed_to
 from physbatch.results.flag import Flag
 from physbatch.results.flags import ABOVE_GRID, BELOW_GRID, DIVERGED, STEP
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
 from physbatch.typing import FloatArray, IntArray
 
@@ -24,6 +24,7 @@ __all__ = ["TypicalThreshold", "typical_threshold"]
 _NEIGHBOURS = 4  # points of the interpolation: a cubic
 
 
+@result("typical threshold")
 @dataclass(frozen=True, eq=False, repr=False)
 class TypicalThreshold(RateThresholds, Record):
     """Learning rate above which the mean logarithm of the error grows.
@@ -97,7 +98,7 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
     lost = int((data["status"] == STATUS_DIVERGED).sum())
     if lost:
         flags.append(DIVERGED(f"{lost} replicas, which count as grown beyond all bounds"))
-    columns = dict(zip(TypicalThreshold.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    columns = dict(zip(TypicalThreshold.dims, np.array(rows, dtype=np.float64).T, strict=True))
     return TypicalThreshold(flags=tuple(flags), **columns)
 
 

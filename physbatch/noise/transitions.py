@@ -22,12 +22,13 @@ from physbatch.noise.plane import counted_repr, squeezed_to
 from physbatch.noise.success_edge import falling_edge
 from physbatch.results.flag import Flag
 from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
-from physbatch.results.record import Record
-from physbatch.typing import FloatArray
+from physbatch.results.record import Record, result
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["LearnedPlane", "TransitionLine", "learned", "learned_plane", "transition_line"]
 
 
+@result("transition line")
 @dataclass(frozen=True, eq=False, repr=False)
 class TransitionLine(Record):
     """Smallest batch size with which half of the replicas learn, at every learning rate.
@@ -43,7 +44,7 @@ class TransitionLine(Record):
         ``always_learns`` (half succeed at the smallest m), ``never_learns``, ``step``.
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         ("size", "learning_rate", "batch_size", "stderr", "systematic"), ("curve",)
     )
 
@@ -160,5 +161,5 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
                 why = ALWAYS_LEARNS("half of the replicas learn with the smallest batch")
             if why:
                 flags.append(why.at(f"N = {size:g}, eta = {rate:g}"))
-    columns = dict(zip(TransitionLine.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    columns = dict(zip(TransitionLine.dims, np.array(rows, dtype=np.float64).T, strict=True))
     return TransitionLine(flags=tuple(flags), **columns)

@@ -141,10 +141,5 @@ def _numbers(result: Any) -> str:
     """The report of the result, if it has one, else its columns of numbers."""
     if hasattr(result, "report"):
         return str(result.report())
-    data = result.to_dataset()
-    columns: dict[str, list[str]] = {}
-    for name, variable in data.data_vars.items():
-        if variable.ndim == 1 and variable.dtype.kind in "fiub":
-            columns.setdefault(str(variable.dims[0]), []).append(str(name))
-    tables = [data[names].to_dataframe().to_string(index=False) for names in columns.values()]
-    return "\n\n".join([repr(result), *tables])
+    tables = [table for table in result.to_tables().values() if len(table.dims) == 1]
+    return "\n\n".join([repr(result), *(table.to_dataframe().to_string() for table in tables)])

@@ -20,7 +20,8 @@ from physbatch.report.sentences import flag_text, number
 from physbatch.results.display import flat_rows
 from physbatch.results.estimate import Estimate
 from physbatch.results.render import latex_escaped
-from physbatch.scaling.transition.result import Analysis, Extrapolation
+from physbatch.scaling.laws.extrapolation import Extrapolation
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = [
     "FileRow",

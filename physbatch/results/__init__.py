@@ -7,7 +7,25 @@
 
 from physbatch.results import flags
 from physbatch.results.estimate import Estimate
+from physbatch.results.export import result_csv, write_results
 from physbatch.results.flag import Flag, FlagKind, flag_names
 from physbatch.results.flags import FLAGS
+from physbatch.results.reading import holds_results, kind_of, open_results, result_classes
+from physbatch.results.record import Record, result
 
-__all__ = ["FLAGS", "Estimate", "Flag", "FlagKind", "flag_names", "flags"]
+__all__ = [
+    "FLAGS",
+    "Estimate",
+    "Flag",
+    "FlagKind",
+    "Record",
+    "flag_names",
+    "flags",
+    "holds_results",
+    "kind_of",
+    "open_results",
+    "result",
+    "result_classes",
+    "result_csv",
+    "write_results",
+]

@@ -7,15 +7,13 @@ import io
 import math
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import xarray as xr
-
-from physbatch.errors import AnalysisError, DatasetError
+from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import write_atomic
 from physbatch.results.estimate import Estimate
 
-__all__ = ["Tabled", "read_result", "result_csv", "write_results"]
+__all__ = ["Tabled", "result_csv", "write_results"]
 
 _COLUMNS = ("name", "value", "stderr", "systematic", "low68", "high68", "flags")
 _FORMATS = (".csv", ".tex", ".html")
@@ -101,37 +99,3 @@ def write_results(path: str | os.PathLike[str], *results: Tabled) -> Path:
         content = f'<!doctype html>\n<meta charset="utf-8">\n<title>results</title>\n{tables}\n'
     write_atomic(target, content.encode("utf-8"))
     return target
-
-
-def read_result(content: xr.Dataset, *, where: str) -> Any:
-    """The result that a file holds, of whatever kind; None if it holds a dataset or a table.
-
-    Raises
-    ------
-    physbatch.errors.DatasetError
-        If the content is damaged, or of a kind that is not known.
-    """
-    from physbatch.noise.best_batch import OptimumBatch
-    from physbatch.noise.stability import StableRange
-    from physbatch.noise.temperature import EffectiveTemperature
-    from physbatch.scaling import Analysis, Collapse, Crossings, TransitionOrder
-    from physbatch.scaling.curves.peaks import Peaks
-    from physbatch.scaling.laws.fits import ScalingFit
-    from physbatch.scaling.times.escapes import EscapeTimes
-    from physbatch.scaling.times.passages import EscapeTime, Survival
-
-    if "physbatch_results" in content.attrs:
-        return Analysis.from_dataset(content)
-    if "physbatch_collapse" in content.attrs:
-        return Collapse.from_dataset(content)
-    if "physbatch_record" not in content.attrs:
-        return None
-    records = (
-        *(Crossings, EffectiveTemperature, EscapeTime, EscapeTimes, OptimumBatch, Peaks),
-        *(ScalingFit, StableRange, Survival, TransitionOrder),
-    )
-    name = str(content.attrs["physbatch_record"])
-    for kind in records:
-        if kind.__name__ == name:
-            return kind.from_dataset(content)
-    raise DatasetError(f"{name} is no result that can be read", where=where)

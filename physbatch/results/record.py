@@ -1,122 +1,254 @@
-"""Results as frozen dataclasses that a dataset holds exactly, and as strict JSON."""
+"""The one way to be a result: a frozen dataclass of numbers that files, tables and pages take.
+
+A result derives from `Record` and has a name in the list of results, by which a file finds its
+class again:
+
+>>> import numpy as np
+>>> from dataclasses import dataclass
+>>> from typing import ClassVar
+>>> from physbatch.results import Estimate, Record, result
+>>> from physbatch.typing import Dims, FloatArray
+>>> @result("width in an example")
+... @dataclass(frozen=True, eq=False, repr=False)
+... class Width(Record):
+...     dims: ClassVar[Dims] = {"size": ("size",), "width": ("size",)}
+...     size: FloatArray
+...     width: FloatArray
+...     limit: Estimate
+>>> width = Width(np.array([8.0, 16.0]), np.array([0.2, 0.1]), Estimate(0.01, 0.02))
+>>> float(width.to_dataset()["width"].sel(size=16)), width["limit"].stderr
+(0.1, 0.02)
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import xarray as xr
 
-from physbatch.errors import DatasetError
+import physbatch
+from physbatch.files.netcdf import save_tree
+from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
+from physbatch.results.fields import fields_of
 from physbatch.results.flag import Flag
 from physbatch.results.render import estimates_html, estimates_latex
+from physbatch.results.tables import to_tables
+from physbatch.typing import Dims
 
-__all__ = ["Record", "chosen", "read_results", "strict_json"]
+__all__ = [
+    "RESULTS_VERSION",
+    "Record",
+    "chosen",
+    "estimate_json",
+    "registered",
+    "result",
+    "strict",
+    "strict_json",
+]
 
-Result = TypeVar("Result")
+#: Version of the files of results; older ones are read as well.
+RESULTS_VERSION = 2
+
+_REGISTERED: dict[str, type[Record]] = {}
+Class = TypeVar("Class", bound="type[Record]")
+Value = TypeVar("Value")
 
 
-class Record:
-    """A frozen dataclass of numbers, texts, estimates and arrays, to and from a dataset."""
+def result(name: str) -> Callable[[Class], Class]:
+    """Enter a class into the list of results under a name that its files carry.
 
-    #: Names of the axes of every array field.
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {}
+    Raises
+    ------
+    ValueError
+        If another class has the name.
+    """
 
-    def to_dataset(self) -> xr.Dataset:
-        """The result as a dataset that NetCDF holds; `from_dataset` gives it back exactly.
+    def enter(cls: Class) -> Class:
+        known = _REGISTERED.setdefault(name, cls)
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"two results are named {name!r}: {known} and {cls}")
+        _REGISTERED[name] = cls
+        cls.kind = name
+        return cls
 
-        Arrays are variables; estimates are scalars with ``*_stderr`` and ``*_systematic``.
-        Everything that is not an array also stands, exactly, in the attribute ``record``.
-        """
-        data = xr.Dataset()
-        for name, value in _fields(self).items():
-            if isinstance(value, np.ndarray) and value.size:
-                data[name] = (self.axes[name], value)  # an empty one would be unlimited
-            elif isinstance(value, Estimate):
-                data[name] = value.value
-                data[f"{name}_stderr"] = value.stderr
-                data[f"{name}_systematic"] = value.systematic
-        data.attrs = {"physbatch_record": type(self).__name__, "record": json.dumps(_plain(self))}
-        return data
+    return enter
 
-    @classmethod
-    def from_dataset(cls, data: xr.Dataset) -> Self:
-        """Read what `to_dataset` made.
 
-        Raises
-        ------
-        physbatch.errors.DatasetError
-            If it is a dataset of something else, or damaged.
-        """
-        try:
-            held = _revived(json.loads(data.attrs["record"]))
-        except (KeyError, ValueError, TypeError) as error:
-            raise DatasetError(f"no {cls.__name__} in it", where="from_dataset") from error
-        if not isinstance(held, cls):
-            raise DatasetError(f"{type(held).__name__}, not {cls.__name__}", where="from_dataset")
-        return held
+def registered() -> Mapping[str, type[Record]]:
+    """The classes of results that have been imported, by their names."""
+    return dict(_REGISTERED)
+
+
+class Record(HtmlTable):
+    """A frozen dataclass of numbers, texts, estimates, arrays, tables and other records."""
+
+    #: Name in the list of results.
+    kind: ClassVar[str] = ""
+    #: Dimensions of every array field.
+    dims: ClassVar[Dims] = {}
+    #: The dimension of the arrays beside the numbers; by default that of the first array.
+    main_dim: ClassVar[str] = ""
+    #: Properties that label a dimension in files.
+    labelled_by: ClassVar[dict[str, str]] = {}
+    #: The field that labels the rows of a table of such results.
+    key: ClassVar[str] = ""
+    #: Fields that have another name in the table of the root.
+    stored_names: ClassVar[dict[str, str]] = {}
 
     def stated(self) -> dict[str, Estimate]:
         """The estimates of the result by their names, in the order in which they are shown."""
-        return {name: one for name, one in _fields(self).items() if isinstance(one, Estimate)}
+        estimates: dict[str, Estimate] = {}
+        for field in fields_of(type(self)):
+            value = getattr(self, field.name)
+            if isinstance(value, Estimate):
+                estimates[field.name] = value
+            elif field.way == "mapping" and field.inner is Estimate:
+                estimates |= value
+        return estimates
+
+    def __getitem__(self, name: str) -> Estimate:
+        """The estimate of that name.
+
+        Raises
+        ------
+        KeyError
+            If there is none; the message has the names that are close to it.
+        """
+        return chosen(self.stated(), name)
+
+    # --- files --------------------------------------------------------------------------
+
+    def summary(self) -> xr.Dataset:
+        """Columns for the root of the tree that are made of the parts, for those who read it."""
+        return xr.Dataset()
+
+    def to_tables(self) -> dict[str, xr.Dataset]:
+        """The tables of the tree by their names; that of the root is named ``""``."""
+        tables = to_tables(self, self.summary())
+        root = tables[""]
+        tables[""] = root.assign_attrs(
+            {
+                "Conventions": "CF-1.11",
+                "title": f"physbatch {self.kind}",
+                "program": f"physbatch {physbatch.__version__}",
+                "physbatch_results": RESULTS_VERSION,
+                "physbatch_kind": self.kind,
+                **root.attrs,
+            }
+        )
+        return tables
+
+    def to_tree(self) -> xr.DataTree:
+        """The result as a tree of small labelled tables, as in its file."""
+        tables = self.to_tables()
+        return xr.DataTree.from_dict({f"/{name}": table for name, table in tables.items()})
+
+    def to_dataset(self) -> xr.Dataset:
+        """The table at the root of the tree: the answers."""
+        return self.to_tables()[""]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result as NetCDF, whole or not at all; `open_results` gives it back exactly.
+
+        Raises
+        ------
+        physbatch.errors.OutputError
+            If it cannot be written; an existing file stays untouched.
+        """
+        return save_tree(self.to_tables(), path)
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields that a file of version 1 holds, as they are called today."""
+        return fields
+
+    def identical(self, other: Self) -> bool:
+        """Whether every number, text and array is the same (nan equals nan)."""
+        return type(self) is type(other) and _same(self, other)
+
+    # --- JSON, LaTeX, HTML --------------------------------------------------------------
+
+    def goodness(self) -> dict[str, float | str]:
+        """Form and goodness of fit of results that have them."""
+        shown = ("form", "replicas", "passed", "chi2", "dof", "p_value")
+        values = {name: getattr(self, name, None) for name in shown}
+        return {n: v for n, v in values.items() if isinstance(v, (str, int, float))}
+
+    def to_json(self) -> dict[str, Any]:
+        """Strict JSON in the shape of every result: docs/results-schema.md."""
+        flags: Sequence[Flag] = getattr(self, "flags", ())
+        document: dict[str, Any] = {
+            "kind": self.kind,
+            "version": RESULTS_VERSION,
+            "parameters": {name: estimate_json(e) for name, e in self.stated().items()},
+            "goodness": strict(self.goodness()),
+            "flags": list(dict.fromkeys(flags)),
+        }
+        if hasattr(self, "starts_tried") and hasattr(self, "starts_agreed"):
+            document["starts"] = {"tried": self.starts_tried, "agreed": self.starts_agreed}
+        return document
 
     def to_latex(self) -> str:
         """The estimates as a LaTeX table; it needs the package booktabs."""
-        return estimates_latex(self.stated(), self._goodness(), _fields(self).get("flags", ()))
+        return estimates_latex(self.stated(), self._notes(), getattr(self, "flags", ()))
 
     def _repr_html_(self) -> str:
-        """The estimates as an HTML table, every text escaped."""
-        fields = _fields(self)
-        of = fields.get("quantity") or fields.get("observable")
+        """The estimates as an HTML table, every text escaped; without any, the fields."""
+        stated = self.stated()
+        if not stated:
+            return super()._repr_html_()
+        of = getattr(self, "quantity", "") or getattr(self, "observable", "")
         caption = f"{type(self).__name__} of {of}" if of else type(self).__name__
-        return estimates_html(caption, self.stated(), self._goodness(), fields.get("flags", ()))
+        return estimates_html(caption, stated, self._notes(), getattr(self, "flags", ()))
 
-    def _goodness(self) -> list[tuple[str, str]]:
-        """Form and goodness of fit of results that have them."""
-        shown = ("form", "replicas", "passed", "chi2", "dof", "p_value")
+    def _notes(self) -> list[tuple[str, str]]:
+        """Rows below the estimates: form and goodness."""
         return [
-            (name, one if isinstance(one, str) else f"{one:.4g}")
-            for name in shown
-            if isinstance(one := getattr(self, name, None), (str, int, float))
+            (name, value if isinstance(value, str) else f"{value:.4g}")
+            for name, value in self.goodness().items()
         ]
 
 
-def _fields(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        numbers = one.dtype.kind in "fc"
+        same_kind = isinstance(other, np.ndarray) and one.dtype.kind == other.dtype.kind
+        return same_kind and bool(np.array_equal(one, other, equal_nan=numbers))
+    if isinstance(one, xr.Dataset):
+        return bool(one.identical(other))
+    if dataclasses.is_dataclass(one) and not isinstance(one, type):
+        names = [field.name for field in dataclasses.fields(one)]
+        return type(one) is type(other) and all(
+            _same(getattr(one, name), getattr(other, name)) for name in names
+        )
+    if isinstance(one, Mapping):
+        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(_same, one, other))
+    both_nan = isinstance(one, float) and isinstance(other, float) and one != one and other != other
+    return both_nan or bool(one == other)
 
 
-def _plain(value: Any) -> Any:
-    """Text, numbers, lists and dictionaries that `_revived` turns back."""
-    if isinstance(value, Record):
-        return {type(value).__name__: {name: _plain(v) for name, v in _fields(value).items()}}
-    if isinstance(value, Estimate):
-        return {"Estimate": _plain(dataclasses.astuple(value))}
-    if isinstance(value, np.ndarray):
-        return {"array": [value.dtype.str, list(value.shape), value.ravel().tolist()]}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _revived(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(map(_revived, value))
-    if not isinstance(value, dict):
-        return value
-    ((name, content),) = value.items()
-    if name == "array":
-        return np.array(content[2], dtype=content[0]).reshape(content[1])
-    if name == "Estimate":
-        return Estimate(*map(_revived, content))
-    kind = {kind.__name__: kind for kind in Record.__subclasses__()}[name]
-    fields = {key: _revived(item) for key, item in content.items()}
-    if "flags" in fields:
-        fields["flags"] = tuple(map(Flag.read, fields["flags"]))
-    return kind(**fields)
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """An estimate in the shape of every JSON of results."""
+    document: dict[str, Any] = strict(
+        {
+            "value": estimate.value,
+            "stderr": estimate.stderr,
+            "systematic": estimate.systematic,
+            "interval68": list(estimate.interval68),
+            "flags": list(estimate.flags),
+        }
+    )
+    return document
 
 
 def strict_json(
@@ -126,28 +258,15 @@ def strict_json(
     flags: Sequence[Flag],
 ) -> dict[str, Any]:
     """Results in the shape of ``--json``; None stands for what JSON has no number for."""
-
-    def number(x: Any) -> Any:
-        return None if isinstance(x, float) and not math.isfinite(x) else x
-
     return {
-        "parameters": {
-            name: {
-                "value": number(one.value),
-                "stderr": number(one.stderr),
-                "systematic": number(one.systematic),
-                "interval68": [number(end) for end in one.interval68],
-                "flags": list(one.flags),
-            }
-            for name, one in parameters.items()
-        },
-        "goodness": {name: number(one) for name, one in goodness.items()},
+        "parameters": {name: estimate_json(e) for name, e in parameters.items()},
+        "goodness": strict(goodness),
         **({"starts": dict(starts)} if starts else {}),
         "flags": list(dict.fromkeys(flags)),
     }
 
 
-def chosen(known: Mapping[str, Result], name: str) -> Result:
+def chosen(known: Mapping[str, Value], name: str) -> Value:
     """What has a name.
 
     Raises
@@ -161,54 +280,16 @@ def chosen(known: Mapping[str, Result], name: str) -> Result:
     return known[name]
 
 
-def read_results(
-    data: xr.Dataset,
-    kind: str,
-    attribute: str,
-    newest: int,
-    command: str,
-    read: Callable[[xr.Dataset], Result],
-) -> Result:
-    """Read a file of results, or say in one line why it cannot be read.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        The content of the file.
-    kind : str
-        What the file should hold, in words.
-    attribute : str
-        Global attribute that marks the kind and holds its version.
-    newest : int
-        The newest version that can be read.
-    command : str
-        The command that makes such files.
-    read : callable
-        Builds the result from a dataset of the right kind.
-
-    Raises
-    ------
-    physbatch.errors.DatasetError
-        If the attribute is missing, the version is newer, or the content is damaged.
-    """
-    version = data.attrs.get(attribute)
-    if version is None:
-        raise DatasetError(
-            f"not a file of {kind} (attribute {attribute} is missing)",
-            where="results",
-            remedy=f"make one with `{command}`",
-        )
-    try:
-        if int(version) > newest:
-            raise DatasetError(
-                f"results version {int(version)} is newer than {newest}",
-                where="results",
-                remedy="upgrade physbatch",
-            )
-        return read(data)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise DatasetError(
-            f"damaged results ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
-            where="results",
-            remedy=f"make them again with `{command}`",
-        ) from error
+def strict(value: Any) -> Any:
+    """The same document with None for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {key: strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return strict(value.tolist())
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value

@@ -9,7 +9,7 @@ from physbatch.scaling.curves.crossings import Crossings, find_crossings
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.laws.extrapolation import extrapolate
+from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
 from physbatch.scaling.laws.local_exponents import effective_exponents
 from physbatch.scaling.laws.power_laws import Law, law
@@ -37,7 +37,6 @@ from physbatch.scaling.transition.drift import fit_drift
 from physbatch.scaling.transition.jump import find_jump
 from physbatch.scaling.transition.result import (
     Analysis,
-    Extrapolation,
     Jump,
     SuccessCurve,
     TimeDrift,

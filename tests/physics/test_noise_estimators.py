@@ -10,14 +10,14 @@ import pytest
 from physbatch.dataset import STATUS_DIVERGED, open_dataset
 from physbatch.errors import AnalysisError
 from physbatch.exact import batch_noise, linear_sgd
-from physbatch.files import open_netcdf, save
-from physbatch.noise.best_batch import OptimumBatch, optimum_batch
+from physbatch.noise.best_batch import optimum_batch
 from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
 from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import PerformanceMap, performance_map
 from physbatch.noise.stability import StableRange, stable_range
 from physbatch.noise.thresholds import TypicalThreshold, typical_threshold
 from physbatch.noise.transitions import TransitionLine, transition_line
+from physbatch.results import open_results
 from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 
@@ -95,10 +95,10 @@ def test_optimum_batch_at_the_edge_is_not_a_number() -> None:
 
 def test_results_survive_a_file(tmp_path: object) -> None:
     found = stable_range(batch_noise.stable_range_data(replicas=10))
-    again = StableRange.from_dataset(open_netcdf(save(found.to_dataset(), f"{tmp_path}/a.nc")))
+    again = open_results(found.save(f"{tmp_path}/a.nc"))
     np.testing.assert_array_equal(again.learning_rate, found.learning_rate)
     best = optimum_batch(batch_noise.optimum_batch_data(), resamples=50)
-    again_best = OptimumBatch.from_dataset(open_netcdf(save(best.to_dataset(), f"{tmp_path}/b.nc")))
+    again_best = open_results(best.save(f"{tmp_path}/b.nc"))
     np.testing.assert_array_equal(again_best.batch_size, best.batch_size)
     assert again_best.flags == best.flags
 
@@ -314,8 +314,8 @@ def test_maps_and_lines_survive_a_file(tmp_path: object) -> None:
             performance_map(planted_map(1), resamples=20),  # type: ignore[arg-type]
         )
     ):
-        path = save(found.to_dataset(), f"{tmp_path}/{number}.nc")
-        again = type(found).from_dataset(open_netcdf(path))
+        path = found.save(f"{tmp_path}/{number}.nc")
+        again = open_results(path)
         assert repr(again) == repr(found)
         assert isinstance(again, (TypicalThreshold, TransitionLine, PerformanceMap))
 

@@ -45,7 +45,7 @@ def test_every_command_of_a_page_runs_in_order(
     if page not in RUN:
         data = planted.first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0))
         save(data, tmp_path / "data.nc")
-        save(analyse(data, resamples=60).to_dataset(), tmp_path / "results.nc")
+        analyse(data, resamples=60).save(tmp_path / "results.nc")
     monkeypatch.chdir(tmp_path)
     commands = commands_of(ROOT / page)
     assert commands

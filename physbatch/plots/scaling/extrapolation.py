@@ -21,7 +21,8 @@ from physbatch.plots.style import (
     root_figure,
     size_styles,
 )
-from physbatch.scaling.transition.result import Analysis, Extrapolation
+from physbatch.scaling.laws.extrapolation import Extrapolation
+from physbatch.scaling.transition.result import Analysis
 
 __all__ = ["plot_extrapolation", "spans_sizes"]
 

@@ -18,7 +18,7 @@ from physbatch.results.flags import (
     SEVERAL_CROSSINGS,
     UNEQUAL_RATIOS,
 )
-from physbatch.results.record import Record, strict_json
+from physbatch.results.record import Record, estimate_json, result, strict
 from physbatch.scaling.curves.crossing_search import (
     CrossingFit,
     choose_chain,
@@ -31,16 +31,17 @@ from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["Crossings", "find_crossings"]
 
 
+@result("crossings")
 @dataclass(frozen=True, eq=False, repr=False)
 class Crossings(Record):
     """Where curves of neighbouring sizes cross, and what that tends to."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+    dims: ClassVar[Dims] = {
         **dict.fromkeys(("size", "control", "value", "stderr"), ("point",)),
         **dict.fromkeys(("small", "large", "mean_size", "chi2", "dof", "found"), ("pair",)),
         **dict.fromkeys(("crossing", "crossing_stderr", "crossing_systematic"), ("pair",)),
@@ -49,6 +50,7 @@ class Crossings(Record):
         **dict.fromkeys(("candidate_pair", "candidate", "candidate_chosen"), ("candidate",)),
         "lines": ("pair", "line", "line_point"),
     }
+    main_dim: ClassVar[str] = "pair"
 
     observable: str
     size_name: str
@@ -119,22 +121,20 @@ class Crossings(Record):
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of ``--json``, with every pair under ``crossings``."""
         limits = dict(list(self.stated().items())[:4])
-        document = strict_json(
-            limits,
-            {
-                "chi2": self.control_fit.chi2,
-                "dof": self.control_fit.dof,
-                "p_value": self.control_fit.p_value,
-            },
-            {"tried": self.control_fit.starts_tried, "agreed": self.control_fit.starts_agreed},
-            self.flags,
-        )
+        fit = self.control_fit
+        document = {
+            **super().to_json(),
+            "parameters": {name: estimate_json(limit) for name, limit in limits.items()},
+            "goodness": strict({"chi2": fit.chi2, "dof": fit.dof, "p_value": fit.p_value}),
+            "starts": {"tried": fit.starts_tried, "agreed": fit.starts_agreed},
+        }
         pairs = zip(self.estimates("crossing"), self.estimates("level"), strict=True)
         document["crossings"] = [
             {
                 "sizes": [float(self.small[i]), float(self.large[i])],
                 "found": [float(c) for c in self.candidate[self.candidate_pair == i]],
-                **strict_json({"c": c, self.observable: level}, {}, {}, ())["parameters"],
+                "c": estimate_json(c),
+                self.observable: estimate_json(level),
             }
             for i, (c, level) in enumerate(pairs)
         ]

@@ -14,7 +14,7 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import AT_EDGE, CORRELATED_POINTS, NO_PEAK, NOT_RESOLVED, SEVERAL_PEAKS
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.curves.local_fits import (
     LocalFit,
     SizeCurve,
@@ -29,7 +29,7 @@ from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["Peaks", "find_peaks"]
 
@@ -40,11 +40,12 @@ _APART = 5.0  # statistical errors: beyond, the systematic one is that of severa
 _CLEAR = 4.0  # standard errors by which a peak stands above both ends of the data
 
 
+@result("peaks")
 @dataclass(frozen=True, eq=False, repr=False)
 class Peaks(Record):
     """Height and position of the peak at every size; nan where there is none."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         (
             *("size", "position", "position_stderr", "position_systematic"),
             *("height", "height_stderr", "height_systematic"),
@@ -167,7 +168,7 @@ def find_peaks(
         position, height, why = _peak(curve)
         rows.append([size, *position, sign * height[0], *height[1:]])
         flags += [why.at(where)] if why else []
-    columns = dict(zip(Peaks.axes, np.array(rows, dtype=np.float64).T, strict=True))
+    columns = dict(zip(Peaks.dims, np.array(rows, dtype=np.float64).T, strict=True))
     return Peaks(observable=observable, dimension=table.dimension, flags=tuple(flags), **columns)
 
 

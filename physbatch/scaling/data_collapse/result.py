@@ -6,21 +6,19 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import linalg
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
+from physbatch.results.record import Record, result, strict
 from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.scaling.data_collapse.optimum import Objective
 from physbatch.scaling.data_collapse.quality import quality_of
 from physbatch.scaling.data_collapse.window_choice import Window
-from physbatch.typing import FloatArray
-
-if TYPE_CHECKING:
-    import xarray as xr
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
 
@@ -62,6 +60,11 @@ def math_symbol(name: str) -> str:
 class CollapsedPoints:
     """Points of one observable on the scaling plot, in physical units."""
 
+    dims: ClassVar[Dims] = dict.fromkeys(
+        ("size", "x", "y", "error", "residual", "correction"), ("point",)
+    )
+    key: ClassVar[str] = "observable"
+
     observable: str
     size: FloatArray
     x: FloatArray  # N^(1/nu) (c - c_c)
@@ -85,6 +88,9 @@ class CollapsedPoints:
 class MasterCurve:
     """Master curve f0 of one observable with its standard deviation."""
 
+    dims: ClassVar[Dims] = dict.fromkeys(("x", "y", "band"), ("point",))
+    key: ClassVar[str] = "observable"
+
     observable: str
     x: FloatArray
     y: FloatArray
@@ -105,8 +111,9 @@ class WindowFit:
     accepted: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Collapse:
+@result("collapse")
+@dataclass(frozen=True, eq=False, repr=False)
+class Collapse(Record):
     """Exponents of a data collapse.
 
     Attributes
@@ -133,6 +140,12 @@ class Collapse:
     samples : ndarray, shape (n_sample, n_parameter)
         Samples of the posterior or the bootstrap where errors come from them, else empty.
     """
+
+    dims: ClassVar[Dims] = {
+        "parameters": ("parameter",),
+        "covariance": ("parameter", "parameter_other"),
+        "samples": ("sample", "parameter"),
+    }
 
     parameters: Mapping[str, Estimate]
     fixed: Mapping[str, float]
@@ -241,34 +254,6 @@ class Collapse:
 
         return collapse_html(self)
 
-    def to_dataset(self) -> xr.Dataset:
-        """The result as a dataset that NetCDF holds; `from_dataset` gives it back exactly.
-
-        Parameters lie along ``parameter``, the scan along ``window``; the points and curves
-        of all observables lie one after the other along ``point`` and ``curve_point``, with
-        their numbers in ``point_count`` and ``curve_count``.
-        """
-        from physbatch.scaling.data_collapse.storage import collapse_to_dataset
-
-        return collapse_to_dataset(self)
-
-    @classmethod
-    def from_dataset(cls, data: xr.Dataset) -> Collapse:
-        """Read what `to_dataset` made.
-
-        Raises
-        ------
-        physbatch.errors.DatasetError
-            If it is not the dataset of a collapse, or damaged.
-        """
-        from physbatch.scaling.data_collapse.storage import collapse_from_dataset
-
-        return collapse_from_dataset(data)
-
-    def identical(self, other: Collapse) -> bool:
-        """Whether every number, text and array is the same (nan equals nan)."""
-        return self.to_dataset().identical(other.to_dataset())
-
     @property
     def quality(self) -> float:
         """S of Houdayer and Hartmann at these exponents, averaged over the observables.
@@ -279,36 +264,24 @@ class Collapse:
             return math.nan
         return float(np.mean([quality_of(p.size, p.x, p.y, p.error) for p in self.points]))
 
-    def to_json(self) -> dict[str, Any]:
-        """Strict JSON in the shape of every analysis command."""
+    def goodness(self) -> dict[str, Any]:
+        """Goodness of fit in the chosen window, and which window that is."""
         return {
-            "parameters": {
-                name: {
-                    "value": _finite(one.value),
-                    "stderr": _finite(one.stderr),
-                    "systematic": _finite(one.systematic),
-                    "interval68": [_finite(bound) for bound in one.interval68],
-                }
-                for name, one in {**self.parameters, **self.named}.items()
-            },
-            "method": self.method,
-            "fixed": dict(self.fixed),
-            "goodness": {
-                "chi2": _finite(self.chi2),
-                "dof": _finite(self.dof),
-                "p_value": _finite(self.p_value),
-                "S": _finite(self.quality),
-                "size_min": self.window.size_min,
-                "fraction": self.window.fraction,
-                "identifiable": self.identifiable,
-            },
-            "starts": {"tried": self.starts_tried, "agreed": self.starts_agreed},
-            "flags": list(self.flags),
+            "chi2": self.chi2,
+            "dof": self.dof,
+            "p_value": self.p_value,
+            "S": self.quality,
+            "size_min": self.window.size_min,
+            "fraction": self.window.fraction,
+            "identifiable": self.identifiable,
         }
 
-
-def _finite(number: float) -> float | None:
-    return float(number) if math.isfinite(number) else None
+    def to_json(self) -> dict[str, Any]:
+        """Strict JSON in the shape of every result, with what was held fixed."""
+        document: dict[str, Any] = strict(
+            {**super().to_json(), "method": self.method, "fixed": dict(self.fixed)}
+        )
+        return document
 
 
 def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[CollapsedPoints, ...]:

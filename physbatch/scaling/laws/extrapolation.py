@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
-from physbatch.results.flag import Flag
+from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import (
     BAD_FIT,
     LEFT_OUT,
@@ -22,15 +22,15 @@ from physbatch.results.flags import (
     ONE_SIZE,
     TWO_SIZES,
 )
-from physbatch.scaling.laws.power_laws import Law, law
+from physbatch.results.record import Record, result
+from physbatch.scaling.laws.power_laws import Law, law, law_of_text
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.scaling.transition.result import Extrapolation
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import lmfit
 
-__all__ = ["DECISIVE", "extrapolate"]
+__all__ = ["DECISIVE", "Extrapolation", "extrapolate"]
 
 
 #: The law without a limit.
@@ -38,6 +38,68 @@ DRIFT = law("drift")
 _LAWS = (law("level"), law("inverse"), law("inverse_root"), DRIFT)
 #: Difference of AIC at which one form is decisively preferred: odds of e^5 = 150.
 DECISIVE = 10.0
+
+
+def _empty() -> FloatArray:
+    return np.empty(0)
+
+
+@result("extrapolation")
+@dataclass(frozen=True, eq=False, repr=False)
+class Extrapolation(Record):
+    """A quantity against 1/N, extrapolated to N -> infinity.
+
+    The line of form i is ``form_intercept[i] + form_slope[i] g(N)`` with g the function in
+    its name; ``form_limit`` is nan where g has no limit.
+    """
+
+    dims: ClassVar[Dims] = {
+        **dict.fromkeys(("size", "value", "stderr"), ("size",)),
+        "forms": ("form",),
+        **{
+            f"form_{name}": ("form",)
+            for name in ("limit", "stderr", "slope", "chi2", "dof", "intercept", "weight")
+        },
+    }
+
+    quantity: str
+    size: FloatArray
+    value: FloatArray
+    stderr: FloatArray
+    limit: Estimate  # systematic: spread over the fit forms
+    forms: tuple[str, ...]  # e.g. ("a + b / N", "a + b / sqrt(N)", "a")
+    form_limit: FloatArray  # shape (n_form,)
+    form_stderr: FloatArray
+    form_slope: FloatArray  # shape (n_form,): b, 0 where the form has none
+    form_chi2: FloatArray
+    form_dof: IntArray
+    flags: tuple[Flag, ...] = ()
+    form_intercept: FloatArray = field(default_factory=_empty)  # a, also where there is no limit
+    form_weight: FloatArray = field(default_factory=_empty)  # in the average; 0: not used
+
+    def __post_init__(self) -> None:
+        for name in ("form_intercept", "form_weight"):
+            if getattr(self, name).shape != self.form_limit.shape:
+                blank = self.form_limit if name == "form_intercept" else self.form_limit * np.nan
+                object.__setattr__(self, name, np.array(blank))
+
+    @property
+    def laws(self) -> tuple[Law, ...]:
+        """The law of every form."""
+        return tuple(map(law_of_text, self.forms))
+
+    def curve(self, size: npt.ArrayLike) -> FloatArray:
+        """Every fitted form at some sizes, shape (n_form, n_size); nan where its fit failed."""
+        n = np.asarray(size, dtype=np.float64)
+        parameters = zip(self.laws, self.form_intercept, self.form_slope, strict=True)
+        rows = [form(n, (a, b)[: len(form.parameters)]) for form, a, b in parameters]
+        return np.array(rows).reshape(len(rows), n.size)
+
+    def __repr__(self) -> str:
+        return (
+            f"Extrapolation({self.quantity} = {self.limit} at N -> infinity from "
+            f"{self.size.size} sizes){bracketed(self.flags)}"
+        )
 
 
 class _Fit(NamedTuple):

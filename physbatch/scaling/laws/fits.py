@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,11 @@ from physbatch.results.flags import (
     SMALL_SIZES_EXCLUDED,
     TOO_FEW_POINTS,
 )
-from physbatch.results.record import Record, chosen, strict_json
+from physbatch.results.record import Record, chosen, result
 from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.laws.single_fits import LawFit, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.typing import FloatArray, IntArray
+from physbatch.typing import Dims, FloatArray, IntArray
 
 __all__ = [
     "ScalingFit",
@@ -34,16 +34,19 @@ __all__ = [
 ]
 
 
+@result("scaling fit")
 @dataclass(frozen=True, eq=False, repr=False)
 class ScalingFit(Record):
     """A quantity against size: the parameters averaged over all fits that can be used."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+    dims: ClassVar[Dims] = {
         "x": ("point", "variable"),
         **dict.fromkeys(("value", "stderr"), ("point",)),
         **{f"fit_{n}": ("fit",) for n in ("law", "size_min", "chi2", "dof", "p_value", "weight")},
         **dict.fromkeys(("fit_values", "fit_stderr"), ("fit", "parameter")),
+        "estimates": ("parameter",),
     }
+    labelled_by: ClassVar[dict[str, str]] = {"parameter": "names", "fit": "fit_form"}
 
     quantity: str
     variables: tuple[str, ...]
@@ -156,15 +159,6 @@ class ScalingFit(Record):
     def stated(self) -> dict[str, Estimate]:
         """The parameters of the form by their names."""
         return dict(zip(self.names, self.estimates, strict=True))
-
-    def to_json(self) -> dict[str, Any]:
-        """Parameters, goodness, starts and flags as strict JSON."""
-        return strict_json(
-            self.stated(),
-            {"form": self.form, "chi2": self.chi2, "dof": self.dof, "p_value": self.p_value},
-            {"tried": self.starts_tried, "agreed": self.starts_agreed},
-            self.flags,
-        )
 
 
 def fit_law(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from physbatch.errors import AnalysisError, DatasetError
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
 __all__ = ["POSITIVE", "Law", "law", "law_of_text"]
@@ -169,6 +169,7 @@ _LAWS: Mapping[str, _Definition] = {
 }
 
 
+@result("law")
 @dataclass(frozen=True)
 class Law(Record):
     """A registered law, with some exponents held at a value; `law` makes it.

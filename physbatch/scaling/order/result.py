@@ -12,9 +12,9 @@ from physbatch.results.display import html_table
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_PARAMETER
-from physbatch.results.record import Record, chosen, strict_json
+from physbatch.results.record import Record, chosen, result
 from physbatch.results.render import latex_escaped, latex_number, latex_table
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = [
     "CONTINUOUS",
@@ -45,6 +45,7 @@ _PARAMETERS = (
 )
 
 
+@result("evidence")
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence(Record):
     """One piece of evidence with its numbers.
@@ -65,9 +66,9 @@ class Evidence(Record):
         That quantity.
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
-        ("size", "value", "stderr"), ("size",)
-    )
+    dims: ClassVar[Dims] = dict.fromkeys(("size", "value", "stderr"), ("size",))
+
+    key: ClassVar[str] = "name"
 
     name: str
     points_to: str
@@ -106,6 +107,7 @@ def silent(name: str, why: str) -> Evidence:
     return Evidence(name, "", why, (), (), "", *np.empty((3, 0)))
 
 
+@result("transition order")
 @dataclass(frozen=True, eq=False, repr=False)
 class TransitionOrder(Record):
     """Order of a transition.
@@ -126,7 +128,7 @@ class TransitionOrder(Record):
         The values there, padded with nan.
     """
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+    dims: ClassVar[Dims] = {
         **dict.fromkeys(
             ("size", "histogram_control", "histogram_lower", "histogram_upper"), ("size",)
         ),
@@ -147,7 +149,7 @@ class TransitionOrder(Record):
     flags: tuple[Flag, ...] = ()
     size_name: str = "N"
 
-    def __getitem__(self, name: str) -> Evidence:
+    def __getitem__(self, name: str) -> Evidence:  # type: ignore[override]
         """A piece of evidence by its name; a silent one if it was not looked for.
 
         Raises
@@ -225,9 +227,5 @@ class TransitionOrder(Record):
                 {"name": piece.name, "points_to": piece.points_to or None, "text": piece.text}
                 for piece in self.evidence
             ],
-            **strict_json(self.stated(), {}, {}, self.flags),
+            **super().to_json(),
         }
-
-    def identical(self, other: TransitionOrder) -> bool:
-        """Whether every number, text and array is the same (nan equals nan)."""
-        return self.to_dataset().identical(other.to_dataset())

@@ -15,11 +15,11 @@ from physbatch.dataset import STATUS_MISSING, control_values
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.passages import fit_escape_time
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = [
     "EscapeTimes",
@@ -30,11 +30,12 @@ __all__ = [
 ]
 
 
+@result("escape times")
 @dataclass(frozen=True, eq=False, repr=False)
 class EscapeTimes(Record):
     """tau(m, N) of every cell of a dataset."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         (
             *("size", "control", "tau", "stderr", "lower68", "upper68"),
             *("delay", "p_value", "passed", "replicas"),
@@ -137,7 +138,7 @@ def escape_times(data: xr.Dataset, *, delay: bool = False) -> EscapeTimes:
             numbers = (fit.tau.value, fit.tau.stderr, *ends, fit.delay.value, fit.p_value)
             rows.append((float(size), control, *numbers, *counts))
     units = str(data["time"].attrs.get("units", ""))
-    columns = dict(zip(EscapeTimes.axes, np.array(rows).T, strict=True))
+    columns = dict(zip(EscapeTimes.dims, np.array(rows).T, strict=True))
     return EscapeTimes(control_name=name, time_units=units, flags=tuple(flags), **columns)
 
 

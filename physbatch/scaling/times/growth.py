@@ -25,9 +25,9 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import BAD_FIT, LEFT_OUT, NO_THRESHOLD, TOO_FEW_POINTS
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = ["GrowthThreshold", "growth_rates", "growth_threshold"]
 
@@ -135,11 +135,12 @@ def _mean_with_error(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
     )
 
 
+@result("growth threshold")
 @dataclass(frozen=True, eq=False, repr=False)
 class GrowthThreshold(Record):
     """The control at which a growth rate changes sign."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = {
+    dims: ClassVar[Dims] = {
         **dict.fromkeys(("control", "rate", "stderr"), ("point",)),
         **dict.fromkeys(("curve_x", "curve_y"), ("curve",)),
     }

@@ -23,9 +23,9 @@ from physbatch.results.flags import (
     NOT_CONVERGED,
     NOT_EXPONENTIAL,
 )
-from physbatch.results.record import Record
+from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 __all__ = [
     "EscapeTime",
@@ -35,11 +35,12 @@ __all__ = [
 ]
 
 
+@result("survival")
 @dataclass(frozen=True, eq=False, repr=False)
 class Survival(Record):
     """The probability not to have passed yet, a step function."""
 
-    axes: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+    dims: ClassVar[Dims] = dict.fromkeys(
         ("start", "time", "probability", "stderr", "at_risk"), ("step",)
     )
 
@@ -77,6 +78,7 @@ class Survival(Record):
         return time, passed, low, high
 
 
+@result("escape time")
 @dataclass(frozen=True, eq=False, repr=False)
 class EscapeTime(Record):
     """Mean time tau of an exponential law, after a delay if one is fitted."""

@@ -14,13 +14,12 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import DIVERGED, MISSING, NAN, NO_SIZE, SHARED_GRAPHS
-from physbatch.scaling.laws.extrapolation import extrapolate
+from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.statistics.replica_moments import moments
 from physbatch.scaling.transition.drift import fit_drift
 from physbatch.scaling.transition.jump import find_jump
 from physbatch.scaling.transition.result import (
     Analysis,
-    Extrapolation,
     Jump,
     SuccessCurve,
     TimeDrift,

@@ -9,8 +9,8 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.errors import AnalysisError
-from physbatch.scaling.laws.extrapolation import extrapolate
-from physbatch.scaling.transition.result import Extrapolation, SuccessCurve
+from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
+from physbatch.scaling.transition.result import SuccessCurve
 from physbatch.scaling.transition.success_curves import fit_success_curve, success_curve
 
 __all__ = ["critical_controls"]

@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
-from physbatch.scaling.laws.power_laws import Law, law_of_text
-from physbatch.typing import FloatArray, IntArray
+from physbatch.results.record import Record, chosen, estimate_json, result, strict
+from physbatch.results.render import estimates_html
+from physbatch.results.tables import estimate_columns
+from physbatch.scaling.laws.extrapolation import Extrapolation
+from physbatch.typing import Dims, FloatArray, IntArray
 
 __all__ = [
     "Analysis",
-    "Extrapolation",
     "Jump",
     "SuccessCurve",
     "TimeDrift",
@@ -27,16 +28,24 @@ __all__ = [
 ]
 
 
-def _empty() -> FloatArray:
-    return np.empty(0)
+_LONG_NAMES = {
+    "m_c": "control at which half of the replicas have succeeded",
+    "width": "width of the logistic success curve",
+    "jump": "latent overlap: distance of the two peaks of the overlap",
+    "drift": "change of m_c per unit of ln(time)",
+}
 
 
-@dataclass(frozen=True, eq=False)
-class SuccessCurve(HtmlTable):
+@result("success curve")
+@dataclass(frozen=True, eq=False, repr=False)
+class SuccessCurve(Record):
     """Fit of the success probability against the control at one size and one run time.
 
     P(c) = 1 / (1 + exp(-(c - m_c) / width)).
     """
+
+    dims: ClassVar[Dims] = dict.fromkeys(("control", "successes", "trials"), ("point",))
+    key: ClassVar[str] = "size"
 
     size: float
     time: float
@@ -97,9 +106,13 @@ class SuccessCurve(HtmlTable):
         return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)), dtype=np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class TimeDrift(HtmlTable):
+@result("time drift")
+@dataclass(frozen=True, eq=False, repr=False)
+class TimeDrift(Record):
     """m_c against run time from the same runs: m_c(t) = m_c(t_ref) + slope ln(t / t_ref)."""
+
+    dims: ClassVar[Dims] = dict.fromkeys(("time", "m_c", "m_c_stderr"), ("time",))
+    key: ClassVar[str] = "size"
 
     size: float
     time: FloatArray  # shape (n_time,): the times at which m_c could be fitted
@@ -124,57 +137,16 @@ class TimeDrift(HtmlTable):
         return np.asarray(self.intercept + self.slope.value * later)
 
 
-@dataclass(frozen=True, eq=False)
-class Extrapolation(HtmlTable):
-    """A quantity against 1/N, extrapolated to N -> infinity.
-
-    The line of form i is ``form_intercept[i] + form_slope[i] g(N)`` with g the function in
-    its name; ``form_limit`` is nan where g has no limit.
-    """
-
-    quantity: str
-    size: FloatArray
-    value: FloatArray
-    stderr: FloatArray
-    limit: Estimate  # systematic: spread over the fit forms
-    forms: tuple[str, ...]  # e.g. ("a + b / N", "a + b / sqrt(N)", "a")
-    form_limit: FloatArray  # shape (n_form,)
-    form_stderr: FloatArray
-    form_slope: FloatArray  # shape (n_form,): b, 0 where the form has none
-    form_chi2: FloatArray
-    form_dof: IntArray
-    flags: tuple[Flag, ...] = ()
-    form_intercept: FloatArray = field(default_factory=_empty)  # a, also where there is no limit
-    form_weight: FloatArray = field(default_factory=_empty)  # in the average; 0: not used
-
-    def __post_init__(self) -> None:
-        for name in ("form_intercept", "form_weight"):
-            if getattr(self, name).shape != self.form_limit.shape:
-                blank = self.form_limit if name == "form_intercept" else self.form_limit * np.nan
-                object.__setattr__(self, name, np.array(blank))
-
-    @property
-    def laws(self) -> tuple[Law, ...]:
-        """The law of every form."""
-        return tuple(map(law_of_text, self.forms))
-
-    def curve(self, size: npt.ArrayLike) -> FloatArray:
-        """Every fitted form at some sizes, shape (n_form, n_size); nan where its fit failed."""
-        n = np.asarray(size, dtype=np.float64)
-        parameters = zip(self.laws, self.form_intercept, self.form_slope, strict=True)
-        rows = [form(n, (a, b)[: len(form.parameters)]) for form, a, b in parameters]
-        return np.array(rows).reshape(len(rows), n.size)
-
-    def __repr__(self) -> str:
-        return (
-            f"Extrapolation({self.quantity} = {self.limit} at N -> infinity from "
-            f"{self.size.size} sizes){bracketed(self.flags)}"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Jump(HtmlTable):
+@result("jump")
+@dataclass(frozen=True, eq=False, repr=False)
+class Jump(Record):
     """The two peaks of the overlap near m_c at one size (latent overlap)."""
+
+    dims: ClassVar[Dims] = {
+        "control": ("point",),
+        "overlap": ("point", "replica"),
+    }
+    key: ClassVar[str] = "size"
 
     size: float
     control: FloatArray  # shape (3,): below, nearest to, and above m_c
@@ -199,9 +171,12 @@ class Jump(HtmlTable):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
+@result("analysis")
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Record):
     """All that `analyse` finds in one dataset."""
+
+    stored_names: ClassVar[dict[str, str]] = {"m_c": "m_c_limit", "jump": "jump_limit"}
 
     moments: xr.Dataset  # moments over replicas with errors, dims (size, control, time)
     curves: tuple[SuccessCurve, ...]  # one per size, at the last time
@@ -248,52 +223,83 @@ class Analysis:
             )
         )
 
-    def to_dataset(self) -> xr.Dataset:
-        """The results as a dataset that NetCDF holds; `from_dataset` gives them back exactly.
+    def summary(self) -> xr.Dataset:
+        """m_c, width, jump and drift of every size, with their errors."""
+        curves, jumps, drifts = self.curves, self.jumps, self.drifts
+        columns = {
+            "m_c": {curve.size: curve.m_c for curve in curves},
+            "width": {curve.size: curve.width for curve in curves},
+            "jump": {jump.size: jump.latent for jump in jumps},
+            "drift": {drift.size: drift.slope for drift in drifts},
+        }
+        sizes = sorted({size for column in columns.values() for size in column})
+        nothing = Estimate(math.nan)
+        return xr.Dataset(
+            {
+                key: ("size", values, {"long_name": _LONG_NAMES[name]} if key == name else {})
+                for name, column in columns.items()
+                for key, values in estimate_columns(
+                    name, [column.get(size, nothing) for size in sizes]
+                ).items()
+            },
+            coords={"size": np.array(sizes, dtype=np.float64)},
+        )
 
-        The moments keep their names. Every other group has its own dimension (``curve``,
-        ``drift``, ``jump``, ...), ragged rows are padded and carry their length in
-        ``*_count``, and lists of text are JSON strings.
-        """
-        from physbatch.scaling.transition.storage import analysis_to_dataset
+    def stated(self) -> dict[str, Estimate]:
+        """The limits, then m_c and width of every size and the jump where there is one."""
+        rows = {"m_c (N -> infinity)": self.m_c, "jump (N -> infinity)": self.jump}
+        for curve in self.curves:
+            rows[f"m_c (N = {curve.size:g})"] = curve.m_c
+            rows[f"width (N = {curve.size:g})"] = curve.width
+        for jump in self.jumps:
+            rows[f"jump (N = {jump.size:g})"] = jump.latent
+        return rows
 
-        return analysis_to_dataset(self)
-
-    @classmethod
-    def from_dataset(cls, data: xr.Dataset) -> Analysis:
-        """Read what `to_dataset` made.
-
-        Raises
-        ------
-        physbatch.errors.DatasetError
-            If it is not a dataset of results, or damaged.
-        """
-        from physbatch.scaling.transition.storage import analysis_from_dataset
-
-        return analysis_from_dataset(data)
+    def __getitem__(self, name: str) -> Estimate:
+        """``m_c`` and ``jump`` at N -> infinity, or an estimate by the name in `stated`."""
+        return chosen({"m_c": self.m_c, "jump": self.jump, **self.stated()}, name)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as strict JSON: text, finite numbers, lists, None where there is none."""
-        from physbatch.scaling.transition.storage import analysis_to_json
-
-        return analysis_to_json(self)
-
-    def stated(self) -> dict[str, Estimate]:
-        """The estimates by their names, in the order in which they are shown."""
-        from physbatch.scaling.transition.text import analysis_estimates
-
-        return analysis_estimates(self)
-
-    def to_latex(self) -> str:
-        """The numbers as a LaTeX table; it needs the package booktabs."""
-        from physbatch.scaling.transition.text import analysis_latex
-
-        return analysis_latex(self)
+        drifts = {drift.size: drift for drift in self.drifts}
+        jumps = {jump.size: jump for jump in self.jumps}
+        fitted = [curve for curve in self.curves if math.isfinite(curve.deviance)]
+        document: dict[str, Any] = strict(
+            {
+                **super().to_json(),
+                "parameters": {
+                    "m_c": estimate_json(self.m_c),
+                    "jump": estimate_json(self.jump),
+                },
+                "goodness": {
+                    "deviance": sum(curve.deviance for curve in fitted),
+                    "dof": sum(curve.dof for curve in fitted),
+                    "m_c_forms": _forms(self.m_c_extrapolation),
+                    "jump_forms": _forms(self.jump_extrapolation),
+                },
+                "flags": list(self.flags),
+                "per_size": [
+                    _size_row(curve, drifts.get(curve.size), jumps.get(curve.size))
+                    for curve in self.curves
+                ],
+                "transition": self.transition,
+                "reasons": list(self.reasons),
+                "control": {"name": self.control_name, "label": self.control_label},
+                "time": {"value": self.time, "units": self.time_units},
+                "study_hash": self.study_hash,
+                "source": self.source,
+                "provenance": dict(self.provenance),
+            }
+        )
+        return document
 
     def _repr_html_(self) -> str:
-        from physbatch.scaling.transition.text import analysis_html
+        caption = f"Analysis of {self.control_label} at t = {self.time:g} {self.time_units}"
+        return estimates_html(caption, self.stated(), self._notes(), self.flags)
 
-        return analysis_html(self)
+    def _notes(self) -> list[tuple[str, str]]:
+        reasons = [("because", reason) for reason in self.reasons]
+        return [("transition", self.transition), *reasons]
 
     @property
     def largest_known(self) -> SuccessCurve | None:
@@ -305,10 +311,6 @@ class Analysis:
     def late_drift(self) -> TimeDrift | None:
         """The drift of the largest size at which it is known at late times."""
         return late_drift(self.drifts)
-
-    def identical(self, other: Analysis) -> bool:
-        """Whether every number, text and array is the same (nan equals nan)."""
-        return self.to_dataset().identical(other.to_dataset())
 
 
 def late_drift(drifts: Sequence[TimeDrift]) -> TimeDrift | None:
@@ -325,3 +327,42 @@ def late_drift(drifts: Sequence[TimeDrift]) -> TimeDrift | None:
         return None
     end = max(drift.window_end for drift in known)
     return [drift for drift in known if drift.window_end >= 0.5 * end][-1]
+
+
+def _size_row(curve: SuccessCurve, drift: TimeDrift | None, jump: Jump | None) -> dict[str, Any]:
+    latent = Estimate(math.nan) if jump is None else jump.latent
+    slope = Estimate(math.nan) if drift is None else drift.slope
+    flags = [*curve.flags, *(drift.flags if drift else ()), *(jump.flags if jump else ())]
+    return {
+        "size": curve.size,
+        "m_c": curve.m_c.value,
+        "m_c_stderr": curve.m_c.stderr,
+        "width": curve.width.value,
+        "width_stderr": curve.width.stderr,
+        "m_c_interval": list(curve.m_c.interval68),
+        "jump": latent.value,
+        "jump_stderr": latent.stderr,
+        "drift_per_log_time": slope.value,
+        "drift_stderr": slope.stderr,
+        "deviance": curve.deviance,
+        "dof": curve.dof,
+        "p_value": curve.p_value,
+        "flags": list(dict.fromkeys(flags)),
+    }
+
+
+def _forms(fit: Extrapolation | None) -> list[dict[str, Any]]:
+    if fit is None:
+        return []
+    return [
+        {
+            "form": form,
+            "limit": float(fit.form_limit[i]),
+            "stderr": float(fit.form_stderr[i]),
+            "slope": float(fit.form_slope[i]),
+            "chi2": float(fit.form_chi2[i]),
+            "dof": int(fit.form_dof[i]),
+            "weight": float(fit.form_weight[i]),
+        }
+        for i, form in enumerate(fit.forms)
+    ]

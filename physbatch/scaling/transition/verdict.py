@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import BAD_FIT, LIMIT_NOT_PROVEN
+from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import (
-    Extrapolation,
     Jump,
     SuccessCurve,
     TimeDrift,

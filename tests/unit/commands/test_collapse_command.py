@@ -10,8 +10,7 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
-from physbatch.files.netcdf import open_netcdf
-from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.results import open_results
 from tests.conftest import run_command
 
 
@@ -48,7 +47,7 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
     assert list(document["parameters"]) == ["c_c", "nu"]
     for name, truth in (("c_c", 2.25), ("nu", 1.0)):
         found = document["parameters"][name]
-        assert set(found) == {"value", "stderr", "systematic", "interval68"}
+        assert set(found) == {"value", "stderr", "systematic", "interval68", "flags"}
         assert abs(found["value"] - truth) < 4 * np.hypot(found["stderr"], found["systematic"])
         low, high = found["interval68"]
         assert low < found["value"] < high
@@ -58,7 +57,7 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
     assert all(isinstance(flag, str) for flag in document["flags"])
     assert document["flags"][0].startswith("columns_guessed: size = 'L'")
     document["flags"] = document["flags"][1:]  # how the file was read is not part of the result
-    stored = Collapse.from_dataset(open_netcdf(results))
+    stored = open_results(results)
     assert stored.to_json() == document
     drawn = {path.name for path in table.parent.iterdir()}
     assert {"u.pdf", "u.png", "u-windows.pdf", "u-windows.png"} <= drawn

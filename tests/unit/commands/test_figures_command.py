@@ -24,13 +24,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("figures")
     data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0), replicas=24)
     save(data, place / "data.nc")
-    save(analyse(data, resamples=60).to_dataset(), place / "results.nc")
+    analyse(data, resamples=60).save(place / "results.nc")
     table = curie_weiss.table((32, 64, 128), np.linspace(0.9, 1.2, 9))
-    save(find_crossings(table, resamples=50).to_dataset(), place / "crossings.nc")
+    find_crossings(table, resamples=50).save(place / "crossings.nc")
     fit = fit_law([8, 16, 32, 64], [1.0, 2.0, 4.1, 8.0], np.full(4, 0.1))
-    save(fit.to_dataset(), place / "law.nc")
-    save(escape_times(data).to_dataset(), place / "times.nc")
-    save(survival_curve([1.0, 2.0], [1.0, 2.0]).to_dataset(), place / "survival.nc")
+    fit.save(place / "law.nc")
+    escape_times(data).save(place / "times.nc")
+    survival_curve([1.0, 2.0], [1.0, 2.0]).save(place / "survival.nc")
     save(stable_range_data(replicas=6), place / "rates.nc")
     return place
 

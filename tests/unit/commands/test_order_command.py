@@ -10,8 +10,8 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.exact import curie_weiss, phases
-from physbatch.files.netcdf import open_netcdf, save
-from physbatch.scaling import TransitionOrder
+from physbatch.files.netcdf import save
+from physbatch.results import open_results
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_order_prints_one_json_object_and_writes_its_files(
     assert abs(limit["value"] - 0.6) < 4.5 * np.hypot(limit["stderr"], limit["systematic"])
     assert figure.with_suffix(".png").stat().st_size > 10_000
     assert figure.with_suffix(".pdf").exists()
-    stored = TransitionOrder.from_dataset(open_netcdf(output))
+    stored = open_results(output)
     assert stored.verdict == "first order"
     # A result may be replaced, a file of another kind may not.
     assert main([*words[:6], *words[6:]]) == 0

@@ -14,7 +14,8 @@ from physbatch.exact.escapes import nucleation_rate
 from physbatch.exact.phases import nucleation
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import open_netcdf, save
-from physbatch.scaling.times.escapes import EscapeTimes, escape_times
+from physbatch.results import open_results
+from physbatch.scaling.times.escapes import escape_times
 from tests.conftest import run_command
 
 
@@ -38,7 +39,7 @@ def test_json_and_results(runs: Path, capsys: pytest.CaptureFixture[str]) -> Non
     output = runs.with_name("times.nc")
     run_command("passages", runs, output=output, json=True)
     document = json.loads(capsys.readouterr().out)
-    stored = EscapeTimes.from_dataset(open_netcdf(output))
+    stored = open_results(output)
     assert [cell["tau"] for cell in document["cells"]] == stored.tau.tolist()
     assert [cell["passed"] for cell in document["cells"]] == stored.passed.tolist()
     assert all(cell["lower68"] < cell["tau"] < cell["upper68"] for cell in document["cells"])

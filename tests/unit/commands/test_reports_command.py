@@ -8,8 +8,9 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.exact.planted import first_order
-from physbatch.files.netcdf import open_netcdf, save
-from physbatch.scaling import TransitionOrder, analyse, transition_order
+from physbatch.files.netcdf import save
+from physbatch.results import open_results
+from physbatch.scaling import analyse, transition_order
 from physbatch.scaling.laws.fits import fit_law
 
 
@@ -18,9 +19,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("reports")
     data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0), replicas=24)
     save(data, place / "data.nc")
-    save(analyse(data, resamples=60).to_dataset(), place / "results.nc")
-    save(transition_order(data, resamples=60).to_dataset(), place / "order.nc")
-    save(fit_law([8, 16, 32], [1.0, 2.0, 4.0], [0.1] * 3).to_dataset(), place / "law.nc")
+    analyse(data, resamples=60).save(place / "results.nc")
+    transition_order(data, resamples=60).save(place / "order.nc")
+    fit_law([8, 16, 32], [1.0, 2.0, 4.0], [0.1] * 3).save(place / "law.nc")
     few = first_order(sizes=(50, 100), control=(12.0, 13.0, 14.0), replicas=24)
     save(few, place / "few.nc")
     other = few.assign_attrs(study_hash="of another study")
@@ -36,7 +37,7 @@ def write(folder: Path, *names: str) -> int:
 def test_stored_results_give_the_page_that_the_dataset_gives(folder: Path) -> None:
     assert write(folder, "data.nc", "results.nc", "order.nc") == 0
     page = (folder / "report.html").read_text("utf-8")
-    order = TransitionOrder.from_dataset(open_netcdf(folder / "order.nc"))
+    order = open_results(folder / "order.nc")
     assert f"<strong>{order.verdict}</strong>" in page
     assert page.count("<figure") == 7
     assert "order.nc" in page

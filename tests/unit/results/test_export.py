@@ -15,8 +15,8 @@ from physbatch.cli import main
 from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss, phases
 from physbatch.exact.planted import first_order
-from physbatch.files.netcdf import save
-from physbatch.results.export import read_result, result_csv, write_results
+from physbatch.results import open_results
+from physbatch.results.export import result_csv, write_results
 from physbatch.scaling import (
     analyse,
     collapse,
@@ -77,7 +77,7 @@ def test_every_estimate_is_in_every_format(name: str, tmp_path: Path) -> None:
     assert page.startswith("<!doctype html>")
     assert page.count("<table>") == 1
     # The same result comes back from its file, and gives the same table.
-    back = read_result(result.to_dataset(), where="memory")
+    back = open_results(result.save(tmp_path / "r.nc"))
     assert type(back) is type(result)
     assert result_csv(back) == result_csv(result)
 
@@ -92,7 +92,7 @@ def test_the_command_exports_results(
     suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, target = tmp_path / "law.nc", tmp_path / f"law.{suffix}"
-    save(RESULTS["law"]().to_dataset(), source)
+    RESULTS["law"]().save(source)
     for _ in range(2):  # a table of ours is replaced
         assert main(["export", str(source), "-o", str(target)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"table    {target}"] * 2

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from physbatch.errors import AnalysisError, DatasetError
+from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.results import open_results
 from physbatch.scaling import flag_names
-from physbatch.scaling.curves.crossings import Crossings, find_crossings
+from physbatch.scaling.curves.crossings import find_crossings
 from physbatch.tables.table import ScalingTable
 
 SIZES = (32, 64, 128, 256, 512)
@@ -192,15 +192,13 @@ def test_three_crossings_take_fixed_exponents_and_two_give_no_limit():
 def test_crossings_survive_a_file_and_are_deterministic(tmp_path: Path):
     table = curie_weiss_table(1e-3, 2)
     one, two = (find_crossings(table, resamples=60, seed=5) for _ in range(2))
-    assert one.to_dataset().identical(two.to_dataset())
-    path = save(one.to_dataset(), tmp_path / "crossings.nc")
-    back = Crossings.from_dataset(open_netcdf(path))
+    assert one.identical(two)
+    path = one.save(tmp_path / "crossings.nc")
+    back = open_results(path)
     assert repr(back) == repr(one)
     assert back.to_json() == one.to_json()
     np.testing.assert_array_equal(back.lines, one.lines)
-    assert back.control_fit.to_dataset().identical(one.control_fit.to_dataset())
-    with pytest.raises(DatasetError):
-        Crossings.from_dataset(one.control_fit.to_dataset())
+    assert back.control_fit.identical(one.control_fit)
 
 
 def test_pairs_can_be_chosen():

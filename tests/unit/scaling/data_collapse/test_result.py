@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 import xarray as xr
 
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.files.netcdf import save_tree
+from physbatch.results import open_results
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import BAD_FIT
 from physbatch.scaling.data_collapse.methods import collapse
@@ -97,16 +99,15 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_round_trip_through_a_file_is_exact(case: str, tmp_path: Path) -> None:
     result = example(**CASES[case])
-    data = open_netcdf(save(result.to_dataset(), tmp_path / "collapse.nc"))
-    again = Collapse.from_dataset(data)
-    assert again.to_dataset().identical(result.to_dataset())
+    again = open_results(result.save(tmp_path / "collapse.nc"))
+    assert isinstance(again, Collapse)
     assert again.identical(result)
     assert repr(again) == repr(result)
     assert again.to_json() == result.to_json()
     assert (list(again.parameters), again.fixed) == (list(result.parameters), result.fixed)
     for one, two in zip(again.windows, result.windows, strict=True):
         assert (one.window, one.accepted, one.points) == (two.window, two.accepted, two.points)
-        assert list(one.values) == list(result.parameters)
+        assert list(one.values) == list(two.values)
     for mine, theirs in zip(again.points, result.points, strict=True):
         assert mine.observable == theirs.observable
         for name in ("size", "x", "y", "error", "residual", "correction"):
@@ -116,33 +117,40 @@ def test_round_trip_through_a_file_is_exact(case: str, tmp_path: Path) -> None:
 
 
 def test_the_file_is_plain_netcdf() -> None:
-    data = example().to_dataset()
-    assert data.attrs["physbatch_collapse"] == 1
-    assert {"Conventions", "title", "source"} <= set(data.attrs)
-    assert all(type(value) in (str, int, float) for value in data.attrs.values())
-    assert all(type(v) is str for one in data.variables.values() for v in one.attrs.values())
+    tables = example().to_tables()
+    assert tables[""].attrs["physbatch_kind"] == "collapse"
+    assert {"Conventions", "title", "program"} <= set(tables[""].attrs)
+    for data in tables.values():
+        assert all(type(value) in (str, int, float) for value in data.attrs.values())
+        assert all(type(v) is str for one in data.variables.values() for v in one.attrs.values())
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("damage", "words"),
     [
-        (xr.Dataset(), "not a file of a collapse"),
-        (example().to_dataset().assign_attrs(physbatch_collapse=99), "newer"),
-        (example().to_dataset().drop_vars("chi2"), "damaged"),
-        (example().to_dataset().assign_attrs(fixed="{"), "damaged"),
+        (lambda root: xr.Dataset(), "holds a table"),
+        (lambda root: root.assign_attrs(physbatch_results=99), "newer"),
+        (lambda root: root.assign_attrs(physbatch_kind="collision"), "no result that can be read"),
+        (lambda root: root.drop_vars("chi2"), "damaged"),
     ],
 )
-def test_other_files_are_refused_in_one_line(data: xr.Dataset, words: str) -> None:
+def test_other_files_are_refused_in_one_line(
+    damage: Callable[[xr.Dataset], xr.Dataset], words: str, tmp_path: Path
+) -> None:
+    tables = example().to_tables()
+    path = save_tree({**tables, "": damage(tables[""])}, tmp_path / "odd.nc")
     with pytest.raises(DatasetError, match=words) as caught:
-        Collapse.from_dataset(data)
+        open_results(path)
     assert "\n" not in str(caught.value)
 
 
 def test_json_is_strict_and_has_the_shape_of_every_command() -> None:
     document = example().to_json()
     json.dumps(document, allow_nan=False)
-    assert set(document) == {"parameters", "method", "fixed", "goodness", "starts", "flags"}
-    assert set(document["parameters"]["c_c"]) == {"value", "stderr", "systematic", "interval68"}
+    keys = {"parameters", "method", "fixed", "goodness", "starts", "flags", "kind", "version"}
+    assert set(document) == keys
+    numbers = {"value", "stderr", "systematic", "interval68", "flags"}
+    assert set(document["parameters"]["c_c"]) == numbers
     assert document["parameters"]["zeta_m"]["interval68"] == [None, None]
     assert document["starts"] == {"tried": 8, "agreed": 3}
 

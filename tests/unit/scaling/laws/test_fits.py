@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.results import open_results
 from physbatch.scaling import Estimate, flag_names
 from physbatch.scaling.curves.peaks import find_peaks
-from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
+from physbatch.scaling.laws.fits import fit_law, inverse
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.laws.size_laws import (
     collapse_exponent,
@@ -144,9 +144,9 @@ def test_fits_without_an_answer_give_nan_and_say_why():
 
 def test_a_fit_survives_a_file(tmp_path: Path):
     fit = fit_law(N, N**0.5, 0.01 * N**0.5)
-    back = ScalingFit.from_dataset(open_netcdf(save(fit.to_dataset(), tmp_path / "fit.nc")))
+    back = open_results(fit.save(tmp_path / "fit.nc"))
     assert repr(back) == repr(fit)
-    assert back.to_dataset().identical(fit.to_dataset())
+    assert back.identical(fit)
     assert set(fit.to_json()["parameters"]["b"]) >= {"value", "stderr", "systematic", "interval68"}
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError, DatasetError
-from physbatch.files.netcdf import open_netcdf, save
-from physbatch.scaling import Law, ScalingFit, extrapolate, fit_law, law
+from physbatch.results import open_results
+from physbatch.scaling import Law, extrapolate, fit_law, law
 from physbatch.scaling.laws.power_laws import law_of_text
 
 N = np.array([16.0, 32.0, 64.0, 128.0, 256.0])
@@ -59,7 +59,7 @@ def test_the_law_that_an_earlier_file_holds_as_text_is_found(name: str):
 
 def test_a_fit_is_restored_with_its_law_and_drawn_from_it(tmp_path: Path):
     fit = fit_law(N, 3.0 * N**0.5, 0.01 * N**0.5, [law("power", b=0.5)], variables=("L",))
-    back = ScalingFit.from_dataset(open_netcdf(save(fit.to_dataset(), tmp_path / "fit.nc")))
+    back = open_results(fit.save(tmp_path / "fit.nc"))
     assert back.law == Law("power", (("b", 0.5),)) == fit.law
     assert back.form == "A L^0.5"
     np.testing.assert_array_equal(back.curve([4.0, 9.0]), fit.curve([4.0, 9.0]))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from physbatch.errors import AnalysisError
+from physbatch.results import open_results
 from physbatch.scaling import flag_names
-from physbatch.scaling.times.growth import GrowthThreshold, growth_rates, growth_threshold
+from physbatch.scaling.times.growth import growth_rates, growth_threshold
 
 CONTROL = np.linspace(0.8, 1.2, 9)
 SPREAD = 0.3
@@ -68,12 +70,11 @@ def test_stated_errors_of_a_threshold_are_those_seen(bend: float) -> None:
         assert 0.85 < known.std() < 1.12
 
 
-def test_a_threshold_keeps_all_digits_of_exact_rates() -> None:
+def test_a_threshold_keeps_all_digits_of_exact_rates(tmp_path: Path) -> None:
     fit = growth_threshold(CONTROL, np.sin(CONTROL - 1.03), np.full(9, 1e-3))
     assert fit.threshold.value == pytest.approx(1.03, abs=5e-4)
     assert fit.slope.value == pytest.approx(1.0, abs=0.01)
-    held = GrowthThreshold.from_dataset(fit.to_dataset())
-    assert held.threshold == fit.threshold
+    assert open_results(fit.save(tmp_path / "growth.nc")).identical(fit)
     assert "degree" in repr(fit)
 
 

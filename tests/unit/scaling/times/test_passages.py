@@ -11,16 +11,15 @@ from scipy import optimize
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.planted import first_order
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.results import open_results
 from physbatch.scaling import flag_names
 from physbatch.scaling.times.escapes import (
-    EscapeTimes,
     escape_times,
     fit_divergence,
     fit_nucleation,
     quasi_stationary,
 )
-from physbatch.scaling.times.passages import Survival, fit_escape_time, survival_curve
+from physbatch.scaling.times.passages import fit_escape_time, survival_curve
 
 # Remission times of 21 leukaemia patients (Freireich et al. 1963), the example of most textbooks:
 # a minus sign is a patient who was lost from sight.
@@ -210,10 +209,10 @@ def test_escape_times_of_a_dataset(tmp_path: Path):
     one = data.sel(size=200, batch_size=13.0)
     single = fit_escape_time(one["first_passage_lower"].values, one["first_passage"].values)
     assert found.tau[row] == single.tau.value
-    back = EscapeTimes.from_dataset(open_netcdf(save(found.to_dataset(), tmp_path / "tau.nc")))
-    assert back.to_dataset().identical(found.to_dataset())
+    back = open_results(found.save(tmp_path / "tau.nc"))
+    assert back.identical(found)
     curve = survival_curve(one["first_passage_lower"].values, one["first_passage"].values)
-    assert Survival.from_dataset(curve.to_dataset()).to_dataset().identical(curve.to_dataset())
+    assert open_results(curve.save(tmp_path / "curve.nc")).identical(curve)
 
 
 def test_the_quasi_stationary_average_is_over_the_survivors():

@@ -11,7 +11,8 @@ import xarray as xr
 
 from physbatch.errors import DatasetError
 from physbatch.exact.planted import first_order, smooth_crossover
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.files.netcdf import save_tree
+from physbatch.results import open_results
 from physbatch.scaling import Analysis, Estimate, SuccessCurve, analyse, flag_names
 
 
@@ -101,8 +102,8 @@ def analyses():
 
 def test_round_trip_through_netcdf_is_exact(analyses, tmp_path):
     for number, analysis in enumerate(analyses):
-        path = save(analysis.to_dataset(), tmp_path / f"results{number}.nc")
-        read = Analysis.from_dataset(open_netcdf(path))
+        read = open_results(analysis.save(tmp_path / f"results{number}.nc"))
+        assert isinstance(read, Analysis)
         assert read.identical(analysis)
         assert repr(read) == repr(analysis)
         assert json.dumps(read.to_json()) == json.dumps(analysis.to_json())
@@ -119,16 +120,26 @@ def test_round_trip_through_netcdf_is_exact(analyses, tmp_path):
 
 
 def test_results_open_in_plain_xarray_with_names_and_units(analyses, tmp_path):
-    path = save(analyses[0].to_dataset(), tmp_path / "results.nc")
+    path = analyses[0].save(tmp_path / "results.nc")
     with xr.open_dataset(path) as data:
-        assert data.attrs["physbatch_results"] == 1
-        assert data.attrs["control_dim"] == "batch_size"
-        assert data["curve_m_c"].dims == ("curve",)
-        assert data["overlap_mean"].attrs["units"] == "1"
-        assert data["overlap_mean"].dims == ("size", "batch_size", "time")
-        for owner in (data, *data.variables.values()):
-            for value in owner.attrs.values():
-                assert isinstance(value, (str, int, float, np.integer, np.floating, np.ndarray))
+        for curve, jump in zip(analyses[0].curves, analyses[0].jumps, strict=True):
+            row = data.sel(size=curve.size)
+            assert float(row["m_c"]) == curve.m_c.value
+            assert float(row["m_c_stderr"]) == curve.m_c.stderr
+            assert float(row["jump"]) == jump.latent.value
+        assert float(data["m_c_limit"]) == analyses[0].m_c.value
+        assert data.attrs["transition"] == analyses[0].transition
+        assert all(dim in data.coords for dim in data.dims)
+    with xr.open_datatree(path) as tree:
+        assert tree["moments/overlap_mean"].dims == ("size", "batch_size", "time")
+        assert tree["moments/overlap_mean"].attrs["units"] == "1"
+        assert tree["curves_point"].dims == ("row",) or "row" in tree["curves_point"].dims
+        for node in tree.subtree:
+            frame = node.to_dataset().to_dataframe()
+            assert frame.memory_usage(deep=True).sum() < 100e6
+            for owner in (node, *node.variables.values()):
+                for value in owner.attrs.values():
+                    assert isinstance(value, (str, int, float, np.integer, np.floating, np.ndarray))
 
 
 def test_json_is_strict_and_complete(analyses):
@@ -151,35 +162,32 @@ def test_json_is_strict_and_complete(analyses):
     assert analyses[2].to_json()["parameters"]["m_c"]["value"] is None
 
 
-def _without(data, name):
-    return data.drop_vars(name)
-
-
-def _with_text(data, name, text):
-    changed = data.copy()
-    changed[name] = xr.full_like(changed[name], text)
-    return changed
+def _root(change):
+    return lambda tables: {**tables, "": change(tables[""])}
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda data: data.drop_attrs(),
-        lambda data: data.assign_attrs(physbatch_results=99),
-        lambda data: data.assign_attrs(physbatch_results="one"),
-        lambda data: data.assign_attrs(reasons="[not json"),
-        lambda data: data.assign_attrs(reasons="3"),
-        lambda data: data.assign_attrs(provenance="[]"),
-        lambda data: data.assign_attrs(curve_count=77),
-        lambda data: _without(data, "curve_control"),
-        lambda data: _without(data, "jump_latent_flags"),
-        lambda data: _without(data, "limit_m_c"),
-        lambda data: _with_text(data, "curve_flags", "{"),
-        lambda data: data.isel(curve=0),
+        _root(lambda data: data.drop_attrs()),
+        _root(lambda data: data.assign_attrs(physbatch_results=99)),
+        _root(lambda data: data.assign_attrs(physbatch_results="one")),
+        _root(lambda data: data.assign_attrs(physbatch_kind="crossings")),
+        _root(lambda data: data.drop_vars("m_c_limit")),
+        _root(lambda data: data.assign(m_c_limit_stderr="large")),
+        lambda tables: {
+            **tables,
+            "curves": tables["curves"].assign(point_count=("size", [77] * 4)),
+        },
+        lambda tables: {**tables, "curves_point": tables["curves_point"].drop_vars("control")},
+        lambda tables: {name: table for name, table in tables.items() if name != "jumps"},
+        lambda tables: {name: table for name, table in tables.items() if name != "moments"},
+        lambda tables: {**tables, "flags": tables["flags"].drop_vars("of")},
     ],
 )
-def test_damaged_results_give_one_line(analyses, damage):
+def test_damaged_results_give_one_line(analyses, damage, tmp_path):
+    path = save_tree(damage(analyses[0].to_tables()), tmp_path / "odd.nc")
     with pytest.raises(DatasetError) as caught:
-        Analysis.from_dataset(damage(analyses[0].to_dataset()))
+        open_results(path)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith("results: ")
+    assert str(path) in str(caught.value)
