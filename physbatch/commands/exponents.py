@@ -55,8 +55,7 @@ def exponents_command(
     document = _document(fits, data.dimension, (*data.flags, *flags))
     figures: list[Path] = []
     if outputs.output is not None:
-        from physbatch.plots.scaling.exponents import plot_exponents
-        from physbatch.plots.scaling.peaks import plot_peaks
+        from physbatch.plots import plot_exponents, plot_peaks
 
         if peaks is None:
             drawn = plot_exponents(fits[0])

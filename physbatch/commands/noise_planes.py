@@ -50,7 +50,7 @@ def range_(
     save_record(result, output)
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.noise.phase_diagram import plot_phase_diagram
+        from physbatch.plots import plot_phase_diagram
 
         drawn = write_figure(plot_phase_diagram(content, result), figure)
     rows = _thresholds(result)

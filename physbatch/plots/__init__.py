@@ -22,18 +22,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from physbatch.plots.dataset.evolution import plot_evolution as plot_evolution
     from physbatch.plots.dataset.histogram import plot_histograms as plot_histograms
     from physbatch.plots.dataset.moments import plot_moments as plot_moments
-    from physbatch.plots.dataset.overlap import plot_overlap as plot_overlap
-    from physbatch.plots.dataset.success import plot_success as plot_success
-    from physbatch.plots.dataset.time_series import plot_time_series as plot_time_series
+    from physbatch.plots.dataset.replicas import plot_escape_times as plot_escape_times
+    from physbatch.plots.dataset.replicas import plot_evolution as plot_evolution
+    from physbatch.plots.dataset.replicas import plot_time_series as plot_time_series
     from physbatch.plots.noise.evidence import plot_evidence as plot_evidence
     from physbatch.plots.noise.optimum import plot_optimum as plot_optimum
-    from physbatch.plots.noise.performance import plot_performance as plot_performance
-    from physbatch.plots.noise.phase_diagram import plot_phase_diagram as plot_phase_diagram
-    from physbatch.plots.noise.phases import plot_phases as plot_phases
-    from physbatch.plots.noise.range import plot_noise_range as plot_noise_range
+    from physbatch.plots.noise.planes import plot_noise_range as plot_noise_range
+    from physbatch.plots.noise.planes import plot_performance as plot_performance
+    from physbatch.plots.noise.planes import plot_phase_diagram as plot_phase_diagram
+    from physbatch.plots.noise.planes import plot_phases as plot_phases
     from physbatch.plots.noise.sharpness import plot_sharpness as plot_sharpness
     from physbatch.plots.noise.temperature import plot_temperature as plot_temperature
     from physbatch.plots.overview import plot_overview as plot_overview
@@ -44,12 +43,13 @@ if TYPE_CHECKING:
     from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
     from physbatch.plots.scaling.corner import plot_corner as plot_corner
     from physbatch.plots.scaling.crossings import plot_crossings as plot_crossings
-    from physbatch.plots.scaling.drift import plot_drift as plot_drift
-    from physbatch.plots.scaling.escape_times import plot_escape_times as plot_escape_times
-    from physbatch.plots.scaling.exponents import plot_exponents as plot_exponents
     from physbatch.plots.scaling.extrapolation import plot_extrapolation as plot_extrapolation
+    from physbatch.plots.scaling.laws import plot_exponents as plot_exponents
+    from physbatch.plots.scaling.laws import plot_peaks as plot_peaks
     from physbatch.plots.scaling.order import plot_order as plot_order
-    from physbatch.plots.scaling.peaks import plot_peaks as plot_peaks
+    from physbatch.plots.scaling.transition import plot_drift as plot_drift
+    from physbatch.plots.scaling.transition import plot_overlap as plot_overlap
+    from physbatch.plots.scaling.transition import plot_success as plot_success
     from physbatch.plots.scaling.windows import plot_windows as plot_windows
     from physbatch.plots.style import DOUBLE_COLUMN_MM as DOUBLE_COLUMN_MM
     from physbatch.plots.style import LIMIT_COLOUR as LIMIT_COLOUR
@@ -67,18 +67,12 @@ if TYPE_CHECKING:
     from physbatch.plots.theory import plot_theory as plot_theory
 
 _MODULES = {
-    "dataset.evolution": "plot_evolution",
     "dataset.histogram": "plot_histograms",
     "dataset.moments": "plot_moments",
-    "dataset.overlap": "plot_overlap",
-    "dataset.success": "plot_success",
-    "dataset.time_series": "plot_time_series",
+    "dataset.replicas": "plot_escape_times plot_evolution plot_time_series",
     "noise.evidence": "plot_evidence",
     "noise.optimum": "plot_optimum",
-    "noise.performance": "plot_performance",
-    "noise.phase_diagram": "plot_phase_diagram",
-    "noise.phases": "plot_phases",
-    "noise.range": "plot_noise_range",
+    "noise.planes": "plot_noise_range plot_performance plot_phase_diagram plot_phases",
     "noise.sharpness": "plot_sharpness",
     "noise.temperature": "plot_temperature",
     "overview": "plot_overview",
@@ -86,12 +80,10 @@ _MODULES = {
     "scaling.collapse": "plot_collapse",
     "scaling.corner": "plot_corner",
     "scaling.crossings": "plot_crossings",
-    "scaling.drift": "plot_drift",
-    "scaling.escape_times": "plot_escape_times",
-    "scaling.exponents": "plot_exponents",
     "scaling.extrapolation": "plot_extrapolation",
+    "scaling.laws": "plot_exponents plot_peaks",
     "scaling.order": "plot_order",
-    "scaling.peaks": "plot_peaks",
+    "scaling.transition": "plot_drift plot_overlap plot_success",
     "scaling.windows": "plot_windows",
     "style": "DOUBLE_COLUMN_MM LIMIT_COLOUR SINGLE_COLUMN_MM figure_bytes figure_in_mm "
     "journal_style root_figure save_figure size_legend size_palette size_styles svg_text",

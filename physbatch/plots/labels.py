@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import xarray as xr
 
 from physbatch.dataset import CONTROL_DIMS
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, flag_names
 from physbatch.scaling.data_collapse.result import math_symbol
 from physbatch.scaling.transition.result import Analysis
-
-__all__ = [
-    "OVERLAP_LABEL",
-    "SUCCESS_LABEL",
-    "cell_title",
-    "control_axis_label",
-    "control_label_of",
-    "control_symbol",
-    "critical_axis_label",
-    "critical_symbol",
-    "critical_mark",
-    "estimate_text",
-    "observable_label",
-    "plain_text",
-    "plural",
-    "size_text",
-    "size_words",
-    "time_axis_label",
-    "time_label_of",
-]
 
 OVERLAP_LABEL = "overlap $q$"
 SUCCESS_LABEL = "success probability $P$"
@@ -66,14 +48,17 @@ def control_label_of(name: str) -> str:
     if name in _CONTROLS:
         words, symbol, _ = _CONTROLS[name]
         return f"{words} ${symbol}$"
-    symbol = math_symbol(name)
-    return f"${symbol}$" if symbol else plain_text(name)
+    return math_or_text(math_symbol(name), name)
 
 
 def observable_label(name: str) -> str:
     """Words and symbol of a moment; the name itself of anything else."""
-    symbol = math_symbol(name)
-    return _OBSERVABLES.get(name) or (f"${symbol}$" if symbol else plain_text(name))
+    return _OBSERVABLES.get(name) or math_or_text(math_symbol(name), name)
+
+
+def math_or_text(symbol: str, name: str) -> str:
+    """The symbol in math, or the name where there is none."""
+    return f"${symbol}$" if symbol else plain_text(name)
 
 
 def control_symbol(analysis: Analysis) -> str:
@@ -141,6 +126,11 @@ def cell_title(data: xr.Dataset) -> str:
 def estimate_text(estimate: Estimate) -> str:
     """The estimate as ``13.04(5)``, or words where there is none."""
     return str(estimate) if math.isfinite(estimate.value) else "not resolved"
+
+
+def flag_words(flags: Iterable[Flag]) -> str:
+    """The names of some flags in words, to stand above a panel."""
+    return plain_text(", ".join(flag_names(flags)).replace("_", " "))
 
 
 def plural(unit: str) -> str:

@@ -6,10 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physbatch.plots.dataset.histogram import plot_histograms
-from physbatch.plots.dataset.overlap import plot_overlap
-from physbatch.plots.dataset.success import plot_success
-from physbatch.plots.scaling.drift import plot_drift
 from physbatch.plots.scaling.extrapolation import plot_extrapolation, spans_sizes
+from physbatch.plots.scaling.transition import plot_drift, plot_overlap, plot_success
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,

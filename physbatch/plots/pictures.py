@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -13,14 +12,13 @@ from physbatch.errors import AnalysisError
 from physbatch.noise.performance import PerformanceMap
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
-from physbatch.plots.noise.performance import plot_performance
-from physbatch.plots.noise.range import plot_noise_range
+from physbatch.plots.dataset.replicas import plot_escape_times
+from physbatch.plots.noise.planes import plot_noise_range, plot_performance
 from physbatch.plots.overview import plot_overview
 from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
 from physbatch.plots.scaling.crossings import plot_crossings
-from physbatch.plots.scaling.escape_times import plot_escape_times
-from physbatch.plots.scaling.exponents import plot_exponents
+from physbatch.plots.scaling.laws import plot_exponents
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.style import root_figure
@@ -39,17 +37,28 @@ class Picture(NamedTuple):
 
     Attributes
     ----------
-    name : str
-        One word, for file names and anchors.
-    caption : str
-        What it shows.
-    draw : callable
-        Makes the figure.
+    name, caption : str
+        One word, for file names and anchors, and what the figure shows.
+    plot : callable
+        Draws a result: gives axes, several of them, or a figure.
+    applies : callable
+        Whether a result holds what the figure shows.
+    result : object
+        The result.
     """
 
     name: str
     caption: str
-    draw: Callable[[], Figure]
+    plot: Callable[[Any], Any]
+    applies: Callable[[Any], bool] = lambda _: True
+    result: object = None
+
+    def draw(self) -> Figure:
+        """Draw the figure."""
+        drawn = self.plot(self.result)
+        while isinstance(drawn, (list, tuple)):
+            drawn = drawn[0]
+        return drawn if isinstance(drawn, Figure) else root_figure(drawn)
 
 
 def draw(result: object) -> Figure:
@@ -87,113 +96,63 @@ def pictures_of(result: object) -> list[Picture]:
     physbatch.errors.AnalysisError
         If it has none; the error names the results that have one.
     """
-    plans = _plans_of(result)
-    if not plans:
+    pictures = _known(result)
+    if not pictures:
         raise AnalysisError(
             f"{type(result).__name__} has no figure of its own",
             where="figure",
-            remedy=f"give a dataset, or one of {', '.join(kind.__name__ for kind in _PLANS)}",
+            remedy=f"give a dataset, or one of {', '.join(kind.__name__ for kind in _PICTURES)}",
         )
-    return [
-        Picture(plan.name, plan.caption, partial(_figure, plan.plot, result))
-        for plan in plans
-        if plan.applies(result)
-    ]
+    return pictures
 
 
 def has_pictures(result: object) -> bool:
-    """Whether results of this class have a figure."""
-    return bool(_plans_of(result))
+    """Whether a result has a figure."""
+    return bool(_known(result))
 
 
-def _plans_of(result: object) -> tuple[_Plan, ...]:
-    return next((plans for kind, plans in _PLANS.items() if isinstance(result, kind)), ())
-
-
-def _figure(plot: Callable[[Any], Any], result: object) -> Figure:
-    """The figure of what a function draws: of axes, or of the first of several."""
-    drawn = plot(result)
-    while isinstance(drawn, (list, tuple)):
-        drawn = drawn[0]
-    return drawn if isinstance(drawn, Figure) else root_figure(drawn)
-
-
-class _Plan(NamedTuple):
-    name: str
-    caption: str
-    plot: Callable[[Any], Any]
-    applies: Callable[[Any], bool] = lambda _: True
+def _known(result: object) -> list[Picture]:
+    of_class = next((some for kind, some in _PICTURES.items() if isinstance(result, kind)), ())
+    return [picture._replace(result=result) for picture in of_class if picture.applies(result)]
 
 
 def _plot_range(result: StableRange | TypicalThreshold) -> Axes:
     return plot_noise_range({"measured": result}, {})
 
 
-_PLANS: dict[type, tuple[_Plan, ...]] = {
-    Analysis: (
-        _Plan(
-            "overview",
-            "Mean overlap and success against the control, the critical control against run time "
-            "and size, and histograms of the overlap at the largest size.",
-            plot_overview,
-        ),
-    ),
+_PICTURES: dict[type, tuple[Picture, ...]] = {
+    Analysis: (Picture("overview", "What was measured, and its limits.", plot_overview),),
     Collapse: (
-        _Plan(
+        Picture(
             "collapse",
             "Rescaled points of every size on their master curve, and the residuals in units of "
             "their errors.",
             plot_collapse,
+            lambda fit: bool(fit.points),
         ),
-        _Plan(
+        Picture(
             "windows",
             "Every parameter in each window of sizes and distances from the critical point; "
             "rejected fits are hollow.",
             plot_windows,
             lambda fit: len(fit.windows) > 1 and bool(fit.parameters),
         ),
-        _Plan(
+        Picture(
             "corner",
             "Samples of the parameters with contours that hold 68 % and 95 % of them.",
             plot_corner,
             lambda fit: fit.samples.size > 0,
         ),
     ),
-    Crossings: (
-        _Plan(
-            "crossings",
-            "Curves near their crossings, and the crossings against the inverse size.",
-            plot_crossings,
-        ),
-    ),
-    EscapeTimes: (
-        _Plan(
-            "escape-times",
-            "Mean escape time of each size against the control, with 68 % intervals.",
-            plot_escape_times,
-        ),
-    ),
+    Crossings: (Picture("crossings", "Curves and their crossings, against size.", plot_crossings),),
+    EscapeTimes: (Picture("escape-times", "Escape times of each size.", plot_escape_times),),
     PerformanceMap: (
-        _Plan(
-            "performance",
-            "Mean error over mini-batch size and learning rate; circles are the best learning "
-            "rate of each batch size, filled where it is as good as the best.",
-            plot_performance,
-        ),
+        Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),
     ),
-    ScalingFit: (
-        _Plan(
-            "law",
-            "The quantity against size with the fitted law, and the residuals in units of their "
-            "errors; open markers are sizes that the fit leaves out.",
-            plot_exponents,
-        ),
-    ),
-    StableRange: (
-        _Plan("range", "Largest stable learning rate against the mini-batch size.", _plot_range),
-    ),
+    ScalingFit: (Picture("law", "The fitted law, and the residuals below.", plot_exponents),),
+    StableRange: (Picture("range", "Largest stable learning rates.", _plot_range),),
     TransitionOrder: (
-        _Plan(
+        Picture(
             "order",
             "Histograms where the variance is largest, and what tells the orders apart against "
             "size; lines are powers of the size to compare with.",
@@ -201,11 +160,6 @@ _PLANS: dict[type, tuple[_Plan, ...]] = {
         ),
     ),
     TypicalThreshold: (
-        _Plan(
-            "range",
-            "Learning rate above which the typical replica stops to learn, against the "
-            "mini-batch size.",
-            _plot_range,
-        ),
+        Picture("range", "Learning rates above which typical errors grow.", _plot_range),
     ),
 }

@@ -36,6 +36,7 @@ __all__ = [
     "LIMIT_COLOUR",
     "LIMIT_STAR",
     "NOTE_COLOUR",
+    "POINTS",
     "RING",
     "SINGLE_COLUMN_MM",
     "SizeStyle",
@@ -46,6 +47,7 @@ __all__ = [
     "figure_in_mm",
     "journal_style",
     "label_decades",
+    "mark_band",
     "needs_decades",
     "panel_axes",
     "panel_grid",
@@ -54,6 +56,7 @@ __all__ = [
     "save_figure",
     "size_legend",
     "size_palette",
+    "size_panel",
     "size_styles",
     "svg_text",
 ]
@@ -88,6 +91,8 @@ SizeStyle = dict[str, Any]
 WHITE_EDGE: SizeStyle = {"markeredgecolor": "white", "markeredgewidth": 0.4}
 #: The marker of the limit of infinite size.
 LIMIT_STAR: SizeStyle = {"marker": "*", "markersize": 7, **WHITE_EDGE}
+#: Measured points with error bars, above curves.
+POINTS: SizeStyle = {"linestyle": "none", "elinewidth": 0.7, "zorder": 3}
 #: What was found on curves, or chosen among points.
 RING: SizeStyle = {
     "marker": "o",
@@ -189,6 +194,18 @@ def panel_axes(axes: Axes | None, *, height: float = 64.0) -> Axes:
     return figure_in_mm(SINGLE_COLUMN_MM, height).add_subplot()
 
 
+@contextmanager
+def size_panel(
+    axes: Axes | None, sizes: Sequence[float], *, legend: bool
+) -> Iterator[tuple[Axes, dict[float, SizeStyle]]]:
+    """A panel in the style of journals, a style for each size, and their legend above it."""
+    with journal_style():
+        axes, styles = panel_axes(axes), size_styles(sizes)
+        yield axes, styles
+        if legend:
+            size_legend(axes, styles)
+
+
 def plain_numbers(axis: Axis, locator: Locator | None = None) -> None:
     """Numbers instead of powers of ten on a logarithmic axis, by default at 1, 2 and 5."""
     axis.set_major_locator(locator or LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -227,6 +244,13 @@ def cell_edges(values: FloatArray, *, logarithmic: bool = True) -> FloatArray:
     ends = (middle[0], middle[-1]) if len(at) > 1 else (at[0] + 0.5, at[0] - 0.5)
     edges = np.concatenate([[2 * at[0] - ends[0]], middle, [2 * at[-1] - ends[1]]])
     return np.asarray(np.exp(edges) if logarithmic else edges)
+
+
+def mark_band(axes: Axes, value: float, error: float, *, alpha: float, **style: Any) -> None:
+    """A horizontal band of one error on both sides of a value; nothing without an error."""
+    if math.isfinite(error):
+        ends, colour = (value - error, value + error), LIMIT_COLOUR
+        axes.axhspan(*ends, color=colour, alpha=alpha, linewidth=0, **style)
 
 
 def empty_panel(axes: Axes, words: str) -> None:

@@ -98,17 +98,17 @@ def plot_theory(
     --------
     >>> from physbatch.plots.theory import Measured, plot_theory
     >>> x = np.arange(3.0)
-    >>> one = Measured("$N = 8$", x, x**2 + 0.1, np.full(3, 0.1), x**2, x, x**2)
-    >>> [axes.get_ylabel() for axes in plot_theory([one], ylabel="$y$")]
+    >>> points = Measured("$N = 8$", x, x**2 + 0.1, np.full(3, 0.1), x**2, x, x**2)
+    >>> [axes.get_ylabel() for axes in plot_theory([points], ylabel="$y$")]
     ['$y$', 'residual ($\\\\sigma$)']
     """
     with journal_style():
         figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=_HEIGHTS)
         styles = list(size_styles(range(len(sets))).values())
-        for rank, (one, style) in enumerate(zip(sets, styles, strict=True)):
-            _draw_points(top, one, style, rank)
-            _draw_residuals(bottom, one, style)
+        for rank, (points, style) in enumerate(zip(sets, styles, strict=True)):
+            _draw_points(top, points, style, rank)
+            bottom.plot(points.x, points.score, linestyle="none", **style)
         for height in (-_SIGMAS, _SIGMAS):
             bottom.axhline(height, color=FIT_COLOUR, linewidth=0.5, linestyle=":")
         bottom.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
@@ -119,9 +119,9 @@ def plot_theory(
         low, high = bottom.get_ylim()
         bottom.set_ylim(min(low, -3.0), max(high, 3.0))
         handles = [
-            Line2D([], [], linestyle="none", **{**style, "label": one.label})
-            for one, style in zip(sets, styles, strict=True)
-            if one.label
+            Line2D([], [], linestyle="none", **{**style, "label": points.label})
+            for points, style in zip(sets, styles, strict=True)
+            if points.label
         ]
         if handles:
             figure.legend(
@@ -130,18 +130,15 @@ def plot_theory(
     return [top, bottom]
 
 
-def _draw_points(axes: Axes, one: Measured, style: SizeStyle, rank: int) -> None:
-    axes.plot(one.curve_x, one.curve_y, color=style["color"], linewidth=0.9, zorder=2, gid="exact")
+def _draw_points(axes: Axes, points: Measured, style: SizeStyle, rank: int) -> None:
+    line: SizeStyle = {"color": style["color"], "linewidth": 0.9, "zorder": 2}
+    axes.plot(points.curve_x, points.curve_y, gid="exact", **line)
     axes.errorbar(
-        one.x,
-        one.y,
-        np.nan_to_num(one.stderr),
+        points.x,
+        points.y,
+        np.nan_to_num(points.stderr),
         linestyle="none",
         elinewidth=0.7,
         zorder=3 + rank,
         **style,
     )
-
-
-def _draw_residuals(axes: Axes, one: Measured, style: SizeStyle) -> None:
-    axes.plot(one.x, one.score, linestyle="none", **style)

@@ -56,17 +56,18 @@ def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
         return []
     words = f"Evidence on the order of the transition of the {order.observable}: {order.verdict}"
     return [
-        _drawn("fig-order", words, f"{words}. {caption}", draw(), wide=True)
-        for _, caption, draw in pictures_of(order)
+        _drawn("fig-order", words, f"{words}. {picture.caption}", picture.draw(), wide=True)
+        for picture in pictures_of(order)
     ]
 
 
 def result_figures(result: object) -> list[ReportFigure]:
     """Every figure of a result; none where such results have none."""
     pictures = pictures_of(result) if has_pictures(result) else []
+    others = len(pictures) > 1
     return [
-        _drawn(f"fig-{name}", caption, caption, draw(), wide=len(pictures) == 1)
-        for name, caption, draw in pictures
+        _drawn(f"fig-{shown.name}", shown.caption, shown.caption, shown.draw(), wide=not others)
+        for shown in pictures
     ]
 
 

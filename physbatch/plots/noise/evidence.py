@@ -39,21 +39,21 @@ def plot_evidence(curves: Mapping[str, Sequence[Sequence[Evidence]]]) -> Figure:
     >>> rng = np.random.default_rng(1)
     >>> inputs = rng.normal(size=(50, 2))
     >>> samples = Samples(inputs, (inputs[:, 0] > 0).astype(np.int64), 2, "example")
-    >>> found = [logistic_evidence(samples, regularisation=one) for one in (0.1, 1.0)]
-    >>> len(plot_evidence({"true labels": [found]}).axes)
+    >>> results = [logistic_evidence(samples, regularisation=prior) for prior in (0.1, 1.0)]
+    >>> len(plot_evidence({"true labels": [results]}).axes)
     3
     """
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 44.0)
         ratio, occam, error = figure.subplots(1, 3)
         for (label, sets), colour in zip(curves.items(), _COLOURS, strict=False):
-            for number, found in enumerate(sets):
-                prior = [one.regularisation for one in found]
+            for number, results in enumerate(sets):
+                prior = [result.regularisation for result in results]
                 name = label if number == 0 else None
                 style: dict[str, Any] = {"color": colour, "label": name, "linewidth": 0.7}
-                ratio.plot(prior, [one.ln_ratio for one in found], **style)
-                occam.plot(prior, [one.occam for one in found], **style)
-                error.plot(prior, [one.training_error for one in found], **style)
+                ratio.plot(prior, [result.ln_ratio for result in results], **style)
+                occam.plot(prior, [result.occam for result in results], **style)
+                error.plot(prior, [result.training_error for result in results], **style)
         ratio.axhline(0, color=NOTE_COLOUR, linewidth=0.6, linestyle="--")
         ratio.set_ylabel(r"$\ln$ evidence over chance")
         occam.set_ylabel(r"$\ln$ of the Occam factor")

@@ -22,7 +22,7 @@ __all__ = ["plot_temperature"]
 
 
 def plot_temperature(
-    found: EffectiveTemperature, states: Sequence[tuple[str, StationaryState]]
+    result: EffectiveTemperature, states: Sequence[tuple[str, StationaryState]]
 ) -> Figure:
     """Draw T(m) from both observables, and overlap against energy of both dynamics.
 
@@ -31,7 +31,7 @@ def plot_temperature(
 
     Parameters
     ----------
-    found : EffectiveTemperature
+    result : EffectiveTemperature
         What `physbatch.noise.temperature.effective_temperature` returned.
     states : sequence of tuple
         Label and stationary averages of each dynamics.
@@ -40,19 +40,19 @@ def plot_temperature(
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
         left, right = figure.subplots(1, 2)
         for value, error, label, colour, marker in (
-            (found.from_energy, found.from_energy_stderr, "from the energy", DATA_COLOUR, "o"),
-            (found.from_overlap, found.from_overlap_stderr, "from the overlap", LIMIT_COLOUR, "s"),
+            (result.from_energy, result.from_energy_stderr, "energy", DATA_COLOUR, "o"),
+            (result.from_overlap, result.from_overlap_stderr, "overlap", LIMIT_COLOUR, "s"),
         ):
             known = np.isfinite(value)
             left.errorbar(
-                found.batch_size[known],
+                result.batch_size[known],
                 value[known],
                 error[known],
                 color=colour,
                 marker=marker,
                 markersize=3.5,
                 markerfacecolor="white",
-                label=label,
+                label=f"from the {label}",
             )
         left.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         left.set_ylabel(r"effective temperature $T(m)$")

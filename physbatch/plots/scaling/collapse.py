@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text, plain_text
+from physbatch.plots.labels import estimate_text, flag_words, plain_text
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
+    POINTS,
     SINGLE_COLUMN_MM,
     SizeStyle,
     figure_in_mm,
@@ -25,7 +27,6 @@ from physbatch.plots.style import (
     size_styles,
 )
 from physbatch.results.estimate import Estimate
-from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.result import (
     Collapse,
     CollapsedPoints,
@@ -78,24 +79,21 @@ def plot_collapse(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from physbatch.plots.scaling.collapse import plot_collapse
-    >>> from physbatch.scaling.data_collapse.methods import collapse
-    >>> from physbatch.tables import make_table
-    >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
-    >>> value = np.tanh(size * (control - 1)) + 0.01 * np.sin(37.0 * np.arange(45))
-    >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.01)}, control_name="T")
-    >>> panel = plot_collapse(collapse(table, fixed={"zeta": 0.0}, window="all"))[0]
-    >>> panel.residuals.get_xlabel()
-    '$L^{1/\\\\nu}\\\\,(T - T_c)$'
+    >>> from physbatch.exact.scaling_functions import planted_table
+    >>> from physbatch.plots import plot_collapse
+    >>> from physbatch.scaling import collapse
+    >>> table = planted_table("Ising 2-D", (16, 32, 64))
+    >>> panel = plot_collapse(collapse(table, window="all"))[0]
+    >>> panel.residuals.get_ylabel()
+    'residual'
     """
     with journal_style():
         panels = _panels(axes, len(result.points))
         styles = _styles(result)
         wide = len(panels) < _COLUMNS
-        for place, (panel, points) in enumerate(zip(panels, result.points, strict=True)):
-            if place < len(result.curve):
-                _draw_curve(panel.collapse, result.curve[place])
+        for panel, points, curve in zip_longest(panels, result.points, result.curve):
+            if curve is not None:
+                _draw_curve(panel.collapse, curve)
             _draw_points(panel, points, styles)
             _draw_guides(panel.residuals, points)
             panel.collapse.set_ylabel(_y_label(result, points.observable))
@@ -117,7 +115,7 @@ def _panels(axes: Axes | Sequence[Axes] | None, count: int) -> list[CollapsePane
     given = [axes] if isinstance(axes, Axes) else list(axes)
     if len(given) != count:
         raise ValueError(f"{len(given)} axes for {count} observables; give one for each")
-    return [_split(one) for one in given]
+    return [_split(panel) for panel in given]
 
 
 def _new_panels(count: int) -> list[CollapsePanel]:
@@ -127,7 +125,7 @@ def _new_panels(count: int) -> list[CollapsePanel]:
     figure = figure_in_mm(width, rows * _PANEL_MM + 8.0)
     figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.02)
     grid = figure.add_gridspec(rows, max(columns, 1))
-    return [_split(figure.add_subplot(grid[divmod(place, columns)])) for place in range(count)]
+    return [_split(figure.add_subplot(grid[divmod(panel, columns)])) for panel in range(count)]
 
 
 def _split(axes: Axes) -> CollapsePanel:
@@ -189,10 +187,8 @@ def _draw_points(
             points.x[rows],
             points.leading[rows],
             points.error[rows],
-            linestyle="none",
-            elinewidth=0.7,
             capsize=0,
-            zorder=3,
+            **POINTS,
             **style,
         )
         panel.residuals.plot(
@@ -263,18 +259,18 @@ def _zeta(result: Collapse, observable: str) -> str:
 
 def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int) -> None:
     """The exponents that shape this panel and the goodness of fit, above the axes."""
-    own = _zeta(result, observable)
+    zeta = _zeta(result, observable)
     parts = [
         _equation(result.symbol(name), name, estimate)
         for name, estimate in result.parameters.items()
-        if not name.startswith("zeta") or name == own
+        if not name.startswith("zeta") or name == zeta
     ]
     if result.method == "local-linear":
         parts.append(f"$S = {result.quality:.3g}$")
     elif math.isfinite(result.chi2):
         parts.append(rf"$\chi^2/\mathrm{{dof}} = {result.chi2:.3g}/{result.dof:.3g}$")
     lines = [",  ".join(parts[at : at + per_line]) for at in range(0, len(parts), per_line)]
-    flags = plain_text(", ".join(flag_names(result.flags)).replace("_", " "))
+    flags = flag_words(result.flags)
     axes.set_title("\n".join(lines), fontsize=8, pad=16 if flags else 4)
     if flags:
         axes.annotate(

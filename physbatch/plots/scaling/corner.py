@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text, plain_text
+from physbatch.plots.labels import estimate_text, flag_words, math_or_text
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -21,7 +21,6 @@ from physbatch.plots.style import (
     journal_style,
     root_figure,
 )
-from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.typing import FloatArray
 
@@ -62,17 +61,13 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from physbatch.plots.scaling.corner import plot_corner
-    >>> from physbatch.scaling.data_collapse.methods import collapse
-    >>> from physbatch.tables import make_table
-    >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
-    >>> value = np.tanh(size * (control - 1)) + 0.03 * np.sin(37.0 * np.arange(45))
-    >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.03)}, control_name="T")
-    >>> options = {"fixed": {"zeta": 0.0}, "window": "all", "method": "local-linear"}
-    >>> triangle = plot_corner(collapse(table, **options))
-    >>> [len(row) for row in triangle], triangle[1][0].get_xlabel()
-    ([1, 2], '$T_c$')
+    >>> from physbatch.exact.scaling_functions import planted_table
+    >>> from physbatch.plots import plot_corner
+    >>> from physbatch.scaling import collapse
+    >>> table = planted_table("Ising 2-D", (16, 32, 64))
+    >>> triangle = plot_corner(collapse(table, method="local-linear", window="all"))
+    >>> [len(row) for row in triangle]
+    [1, 2, 3]
     """
     names = list(result.parameters)
     if result.samples.shape[0] < 2 or result.samples.shape[1] != len(names):
@@ -95,7 +90,7 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
                 _label(panel, result, row, column)
         if axes is None:
             root_figure(square[0][0]).align_labels()
-        flags = ", ".join(flag_names(result.flags)).replace("_", " ")
+        flags = flag_words(result.flags)
         if flags and axes is None:
             root_figure(square[0][0]).suptitle(flags, fontsize=8, color=LIMIT_COLOUR)
     return [square[row][: row + 1] for row in range(len(names))]
@@ -120,9 +115,9 @@ def _thinned(samples: FloatArray, most: int) -> FloatArray:
     return np.asarray(samples[chosen], dtype=np.float64)
 
 
-def _draw_alone(axes: Axes, result: Collapse, place: int) -> None:
-    values = result.samples[:, place]
-    estimate = list(result.parameters.values())[place]
+def _draw_alone(axes: Axes, result: Collapse, column: int) -> None:
+    values = result.samples[:, column]
+    estimate = list(result.parameters.values())[column]
     if np.ptp(values) == 0:
         empty_panel(axes, "all the same")
     else:
@@ -188,15 +183,10 @@ def _label(axes: Axes, result: Collapse, row: int, column: int) -> None:
     last = row == len(names) - 1
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, prune="both"))
     axes.tick_params(axis="x", labelbottom=last, rotation=35)
-    axes.set_xlabel(_name(result, names[column]) if last else "")
+    axes.set_xlabel(math_or_text(result.symbol(names[column]), names[column]) if last else "")
     if column == row:
         axes.set_ylabel("")
         return
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, prune="both"))
     axes.tick_params(axis="y", labelleft=column == 0, rotation=0)
-    axes.set_ylabel(_name(result, names[row]) if column == 0 else "")
-
-
-def _name(result: Collapse, parameter: str) -> str:
-    symbol = result.symbol(parameter)
-    return f"${symbol}$" if symbol else plain_text(parameter)
+    axes.set_ylabel(math_or_text(result.symbol(names[row]), names[row]) if column == 0 else "")

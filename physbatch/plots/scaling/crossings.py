@@ -14,6 +14,7 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     LIMIT_STAR,
     NOTE_COLOUR,
+    POINTS,
     RING,
     SINGLE_COLUMN_MM,
     SizeStyle,
@@ -76,10 +77,8 @@ def _draw_curves(axes: Axes, result: Crossings, styles: dict[float, SizeStyle]) 
             result.control[rows],
             result.value[rows],
             result.stderr[rows],
-            linestyle="none",
-            elinewidth=0.7,
-            zorder=3,
             **(style | {"markersize": 3}),
+            **POINTS,
         )
     for small, large, (control, lower, upper) in zip(
         result.small, result.large, result.lines, strict=True
@@ -144,13 +143,11 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
         inverse,
         result.crossing[known],
         np.hypot(result.crossing_stderr, result.crossing_systematic)[known],
-        linestyle="none",
         marker="o",
         markersize=4,
         markerfacecolor="white",
         color=LIMIT_COLOUR,
-        elinewidth=0.7,
-        zorder=3,
+        **POINTS,
     )
     if fit.curve_x.size:
         axes.plot(

@@ -14,6 +14,7 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     LIMIT_STAR,
     NOTE_COLOUR,
+    POINTS,
     SizeStyle,
     empty_panel,
     journal_style,
@@ -61,11 +62,6 @@ def plot_extrapolation(
         Put a legend of the forms above the figure and name the limit; without it, a small
         legend goes above the axes.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        The axes.
-
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
@@ -86,15 +82,7 @@ def plot_extrapolation(
         for x, value, error, size in zip(
             inverse, result.value, np.nan_to_num(result.stderr), result.size, strict=True
         ):
-            axes.errorbar(
-                x,
-                value,
-                error,
-                linestyle="none",
-                elinewidth=0.7,
-                zorder=3,
-                **(styles[float(size)] | {"label": "_"}),
-            )
+            axes.errorbar(x, value, error, **(styles[float(size)] | {"label": "_"}), **POINTS)
         _draw_limit(axes, result)
         # Before the forms are drawn: the logarithm has no end and would squeeze the data.
         axes.margins(y=0.15)

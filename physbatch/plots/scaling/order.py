@@ -13,10 +13,12 @@ from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
+    POINTS,
     empty_panel,
     figure_in_mm,
     journal_style,
     label_decades,
+    mark_band,
     panel_grid,
     size_palette,
     size_styles,
@@ -141,9 +143,7 @@ def _draw_evidence(
     used = _drawable(evidence)
     size, value, stderr = (x[used] for x in (evidence.size, evidence.value, evidence.stderr))
     (colour,) = size_palette([1.0])
-    axes.errorbar(
-        size, value, stderr, linestyle="none", marker="o", color=colour, elinewidth=0.7, zorder=3
-    )
+    axes.errorbar(size, value, stderr, marker="o", color=colour, **POINTS)
     exponential = evidence.name == "escape times"  # a line on these axes
     axes.set_xscale("linear" if exponential else "log")
     if guides or value.max() > 2.0 * value.min():
@@ -169,10 +169,7 @@ def _name(axes: Axes, evidence: Evidence, size_name: str) -> None:
     limit = evidence["limit"]
     if math.isfinite(limit.value):
         axes.axhline(limit.value, color=LIMIT_COLOUR, linewidth=0.8)
-        axes.axhspan(
-            limit.value - limit.total, limit.value + limit.total, color=LIMIT_COLOUR, alpha=0.2,
-            linewidth=0,
-        )  # fmt: skip
+        mark_band(axes, limit.value, limit.total, alpha=0.2)
         axes.set_title(rf"$N \to \infty$: ${limit}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
         return
     parameter, law = _EXPONENTS.get(evidence.name, ("limit", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -12,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from physbatch.plots.labels import plain_text
+from physbatch.plots.labels import math_or_text, plain_text
 from physbatch.plots.style import (
     LIMIT_COLOUR,
     RING,
@@ -22,6 +23,7 @@ from physbatch.plots.style import (
     empty_panel,
     figure_in_mm,
     journal_style,
+    mark_band,
     root_figure,
     size_palette,
 )
@@ -64,16 +66,12 @@ def plot_windows(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from physbatch.plots.scaling.windows import plot_windows
-    >>> from physbatch.scaling.data_collapse.methods import collapse
-    >>> from physbatch.tables import make_table
-    >>> size, control = np.repeat([8, 16, 32], 15), np.tile(np.linspace(0.9, 1.1, 15), 3)
-    >>> value = np.tanh(size * (control - 1)) + 0.01 * np.sin(37.0 * np.arange(45))
-    >>> table = make_table(size, control, {"U": value}, {"U": np.full(45, 0.01)}, control_name="T")
-    >>> axes = plot_windows(collapse(table, fixed={"zeta": 0.0}))
-    >>> [one.get_ylabel() for one in axes]
-    ['$T_c$', '$\\\\nu$']
+    >>> from physbatch.exact.scaling_functions import planted_table
+    >>> from physbatch.plots import plot_windows
+    >>> from physbatch.scaling import collapse
+    >>> table = planted_table("Ising 2-D", (16, 32, 64))
+    >>> [panel.get_ylabel() for panel in plot_windows(collapse(table))][1:]
+    ['$\\\\nu$', '$\\\\zeta$']
     """
     names = list(result.parameters)
     with journal_style():
@@ -81,8 +79,7 @@ def plot_windows(
         if len(panels) < len(names):
             raise ValueError(f"{len(panels)} axes for {len(names)} parameters; give one for each")
         for name, panel in zip(names, panels, strict=False):
-            symbol = result.symbol(name)
-            panel.set_ylabel(f"${symbol}$" if symbol else plain_text(name))
+            panel.set_ylabel(math_or_text(result.symbol(name), name))
             if not result.windows:
                 empty_panel(panel, "no windows")
                 continue
@@ -108,16 +105,16 @@ def _new_axes(count: int) -> list[Axes]:
 
 
 def _sizes(result: Collapse) -> list[float]:
-    return sorted({one.window.size_min for one in result.windows})
+    return sorted({fit.window.size_min for fit in result.windows})
 
 
 def _styles(result: Collapse) -> dict[float, SizeStyle]:
     """Marker and colour of each fraction, the largest first and darkest."""
-    fractions = sorted({one.window.fraction for one in result.windows}, reverse=True)
+    fractions = sorted({fit.window.fraction for fit in result.windows}, reverse=True)
     colours = reversed(size_palette(fractions))
     return {
-        fraction: {"color": colour, "marker": _MARKERS[place % len(_MARKERS)]}
-        for place, (fraction, colour) in enumerate(zip(fractions, colours, strict=True))
+        fraction: {"color": colour, "marker": marker}
+        for fraction, colour, marker in zip(fractions, colours, cycle(_MARKERS), strict=False)
     }
 
 
@@ -137,25 +134,17 @@ def _draw_band(axes: Axes, final: Estimate) -> None:
         (final.total, _TOTAL, "total"),
         (final.stderr, _STATISTICAL, "statistical"),
     ):
-        if math.isfinite(error):
-            axes.axhspan(
-                final.value - error,
-                final.value + error,
-                color=LIMIT_COLOUR,
-                alpha=alpha,
-                linewidth=0,
-                gid=f"band-{name}",
-            )
+        mark_band(axes, final.value, error, alpha=alpha, gid=f"band-{name}")
     axes.axhline(final.value, color=LIMIT_COLOUR, linewidth=0.8, zorder=1)
 
 
 def _frame(result: Collapse, name: str) -> tuple[float, float]:
     """Limits that hold the final value and all accepted fits, if there are any."""
     final = result.parameters[name]
-    shown = [one for one in result.windows if one.accepted or one.window == result.window]
+    shown = [fit for fit in result.windows if fit.accepted or fit.window == result.window]
     ends = [final.value - final.total, final.value + final.total]
-    for one in shown if any(fit.accepted for fit in shown) else result.windows:
-        value, error = one.values[name], one.errors[name]
+    for fit in shown if any(fit.accepted for fit in shown) else result.windows:
+        value, error = fit.values[name], fit.errors[name]
         ends += [value - error, value + error] if math.isfinite(error) else [value]
     known = [end for end in ends if math.isfinite(end)]
     if not known:
@@ -190,11 +179,7 @@ def _draw_fits(axes: Axes, result: Collapse, name: str) -> None:
             zorder=4 if fit.accepted else 3,
         )
         if fit.window == result.window:
-            _draw_ring(axes, x, value)
-
-
-def _draw_ring(axes: Axes, x: float, value: float) -> None:
-    axes.plot(x, value, markersize=8, zorder=5, gid="chosen", **RING)
+            axes.plot(x, value, markersize=8, zorder=5, gid="chosen", **RING)
 
 
 def _draw_arrow(axes: Axes, x: float, *, up: bool) -> None:
@@ -220,8 +205,8 @@ def _label_sizes(axes: Axes, result: Collapse, *, last: bool) -> None:
     axes.set_xticks(np.arange(len(sizes)), [f"{size:g}" for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(-0.5, len(sizes) - 0.5)
-    for place in range(1, len(sizes)):
-        axes.axvline(place - 0.5, color="#d9d9d9", linewidth=0.5, zorder=0)
+    for number in range(1, len(sizes)):
+        axes.axvline(number - 0.5, color="#d9d9d9", linewidth=0.5, zorder=0)
     axes.tick_params(axis="x", length=0, labelbottom=last)
     symbol = result.size_symbol
     name = rf"${symbol}_{{\mathrm{{min}}}}$" if symbol else plain_text(result.size_name)
@@ -236,20 +221,23 @@ def _legend(axes: Axes, result: Collapse) -> None:
             [],
             [],
             linestyle="none",
-            label=_fraction_text(fraction, first=place == 0),
+            label=_fraction_text(fraction, first=number == 0),
             **WHITE_EDGE,
             **style,
         )
-        for place, (fraction, style) in enumerate(_styles(result).items())
+        for number, (fraction, style) in enumerate(_styles(result).items())
     ]
     marks: list[Artist] = [_hollow(LIMIT_COLOUR, 8.0, "chosen")]
-    if not all(one.accepted for one in result.windows):
+    if not all(fit.accepted for fit in result.windows):
         marks.append(_hollow(_REJECTED_COLOUR, 4.0, "rejected"))
     marks.append(Patch(color=LIMIT_COLOUR, alpha=_BOTH, linewidth=0, label="statistical"))
-    if any(one.systematic > 0 for one in result.parameters.values()):
+    if any(final.systematic > 0 for final in result.parameters.values()):
         marks.append(Patch(color=LIMIT_COLOUR, alpha=_TOTAL, linewidth=0, label="total"))
     columns = max(len(fractions), len(marks))
-    rows = [row + [_blank() for _ in range(columns - len(row))] for row in (fractions, marks)]
+    rows = [
+        row + [Line2D([], [], linestyle="none", label=" ") for _ in range(columns - len(row))]
+        for row in (fractions, marks)
+    ]
     # Legends are filled column by column.
     handles = [handle for pair in zip(*rows, strict=True) for handle in pair]
     root_figure(axes).legend(handles=handles, loc="outside upper center", ncols=columns)
@@ -259,10 +247,6 @@ def _fraction_text(fraction: float, *, first: bool) -> str:
     if fraction == 1.0:
         return "all points"
     return f"{100 * fraction:.0f} %{' of points' if first else ''}"
-
-
-def _blank() -> Line2D:
-    return Line2D([], [], linestyle="none", label=" ")
 
 
 def _hollow(colour: str, size: float, label: str) -> Line2D:

@@ -12,7 +12,7 @@ from physbatch.exact.planted import first_order
 from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import stable_range
 from physbatch.plots import draw, figure_bytes, pictures_of
-from physbatch.plots.pictures import _PLANS
+from physbatch.plots.pictures import _PICTURES
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.times.passages import survival_curve
 from tests.unit.plots import gallery
@@ -54,7 +54,7 @@ def test_every_result_with_a_plan_is_drawn(name: str) -> None:
 
 def test_no_plan_is_forgotten_here() -> None:
     # The threshold of the typical replica has the fields and the figure of the stable range.
-    assert {kind.__name__ for kind in _PLANS} == {*RESULTS, "TypicalThreshold"}
+    assert {kind.__name__ for kind in _PICTURES} == {*RESULTS, "TypicalThreshold"}
 
 
 def test_a_collapse_has_the_figures_that_it_has_data_for() -> None:

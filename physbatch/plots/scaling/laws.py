@@ -1,4 +1,4 @@
-"""Peaks of the curves of all sizes, and how their heights and positions scale."""
+"""Laws of the size: a quantity with its residuals, and the peaks of curves."""
 
 from __future__ import annotations
 
@@ -9,26 +9,122 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from physbatch.plots.dataset.moments import draw_observable
-from physbatch.plots.labels import control_label_of, size_words
-from physbatch.plots.scaling.exponents import draw_law, name_law
+from physbatch.plots.labels import control_label_of, plain_text, size_words
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
+    FIT_COLOUR,
     LIMIT_COLOUR,
+    NOTE_COLOUR,
+    POINTS,
     RING,
+    SINGLE_COLUMN_MM,
+    empty_panel,
     figure_in_mm,
     journal_style,
     label_decades,
+    mark_band,
     size_legend,
+    size_palette,
     size_styles,
 )
 from physbatch.scaling.curves.peaks import Peaks
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["plot_peaks"]
+__all__ = ["plot_exponents", "plot_peaks"]
 
 _HEIGHT_MM = 62.0
 _SPAN = 10.0  # ratio of heights above which the curves get a logarithmic axis
+
+
+def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) -> list[Axes]:
+    """Draw the quantity and the fitted law, and below it the residuals in standard errors.
+
+    The quantity's axis is logarithmic where all values are positive and span a factor of 2.
+    Open markers are sizes below those that the best fit uses.
+
+    Parameters
+    ----------
+    fit : ScalingFit
+        What `physbatch.scaling.laws.fits.fit_law` returned.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the two panels; by default a new single-column figure.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The law, and the residuals.
+
+    Examples
+    --------
+    >>> from physbatch.scaling.laws.fits import fit_law
+    >>> n = np.array([16.0, 32.0, 64.0, 128.0])
+    >>> plot_exponents(fit_law(n, 0.4 * n**1.75, 0.01 * n**1.75))[0].get_yscale()
+    'log'
+    """
+    with journal_style():
+        figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
+        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1.0))
+        if not fit.value.size:
+            for axes in (top, bottom):
+                empty_panel(axes, "no size has a value")
+            return [top, bottom]
+        _draw_law(top, fit)
+        _draw_residuals(bottom, fit)
+        for axes in (top, bottom):
+            axes.set_xscale("log")
+        label_decades(bottom.xaxis, fit.x[:, 0])
+        _name_law(top, fit)
+    return [top, bottom]
+
+
+def _draw_law(axes: Axes, fit: ScalingFit) -> None:
+    """The quantity against size with its errors, and the best law through it."""
+    (colour,) = size_palette([1.0])
+    used = np.isfinite(fit.fitted)
+    for rows, face in ((used, colour), (~used, "white")):
+        axes.errorbar(
+            fit.x[rows, 0],
+            fit.value[rows],
+            fit.stderr[rows],
+            marker="o",
+            color=colour,
+            markerfacecolor=face,
+            **POINTS,
+        )
+    if fit.curve_x.size:
+        axes.plot(fit.curve_x, fit.curve(fit.curve_x), color=FIT_COLOUR, zorder=2, gid="law")
+    if fit.value.size and fit.value.min() > 0.0 and fit.value.max() > 2.0 * fit.value.min():
+        axes.set_yscale("log")
+    axes.set_ylabel(plain_text(fit.quantity))
+
+
+def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
+    (colour,) = size_palette([1.0])
+    axes.axhspan(-1.0, 1.0, color=FIT_COLOUR, alpha=0.12, linewidth=0)
+    axes.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
+    axes.errorbar(
+        fit.x[:, 0],
+        (fit.value - fit.fitted) / fit.stderr,
+        1.0,
+        linestyle="none",
+        marker="o",
+        color=colour,
+        elinewidth=0.7,
+    )
+    axes.set(xlabel=size_words(fit.variables[0]), ylabel=r"residual ($\sigma$)")
+
+
+def _name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
+    """The law, where there is room for its form, and its exponents above the axes."""
+    if not all(math.isfinite(estimate.value) for estimate in fit.estimates):
+        axes.set_title("no law describes the data", color=NOTE_COLOUR, fontsize=8, pad=3)
+        return
+    law = [fit.law.latex(fit.variables)] if form else []
+    pairs = zip(fit.law.symbols, fit.estimates, strict=True)
+    listed = [f"{symbol} = {estimate}" for symbol, estimate in pairs]
+    text = r",\ \ ".join((*law, *listed[:2]))
+    axes.set_title(f"${text}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
 
 
 def plot_peaks(
@@ -96,8 +192,8 @@ def plot_peaks(
         if known.size and values.min() > 0.0 and known.max() > _SPAN * known.min():
             curves.set_yscale("log")
         for axes, fit in ((high, heights), (where, positions)):
-            draw_law(axes, fit)
-            name_law(axes, fit, form=False)
+            _draw_law(axes, fit)
+            _name_law(axes, fit, form=False)
             axes.set_xscale("log")
             label_decades(axes.xaxis, fit.x[:, 0])
             axes.set_xlabel(size_words(peaks.dimension))
@@ -132,12 +228,4 @@ def _draw_limit(axes: Axes, positions: ScalingFit) -> None:
     if not math.isfinite(limit.value):
         return
     axes.axhline(limit.value, color=LIMIT_COLOUR, linewidth=0.8, zorder=1, gid="limit")
-    if math.isfinite(limit.total):
-        axes.axhspan(
-            limit.value - limit.total,
-            limit.value + limit.total,
-            color=LIMIT_COLOUR,
-            alpha=0.15,
-            linewidth=0,
-            zorder=0,
-        )
+    mark_band(axes, limit.value, limit.total, alpha=0.15, zorder=0)

@@ -34,7 +34,7 @@ WIDE = {"overview", "moments", "collapse-joint", "peaks", "order", "theory"}
 WIDE |= {"noise-optimum", "noise-temperature", "noise-evidence", "noise-sharpness"}
 
 
-#: Those that test_plots_layout.py and test_plots_collapse.py look at in many cases.
+#: Those that test_style.py and test_collapse.py look at in many cases.
 LAID_OUT = {"overlap", "success", "histograms", "drift", "extrapolation", "jump", "overview"}
 LAID_OUT |= {"collapse", "collapse-joint", "windows"}
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from physbatch.plots.scaling.corner import plot_corner
+from physbatch.plots import plot_corner
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,

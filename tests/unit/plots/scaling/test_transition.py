@@ -1,36 +1,26 @@
-"""What figures show is what the results say."""
+"""Overlap, success and drift show what the analysis says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 import pytest
-import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.container import ErrorbarContainer
 
-from physbatch.exact.planted import first_order, independent_units, smooth_crossover
 from physbatch.plots import (
     figure_bytes,
     plot_drift,
-    plot_exponents,
-    plot_extrapolation,
     plot_histograms,
     plot_overlap,
-    plot_overview,
     plot_success,
     size_palette,
 )
-from physbatch.plots.dataset.histogram import NO_COEXISTENCE
-from physbatch.plots.scaling.extrapolation import NO_LIMIT
 from physbatch.plots.style import root_figure
 from physbatch.results.estimate import Estimate
-from physbatch.scaling import analyse
-from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.transition.result import Analysis
 
 
@@ -115,46 +105,6 @@ def test_one_size_is_not_called_a_limit(synthetic: ModuleType) -> None:
     assert note.get_text() == f"$N = 100$: $m_c = {analysis.curves[0].m_c}$"
 
 
-def test_histograms_count_every_replica(analysis: Analysis) -> None:
-    panels = plot_histograms(analysis)
-    jump = analysis.jumps[-1]
-    assert len(panels) == 3
-    for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
-        assert sum(bar.get_height() for bar in axes.patches) == len(overlap)
-        assert axes.get_title(loc="right") == f"$N = 400$,  $m = {control:g}$"
-        marked = [line.get_xdata()[0] for line in axes.get_lines()]
-        assert marked == [jump.lower.value, jump.upper.value]
-    assert panels[-1].get_xlabel() == "overlap $q$"
-    assert panels[1].get_ylabel() == "number of replicas"
-
-
-def test_histograms_of_a_chosen_size(analysis: Analysis) -> None:
-    assert "N = 50" in plot_histograms(analysis, size=50)[0].get_title(loc="right")
-
-
-@pytest.mark.parametrize("shift", [-2.3, 0.0, 1.7])
-def test_histograms_keep_overlaps_outside_the_unit_interval(
-    shift: float, analysis: Analysis
-) -> None:
-    jump = replace(analysis.jumps[-1], overlap=analysis.jumps[-1].overlap + shift)
-    for axes in plot_histograms(replace(analysis, jumps=(jump,))):
-        assert sum(bar.get_height() for bar in axes.patches) == 32
-
-
-def test_no_two_groups_is_said(analysis: Analysis, synthetic: ModuleType) -> None:
-    panels = plot_histograms(synthetic.without_fits(analysis))
-    assert panels[1].get_title(loc="left") == NO_COEXISTENCE
-    assert not [line for axes in panels for line in axes.get_lines()]
-    (empty,) = plot_histograms(replace(analysis, jumps=()))
-    assert [text.get_text() for text in empty.texts] == [NO_COEXISTENCE]
-
-
-def test_histograms_of_nothing_but_nan(analysis: Analysis) -> None:
-    jump = analysis.jumps[-1]
-    nothing = replace(jump, overlap=np.full_like(jump.overlap, np.nan))
-    assert len(plot_histograms(replace(analysis, jumps=(nothing,)))) == 3
-
-
 def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
     axes = plot_drift(analysis)
     assert axes.get_xscale() == "log"
@@ -188,83 +138,6 @@ def test_no_drift_is_said(analysis: Analysis) -> None:
     assert [text.get_text() for text in axes.texts] == ["no drift measured"]
 
 
-@pytest.mark.parametrize(("quantity", "symbol"), [("m_c", "m_c"), ("jump", r"\Delta q")])
-def test_extrapolation_draws_forms_and_limit(
-    quantity: str, symbol: str, analysis: Analysis
-) -> None:
-    axes = plot_extrapolation(analysis, quantity=quantity)
-    result = getattr(analysis, f"{quantity}_extrapolation")
-    assert legend_texts(axes) == [
-        "$a$",
-        "$a + b/N$",
-        r"$a + b/\sqrt{N}$",
-        r"$a + b\,\ln N$",
-    ]
-    assert axes.get_title() == rf"$N \to \infty$: ${symbol} = {result.limit}$"
-    points = [c.lines[0].get_xydata()[0] for c in bars(axes)]
-    assert [0.0, result.limit.value] in [list(point) for point in points]
-    for size, value in zip(result.size, result.value, strict=True):
-        assert any(np.allclose(point, [1 / size, value]) for point in points)
-    lines = {line.get_label(): line for line in axes.get_lines()}
-    line = lines["$a + b/N$"]
-    expected = result.form_limit[1] + result.form_slope[1] * line.get_xdata()
-    np.testing.assert_allclose(line.get_ydata(), expected)
-
-
-def test_form_without_a_limit_is_drawn(analysis: Analysis) -> None:
-    result = analysis.m_c_extrapolation
-    assert result is not None
-    logarithm = replace(
-        result,
-        limit=Estimate(float("nan")),
-        forms=("a + b ln N", "not known here", "a", "a + b / N"),
-        form_limit=np.array([np.nan, 1.0, np.nan, np.nan]),
-        form_intercept=np.array([12.0, 1.0, np.nan, np.nan]),
-        form_slope=np.array([0.2, 0.0, 0.0, 1.0]),
-    )
-    axes = plot_extrapolation(replace(analysis, m_c_extrapolation=logarithm))
-    (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("$a")]
-    np.testing.assert_allclose(line.get_ydata(), 12.0 - 0.2 * np.log(line.get_xdata()))
-    assert axes.get_title() == NO_LIMIT
-    low, high = axes.get_ylim()
-    reach = np.ptp(result.value) + 2 * result.stderr.max()
-    assert high - low < 2 * reach, "a form without end squeezes the data"
-
-
-def test_planted_transition_is_drawn_as_analysed() -> None:
-    analysis = analyse(first_order(sizes=(50, 100, 200), replicas=16, seed=3))
-    figure = plot_overview(analysis)
-    assert len(figure.axes) == 7
-    success = figure.axes[1]
-    assert success.texts[0].get_text() == rf"$N \to \infty$: $m_c = {analysis.m_c}$"
-    assert [c.lines[0].get_ydata().tolist() for c in bars(success)] == [
-        curve.fraction.tolist() for curve in analysis.curves
-    ]
-
-
-@pytest.mark.parametrize("trap", [independent_units, smooth_crossover])
-def test_traps_show_no_coexistence(trap: Callable[..., xr.Dataset]) -> None:
-    panels = plot_histograms(analyse(trap(sizes=(50, 100, 200), replicas=16)))
-    texts = [text.get_text() for axes in panels for text in axes.texts]
-    titles = [axes.get_title(loc="left") for axes in panels]
-    assert NO_COEXISTENCE in texts + titles
-
-
-def test_step_sharper_than_the_grid() -> None:
-    analysis = analyse(first_order(sizes=(50, 100, 200), width=0.01, replicas=16))
-    figure = plot_overview(analysis)
-    brackets = [
-        line for line in figure.axes[1].get_lines() if str(line.get_gid()).startswith("bracket")
-    ]
-    assert brackets
-    figure_bytes(figure, "svg")
-
-
-def test_no_extrapolation_is_said(synthetic: ModuleType) -> None:
-    axes = plot_extrapolation(synthetic.make_analysis((100.0,)))
-    assert [text.get_text() for text in axes.texts] == ["no extrapolation"]
-
-
 def test_batch_ratio_is_named(synthetic: ModuleType) -> None:
     analysis = synthetic.make_analysis(control_name="batch_ratio")
     assert plot_overlap(analysis).get_xlabel() == "batch ratio $m / N$"
@@ -283,34 +156,3 @@ def test_foreign_control_keeps_its_label(analysis: Analysis) -> None:
     assert axes.get_xlabel() == r"temperature T in \$ and \ units"
     assert plot_drift(foreign).get_ylabel() == "critical control $c_c$"
     figure_bytes(root_figure(axes), "svg")  # no text is taken for broken math
-
-
-@pytest.mark.parametrize(("sizes", "count"), [((100.0,), 4), ((50.0, 100.0, 200.0), 5)])
-def test_overview_letters_its_panels(
-    sizes: tuple[float, ...], count: int, synthetic: ModuleType
-) -> None:
-    figure = plot_overview(synthetic.make_analysis(sizes))
-    letters = [
-        text.get_text()
-        for axes in figure.axes
-        for text in axes.texts
-        if str(text.get_gid()).startswith("panel-")
-    ]
-    assert letters == [f"({letter})" for letter in "abcde"[:count]]
-    (legend,) = figure.legends
-    assert len(legend.get_texts()) == len(sizes)
-
-
-def test_two_sizes_and_many_sizes(synthetic: ModuleType) -> None:
-    for count in (2, 9):
-        sizes = tuple(float(50 * 2**k) for k in range(count))
-        figure = plot_overview(synthetic.make_analysis(sizes))
-        assert len(figure.legends[0].get_texts()) == count
-
-
-def test_exponents_of_nothing_are_drawn_as_nothing() -> None:
-    """A fit that no size feeds is a figure that says so."""
-    empty = np.empty(0)
-    drawn = plot_exponents(fit_law(empty, empty, empty, quantity="$m_c$"))
-    assert figure_bytes(root_figure(drawn[0]), "png")
-    assert [text.get_text() for text in drawn[0].texts] == ["no size has a value"]

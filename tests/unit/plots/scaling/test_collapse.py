@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from physbatch.plots import plot_windows
 from physbatch.plots.scaling.collapse import CollapsePanel, plot_collapse
-from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,

@@ -1,4 +1,4 @@
-"""Figures of single cells, moments and peaks show the numbers they are given."""
+"""Figures of single replicas show the numbers they are given."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import xarray as xr
 from physbatch.dataset import STATUS_DIVERGED
 from physbatch.errors import AnalysisError
 from physbatch.exact.planted import first_order
-from physbatch.plots import plot_evolution, plot_moments, plot_peaks, plot_time_series
+from physbatch.plots import (
+    plot_escape_times,
+    plot_evolution,
+    plot_time_series,
+)
 from physbatch.plots.style import root_figure
+from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.times.passages import fit_escape_time, survival_curve
-from physbatch.tables.make import make_table
-from tests.unit.plots.gallery import magnetization, peaks
 
 
 @pytest.fixture(scope="module")
@@ -97,44 +100,22 @@ def test_more_than_one_cell_is_refused(data: xr.Dataset) -> None:
         plot_evolution(data.sel(batch_size=13.0))
 
 
-def test_moments_are_those_of_the_table() -> None:
-    table = magnetization()
-    panels = plot_moments(table)
-    assert [axes.get_ylabel() for axes in panels] == [
-        "mean modulus of the order parameter",
-        r"susceptibility $\chi$ (modulus)",
-        "Binder cumulant $U$",
-    ]
-    for axes, name in zip(panels, table.observables, strict=True):
-        for container, size in zip(axes.containers, table.sizes, strict=True):
-            rows = table.size == size
-            assert np.array_equal(container.lines[0].get_ydata(), table.values[name][rows])
-            ends = [one[:, 1] for one in container.lines[2][0].get_segments()]
-            assert np.allclose(np.ptp(ends, axis=1), 2 * table.errors[name][rows])
-    texts = [text.get_text() for text in root_figure(panels[0]).legends[0].get_texts()]
-    assert texts == ["$N = 32$", "$N = 64$", "$N = 128$", "$N = 256$"]
-    with pytest.raises(AnalysisError, match="no observable 'energy'"):
-        plot_moments(table, ["energy"])
+def test_points_and_bars_are_those_of_the_result() -> None:
+    times = escape_times(first_order(sizes=(50, 100), replicas=48, seed=4))
+    axes = plot_escape_times(times)
+    for container, size in zip(axes.containers, (50.0, 100.0), strict=True):
+        rows = (times.size == size) & np.isfinite(times.tau)
+        line, _, (bars,) = container.lines
+        assert line.get_xdata().tolist() == times.control[rows].tolist()
+        assert line.get_ydata().tolist() == times.tau[rows].tolist()
+        ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+        assert np.allclose(ends[:, 0], times.lower68[rows], rtol=1e-12)
+        assert np.allclose(ends[:, 1], times.upper68[rows], rtol=1e-12)
+    assert axes.get_xlabel() == "mini-batch size $m$"
+    assert axes.get_ylabel() == r"mean escape time $\tau$ (sweeps)"
 
 
-def test_odd_names_are_not_read_as_math() -> None:
-    table = make_table([4, 4, 8, 8], [0, 1, 0, 1], {"a $b": [1.0, 2, 3, 4]}, {"a $b": [0.1] * 4})
-    assert plot_moments(table)[0].get_ylabel() == r"a \$b"
-
-
-def test_peaks_carry_their_laws() -> None:
-    table, found, heights, positions = peaks()
-    curves, high, where = plot_peaks(table, found, heights, positions)
-    marked = next(one for one in curves.containers if one.lines[0].get_gid() == "peaks")
-    assert np.array_equal(marked.lines[0].get_xdata(), found.position)
-    assert np.array_equal(marked.lines[0].get_ydata(), found.height)
-    assert np.array_equal(high.containers[0].lines[0].get_ydata(), found.height)
-    (law,) = lines(high, "law")
-    assert np.array_equal(law.get_ydata(), heights.curve(heights.curve_x))
-    assert str(heights["b"]) in high.get_title()
-    assert str(positions["phi"]) in where.get_title()
-    (limit,) = lines(where, "limit")
-    assert limit.get_ydata()[0] == positions["c"].value
-    # Planted: heights 3 L^1.75 at T = 1 + 1/(2 L).
-    assert abs(heights["b"].value - 1.75) < 4 * heights["b"].total
-    assert abs(positions["c"].value - 1.0) < 4 * positions["c"].total
+def test_nothing_known_is_said() -> None:
+    data = first_order(sizes=(50,), control=(2.0, 3.0), replicas=8)
+    axes = plot_escape_times(escape_times(data))
+    assert [text.get_text() for text in axes.texts] == ["no escape time is known"]

@@ -1,4 +1,4 @@
-"""Figures of batch noise show what the results say."""
+"""Figures over batch size and learning rate show what the results say."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
-from physbatch.noise.best_batch import batch_curves, optimum_batch
-from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import stable_range
-from physbatch.noise.temperature import EffectiveTemperature, StationaryState
 from physbatch.noise.transitions import transition_line
-from physbatch.plots.noise.optimum import plot_optimum
-from physbatch.plots.noise.performance import plot_performance
-from physbatch.plots.noise.phases import plot_phases
-from physbatch.plots.noise.range import plot_noise_range
-from physbatch.plots.noise.temperature import plot_temperature
+from physbatch.plots import (
+    plot_noise_range,
+    plot_performance,
+    plot_phases,
+)
 from physbatch.plots.style import LIMIT_COLOUR, figure_bytes, root_figure
 
 FloatArray = npt.NDArray[np.float64]
@@ -80,35 +77,6 @@ def test_performance_marks_what_is_as_good_as_the_best() -> None:
     np.testing.assert_array_equal(xdata(filled), found.batch_size[found.as_good])
     assert to_rgb(filled.get_markerfacecolor()) == to_rgb(LIMIT_COLOUR)
     np.testing.assert_array_equal(xdata(open_ones), found.batch_size[~found.as_good])
-
-
-def test_optimum_draws_every_minimum_and_every_curve() -> None:
-    data = optimum_batch_data(replicas=8)
-    best, collapse = optimum_batch(data, resamples=30), scale_collapse(data)
-    left, middle, right = plot_optimum(batch_curves(data), best, collapse).axes
-    assert len(left.containers) == 4
-    drawn = np.concatenate([ydata(one) for one in points(middle)])
-    known = best.batch_size[np.isfinite(best.batch_size)]
-    np.testing.assert_allclose(np.sort(drawn), np.sort(known))
-    assert sum(xdata(line).size for line in right.get_lines()) == collapse.x.size
-
-
-def test_temperature_leaves_out_what_has_none() -> None:
-    m = np.array([4.0, 8.0, 16.0])
-    found = EffectiveTemperature(
-        batch_size=m,
-        from_energy=np.array([np.nan, 2.0, 1.0]),
-        from_energy_stderr=np.array([np.nan, 0.1, 0.1]),
-        from_overlap=np.array([np.nan, 2.1, 1.0]),
-        from_overlap_stderr=np.array([np.nan, 0.1, 0.1]),
-        difference=np.array([np.nan, -0.7, 0.0]),
-        flags=(),
-    )
-    state = StationaryState(m, m / 20, m / 1000, 1 - m / 20, m / 1000)
-    figure = plot_temperature(found, [("batches", state)])
-    left, right = figure.axes
-    assert [xdata(one).size for one in points(left)] == [2, 2]
-    np.testing.assert_array_equal(ydata(points(right)[0]), state.overlap)
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
