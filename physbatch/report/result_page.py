@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -17,8 +15,9 @@ from physbatch.report.figures import result_figures
 from physbatch.report.html import environment
 from physbatch.report.rows import file_rows
 from physbatch.report.sentences import Remark
-from physbatch.results.export import Tabled, result_csv
+from physbatch.results.export import result_csv
 from physbatch.results.flag import Flag
+from physbatch.results.record import Record
 from physbatch.scaling.data_collapse.result import Collapse
 
 __all__ = ["render_page", "write_page"]
@@ -26,12 +25,12 @@ __all__ = ["render_page", "write_page"]
 _SHOWN = 6  # estimates in the answer; all stand in the table below it
 
 
-def render_page(result: Tabled, files: Sequence[str | os.PathLike[str]] = ()) -> str:
+def render_page(result: Record, files: Sequence[str | os.PathLike[str]] = ()) -> str:
     """The page as a string of HTML; it needs no network and no script.
 
     Parameters
     ----------
-    result : Tabled
+    result : Record
         What `collapse`, `find_crossings`, `fit_law`, `transition_order` ... returned.
     files : sequence of path-like
         Files it belongs to; the page lists name, size and SHA-256 of each.
@@ -68,7 +67,7 @@ def render_page(result: Tabled, files: Sequence[str | os.PathLike[str]] = ()) ->
 
 
 def write_page(
-    result: Tabled,
+    result: Record,
     path: str | os.PathLike[str],
     files: Sequence[str | os.PathLike[str]] = (),
 ) -> Path:
@@ -84,15 +83,14 @@ def write_page(
     return target
 
 
-def _title(result: Tabled) -> str:
-    """The class of the result in words, and what it is of."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(result).__name__).capitalize()
+def _title(result: Record) -> str:
+    """What kind of result it is, and of what."""
     of = getattr(result, "quantity", "") or getattr(result, "observable", "")
     of = of or ", ".join(getattr(result, "observables", ()))
-    return f"{words} of {of}" if of else words
+    return f"{result.kind.capitalize()} of {of}" if of else result.kind.capitalize()
 
 
-def _answer(result: Tabled) -> list[str]:
+def _answer(result: Record) -> list[str]:
     """The first estimates, each on a line of its own; without any the result in a line."""
     stated = {
         name.replace("_over_nu", "/nu"): str(estimate) for name, estimate in result.stated().items()
@@ -102,7 +100,7 @@ def _answer(result: Tabled) -> list[str]:
     return listed or repr(result).splitlines()[:1]
 
 
-def _flags(result: Tabled) -> list[Flag]:
+def _flags(result: Record) -> list[Flag]:
     """The flags of the result and of its estimates, each once."""
     flags = list(getattr(result, "flags", ()))
     for estimate in result.stated().values():
@@ -121,7 +119,7 @@ def _measured(result: Collapse) -> str:
     )
 
 
-def _certainty(result: Any, flags: int) -> str:
+def _certainty(result: Record, flags: int) -> str:
     """Goodness of fit, starts and windows that agree, and the number of warnings."""
     parts = []
     p_value = getattr(result, "p_value", math.nan)
@@ -129,15 +127,15 @@ def _certainty(result: Any, flags: int) -> str:
         parts.append(f"p = {p_value:.2g}")
     elif isinstance(result, Collapse):
         parts.append(f"S = {result.quality:.3g}")
-    if getattr(result, "starts_tried", 0):
-        parts.append(f"{result.starts_agreed} of {result.starts_tried} starts agree")
+    if starts := result.to_json().get("starts"):
+        parts.append(f"{starts['agreed']} of {starts['tried']} starts agree")
     if windows := getattr(result, "windows", ()):
         accepted = sum(fit.accepted for fit in windows)
         parts.append(f"{accepted} of {len(windows)} windows accepted")
     return ", ".join([*parts, "1 warning" if flags == 1 else f"{flags or 'no'} warnings"])
 
 
-def _numbers(result: Any) -> str:
+def _numbers(result: Record) -> str:
     """The report of the result, if it has one, else its columns of numbers."""
     if hasattr(result, "report"):
         return str(result.report())

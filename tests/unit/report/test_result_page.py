@@ -13,7 +13,7 @@ from physbatch.exact.planted import first_order
 from physbatch.noise.stability import stable_range
 from physbatch.noise.transitions import transition_line
 from physbatch.report import render_page, write_page
-from physbatch.results.export import Tabled
+from physbatch.results import Record
 from physbatch.results.flags import AT_BOUND, BAD_FIT
 from physbatch.scaling import Collapse, analyse, collapse, fit_law, make_table
 from physbatch.scaling.times.passages import survival_curve
@@ -94,7 +94,7 @@ def test_the_same_bytes_and_its_files(result: Collapse, tmp_path: Path) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_any_result_has_a_page(other: Tabled, title: str, figures: int) -> None:
+def test_any_result_has_a_page(other: Record, title: str, figures: int) -> None:
     page = Page(render_page(other))
     assert f" {title} " in page.words
     assert len(page.all("figure")) == len(page.all("svg")) == figures
