@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from physbatch.dataset import open_dataset
 from physbatch.scaling import Estimate, flag_names
-from physbatch.study.study import Study
+from physbatch.study import Study
 
 ROOT = Path(__file__).resolve().parent
 DATA = ROOT.parent / "data"

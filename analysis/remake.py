@@ -37,9 +37,8 @@ from analysis.common import (
 )
 from physbatch.dataset import open_dataset
 from physbatch.plots import save_figure
-from physbatch.study.study import Study
-from physbatch.sweep.run import default_workers, run_study
-from physbatch.sweep.verifying import verify_dataset
+from physbatch.study import Study
+from physbatch.sweep import default_workers, run_study, verify_dataset
 
 MANIFEST = DATA / "MANIFEST.toml"
 _VERSIONS = ("physbatch", "numpy", "numba", "torch", "xarray", "netCDF4")

@@ -144,34 +144,34 @@ def check(file: str, *, json_: Json = False) -> None:
         A study file (TOML) or the name of a study in the catalogue.
     """
     from physbatch.engines.registry import engine_for, require_built
-    from physbatch.sweep.plan import Plan, cost_of
+    from physbatch.sweep.plan import Plan
     from physbatch.sweep.run import default_workers
 
     study = require_built(load_study(file), where=file)
-    cost = cost_of(Plan(study, engine_for(study)))
+    plan = Plan(study, engine_for(study))
     if json_:
         print_json(
             {
                 "study": study.model_dump(mode="json"),
                 "study_hash": study.hash(),
-                "cells": cost.cells,
-                "core_seconds": cost.core_seconds,
-                "dataset_bytes": cost.dataset_bytes,
-                "worker_bytes": cost.worker_bytes,
+                "cells": len(plan),
+                "core_seconds": plan.core_seconds,
+                "dataset_bytes": plan.dataset_bytes,
+                "worker_bytes": plan.most_bytes,
             }
         )
         return
     workers = default_workers()
     print(study.to_toml())
     print(f"# study hash   {study.hash()}")
-    print(f"# cells        {cost.cells}")
+    print(f"# cells        {len(plan)}")
     print(
-        f"# time         about {span(cost.core_seconds / workers)} on {workers} cores if no "
+        f"# time         about {span(plan.core_seconds / workers)} on {workers} cores if no "
         "student learns early"
     )
     print(
-        f"# memory       {_megabytes(cost.dataset_bytes)} for the dataset, "
-        f"{_megabytes(cost.worker_bytes)} for the replicas of each worker"
+        f"# memory       {_megabytes(plan.dataset_bytes)} for the dataset, "
+        f"{_megabytes(plan.most_bytes)} for the replicas of each worker"
     )
 
 

@@ -9,7 +9,7 @@ from physbatch.exact import committee_stability
 from physbatch.plots import Measured
 from physbatch.scaling import Estimate, Law, ScalingFit, fit_law, law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
-from physbatch.study.study import Study
+from physbatch.study import Study
 
 #: Studies of a small error's growth: name -> alpha = samples/N from and to which it is seen.
 GROWTH = {

@@ -28,7 +28,7 @@ from physbatch.scaling import Analysis, Estimate, analyse
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import Plan
 
 REDUCED: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint
+from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint, Pauses, State
 from physbatch.engines.point import GridPoint, GridPoints
 from physbatch.engines.protocol import Arrays, Engine, unmeasured
 from physbatch.engines.registry import engine_for, missing, require_built
@@ -35,6 +35,8 @@ __all__ = [
     "Engine",
     "GridPoint",
     "GridPoints",
+    "Pauses",
+    "State",
     "engine_for",
     "missing",
     "prepare_discrete",

@@ -8,12 +8,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from physbatch.streams.keys import StreamKeys, stream_keys
 from physbatch.study.dynamics import SGD, Metropolis
+from physbatch.study.measurement import Purpose
 from physbatch.study.study import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
@@ -57,13 +58,8 @@ class GridPoints:
     @cached_property
     def seeds(self) -> dict[str, int]:
         """The seed of each purpose."""
-        seed = self.study.seed
-        return {
-            "wiring": seed.of("wiring"),
-            "teacher": seed.of("teacher"),
-            "start": seed.of("start"),
-            "dynamics": seed.of("dynamics"),
-        }
+        purposes: tuple[Purpose, ...] = get_args(Purpose)
+        return {purpose: self.study.seed.of(purpose) for purpose in purposes}
 
     @cached_property
     def physics(self) -> tuple[dict[str, Any], dict[str, Any]]:

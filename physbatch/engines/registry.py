@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from physbatch.engines.protocol import Engine
 from physbatch.errors import NotBuiltError
@@ -15,24 +14,22 @@ from physbatch.study.study import Study
 __all__ = ["ENGINES", "Entry", "engine_for", "missing", "require_built"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """An engine of the table.
 
     Attributes
     ----------
     name : str
         What it simulates.
+    kind : str
+        Its module and class, imported when they are needed: engines load compilers and torch.
     serves : callable
         Whether a study is one of its own, if no entry before it took the study.
-    module, kind : str
-        Its module and class, imported when it is needed: engines load compilers and torch.
     """
 
     name: str
-    serves: Callable[[Study], bool]
-    module: str
     kind: str
+    serves: Callable[[Study], bool]
 
 
 def _projected(study: Study) -> bool:
@@ -42,35 +39,18 @@ def _projected(study: Study) -> bool:
 #: The first entry that serves a study runs it.
 ENGINES: tuple[Entry, ...] = (
     Entry(
-        "classifiers of samples",
-        lambda study: study.system.inputs.kind == "samples",
-        "physbatch.engines.classifier",
-        "ClassifierEngine",
+        "samples",
+        "physbatch.engines.classifier.ClassifierEngine",
+        lambda s: s.system.inputs.kind == "samples",
     ),
-    Entry(
-        "projected dynamics of committees",
-        _projected,
-        "physbatch.engines.projected",
-        "ProjectedEngine",
-    ),
+    Entry("projected dynamics", "physbatch.engines.projected.ProjectedEngine", _projected),
     Entry(
         "gradient descent",
-        lambda study: study.dynamics.kind == "sgd",
-        "physbatch.engines.gradient",
-        "GradientEngine",
+        "physbatch.engines.gradient.GradientEngine",
+        lambda s: s.dynamics.kind == "sgd",
     ),
-    Entry(
-        "bit-sliced binary weights",
-        lambda study: study.bitsliced,
-        "physbatch.engines.binary",
-        "BinaryEngine",
-    ),
-    Entry(
-        "discrete weights",
-        lambda study: True,
-        "physbatch.engines.discrete",
-        "DiscreteEngine",
-    ),
+    Entry("bit-sliced weights", "physbatch.engines.binary.BinaryEngine", lambda s: s.bitsliced),
+    Entry("discrete weights", "physbatch.engines.discrete.DiscreteEngine", lambda s: True),
 )
 
 
@@ -84,7 +64,8 @@ def engine_for(study: Study) -> Engine:
     'BinaryEngine'
     """
     entry = next(entry for entry in ENGINES if entry.serves(study))
-    return cast("Engine", getattr(importlib.import_module(entry.module), entry.kind)())
+    module, _, kind = entry.kind.rpartition(".")
+    return cast("Engine", getattr(importlib.import_module(module), kind)())
 
 
 def missing(study: Study) -> list[str]:

@@ -12,6 +12,10 @@ Examples
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from physbatch.study import catalogue
 from physbatch.study.base import Model
 from physbatch.study.dynamics import SGD, Dynamics, Greedy, LearningRate, Metropolis
 from physbatch.study.grid import Grid
@@ -30,6 +34,15 @@ from physbatch.study.system import (
     TeacherStudent,
     TreeWiring,
 )
+
+if TYPE_CHECKING:
+    from physbatch.study.comparison import (
+        attribute_differences,
+        extends,
+        study_differences,
+        value_differences,
+    )
+    from physbatch.study.selection import select
 
 __all__ = [
     "BinaryInputs",
@@ -56,5 +69,26 @@ __all__ = [
     "System",
     "TeacherStudent",
     "TreeWiring",
+    "attribute_differences",
     "canonical_json",
+    "catalogue",
+    "extends",
+    "select",
+    "study_differences",
+    "value_differences",
 ]
+
+#: What knows datasets: its modules load xarray, which a study alone does not need.
+_LAZY = {
+    "attribute_differences": "comparison",
+    "extends": "comparison",
+    "select": "selection",
+    "study_differences": "comparison",
+    "value_differences": "comparison",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"physbatch.study.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'physbatch.study' has no attribute {name!r}")

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.study.study import Study
+from physbatch.typing import BoolArray
 
 __all__ = [
     "ValueDifference",
@@ -56,7 +57,7 @@ def _without_grid(study: Study) -> dict[str, Any]:
     )
 
 
-def study_differences(one: Study, other: Study) -> dict[str, tuple[Any, Any]]:
+def study_differences(study: Study, other: Study) -> dict[str, tuple[Any, Any]]:
     """Fields in which two studies differ.
 
     Returns
@@ -70,7 +71,7 @@ def study_differences(one: Study, other: Study) -> dict[str, tuple[Any, Any]]:
     >>> study_differences(study("greedy-unit"), study("greedy-unit", replicas=64))
     {'grid.replicas': (2048, 64)}
     """
-    left, right = _flat(one.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
+    left, right = _flat(study.model_dump(mode="json")), _flat(other.model_dump(mode="json"))
     names = sorted({*left, *right})
     return {
         name: (left.get(name), right.get(name))
@@ -108,45 +109,45 @@ class ValueDifference:
     largest: float
 
 
-def value_differences(one: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDifference]:
+def value_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDifference]:
     """Compare the variables that two datasets share at the coordinates that they share."""
-    left, right = xr.align(one, other, join="inner", copy=False)
-    found = {}
-    for name in sorted({*map(str, one.data_vars)} & {*map(str, other.data_vars)}):
+    left, right = xr.align(data, other, join="inner", copy=False)
+    differences = {}
+    for name in sorted({*map(str, data.data_vars)} & {*map(str, other.data_vars)}):
         if set(left[name].dims) != set(right[name].dims):
             continue
         values = left[name].values
         others = right[name].transpose(*left[name].dims).values
         differ = ~_same(values, others)
         gaps = np.abs(values[differ].astype(float) - others[differ].astype(float))
-        found[name] = ValueDifference(
+        differences[name] = ValueDifference(
             common=values.size,
             differing=int(differ.sum()),
             largest=float(gaps.max()) if gaps.size else 0.0,
         )
-    return found
+    return differences
 
 
-def attribute_differences(one: xr.Dataset, other: xr.Dataset) -> dict[str, tuple[str, str]]:
+def attribute_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, tuple[str, str]]:
     """Versions, platform and device in which two datasets differ."""
     return {
-        name: (str(one.attrs.get(name, "")), str(other.attrs.get(name, "")))
+        name: (str(data.attrs.get(name, "")), str(other.attrs.get(name, "")))
         for name in PROVENANCE
-        if str(one.attrs.get(name, "")) != str(other.attrs.get(name, ""))
+        if str(data.attrs.get(name, "")) != str(other.attrs.get(name, ""))
     }
 
 
-def same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+def same_bits(values: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
     """Whether two arrays are the same bit for bit."""
-    return one.dtype == other.dtype and one.shape == other.shape and bool(_same(one, other).all())
+    alike = values.dtype == other.dtype and values.shape == other.shape
+    return alike and bool(_same(values, other).all())
 
 
-def _same(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _same(values: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> BoolArray:
     """Where two arrays of one shape hold the same bits; nan is equal to the same nan."""
-    if one.dtype != other.dtype:
-        return np.zeros(one.shape, dtype=bool)
-    kind = np.dtype(f"u{one.dtype.itemsize}")
-    same: np.ndarray[Any, Any] = np.ascontiguousarray(one).view(kind) == np.ascontiguousarray(
-        other
-    ).view(kind)
-    return same.reshape(one.shape)
+    if values.dtype != other.dtype:
+        return np.zeros(values.shape, dtype=bool)
+    kind = np.dtype(f"u{values.dtype.itemsize}")
+    bits, other_bits = (np.ascontiguousarray(array).view(kind) for array in (values, other))
+    same: BoolArray = bits == other_bits
+    return same.reshape(values.shape)

@@ -22,6 +22,7 @@ __all__ = [
     "ListedTimes",
     "LogTimes",
     "Measurement",
+    "Purpose",
     "Seed",
 ]
 
@@ -92,6 +93,9 @@ class Measurement(Model):
         return tuple(sorted({0, *logarithmic, self.duration}))
 
 
+Purpose = Literal["wiring", "teacher", "start", "dynamics"]
+
+
 class Seed(Model):
     """Seeds of the random streams; those left out take the value of `study`.
 
@@ -104,7 +108,7 @@ class Seed(Model):
     start: SeedInt | None = None
     dynamics: SeedInt | None = None
 
-    def of(self, purpose: Literal["wiring", "teacher", "start", "dynamics"]) -> int:
+    def of(self, purpose: Purpose) -> int:
         """The seed in use for a purpose."""
-        own: int | None = getattr(self, purpose)
-        return self.study if own is None else own
+        seed: int | None = getattr(self, purpose)
+        return self.study if seed is None else seed

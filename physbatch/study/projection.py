@@ -17,8 +17,8 @@ def committee_units(system: System, sizes: Sequence[int]) -> tuple[int, int]:
     """Hidden units K of the student and M of the teacher of a dense system."""
     wiring, student = system.wiring, system.student_wiring
     teachers = wiring.hidden_units if isinstance(wiring, DenseWiring) else None
-    own = student.hidden_units if isinstance(student, DenseStudent) else None
-    return own or teachers or min(sizes), teachers or min(sizes)
+    students = student.hidden_units if isinstance(student, DenseStudent) else None
+    return students or teachers or min(sizes), teachers or min(sizes)
 
 
 def projected_problems(system: System, dynamics: SGD, sizes: Sequence[int]) -> list[str]:

@@ -52,18 +52,18 @@ def refusal(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) ->
 
 def _problem(problem: dict[str, Any], model: type[pydantic.BaseModel]) -> str:
     """One problem in words."""
-    place, owner = _in_file(problem["loc"], model)
+    path, owner = _in_file(problem["loc"], model)
     kind = problem["type"]
     context = problem.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown field {place!r}{_suggestion(place.rpartition('.')[2], owner)}"
+        return f"unknown field {path!r}{_suggestion(path.rpartition('.')[2], owner)}"
     if kind == "missing":
-        return f"field {place!r} is missing"
+        return f"field {path!r} is missing"
     if kind == "union_tag_not_found":
-        return f"field '{place}.kind' is missing"
+        return f"field '{path}.kind' is missing"
     given = problem.get("input")
     if kind == "union_tag_invalid":
-        place, given = f"{place}.kind", context["tag"]
+        path, given = f"{path}.kind", context["tag"]
         reason = f"must be one of {context['expected_tags']}"
     elif kind in _REASONS:
         reason = _REASONS[kind]
@@ -74,7 +74,7 @@ def _problem(problem: dict[str, Any], model: type[pydantic.BaseModel]) -> str:
     if isinstance(given, (str, int, float, bool)):
         words = repr(given)
         shown = f" (given: {words if len(words) <= _SHOWN else words[: _SHOWN - 3] + '...'})"
-    return f"{place}: {reason}{shown}" if place else reason
+    return f"{path}: {reason}{shown}" if path else reason
 
 
 def _in_file(
@@ -97,9 +97,9 @@ def _in_file(
         if len(inner) == 1:
             model = inner[0]
         kinds = {
-            kind: one
-            for one in (inner if len(inner) > 1 else [])
-            for kind in typing.get_args(one.model_fields["kind"].annotation)
+            kind: choice
+            for choice in (inner if len(inner) > 1 else [])
+            for kind in typing.get_args(choice.model_fields["kind"].annotation)
         }
     return ".".join(path), model
 
@@ -108,7 +108,7 @@ def _models(annotation: Any) -> list[type[pydantic.BaseModel]]:
     """The models that a type is made of."""
     if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
         return [annotation]
-    return [one for part in typing.get_args(annotation) for one in _models(part)]
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
 
 
 def _suggestion(name: str, model: type[pydantic.BaseModel]) -> str:

@@ -10,18 +10,10 @@ import xarray as xr
 
 from physbatch.dataset import SWEPT_DIMS, control_dim, validate
 from physbatch.errors import DatasetError
-from physbatch.study.study import Study
+from physbatch.study.study import FIXED_FIELDS, Study
 
 __all__ = ["select"]
 
-#: Where a study keeps a parameter that it does not sweep.
-_FIXED: dict[str, tuple[str, ...]] = {
-    "degree": ("system", "wiring", "degree"),
-    "initial_overlap": ("system", "initial_overlap"),
-    "temperature": ("dynamics", "temperature"),
-    "learning_rate": ("dynamics", "learning_rate", "base"),
-    "pattern_count": ("system", "inputs", "count"),
-}
 #: Two numbers this close, relatively, are the same grid value.
 _SAME = 1e-9
 
@@ -68,7 +60,9 @@ def select(data: xr.Dataset, values: Mapping[str, Iterable[float]]) -> xr.Datase
     if "study" in data.attrs:
         study = _part_of_study(Study.from_json(str(data.attrs["study"]), where="dataset"), chosen)
         part = part.assign_attrs(study=study.canonical_json(), study_hash=study.hash())
-    words = "; ".join(f"{dim} = {', '.join(f'{v:g}' for v in own)}" for dim, own in chosen.items())
+    words = "; ".join(
+        f"{dim} = {', '.join(f'{value:g}' for value in part_of)}" for dim, part_of in chosen.items()
+    )
     history = "; ".join(filter(None, (str(data.attrs.get("history", "")), f"selected {words}")))
     return validate(part.assign_attrs(history=history), where="select")
 
@@ -82,7 +76,7 @@ def _places(grid: np.ndarray[Any, Any], dim: str, wanted: Iterable[float]) -> li
             raise DatasetError(
                 f"{dim} = {value:g} is not in the grid",
                 where="select",
-                remedy=_offer(f"{one:g}" for one in grid.tolist()),
+                remedy=_offer(f"{value:g}" for value in grid.tolist()),
             )
         places.add(int(near[0]))
     return sorted(places)
@@ -98,7 +92,7 @@ def _part_of_study(study: Study, chosen: Mapping[str, list[float]]) -> Study:
     for dim, values in chosen.items():
         if dim in SWEPT_DIMS and len(values) == 1:
             del content["grid"][dim]
-            *path, name = _FIXED[dim]
+            *path, name = FIXED_FIELDS[dim].split(".")
             owner = content
             for step in path:
                 owner = owner.setdefault(step, {})

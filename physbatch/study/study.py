@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import tomllib
 from pathlib import Path
@@ -24,7 +23,7 @@ from pydantic import Field, model_validator
 from physbatch.errors import StudyError
 from physbatch.results.display import flat_rows, html_table
 from physbatch.study.base import Model
-from physbatch.study.dynamics import SGD, Dynamics, Greedy, Metropolis
+from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
 from physbatch.study.projection import projected_problems
@@ -42,17 +41,16 @@ from physbatch.study.system import (
 )
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 
-__all__ = [
-    "SGD",
-    "Greedy",
-    "Grid",
-    "Measurement",
-    "Metropolis",
-    "Seed",
-    "Study",
-    "System",
-    "canonical_json",
-]
+__all__ = ["FIXED_FIELDS", "Study", "canonical_json"]
+
+#: Where a study keeps a parameter that its grid does not sweep.
+FIXED_FIELDS = {
+    "degree": "system.wiring.degree",
+    "pattern_count": "system.inputs.count",
+    "temperature": "dynamics.temperature",
+    "learning_rate": "dynamics.learning_rate.base",
+    "initial_overlap": "system.initial_overlap",
+}
 
 
 class Study(Model):
@@ -117,8 +115,12 @@ class Study(Model):
         grid, inputs = self.grid, self.system.inputs
         if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
             raise ValueError("grid.initial_overlap of ternary weights must not be negative")
-        if not isinstance(inputs, PatternInputs):
-            return
+        if isinstance(inputs, PatternInputs):
+            self._check_distinct_patterns(inputs)
+
+    def _check_distinct_patterns(self, inputs: PatternInputs) -> None:
+        """A batch without repetitions is no larger than the set that it is drawn from."""
+        grid = self.grid
         fewest = min(grid.pattern_count or (inputs.count or 0,))
         largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
         if largest > fewest:
@@ -139,23 +141,18 @@ class Study(Model):
 
     def _check_gradient_descent(self, dynamics: SGD) -> None:
         """What only continuous weights ask for."""
-        system, grid = self.system, self.grid
-        finite_set = isinstance(system.inputs, PatternInputs)
-        if finite_set and dynamics.sampling == "one-pass":
-            raise ValueError(
-                "patterns are a finite set; set dynamics.sampling to with-replacement or "
-                "without-replacement"
-            )
-        if not finite_set and dynamics.sampling != "one-pass":
+        system = self.system
+        if isinstance(system.inputs, PatternInputs):
+            if dynamics.sampling == "one-pass":
+                raise ValueError(
+                    "patterns are a finite set; set dynamics.sampling to with-replacement or "
+                    "without-replacement"
+                )
+            if dynamics.sampling == "without-replacement":
+                self._check_distinct_patterns(system.inputs)
+        elif dynamics.sampling != "one-pass":
             raise ValueError(
                 f"sampling {dynamics.sampling!r} needs a finite set; set inputs.kind to patterns"
-            )
-        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
-        counts = grid.pattern_count or (getattr(system.inputs, "count", None) or math.inf,)
-        if dynamics.sampling == "without-replacement" and math.ceil(largest) > min(counts):
-            raise ValueError(
-                f"a batch of {largest:g} distinct patterns needs as many, but there are "
-                f"{min(counts)}; make batches smaller or the pattern count larger"
             )
         relu_outputs = system.activation == "relu" and system.readout == "activated"
         if dynamics.loss == "logistic" and relu_outputs:
@@ -163,14 +160,8 @@ class Study(Model):
                 "relu outputs have one sign only, so the logistic loss has nothing to tell apart; "
                 "use readout 'linear'"
             )
-        committee = system.wiring.kind == "dense" and system.learned_layers == "first"
-        if committee and system.depth > 1 and (system.depth, system.output) != (2, "scalar"):
-            raise ValueError(
-                "the fixed upper weights of a dense network are all +1, which makes its outputs "
-                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
-            )
         if system.teacher_vectors == "orthogonal":
-            for size in grid.size:
+            for size in self.grid.size:
                 units = self.architecture(size, None).layers[0].units
                 if units > size:
                     raise ValueError(
@@ -197,34 +188,19 @@ class Study(Model):
 
     def _check_swept(self) -> None:
         """Each parameter stands in one place: its own field, or the grid if it is swept."""
-        wiring, inputs, dynamics = self.system.wiring, self.system.inputs, self.dynamics
-        sparse = isinstance(wiring, RegularWiring | TreeWiring)
-        finite_set = isinstance(inputs, PatternInputs | SampleInputs)
-        degree = wiring.degree if isinstance(wiring, RegularWiring | TreeWiring) else None
-        pattern_count = inputs.count if isinstance(inputs, PatternInputs | SampleInputs) else None
-        temperature = dynamics.temperature if isinstance(dynamics, Metropolis) else None
-        rate = dynamics.learning_rate.base if isinstance(dynamics, SGD) else None
-        for name, place, own, needed in (
-            ("degree", "system.wiring.degree", degree, sparse),
-            (
-                "pattern_count",
-                "system.inputs.count",
-                pattern_count,
-                finite_set,
-            ),
-            (
-                "temperature",
-                "dynamics.temperature",
-                temperature,
-                isinstance(dynamics, Metropolis),
-            ),
-            ("learning_rate", "dynamics.learning_rate.base", rate, isinstance(dynamics, SGD)),
-        ):
+        for name, path in FIXED_FIELDS.items():
+            if name == "initial_overlap":
+                continue
+            *steps, field = path.split(".")
+            owner: Any = self
+            for step in steps:
+                owner = getattr(owner, step, None)
             swept = getattr(self.grid, name) is not None
+            needed = hasattr(owner, field)
             if swept and not needed:
                 raise ValueError(f"grid.{name} means nothing for this system and dynamics")
-            if needed and (own is not None) == swept:
-                raise ValueError(f"give exactly one of {place} and grid.{name}")
+            if needed and (getattr(owner, field) is not None) == swept:
+                raise ValueError(f"give exactly one of {path} and grid.{name}")
         if self.grid.initial_overlap is not None and self.system.initial_overlap != 0:
             raise ValueError("give only one of system.initial_overlap and grid.initial_overlap")
 

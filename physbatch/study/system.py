@@ -189,6 +189,16 @@ class System(Model):
             )
         if self.weights != "continuous":
             self._check_discrete()
+        if (
+            self.wiring.kind == "dense"
+            and self.learned_layers == "first"
+            and self.depth > 1
+            and (self.depth, self.output) != (2, "scalar")
+        ):
+            raise ValueError(
+                "the fixed upper weights of a dense network are all +1, which makes its outputs "
+                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
+            )
         if self.readout == "linear" and self.weights != "continuous":
             raise ValueError("readout 'linear' needs continuous weights")
         if self.teacher_vectors == "orthogonal" and (
@@ -221,13 +231,12 @@ class System(Model):
 
     def _check_discrete(self) -> None:
         """Binary and ternary weights: sign units, and layers that can be told apart."""
-        dense = self.wiring.kind == "dense"
         if self.activation != "sign":
             raise ValueError(
                 f"greedy and metropolis moves of {self.weights} weights count wrong signs, which "
                 f"activation {self.activation!r} does not give; use sign, or continuous weights"
             )
-        if self.weights == "ternary" and dense:
+        if self.weights == "ternary" and self.wiring.kind == "dense":
             raise ValueError(
                 "ternary weights are for a dense student of a sparse teacher; "
                 "set wiring to regular or tree, or weights to binary"
@@ -236,16 +245,6 @@ class System(Model):
             raise ValueError(
                 "initial_overlap of ternary weights must not be negative: two of three values "
                 "differ from the teacher's, so there is no opposite student"
-            )
-        if (
-            dense
-            and self.learned_layers == "first"
-            and self.depth > 1
-            and (self.depth, self.output) != (2, "scalar")
-        ):
-            raise ValueError(
-                "the fixed upper weights of a dense network are all +1, which makes its outputs "
-                "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
             )
         if isinstance(self.inputs, PatternInputs) and self.inputs.label_noise > 0.5:
             raise ValueError(

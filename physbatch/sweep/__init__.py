@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from physbatch.sweep.cluster import Cluster
 from physbatch.sweep.lock import Part
-from physbatch.sweep.plan import Cells, Cost, Plan, cost_of, group_cells
+from physbatch.sweep.plan import Cells, Plan, group_cells
 from physbatch.sweep.run import default_workers, merge_study, run_part, run_study
 from physbatch.sweep.slurm import SlurmWorkers
 from physbatch.sweep.status import RunStatus, run_status
@@ -31,7 +31,6 @@ __all__ = [
     "Benchmark",
     "Cells",
     "Cluster",
-    "Cost",
     "Part",
     "Plan",
     "RunStatus",
@@ -39,7 +38,6 @@ __all__ = [
     "Store",
     "Verification",
     "bench_study",
-    "cost_of",
     "default_workers",
     "group_cells",
     "merge_study",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import overload
 
@@ -17,7 +17,7 @@ from physbatch.study.grid import REPLICAS_PER_CELL
 from physbatch.study.study import Study
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["Cells", "Cost", "Group", "Plan", "cost_of", "group_cells"]
+__all__ = ["Cells", "Group", "Plan", "group_cells"]
 
 #: Cells are grouped into one shard until it takes about this long.
 SECONDS_PER_SHARD = 0.5
@@ -212,6 +212,11 @@ class Plan:
         return costs
 
     @property
+    def core_seconds(self) -> float:
+        """About how long all cells take on one core if no replica learns before the end."""
+        return float(self.costs(self.cells.ordinals).sum())
+
+    @property
     def most_bytes(self) -> int:
         """Memory of the largest cell while it runs."""
         return self._needs[1]
@@ -228,26 +233,6 @@ class Plan:
     def dataset_bytes(self) -> int:
         """Size in memory of all variables of the dataset."""
         return self.point_count * self.point_bytes
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a study costs if no replica learns before the end."""
-
-    cells: int
-    core_seconds: float
-    dataset_bytes: int
-    worker_bytes: int
-
-
-def cost_of(plan: Plan) -> Cost:
-    """Number of cells, time on one core and memory of a study."""
-    return Cost(
-        cells=len(plan),
-        core_seconds=float(plan.costs(plan.cells.ordinals).sum()),
-        dataset_bytes=plan.dataset_bytes,
-        worker_bytes=plan.most_bytes,
-    )
 
 
 class Group(Cells):

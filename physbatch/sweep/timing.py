@@ -17,7 +17,7 @@ from physbatch.engines.registry import engine_for
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import Greedy
 from physbatch.study.study import Study
-from physbatch.sweep.plan import Plan, cost_of
+from physbatch.sweep.plan import Plan
 
 __all__ = ["Benchmark", "Timing", "bench_study"]
 
@@ -130,15 +130,14 @@ def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Be
     chosen = _representatives(plan, kinds)
     plan.engine.compile(chosen)
     timings = tuple(_time_cell(plan, cell, seconds, rate) for cell in chosen)
-    cost = cost_of(plan)
     return Benchmark(
         timings=timings,
         throughput_unit="weight-samples" if study.dynamics.kind == "sgd" else "flip-samples",
         operation_rate=rate,
-        cells=cost.cells,
-        core_seconds=cost.core_seconds * _mean_ratio(plan, chosen, timings),
-        dataset_bytes=cost.dataset_bytes,
-        worker_bytes=cost.worker_bytes,
+        cells=len(plan),
+        core_seconds=plan.core_seconds * _mean_ratio(plan, chosen, timings),
+        dataset_bytes=plan.dataset_bytes,
+        worker_bytes=plan.most_bytes,
     )
 
 

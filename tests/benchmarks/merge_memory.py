@@ -23,7 +23,7 @@ import numpy as np
 
 from physbatch import dataset
 from physbatch.engines import Arrays, GridPoint, engine_for, unmeasured
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import Plan, Store
 
 CELLS_PER_SHARD = 16

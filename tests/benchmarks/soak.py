@@ -26,9 +26,9 @@ import xarray as xr
 
 from physbatch.engines import engine_for
 from physbatch.files.netcdf import open_netcdf, save
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import Cluster, Plan, Store, group_cells, run_status, run_study
-from physbatch.sweep.index import Index, ShardNote, read_index
+from physbatch.sweep import index as indices
 
 #: Measurements begin when this share of the cells is done.
 WARM_UP = 0.2
@@ -165,17 +165,17 @@ def large_plan(cells: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = clock()
-        with Index(folder, study.hash()) as index:
+        with indices.Index(folder, study.hash()) as index:
             index.begin(2, 1.0)
             for number, group in enumerate(groups):
                 index.take(group.ordinals)
-                note = ShardNote(f"{number:032x}.nc", "0" * 16)
+                note = indices.ShardNote(f"{number:032x}.nc", "0" * 16)
                 index.save(note, group.ordinals, group.cost, 0.5)
                 index.release(int(group.ordinals[0]))
         times["index_written"] = clock() - began
         size = index.path.stat().st_size
         began = clock()
-        record = read_index(folder, study.hash(), len(plan))
+        record = indices.read_index(folder, study.hash(), len(plan))
         done = np.zeros(len(plan), dtype=bool)
         for _, ordinals in record.shards.values():
             done[ordinals] = True

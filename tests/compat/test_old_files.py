@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from physbatch import dataset
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import run_study
 
 
 def test_schema_1_opens_and_can_be_made_again(tmp_path: Path) -> None:

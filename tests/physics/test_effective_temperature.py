@@ -17,7 +17,7 @@ from physbatch.engines import engine_for, prepare_discrete
 from physbatch.errors import AnalysisError
 from physbatch.exact import replicas
 from physbatch.noise.temperature import batch_acceptance, effective_temperature
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import Plan, run_study
 
 

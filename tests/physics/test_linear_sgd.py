@@ -16,7 +16,7 @@ from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.exact import linear_sgd
 from physbatch.streams.keys import stream_keys
 from physbatch.study import catalogue
-from physbatch.sweep.run import run_study
+from physbatch.sweep import run_study
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system
 

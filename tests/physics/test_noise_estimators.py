@@ -18,8 +18,8 @@ from physbatch.noise.stability import StableRange, stable_range
 from physbatch.noise.thresholds import TypicalThreshold, typical_threshold
 from physbatch.noise.transitions import TransitionLine, transition_line
 from physbatch.results import open_results
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import run_study
 
 
 def test_stable_range_finds_the_planted_law() -> None:

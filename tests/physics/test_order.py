@@ -23,9 +23,8 @@ from physbatch.scaling import transition_order
 from physbatch.scaling.order.histograms import fluctuations
 from physbatch.scaling.order.samples import sample_data
 from physbatch.scaling.order.sharpening import WIDTH_FORMS
-from physbatch.study import catalogue
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study, catalogue
+from physbatch.sweep import run_study
 from physbatch.tables import make_sample_table, make_table
 
 QUICKSTART = Path(__file__).parents[2] / "analysis/quickstart/study.toml"

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from physbatch.scaling import Analysis, analyse
-from physbatch.study import catalogue
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study, catalogue
+from physbatch.sweep import run_study
 
 QUICKSTART = Path(__file__).parents[2] / "analysis/quickstart/study.toml"
 

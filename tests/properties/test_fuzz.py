@@ -28,9 +28,8 @@ from physbatch.engines import missing
 from physbatch.errors import PhysbatchError
 from physbatch.files import netcdf as files
 from physbatch.files.netcdf import open_netcdf
-from physbatch.study import catalogue
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study, catalogue
+from physbatch.sweep import run_study
 from physbatch.tables import read_table
 from tests.conftest import TINY, command_line
 

@@ -16,9 +16,9 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.engines.checkpoint import Pauses
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.engines import Pauses
+from physbatch.study import Study
+from physbatch.sweep import run_study
 from tests.conftest import TINY, command_line, plan_of
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

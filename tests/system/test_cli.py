@@ -17,8 +17,8 @@ import xarray as xr
 from physbatch import dataset
 from physbatch.cli import main
 from physbatch.files import save
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import run_study
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -19,11 +19,10 @@ import xarray as xr
 import physbatch
 from physbatch.errors import StudyError, WorkerError
 from physbatch.files.netcdf import save
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import Cluster, dask_executor, run_study
 from physbatch.sweep import cluster as clusters
 from physbatch.sweep import plan as planning
-from physbatch.sweep.dask_executor import Task, compute_remotely
 from tests.conftest import TINY, command_line, plan_of
 from tests.system.clusters import cluster
 
@@ -139,7 +138,7 @@ def test_failures_on_workers_are_recorded(
     """A worker that cannot understand its task fails it; the others go on."""
     original = dask_executor.Task
 
-    def spoiled(**fields: Any) -> Task:
+    def spoiled(**fields: Any) -> dask_executor.Task:
         if fields["group"] == 3:
             fields["ordinals"] = fields["ordinals"] + 10**6
         return original(**fields)
@@ -151,18 +150,20 @@ def test_failures_on_workers_are_recorded(
 
 
 def test_another_version_is_refused() -> None:
-    task = Task(None, None, 0, "x.nc", "t", "0.0", send_back=False)
+    task = dask_executor.Task(None, None, 0, "x.nc", "t", "0.0", send_back=False)
     with pytest.raises(StudyError, match=r"a dask worker has physbatch .* this is 0\.0"):
-        compute_remotely(task)
+        dask_executor.compute_remotely(task)
 
 
 def test_a_worker_asks_for_a_study_that_it_does_not_know(tmp_path: Path) -> None:
     study, version = Study.from_dict(TINY), physbatch.__version__
     plan = plan_of(study)
-    unknown = Task(None, plan.cells.ordinals[:2], 0, str(tmp_path / "x.nc"), "t", version, True)
-    assert compute_remotely(unknown).outcome is None
+    unknown = dask_executor.Task(
+        None, plan.cells.ordinals[:2], 0, str(tmp_path / "x.nc"), "t", version, True
+    )
+    assert dask_executor.compute_remotely(unknown).outcome is None
     told = dataclasses.replace(unknown, study=study.model_dump_json())
-    first, second = compute_remotely(told), compute_remotely(unknown)
+    first, second = dask_executor.compute_remotely(told), dask_executor.compute_remotely(unknown)
     assert first.outcome is not None
     assert first.outcome.finished == (0, 1)
     assert first.content == second.content

@@ -13,7 +13,7 @@ from physbatch.cli import main
 from physbatch.exact import lattices, planted
 from physbatch.files import save
 from physbatch.scaling import analyse
-from physbatch.study.study import Study
+from physbatch.study import Study
 from tests.system.test_docs import ROOT, commands_of
 
 

@@ -14,9 +14,8 @@ import xarray as xr
 from physbatch import dataset
 from physbatch.cli import main
 from physbatch.engines import checkpoint as checkpoints
-from physbatch.sweep import Cluster, merge_study, run_part, run_study, stopping
+from physbatch.sweep import Cluster, Part, merge_study, run_part, run_study, stopping
 from physbatch.sweep import plan as planning
-from physbatch.sweep.lock import Part
 from tests.system.clusters import cluster
 from tests.unit.engines.engine_studies import small_study
 

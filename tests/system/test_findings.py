@@ -9,7 +9,7 @@ import pytest
 
 from analysis.common import DATA, Datasets, Question, questions
 from analysis.remake import checksum, publish, read_manifest, verify
-from physbatch.sweep.run import run_study
+from physbatch.sweep import run_study
 
 ALL = pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
 

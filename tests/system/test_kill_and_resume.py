@@ -14,8 +14,8 @@ import pytest
 import xarray as xr
 
 from physbatch import dataset
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import run_study
 from tests.conftest import command_line
 
 #: Enough cells and time that a kill lands in the middle.

@@ -23,9 +23,8 @@ import pytest
 import xarray as xr
 
 from physbatch import dataset
-from physbatch.study.study import Study
-from physbatch.sweep.index import _numbers
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import index, run_study
 from tests.conftest import TINY, plan_of
 from tests.system.clusters import cluster
 
@@ -106,7 +105,7 @@ def assert_sound(target: Path, undisturbed: xr.Dataset) -> None:
             with contextlib.suppress(ValueError):
                 event = json.loads(line)
                 if "shard" in event:
-                    saved.update(_numbers(event["cells"], count).tolist())
+                    saved.update(index._numbers(event["cells"], count).tolist())
     assert saved == Counter(np.arange(count).tolist())
     assert not list(folder.glob("*.damaged"))
     assert not list(folder.glob("lock*"))

@@ -12,8 +12,7 @@ import pytest
 from physbatch.cli import main
 from physbatch.exact import batch_noise
 from physbatch.files import save
-from physbatch.study import catalogue
-from physbatch.study.study import Study
+from physbatch.study import Study, catalogue
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from physbatch import dataset
-from physbatch.study.study import Study
-from physbatch.sweep.lock import Part
-from physbatch.sweep.run import run_part, run_study
+from physbatch.study import Study
+from physbatch.sweep import Part, run_part, run_study
 from tests.conftest import TINY
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,8 +12,8 @@ import xarray as xr
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study.study import Study
-from physbatch.sweep.run import run_study
+from physbatch.study import Study
+from physbatch.sweep import run_study
 from tests.conftest import TINY
 from tests.system.slurm_node import SlurmNode, missing_program, slurm_node
 

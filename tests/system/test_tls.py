@@ -11,9 +11,9 @@ import pytest
 
 from physbatch import dataset
 from physbatch.cli import main
-from physbatch.study.study import Study
+from physbatch.study import Study
 from physbatch.sweep import cluster as clusters
-from physbatch.sweep.run import run_study
+from physbatch.sweep import run_study
 from tests.conftest import TINY
 from tests.system.clusters import cluster
 

@@ -19,7 +19,7 @@ from physbatch.study import catalogue
 from physbatch.study.study import Study
 from physbatch.sweep import executors
 from physbatch.sweep.merging import merge
-from physbatch.sweep.plan import cost_of, group_cells
+from physbatch.sweep.plan import group_cells
 from physbatch.sweep.run import run_study
 from physbatch.sweep.status import survey
 from physbatch.sweep.store import Store
@@ -268,10 +268,10 @@ def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
 
 
 def test_estimate_counts_what_is_stored(reference: xr.Dataset) -> None:
-    cost = cost_of(plan_of(Study.from_dict(TINY)))
+    plan = plan_of(Study.from_dict(TINY))
     held = sum(reference[name].nbytes for name in reference.data_vars)
-    assert cost.dataset_bytes == held
-    assert cost.cells == 6
+    assert plan.dataset_bytes == held
+    assert len(plan) == 6
 
 
 def test_observables_of_the_quick_catalogue_study(tmp_path: Path) -> None:
