@@ -14,7 +14,7 @@ from physbatch.noise.gradients import noise_scale
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_OVERLAP
 from physbatch.results.record import Record, result
-from physbatch.scaling.data_collapse.quality import local_lines
+from physbatch.scaling.data_collapse.quality import local_curve
 from physbatch.typing import Dims, FloatArray
 
 __all__ = ["ScaleCollapse", "scale_collapse"]
@@ -141,7 +141,7 @@ def scale_collapse(
         "pattern_count": count[order],
     }
     ln_x = np.log(columns["x"])
-    lines = local_lines(
+    lines = local_curve(
         columns["curve"], ln_x, columns["value"], columns["stderr"], ln_x, columns["curve"]
     )
     known = lines.known

@@ -26,11 +26,19 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from physbatch.scaling.data_collapse.form import make_form
-from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.optimum import Objective, climb, newton, units_of
-from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior
-from physbatch.scaling.data_collapse.window_fits import global_optimum, scan, settle
+from physbatch.scaling.data_collapse import (
+    Objective,
+    bootstrap,
+    climb,
+    collapse,
+    global_optima,
+    make_form,
+    newton,
+    posterior,
+    scan,
+    settle,
+    units_of,
+)
 from physbatch.tables import ScalingTable
 
 _SIZES = (8, 16, 32, 64, 128)
@@ -109,8 +117,9 @@ def measure(rounds: int, peer: str | None) -> dict[str, float]:
     """Median seconds of every kind of fit."""
     table = planted()
     form = make_form(table, ["m"])
-    tried, _, units, optima = global_optimum(form, table, None)
-    final = settle(form, table, scan(form, table, units, optima, "all"))
+    optima = global_optima(form, table)
+    tried = optima.tried
+    final = settle(form, table, scan(form, table, optima.units, optima.different, "all"))
     start = form.vector({"c_c": 1.005, "nu": 1.1, "zeta": -0.1})
     hyper = ("amplitude", "length", "reach", "nugget")
     objective = Objective(form, table, units_of(form, table, start, ("m",)), hyper)
@@ -128,7 +137,7 @@ def measure(rounds: int, peer: str | None) -> dict[str, float]:
         "gp, one optimisation": median_seconds(
             lambda: newton(objective, climb(objective, objective.start(start))), rounds
         ),
-        f"gp, {tried} starts": median_seconds(lambda: global_optimum(form, table, None), rounds),
+        f"gp, {tried} starts": median_seconds(lambda: global_optima(form, table), rounds),
         "gp, all points": median_seconds(lambda: collapse(table, window="all"), rounds),
         "gp, scan of windows": median_seconds(lambda: collapse(table), rounds),
         "gp, posterior": median_seconds(lambda: posterior(final), rounds),

@@ -25,12 +25,21 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from physbatch.exact import scaling_functions
-from physbatch.scaling.data_collapse.form import make_form
-from physbatch.scaling.data_collapse.optimum import Objective, climb, units_of
-from physbatch.scaling.data_collapse.outcome import outcome
-from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
-from physbatch.scaling.data_collapse.window_fits import Fit, by_spline, hyper_names, scan, settle
+from physbatch.scaling.data_collapse import (
+    Collapse,
+    Fit,
+    Objective,
+    by_spline,
+    climb,
+    conclude,
+    hyper_names,
+    make_form,
+    scan,
+    search_globally,
+    settle,
+    uncertainties_of,
+    units_of,
+)
 from physbatch.tables import ScalingTable
 
 FloatArray = npt.NDArray[np.float64]
@@ -128,18 +137,9 @@ def fits(data: DataSet, kinds: Kinds) -> Iterator[Record]:
     with threadpool_limits(1, user_api="blas"):
         search = search_globally(form, table, window="all")
         for method, errors in kinds:
-            chosen = with_spline(search) if method == "spline" else search
-            intervals, samples, flags = statistical_errors(chosen.final, errors, data.seed)
-            result = outcome(
-                form,
-                table,
-                chosen,
-                method=method,
-                intervals=intervals,
-                samples=samples,
-                named=(),
-                flags=flags,
-            )
+            final = by_spline(search.settled) if method == "spline" else search.settled
+            uncertainties = uncertainties_of(final, errors, data.seed)
+            result = conclude(search, final, uncertainties, method=method)
             record = record_of(Case(*data, method, errors), result)
             end = time.process_time()
             yield {**record, "seconds": round(end - begin, 3)}
@@ -188,11 +188,9 @@ def fits_from_truth(data: DataSet, kinds: Kinds) -> Iterator[Record]:
     at_truth = fit_at_truth(data)
     form = at_truth.objective.form
     for method, errors in kinds:
-        final = by_spline(form, at_truth) if method == "spline" else at_truth
-        values = form.exponents(final.exponents)
-        count = len(form.names)
-        jacobian = form.jacobian(final.exponents)
-        deviations = np.sqrt(np.diag(jacobian @ final.covariance[:count, :count] @ jacobian.T))
+        final = by_spline(at_truth) if method == "spline" else at_truth
+        values = final.values
+        deviations = np.sqrt(np.diag(final.physical_covariance))
         yield {
             **Case(*data, method, errors)._asdict(),
             "p_value": final.p_value,

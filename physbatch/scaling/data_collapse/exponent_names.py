@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.scaling.data_collapse.form import zeta_name
 
 __all__ = ["EXPONENTS", "NamedExponent", "fixed_by_name", "named_estimates", "named_exponents"]
 
@@ -45,7 +46,7 @@ def named_exponents(
     --------
     >>> named_exponents("beta", ["m"])
     (NamedExponent(name='beta', zeta='zeta', sign=-1.0),)
-    >>> [one.name for one in named_exponents({"m": "beta", "chi": "gamma"}, ["m", "chi"])]
+    >>> [x.name for x in named_exponents({"m": "beta", "chi": "gamma"}, ["m", "chi"])]
     ['beta', 'gamma']
     """
     if exponent is None:
@@ -72,8 +73,7 @@ def named_exponents(
                 f"exponent {kind!r}", where="collapse", remedy=f"use {' or '.join(EXPONENTS)}"
             )
         name = kind if counts[kind] == 1 else f"{kind}_{observable}"
-        zeta = "zeta" if len(observables) == 1 else f"zeta_{observable}"
-        out.append(NamedExponent(name, zeta, EXPONENTS[kind]))
+        out.append(NamedExponent(name, zeta_name(observables, observable), EXPONENTS[kind]))
     return tuple(out)
 
 
@@ -87,17 +87,17 @@ def fixed_by_name(
     AnalysisError
         If an exponent is fixed under both of its names.
     """
-    held = dict(fixed or {})
-    for one in named:
-        if one.name in held:
-            if one.zeta in held:
+    values = dict(fixed or {})
+    for name, zeta, sign in named:
+        if name in values:
+            if zeta in values:
                 raise AnalysisError(
-                    f"{one.name} and {one.zeta} are both fixed",
+                    f"{name} and {zeta} are both fixed",
                     where="collapse",
                     remedy="fix one of them; they are the same up to a sign",
                 )
-            held[one.zeta] = one.sign * held.pop(one.name)
-    return held
+            values[zeta] = sign * values.pop(name)
+    return values
 
 
 def named_estimates(
@@ -118,13 +118,13 @@ def named_estimates(
         zeta/nu of every zeta.
     """
     out = {}
-    for one in named:
-        zeta = parameters.get(one.zeta)
-        if zeta is None:
-            value = fixed[one.zeta]
-            zeta = Estimate(value, 0.0, interval68=(value, value))
-        out[one.name] = signed(zeta, one.sign)
-        out[f"{one.name}_over_nu"] = signed(ratios[one.zeta], one.sign)
+    for name, zeta, sign in named:
+        estimate = parameters.get(zeta)
+        if estimate is None:
+            value = fixed[zeta]
+            estimate = Estimate(value, 0.0, interval68=(value, value))
+        out[name] = signed(estimate, sign)
+        out[f"{name}_over_nu"] = signed(ratios[zeta], sign)
     return out
 
 

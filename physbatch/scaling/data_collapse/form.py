@@ -21,9 +21,10 @@ from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Rescaled", "ScalingForm", "make_form"]
+__all__ = ["LEAST_SHARED", "Rescaled", "ScalingForm", "make_form", "shared_fraction", "zeta_name"]
 
-
+#: A collapse whose sizes share less of x than this is none.
+LEAST_SHARED = 0.6
 #: Fits that run away may ask for numbers beyond floating point on their way.
 _LARGEST = 300.0
 
@@ -105,23 +106,23 @@ class ScalingForm:
         nu = values.get("nu", self.fixed.get("nu", 1.0))
         phi = values.get("phi", self.fixed.get("phi", 1.0))
         out = np.empty(len(self.names))
-        for place, name in enumerate(self.names):
+        for row, name in enumerate(self.names):
             value = values[name]
             if name == "c_c":
-                out[place] = (value - self.control_middle) / self.control_unit
+                out[row] = (value - self.control_middle) / self.control_unit
             elif name == "nu":
-                out[place] = -math.log(value)
+                out[row] = -math.log(value)
             elif name in ("omega", "phi"):
-                out[place] = math.log(value)
+                out[row] = math.log(value)
             elif name == "shift":
-                out[place] = value / self.control_unit / self.size_unit**phi
+                out[row] = value / self.control_unit / self.size_unit**phi
             else:
-                out[place] = value / nu
+                out[row] = value / nu
         return out
 
     def holding(self, name: str, value: float) -> ScalingForm:
         """The same form, in the same units, with one free parameter held at a value."""
-        names = tuple(one for one in self.names if one != name)
+        names = tuple(other for other in self.names if other != name)
         return replace(self, names=names, fixed={**self.fixed, name: value})
 
     def jacobian(self, vector: FloatArray) -> FloatArray:
@@ -133,7 +134,7 @@ class ScalingForm:
             moved = [vector.copy(), vector.copy()]
             moved[0][column] += step
             moved[1][column] -= step
-            high, low = (self.exponents(one) for one in moved)
+            high, low = map(self.exponents, moved)
             out[:, column] = [(high[name] - low[name]) / (2 * step) for name in self.names]
         return out
 
@@ -151,7 +152,7 @@ class ScalingForm:
             fall = np.exp(-values["phi"] * log_size)
             relative = values["shift"] / self.control_unit / self.size_unit ** values["phi"]
             distance = distance - relative * fall
-        zeta = self._zeta(observable)
+        zeta = self.zeta(observable)
         log_scale = values[zeta] * inverse_nu * log_size
         log_correction = (
             -values["omega"] * log_size if self.corrections else np.zeros_like(log_size)
@@ -176,8 +177,14 @@ class ScalingForm:
                 dx[row] = stretch * raw * fall * values["phi"] * log_size
         return Rescaled(stretch * distance, log_scale, log_correction, dx, dscale, dcorrection)
 
-    def _zeta(self, observable: str) -> str:
-        return "zeta" if len(self.observables) == 1 else f"zeta_{observable}"
+    def zeta(self, observable: str) -> str:
+        """Name of the exponent zeta of an observable."""
+        return zeta_name(self.observables, observable)
+
+    def shared(self, vector: FloatArray, table: ScalingTable) -> float:
+        """Fraction of the points that share their x with another size."""
+        x = self.rescale(vector[: len(self.names)], table, self.observables[0]).x
+        return shared_fraction(table.size, x)
 
 
 def make_form(
@@ -209,12 +216,11 @@ def make_form(
     AnalysisError
         If a fixed parameter does not belong to the form or has no meaning.
     """
-    zetas = ["zeta"] if len(observables) == 1 else [f"zeta_{name}" for name in observables]
-    names = ["c_c", "nu", *zetas]
+    names = ["c_c", "nu", *(zeta_name(observables, name) for name in observables)]
     names += ["omega"] if corrections else []
     names += ["shift", "phi"] if drift else []
-    held = dict(fixed or {})
-    for name, value in held.items():
+    given = dict(fixed or {})
+    for name, value in given.items():
         if name not in names:
             raise AnalysisError(
                 f"{name!r} cannot be fixed", where="collapse", remedy=f"choose {', '.join(names)}"
@@ -226,11 +232,44 @@ def make_form(
     sizes = table.sizes
     return ScalingForm(
         observables=tuple(observables),
-        names=tuple(name for name in names if name not in held),
-        fixed=held,
+        names=tuple(name for name in names if name not in given),
+        fixed=given,
         corrections=corrections,
         drift=drift,
         size_unit=float(np.exp(np.log(sizes).mean())),
         control_middle=float(0.5 * (table.control.min() + table.control.max())),
         control_unit=float(np.ptp(table.control)) or 1.0,
     )
+
+
+def zeta_name(observables: Sequence[str], observable: str) -> str:
+    """Name of the exponent zeta of one of the observables: its own if there are several."""
+    return "zeta" if len(observables) == 1 else f"zeta_{observable}"
+
+
+def shared_fraction(size: FloatArray, x: FloatArray) -> float:
+    """Fraction of the points whose x lies within the range of x of another size.
+
+    Parameters
+    ----------
+    size, x : ndarray, shape (n,)
+        Size and scaling variable of each point.
+
+    Returns
+    -------
+    float
+        Near 1 for a real collapse; 0 if each size has its own stretch of x, where anything
+        collapses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shared_fraction(np.array([1.0, 1, 2, 2]), np.array([0.0, 1, 0.5, 3]))
+    0.5
+    """
+    sizes = np.unique(size)
+    groups = [x[size == value] for value in sizes]
+    lows = np.array([group.min() for group in groups])
+    highs = np.array([group.max() for group in groups])
+    inside_of = (x[:, None] >= lows) & (x[:, None] <= highs) & (size[:, None] != sizes)
+    return float(inside_of.any(axis=1).mean())

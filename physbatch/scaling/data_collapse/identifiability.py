@@ -5,44 +5,49 @@ direction along which nothing changes; controls that do not hold c_c leave each 
 of the master curve of its own; two transitions within the controls give two answers. In each
 case there is an optimum, and numbers that look plausible. They are refused here: the value
 becomes nan, the error infinite, and a flag says why.
+
+Fits look for c_c within the controls. Where it lies beyond them, tails of the master curve that
+fall exponentially or as a power law may collapse around a wrong c_c too, with another zeta, and
+with a good chi^2. Then the same search beyond the controls finds an optimum that is at least about
+as likely. Where the controls do hold c_c there is none: on planted data it is less likely by a
+factor of e^77 or more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from physbatch.results.flag import Flag
 from physbatch.results.flags import (
     AT_BOUND,
+    BEYOND_CONTROLS,
     BIMODAL,
     FLAT,
     NO_OVERLAP,
     NOT_CONVERGED,
     ONE_SIDED,
-    STARTS_DISAGREE,
     THIN_OVERLAP,
 )
-from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.optimum import Optimum
-from physbatch.scaling.data_collapse.window_fits import (
-    LEAST_SHARED,
-    Fit,
-    global_optimum,
-    scan,
-    settle,
+from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
+from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, hyper_names, newton
+from physbatch.scaling.data_collapse.starts import (
+    Optima,
+    candidates,
+    coarse_table,
+    global_optima,
+    height,
 )
-from physbatch.scaling.statistics.acceptance import ACCEPTABLE
+from physbatch.scaling.data_collapse.windows import Fit, scan, settle
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
-__all__ = ["Refusals", "differing", "find_rival", "refusals", "start_flags"]
-
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["Refusals", "c_c_beyond", "differing", "find_rival", "refusals"]
 
 #: Error of ln nu, of ln omega and of ln phi above which they are not determined.
 _MOST_LOG = {"nu": 1 / 3, "omega": 1.0, "phi": 1.0}
@@ -67,6 +72,12 @@ _RIVAL_MARGIN = 20.0
 #: (2 dof - chi^2) of the second is at least so much of the first.
 _RIVAL_SIGMA = 5.0
 _RIVAL_SCORE = 0.5
+#: Where the search beyond the controls begins, in ranges of the controls beyond their end.
+_DISTANCES = np.array([0.08, 0.2, 0.4, 0.7, 1.0])
+#: The region of the usual search is so wide, in ranges; the next ones lie beside it.
+_REGION = 1.1
+#: ln of the likelihood ratio to the best optimum above which c_c may as well lie beyond.
+_MARGIN = -8.0
 
 
 class Refusals(NamedTuple):
@@ -77,7 +88,6 @@ class Refusals(NamedTuple):
 
 
 def refusals(
-    form: ScalingForm,
     fit: Fit,
     fits: Sequence[Fit],
     systematic: Mapping[str, float],
@@ -88,8 +98,6 @@ def refusals(
 
     Parameters
     ----------
-    form : ScalingForm
-        The scaling form.
     fit : Fit
         The fit that would be reported.
     fits : sequence of Fit
@@ -107,6 +115,7 @@ def refusals(
         Flags are among ``not_converged``, ``no_overlap``, ``at_bound``, ``beyond_controls``,
         ``bimodal``, ``flat`` (values refused), ``thin_overlap`` and ``one_sided`` (warnings).
     """
+    form = fit.form
     names: set[str] = set()
     flags: list[Flag] = []
     bound = fit.objective.at_bound(fit.optimum.vector)
@@ -117,20 +126,18 @@ def refusals(
     elif not fit.optimum.converged:
         flags.append(NOT_CONVERGED("there is no maximum here; the likelihood is flat or runs away"))
         names |= set(form.names)
-    overlap = _no_overlap(form, fit)
+    overlap = _no_overlap(fit) or ((beyond,) if beyond else ())
     if overlap:
         return Refusals(frozenset(form.names), (*flags, *overlap))
-    if beyond:
-        return Refusals(frozenset(form.names), (*flags, beyond))
     if names >= {"c_c", "nu"} & set(form.names) and names:
         return Refusals(frozenset(form.names), tuple(flags))
-    flat = _undetermined(form, fit, systematic)
+    flat = _undetermined(fit, systematic)
     if flat and rival is None:
-        apart = [one for one in fits if one.accepted and differing(form, fit, one)]
-        rival = max(apart, key=lambda one: one.score, default=None)
+        apart = [other for other in fits if other.accepted and differing(fit, other)]
+        rival = max(apart, key=lambda other: other.score, default=None)
     if rival is not None:
-        apart_names = differing(form, fit, rival)
-        flags.append(_rival_words(form, fit, rival, apart_names))
+        apart_names = differing(fit, rival)
+        flags.append(_rival_words(fit, rival, apart_names))
         names |= set(apart_names) | set(flat)
         if "nu" in names:  # zeta is known as zeta/nu
             names |= {name for name in form.names if name.startswith("zeta")}
@@ -142,10 +149,10 @@ def refusals(
             )
         )
         names |= set(flat)
-    return Refusals(frozenset(names), (*flags, *_thin(form, fit), *_one_sided(form, fit)))
+    return Refusals(frozenset(names), (*flags, *_thin(fit), *_one_sided(fit)))
 
 
-def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
+def _no_overlap(fit: Fit) -> tuple[Flag, ...]:
     if fit.shared < LEAST_SHARED:
         return (
             NO_OVERLAP(
@@ -153,7 +160,7 @@ def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
                 "size, so anything collapses; is c_c within the controls?"
             ),
         )
-    meshed = _meshed(form, fit, _MUST_MESH)
+    meshed = _meshed(fit, _MUST_MESH)
     if meshed < _LEAST_MESHED:
         return (
             NO_OVERLAP(
@@ -177,14 +184,14 @@ def _no_overlap(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     return ()
 
 
-def _meshed(form: ScalingForm, fit: Fit, least: int) -> float:
+def _meshed(fit: Fit, least: int) -> float:
     """Fraction of pairs of neighbouring sizes whose points mesh on the scaling plot.
 
     With nu far too small each size stretches x so much more than the one before that all points
     of the smaller one lie between two points of the larger: nothing is compared.
     """
     table = fit.objective.table
-    x = form.rescale(fit.exponents, table, form.observables[0]).x
+    x = _scaling_variable(fit)
     groups = [x[table.size == size] for size in table.sizes]
     pairs = [
         min(
@@ -196,8 +203,8 @@ def _meshed(form: ScalingForm, fit: Fit, least: int) -> float:
     return float(np.mean([shared >= least for shared in pairs]))
 
 
-def _thin(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
-    meshed = _meshed(form, fit, _SHOULD_MESH)
+def _thin(fit: Fit) -> tuple[Flag, ...]:
+    meshed = _meshed(fit, _SHOULD_MESH)
     if meshed >= _LEAST_MESHED:
         return ()
     return (
@@ -208,10 +215,13 @@ def _thin(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     )
 
 
-def _one_sided(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
-    x = form.rescale(fit.exponents, fit.objective.table, form.observables[0]).x
-    below = float((x < 0).mean())
-    if min(below, 1 - below) >= _LEAST_SIDE or "c_c" not in form.names:
+def _scaling_variable(fit: Fit) -> FloatArray:
+    return fit.form.rescale(fit.exponents, fit.objective.table, fit.form.observables[0]).x
+
+
+def _one_sided(fit: Fit) -> tuple[Flag, ...]:
+    below = float((_scaling_variable(fit) < 0).mean())
+    if min(below, 1 - below) >= _LEAST_SIDE or "c_c" not in fit.form.names:
         return ()
     side = "above" if below < 0.5 else "below"
     return (
@@ -222,11 +232,10 @@ def _one_sided(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
     )
 
 
-def _undetermined(form: ScalingForm, fit: Fit, systematic: Mapping[str, float]) -> list[str]:
+def _undetermined(fit: Fit, systematic: Mapping[str, float]) -> list[str]:
     """Free exponents whose total error spans what they could be at all."""
-    table = fit.objective.table
+    form, table, values = fit.form, fit.objective.table, fit.values
     reach = math.log(float(table.size.max() / table.size.min()))
-    values = form.exponents(fit.exponents)
     variances = np.diag(fit.covariance)[: len(form.names)]
     flat = []
     for name, variance in zip(form.names, variances, strict=True):
@@ -257,12 +266,7 @@ def _undetermined(form: ScalingForm, fit: Fit, systematic: Mapping[str, float]) 
 
 
 def find_rival(
-    form: ScalingForm,
-    table: ScalingTable,
-    units: tuple[float, ...],
-    optima: Sequence[Optimum],
-    window: str,
-    final: Fit,
+    form: ScalingForm, table: ScalingTable, optima: Optima, window: str, final: Fit
 ) -> Fit | None:
     """A second answer that the data allow as well, or None.
 
@@ -275,67 +279,106 @@ def find_rival(
 
     Parameters
     ----------
-    form, table, units, window
-        As in `physbatch.scaling.data_collapse.window_fits.scan`.
-    optima : sequence of Optimum
-        Different local optima, the best first.
+    form, table, window
+        As in `physbatch.scaling.data_collapse.windows.scan`.
+    optima : Optima
+        Where the starts have led.
     final : Fit
         The fit that would be reported.
     """
-    followed = [(table, one) for one in optima[1:] if optima[0].value - one.value <= _RIVAL_MARGIN]
-    if window == "scan" and final.objective.at_bound(optima[0].vector):
+    best = optima.best
+    followed = [
+        (table, optimum)
+        for optimum in optima.different[1:]
+        if best.value - optimum.value <= _RIVAL_MARGIN
+    ]
+    if window == "scan" and final.objective.at_bound(best.vector):
         followed += _optima_of_halves(form, table)
     rivals = []
-    for points, one in followed:
-        fits = scan(form, points, units, [one], window)
+    for points, optimum in followed:
+        fits = scan(form, points, optima.units, [optimum], window)
         if fits:
             other = settle(form, points, fits)
             comparable = other.accepted and other.score > _RIVAL_SCORE * final.score
-            rivals += [other] if comparable and differing(form, final, other) else []
-    return max(rivals, key=lambda one: one.score, default=None)
+            rivals += [other] if comparable and differing(final, other) else []
+    return max(rivals, key=lambda rival: rival.score, default=None)
 
 
 def _optima_of_halves(form: ScalingForm, table: ScalingTable) -> list[tuple[ScalingTable, Optimum]]:
     """The points in either half of the controls, and their global optimum."""
-    found = []
-    for half in (table.control <= form.control_middle, table.control >= form.control_middle):
-        points = table.select(half)
-        if len(points.sizes) == len(table.sizes):
-            found.append((points, global_optimum(form, points, None)[3][0]))
-    return found
+    halves = (table.control <= form.control_middle, table.control >= form.control_middle)
+    parts = [table.select(half) for half in halves]
+    return [
+        (part, global_optima(form, part).best)
+        for part in parts
+        if len(part.sizes) == len(table.sizes)
+    ]
 
 
-def differing(form: ScalingForm, one: Fit, other: Fit, sigma: float = _RIVAL_SIGMA) -> list[str]:
+def differing(fit: Fit, other: Fit, sigma: float = _RIVAL_SIGMA) -> list[str]:
     """Exponents that are so many errors apart."""
-    count = len(form.names)
-    variance = np.diag(one.covariance)[:count] + np.diag(other.covariance)[:count]
-    apart = np.abs(one.exponents - other.exponents) > sigma * np.sqrt(np.maximum(variance, 0.0))
-    return [name for name, far in zip(form.names, apart, strict=True) if far]
+    names = fit.form.names
+    variance = np.diag(fit.covariance)[: len(names)] + np.diag(other.covariance)[: len(names)]
+    apart = np.abs(fit.exponents - other.exponents) > sigma * np.sqrt(np.maximum(variance, 0.0))
+    return [name for name, far in zip(names, apart, strict=True) if far]
 
 
-def _rival_words(form: ScalingForm, one: Fit, other: Fit, names: Sequence[str]) -> Flag:
-    first, second = (form.exponents(fit.exponents) for fit in (one, other))
+def _rival_words(fit: Fit, other: Fit, names: Sequence[str]) -> Flag:
     both = " or ".join(
-        ", ".join(f"{name} = {values[name]:.5g}" for name in names) for values in (first, second)
+        ", ".join(f"{name} = {values[name]:.5g}" for name in names)
+        for values in (fit.values, other.values)
     )
     return BIMODAL(
-        f"{both} fit about equally well (chi2/dof = {one.chi2:.4g}/{one.dof:.4g} and "
+        f"{both} fit about equally well (chi2/dof = {fit.chi2:.4g}/{fit.dof:.4g} and "
         f"{other.chi2:.4g}/{other.dof:.4g}); keep the controls near one of them"
     )
 
 
-def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[Flag, ...]:
-    """Say so if few starts agree and nothing else speaks for the answer.
+# --- beyond the controls ----------------------------------------------------------------
 
-    Starts that end in far worse optima are harmless: finding the best is what they are for,
-    and an acceptable fit without a rival is the answer however few of them reach it. Where the
-    fit is not acceptable and fewer than half agree, a better optimum may have been missed.
+
+def c_c_beyond(form: ScalingForm, table: ScalingTable, optima: Optima) -> Flag | None:
+    """The flag that says so if a c_c beyond the controls fits about as well; else nothing.
+
+    Parameters
+    ----------
+    form, table : ScalingForm, ScalingTable
+        What was fitted.
+    optima : Optima
+        What was found within the controls.
     """
-    if 2 * agreed >= tried or fit.p_value > ACCEPTABLE:
-        return ()
-    return (
-        STARTS_DISAGREE(
-            f"only {agreed} of {tried} starts lead to this optimum, which is no good "
-            "fit; a better one may exist"
-        ),
+    if "c_c" not in form.names:
+        return None
+    likelihood, control = max(
+        _optima_beyond(form, table, optima.units),
+        key=lambda optimum: optimum[0],
+        default=(-math.inf, math.nan),
     )
+    if not likelihood > optima.best.value + _MARGIN:
+        return None
+    inside = form.exponents(optima.best.vector[: len(form.names)])["c_c"]
+    return BEYOND_CONTROLS(
+        f"c_c = {control:.4g}, beyond the controls, fits about as well as "
+        f"{inside:.4g}; add points on both sides of the transition"
+    )
+
+
+def _optima_beyond(
+    form: ScalingForm, table: ScalingTable, units: tuple[float, ...]
+) -> Iterator[tuple[float, float]]:
+    """Likelihood and c_c of the optimum on either side, where sizes share x there."""
+    small = coarse_table(table)
+    for side in (-1.0, 1.0):
+        shift = side * _REGION * form.control_unit
+        moved = replace(form, control_middle=form.control_middle + shift)
+        objective = Objective(moved, small, units, hyper_names(form, nugget=True))
+        end = form.control_middle + 0.5 * side * form.control_unit
+        grid = candidates(moved, small, end + side * form.control_unit * _DISTANCES)
+        begin = max(
+            (objective.start(vector) for row in grid for vector in row),
+            key=lambda vector: height(objective, vector),
+        )
+        optimum = newton(objective, climb(objective, begin, steps=80))[0]
+        shared = moved.shared(optimum.vector, small)
+        if math.isfinite(optimum.value) and shared >= LEAST_SHARED:
+            yield optimum.value, moved.exponents(optimum.vector[: len(form.names)])["c_c"]

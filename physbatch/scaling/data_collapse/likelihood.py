@@ -31,7 +31,14 @@ from scipy import linalg
 from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.typing import FloatArray
 
-__all__ = ["HYPERPARAMETERS", "Curve", "hyper_prior", "log_likelihood", "predict"]
+__all__ = [
+    "HYPERPARAMETERS",
+    "Curve",
+    "covariance_at",
+    "hyper_prior",
+    "log_likelihood",
+    "predict",
+]
 
 
 #: Logarithms of A, of the length, of the reach, of B and of the nugget. The last two may be absent;
@@ -144,11 +151,11 @@ def log_likelihood(
     by_parameter : ndarray, shape (n_parameter,)
     by_hyper : ndarray, shape (n_hyper,)
     """
-    held = dict(zip(names, map(float, hyper), strict=True))
-    length = math.exp(held["length"])
+    logs = dict(zip(names, map(float, hyper), strict=True))
+    length = math.exp(logs["length"])
     blank = np.zeros(where.dx.shape[0]), np.zeros(len(names))
     with np.errstate(over="ignore", invalid="ignore"):
-        parts = _parts(curve, where, held)
+        parts = _parts(curve, where, logs)
     if not np.isfinite(parts.total).all():
         return -math.inf, *blank
     # The transpose of a symmetric matrix is itself in the order that LAPACK takes in place.
@@ -175,20 +182,20 @@ def log_likelihood(
     if parts.correction is not None:
         by_parameter += where.dlog_correction @ np.einsum("ij,ij->i", weight, parts.correction)
     by_hyper = np.zeros(len(names))
-    for place, name in enumerate(names):
+    for row, name in enumerate(names):
         if name == "amplitude":
-            by_hyper[place] = float(np.vdot(weight, smooth))
+            by_hyper[row] = float(np.vdot(weight, smooth))
         elif name == "length":
-            by_hyper[place] = 0.5 * float(np.vdot(pull, parts.difference)) / length**2
-            if "reach" not in held:
-                by_hyper[place] += float(by_u @ parts.bent.by_reach)
+            by_hyper[row] = 0.5 * float(np.vdot(pull, parts.difference)) / length**2
+            if "reach" not in logs:
+                by_hyper[row] += float(by_u @ parts.bent.by_reach)
         elif name == "reach":
-            by_hyper[place] = float(by_u @ parts.bent.by_reach)
+            by_hyper[row] = float(by_u @ parts.bent.by_reach)
         elif name == "correction" and parts.correction is not None:
-            by_hyper[place] = float(np.vdot(weight, parts.correction))
+            by_hyper[row] = float(np.vdot(weight, parts.correction))
         elif name == "nugget":
-            extra = math.exp(2 * held["nugget"]) * curve.errors**2
-            by_hyper[place] = float(np.diag(weight) @ extra)
+            extra = math.exp(2 * logs["nugget"]) * curve.errors**2
+            by_hyper[row] = float(np.diag(weight) @ extra)
     return value, by_parameter, by_hyper
 
 
@@ -215,8 +222,8 @@ def predict(curve: Curve, where: Rescaled, names: tuple[str, ...], hyper: FloatA
     alone would give chi^2 = tr[(1 - H)' C^-1 (1 - H) C]: that is the number of degrees of
     freedom of the curve.
     """
-    held = dict(zip(names, map(float, hyper), strict=True))
-    parts = _parts(curve, where, held)
+    logs = dict(zip(names, map(float, hyper), strict=True))
+    parts = _parts(curve, where, logs)
     factor = linalg.cho_factor(parts.total, lower=True)
     rest = np.eye(len(curve.values)) - linalg.cho_solve(factor, parts.signal).T
     residual = rest @ curve.values
@@ -245,11 +252,11 @@ def covariance_at(
     prior : ndarray, shape (n_grid,)
         Variance of the curve before the data.
     """
-    held = dict(zip(names, map(float, hyper), strict=True))
-    length = math.exp(held["length"])
-    strength = math.exp(2 * held["amplitude"])
-    difference = _bent(grid, held).u[:, None] - _bent(where.x, held).u[None, :]
+    logs = dict(zip(names, map(float, hyper), strict=True))
+    length = math.exp(logs["length"])
+    strength = math.exp(2 * logs["amplitude"])
+    difference = _bent(grid, logs).u[:, None] - _bent(where.x, logs).u[None, :]
     shape = np.exp(-0.5 * (difference / length) ** 2)
     cross = (strength * shape + _WIDE**2) * np.exp(where.log_scale)[None, :]
     prior = np.full(len(grid), strength + _WIDE**2)
-    return _parts(curve, where, held).total, cross, prior
+    return _parts(curve, where, logs).total, cross, prior

@@ -8,16 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, sparse
 
-from physbatch.results.flag import Flag
-from physbatch.results.flags import FLAT, RESAMPLES_FAILED
+from physbatch.results.flags import FLAT
 from physbatch.scaling.data_collapse.optimum import Optimum
-from physbatch.scaling.data_collapse.quality import LocalLines, local_lines
-from physbatch.scaling.data_collapse.quality_kernel import NOWHERE
-from physbatch.scaling.data_collapse.quality_objective import Quality, minimise
+from physbatch.scaling.data_collapse.quality import LocalLines, local_curve
+from physbatch.scaling.data_collapse.quality_kernel import NOWHERE, Quality, minimise
 from physbatch.scaling.data_collapse.uncertainties import (
-    Interval,
+    Uncertainties,
+    between_ends,
+    from_refits,
     resampled_observables,
-    sample_intervals,
 )
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.typing import BoolArray, FloatArray
@@ -25,7 +24,6 @@ from physbatch.typing import BoolArray, FloatArray
 __all__ = ["Goodness", "refits", "rise_by_one", "sandwich"]
 
 
-_LEAST_DONE = 0.95
 #: Starts of every refit.
 _STARTS = 4
 #: How far S_min + 1 is looked for, in units of where it is expected.
@@ -53,7 +51,7 @@ def _rescaled(
 def _lines(quality: Quality, vector: FloatArray, name: str) -> tuple[LocalLines, FloatArray]:
     """Local lines at the points, and the residuals in units of their errors."""
     x, y, error, _ = _rescaled(quality, vector, name)
-    lines = local_lines(quality.table.size, x, y, error, x, quality.table.size)
+    lines = local_curve(quality.table.size, x, y, error, x, quality.table.size)
     return lines, (y - lines.value) / np.sqrt(error**2 + lines.variance)
 
 
@@ -148,7 +146,7 @@ def refits(
     *,
     resamples: int = 200,
     seed: int = 0,
-) -> tuple[dict[str, Interval], FloatArray, tuple[Flag, ...]]:
+) -> Uncertainties:
     """Minimise S of resampled data, each from the optimum and from points around it.
 
     S has many small valleys; refits from the optimum alone would stay in its own, and where c_c
@@ -165,39 +163,29 @@ def refits(
 
     Returns
     -------
-    intervals : dict
-        For each free exponent.
-    samples : ndarray, shape (n_sample, n_parameter)
-        Physical values.
-    flags : tuple of Flag
-        ``resamples_failed`` if more than 5 % of the refits ran to a bound or lost the overlap.
+    Uncertainties
+        With the flag ``resamples_failed`` if more than 5 % of the refits ran to a bound or lost
+        the overlap.
     """
     form = quality.form
     generator = np.random.default_rng([seed, 17])
     strength, vectors = np.linalg.eigh(covariance)
-    axes = (vectors * np.sqrt(np.maximum(strength, 1e-20))).T
-    shifts = 2.0 * generator.normal(size=(resamples, _STARTS, len(form.names))) @ axes
+    sides = (vectors * np.sqrt(np.maximum(strength, 1e-20))).T
+    shifts = 2.0 * generator.normal(size=(resamples, _STARTS, len(form.names))) @ sides
     shifts[:, 0] = 0.0
     done = []
     drawn = resampled_observables(quality.table, form.observables, generator, resamples)
     for values, shift in zip(drawn, shifts, strict=True):
         moved = Quality(form, quality.table, values)
-        tried = [minimise(moved, optimum.vector + one, rounds=2, steps=2.0 * axes) for one in shift]
-        again = max(tried, key=lambda one: one.value)
+        starts = optimum.vector + shift
+        tried = [minimise(moved, start, rounds=2, steps=2.0 * sides) for start in starts]
+        again = max(tried, key=lambda minimum: minimum.value)
         if -again.value < NOWHERE and not quality.objective.at_bound(again.vector):
             done.append(again.vector)
-    flags: tuple[Flag, ...] = ()
-    if len(done) < _LEAST_DONE * resamples:
-        flags = (RESAMPLES_FAILED(f"{resamples - len(done)} of {resamples} refits failed"),)
-    if len(done) < max(20, resamples // 2):
-        nothing = Interval(math.nan, math.nan, math.nan)
-        return dict.fromkeys(form.names, nothing), np.empty((0, len(form.names))), flags
-    return *sample_intervals(form, np.array(done)), flags
+    return from_refits(form, done, resamples)
 
 
-def rise_by_one(
-    quality: Quality, optimum: Optimum, covariance: FloatArray
-) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
+def rise_by_one(quality: Quality, optimum: Optimum, covariance: FloatArray) -> Uncertainties:
     """Where S, minimised over the other exponents, has risen by 1 on either side.
 
     This is the custom of the field. S is a mean over points, so it rises by 1 only where their
@@ -212,10 +200,9 @@ def rise_by_one(
 
     Returns
     -------
-    intervals : dict
-        For each free exponent; the standard error is half of the interval.
-    flags : tuple of Flag
-        ``flat`` where S does not rise by 1.
+    Uncertainties
+        The standard error is half of the interval. With the flag ``flat`` where S does not rise
+        by 1.
     """
     form = quality.form
     values = form.exponents(optimum.vector)
@@ -223,18 +210,13 @@ def rise_by_one(
     errors = np.sqrt(np.maximum(np.diag(jacobian @ covariance @ jacobian.T), 0.0))
     # n S rises by n at about sqrt(n) standard errors.
     guess = math.sqrt(len(quality.table.size) * len(form.observables))
-    intervals: dict[str, Interval] = {}
-    flat = []
-    for name, error in zip(form.names, errors, strict=True):
-        ends = [
-            _end(quality, optimum, name, values[name], sign * float(error), guess)
-            for sign in (-1.0, 1.0)
-        ]
-        if not all(map(math.isfinite, ends)):
-            flat.append(name)
-        intervals[name] = Interval((ends[1] - ends[0]) / 2, ends[0], ends[1])
+    steps = dict(zip(form.names, map(float, errors), strict=True))
+    intervals, flat = between_ends(
+        lambda name, sign: _end(quality, optimum, name, values[name], sign * steps[name], guess),
+        form.names,
+    )
     flags = (FLAT(f"S does not rise by 1 along {', '.join(flat)}"),) if flat else ()
-    return intervals, flags
+    return Uncertainties(intervals, flags, np.empty((0, len(form.names))))
 
 
 def _end(
@@ -248,10 +230,10 @@ def _end(
         value = best + step * distance
         if name == "nu" and value <= 0:
             return math.inf
-        held = quality.form.holding(name, value)
-        begin = held.vector({**quality.form.exponents(optimum.vector), name: value})
-        found = minimise(Quality(held, quality.table, quality.values), begin, rounds=2)
-        return -found.value + optimum.value - 1.0
+        form = quality.form.holding(name, value)
+        begin = form.vector({**quality.form.exponents(optimum.vector), name: value})
+        lowest = minimise(Quality(form, quality.table, quality.values), begin, rounds=2)
+        return -lowest.value + optimum.value - 1.0
 
     outer = guess
     while outer < _FARTHEST * guess and rise(outer) < 0:

@@ -10,28 +10,22 @@ chi^2 law, with that number from the exact variance of S (Satterthwaite 1946, do
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from physbatch.errors import AnalysisError
-from physbatch.results.flag import Flag
-from physbatch.scaling.data_collapse.coarse_map import candidates, coarse_table, local_maxima
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import differing
 from physbatch.scaling.data_collapse.local_line_errors import refits, rise_by_one, sandwich
 from physbatch.scaling.data_collapse.optimum import Optimum
-from physbatch.scaling.data_collapse.outcome import Search
-from physbatch.scaling.data_collapse.quality import local_lines
-from physbatch.scaling.data_collapse.quality_objective import Quality, minimise
-from physbatch.scaling.data_collapse.result import CollapsedPoints, MasterCurve
-from physbatch.scaling.data_collapse.uncertainties import Interval
-from physbatch.scaling.data_collapse.window_choice import Window, inside, shared_fraction, windows
-from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.data_collapse.quality_kernel import Quality, minimise
+from physbatch.scaling.data_collapse.search import Search
+from physbatch.scaling.data_collapse.starts import Optima, candidates, coarse_table, local_maxima
+from physbatch.scaling.data_collapse.uncertainties import Uncertainties
+from physbatch.scaling.data_collapse.windows import Fit, Window, inside, windows_of
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["local_linear"]
+__all__ = ["local_line_uncertainties", "search_local_lines"]
 
 
 _MOST_STARTS = 8
@@ -48,23 +42,13 @@ _RIVAL_RATIO = 3.0
 _RIVAL_SIGMA = 12.0
 
 
-class _Minima(NamedTuple):
-    """Minima of S on all sizes."""
-
-    tried: int
-    agreed: int
-    different: list[Optimum]  # the best first, two at most
-
-
-def local_linear(
+def search_local_lines(
     form: ScalingForm,
     table: ScalingTable,
     *,
     window: str,
-    errors: str,
     start: Mapping[str, float] | None = None,
-    seed: int = 0,
-) -> tuple[Search, dict[str, Interval], FloatArray, tuple[Flag, ...]]:
+) -> Search:
     """Minimise S over the exponents, globally, in every window.
 
     Parameters
@@ -75,52 +59,34 @@ def local_linear(
         The data, sorted by size and control.
     window : {"scan", "all"}
         Scan windows, or take all points.
-    errors : {"bootstrap", "quality"}
-        Refits of resampled data, or where S has risen by 1.
     start : mapping, optional
         One more start.
-    seed : int
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    search : Search
-        The chosen fit, those of all windows, and what is drawn.
-    intervals : dict
-        For each free exponent.
-    samples : ndarray, shape (n_sample, n_parameter)
-        Of the bootstrap.
-    flags : tuple of Flag
 
     Raises
     ------
     AnalysisError
-        If no start gives sizes that share x.
+        If the window is unknown, or no start gives sizes that share x.
     """
-    if window not in ("scan", "all"):
-        raise AnalysisError(f"window = {window!r}", where="collapse", remedy="use scan or all")
     minima = _global_minima(form, table, start)
     fits = _scan(form, table, minima.different, window)
-    final = _best(fits)
-    rival = _rival(form, table, minima.different, window, final)
-    points, curve = _drawn(final)
-    search = Search(final, fits, minima.tried, minima.agreed, rival, points, curve)
-    quality = Quality(form, final.objective.table)
-    nothing = np.empty((0, len(form.names)))
-    if not final.optimum.converged or not form.names:
-        return search, {}, nothing, ()
+    settled = _best(fits)
+    rival = _rival(form, table, minima.different, window, settled)
+    return Search(minima, fits, settled, rival)
+
+
+def local_line_uncertainties(fit: Fit, errors: str, seed: int) -> Uncertainties:
+    """Errors of a fit by refits of resampled data ("bootstrap"), or from S_min + 1 ("quality")."""
+    if not fit.optimum.converged or not fit.form.names:
+        return Uncertainties({}, (), np.empty((0, len(fit.form.names))))
+    quality = Quality(fit.form, fit.objective.table)
     if errors == "quality":
-        intervals, flags = rise_by_one(quality, final.optimum, final.covariance)
-        return search, intervals, nothing, flags
-    return search, *refits(quality, final.optimum, final.covariance, seed=seed)
-
-
-# --- search -----------------------------------------------------------------------------
+        return rise_by_one(quality, fit.optimum, fit.covariance)
+    return refits(quality, fit.optimum, fit.covariance, seed=seed)
 
 
 def _global_minima(
     form: ScalingForm, table: ScalingTable, start: Mapping[str, float] | None
-) -> _Minima:
+) -> Optima:
     """Minima from the best points of a map of S over c_c and nu."""
     small = coarse_table(table, _MAP_POINTS)
     grid = candidates(form, small)
@@ -128,32 +94,31 @@ def _global_minima(
     heights = np.array([[-rough(vector) for vector in row] for row in grid])
     vectors = [grid[i][j] for i, j in local_maxima(heights)[:_MOST_STARTS]]
     quality = Quality(form, coarse_table(table, _SEARCH_POINTS))
-    found = [minimise(quality, vector, rounds=2) for vector in vectors]
-    found.sort(key=lambda one: -one.value)
-    best = minimise(quality, found[0].vector)
+    minima = [minimise(quality, vector, rounds=2) for vector in vectors]
+    minima.sort(key=lambda minimum: -minimum.value)
+    best = minimise(quality, minima[0].vector)
     if start is not None:
         extra = minimise(quality, form.vector({**form.exponents(vectors[0]), **start}))
         # Valleys of S are many; a start of the user's counts where it leads to a far deeper one.
         best = extra if extra.value > _FAR_DEEPER * best.value else best
-        found.append(extra)
-    agreed = sum(_same(one, best) for one in found)
-    different = [best, *(one for one in found if not _same(one, best))]
-    return _Minima(len(found), agreed, different[:2])
+        minima.append(extra)
+    others = [minimum for minimum in minima if not _same(minimum, best)]
+    units = quality.objective.units
+    return Optima(len(minima), len(minima) - len(others), units, (best, *others[:1]))
 
 
-def _same(one: Optimum, other: Optimum) -> bool:
-    return bool(np.abs(one.vector - other.vector).max(initial=0.0) < _SAME)
+def _same(minimum: Optimum, other: Optimum) -> bool:
+    return bool(np.abs(minimum.vector - other.vector).max(initial=0.0) < _SAME)
 
 
 def _scan(
     form: ScalingForm, table: ScalingTable, optima: Sequence[Optimum], window: str
 ) -> list[Fit]:
     """The best fit in every window, from each of the minima."""
-    tried = list(windows(table)) if window == "scan" else [Window(float(table.sizes[0]), 1.0)]
     fits = []
-    for one in tried:
-        found = [_fit_window(form, table, one, optimum.vector) for optimum in optima]
-        known = [fit for fit in found if fit is not None]
+    for tried in windows_of(table, window):
+        from_each = [_fit_window(form, table, tried, optimum.vector) for optimum in optima]
+        known = [fit for fit in from_each if fit is not None]
         if known:
             fits.append(max(known, key=lambda fit: (fit.sound, fit.optimum.value)))
     return fits
@@ -172,8 +137,6 @@ def _fit_window(
         optimum = minimise(quality, vector)
         vector = optimum.vector
     goodness = sandwich(quality, vector)
-    x = form.rescale(vector, quality.table, form.observables[0]).x
-    shared = shared_fraction(quality.table.size, x)
     return Fit(
         window=window,
         objective=quality.objective,
@@ -181,8 +144,8 @@ def _fit_window(
         covariance=goodness.covariance,
         chi2=goodness.chi2,
         dof=goodness.dof,
-        shared=shared,
-        points=len(x),
+        shared=form.shared(vector, quality.table),
+        points=len(quality.table.size),
     )
 
 
@@ -206,27 +169,4 @@ def _rival(
         return None
     other = _best(fits)
     comparable = other.accepted and 2 * other.score > final.score
-    return other if comparable and differing(form, final, other, _RIVAL_SIGMA) else None
-
-
-# --- what is drawn ----------------------------------------------------------------------
-
-
-def _drawn(fit: Fit) -> tuple[tuple[CollapsedPoints, ...], tuple[MasterCurve, ...]]:
-    """The rescaled points with their residuals, and the local lines of all sizes together."""
-    form, table = fit.objective.form, fit.objective.table
-    values = form.exponents(fit.exponents)
-    points, curves = [], []
-    for name in form.observables:
-        zeta = values["zeta" if len(form.observables) == 1 else f"zeta_{name}"]
-        scale = table.size ** (zeta / values["nu"])
-        x = table.size ** (1 / values["nu"]) * (table.control - values["c_c"])
-        y, error = table.values[name] / scale, table.errors[name] / scale
-        own = local_lines(table.size, x, y, error, x, table.size)
-        residual = (y - own.value) / np.sqrt(error**2 + own.variance)
-        points.append(CollapsedPoints(name, table.size, x, y, error, residual))
-        grid = np.linspace(x.min(), x.max(), 200)
-        lines = local_lines(table.size, x, y, error, grid)
-        band = np.sqrt(lines.variance[lines.known])
-        curves.append(MasterCurve(name, grid[lines.known], lines.value[lines.known], band))
-    return tuple(points), tuple(curves)
+    return other if comparable and differing(final, other, _RIVAL_SIGMA) else None

@@ -20,9 +20,11 @@ from physbatch.results.flags import (
 )
 from physbatch.scaling.data_collapse.exponent_names import fixed_by_name, named_exponents
 from physbatch.scaling.data_collapse.form import ScalingForm, make_form
-from physbatch.scaling.data_collapse.outcome import outcome
+from physbatch.scaling.data_collapse.outcome import conclude
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.search import search_globally, statistical_errors, with_spline
+from physbatch.scaling.data_collapse.search import search_globally
+from physbatch.scaling.data_collapse.uncertainties import uncertainties_of
+from physbatch.scaling.data_collapse.windows import by_spline
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
@@ -151,26 +153,20 @@ def collapse(
     with threadpool_limits(1, user_api="blas"):
         if method == "local-linear":
             # Its compiled kernel needs numba, which reading and other fits must not cost.
-            from physbatch.scaling.data_collapse.local_lines import local_linear
-
-            search, intervals, samples, more = local_linear(
-                form, table, window=window, errors=errors, start=start, seed=seed
+            from physbatch.scaling.data_collapse.local_lines import (
+                local_line_uncertainties,
+                search_local_lines,
             )
+
+            search = search_local_lines(form, table, window=window, start=start)
+            final = search.settled
+            uncertainties = local_line_uncertainties(final, errors, seed)
         else:
             search = search_globally(form, table, window=window, start=start)
-            if method == "spline":
-                search = with_spline(search)
-            intervals, samples, more = statistical_errors(search.final, errors, seed)
-        return outcome(
-            form,
-            table,
-            search,
-            method=method,
-            intervals=intervals,
-            samples=samples,
-            named=named,
-            flags=(*_of_the_data(table), *_point_noise(table, names), *more),
-        )
+            final = by_spline(search.settled) if method == "spline" else search.settled
+            uncertainties = uncertainties_of(final, errors, seed)
+        flags = (*_of_the_data(table), *_point_noise(table, names))
+        return conclude(search, final, uncertainties, method=method, named=named, flags=flags)
 
 
 # --- input ------------------------------------------------------------------------------

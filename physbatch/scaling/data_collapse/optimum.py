@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
 
-from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.form import Rescaled, ScalingForm
 from physbatch.scaling.data_collapse.likelihood import Curve, hyper_prior, log_likelihood, predict
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Objective", "Optimum", "climb"]
+__all__ = [
+    "Objective",
+    "Optimum",
+    "Part",
+    "climb",
+    "curvature",
+    "hyper_names",
+    "newton",
+    "response",
+    "units_of",
+]
 
 
 #: Bounds of the fit vector. c_c stays within the controls: further out each size has its own
@@ -34,6 +45,24 @@ _HYPER_BOUNDS = {
     "correction": (-9.0, 5.0),
     "nugget": (-4.0, 12.0),
 }
+
+
+def hyper_names(form: ScalingForm, nugget: bool) -> tuple[str, ...]:
+    """Hyperparameters of each observable; the nugget, if any, comes last."""
+    names = ["amplitude", "length", "reach"]
+    names += ["correction"] if form.corrections else []
+    names += ["nugget"] if nugget else []
+    return tuple(names)
+
+
+class Part(NamedTuple):
+    """What one observable brings to the likelihood at some vector."""
+
+    observable: str
+    unit: float
+    curve: Curve  # in that unit
+    where: Rescaled
+    hyper: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,39 +96,32 @@ class Objective:
         """Length of a full vector."""
         return self.exponents + len(self.form.observables) * len(self.hyper_names)
 
-    def curve(self, place: int) -> Curve:
-        """Data of one observable in its unit."""
-        name = self.form.observables[place]
-        unit = self.units[place]
-        noise = self.table.covariance.get(name)
-        return Curve(
-            self.table.values[name] / unit,
-            self.table.errors[name] / unit,
-            None if noise is None else noise / unit**2,
-        )
-
-    def hyper(self, vector: FloatArray, place: int) -> FloatArray:
-        """Hyperparameters of one observable."""
-        count = len(self.hyper_names)
-        start = self.exponents + place * count
-        return vector[start : start + count]
+    def parts(self, vector: FloatArray) -> Iterator[Part]:
+        """The data, rescaled coordinates and hyperparameters of each observable."""
+        rows = vector[self.exponents :].reshape(len(self.units), -1)
+        for name, unit, hyper in zip(self.form.observables, self.units, rows, strict=True):
+            noise = self.table.covariance.get(name)
+            curve = Curve(
+                self.table.values[name] / unit,
+                self.table.errors[name] / unit,
+                None if noise is None else noise / unit**2,
+            )
+            where = self.form.rescale(vector[: self.exponents], self.table, name)
+            yield Part(name, unit, curve, where, hyper)
 
     def __call__(self, vector: FloatArray, *, gradient: bool = True) -> tuple[float, FloatArray]:
         """Log posterior (up to a constant) and its gradient."""
         total = 0.0
         slope = np.zeros(self.length)
-        count = len(self.hyper_names)
-        for place, name in enumerate(self.form.observables):
-            where = self.form.rescale(vector[: self.exponents], self.table, name)
-            hyper = self.hyper(vector, place)
+        by_curve = slope[self.exponents :].reshape(len(self.units), -1)
+        for row, part in enumerate(self.parts(vector)):
             value, by_parameter, by_hyper = log_likelihood(
-                self.curve(place), where, self.hyper_names, hyper, gradient=gradient
+                part.curve, part.where, self.hyper_names, part.hyper, gradient=gradient
             )
-            prior, pull = hyper_prior(self.hyper_names, hyper)
+            prior, pull = hyper_prior(self.hyper_names, part.hyper)
             total += value + prior
             slope[: self.exponents] += by_parameter
-            start = self.exponents + place * count
-            slope[start : start + count] += by_hyper + pull
+            by_curve[row] += by_hyper + pull
         return total, slope
 
     def goodness(self, vector: FloatArray) -> tuple[float, float]:
@@ -108,11 +130,9 @@ class Objective:
         Infinite where the covariance is singular to working precision.
         """
         chi2 = dof = 0.0
-        for place, name in enumerate(self.form.observables):
-            where = self.form.rescale(vector[: self.exponents], self.table, name)
-            hyper = self.hyper(vector, place)
+        for part in self.parts(vector):
             try:
-                fit = predict(self.curve(place), where, self.hyper_names, hyper)
+                fit = predict(part.curve, part.where, self.hyper_names, part.hyper)
             except np.linalg.LinAlgError:
                 return math.inf, float(len(self.table.size))
             chi2 += fit.chi2
@@ -140,16 +160,15 @@ class Objective:
         likelihood is smooth in the exponents, and it sharpens as the nugget falls.
         """
         hyper: list[float] = []
-        for place in range(len(self.form.observables)):
-            curve = self.curve(place)
+        for name, unit in zip(self.form.observables, self.units, strict=True):
             usual = {
                 "amplitude": 0.0,
                 "length": -1.2,
                 "reach": -1.2,
                 "correction": -2.0,
-                "nugget": math.log(0.1 / float(np.median(curve.errors))),
+                "nugget": math.log(0.1 / float(np.median(self.table.errors[name] / unit))),
             }
-            hyper += [usual[name] for name in self.hyper_names]
+            hyper += [usual[hyper_name] for hyper_name in self.hyper_names]
         return np.concatenate([exponents, hyper])
 
 
@@ -193,7 +212,7 @@ def climb(objective: Objective, start: FloatArray, *, steps: int = 200) -> Optim
         return (-value, -slope) if math.isfinite(value) else (1e12, np.zeros_like(vector))
 
     with np.errstate(all="ignore"):
-        found = optimize.minimize(
+        ended = optimize.minimize(
             negative,
             np.clip(start, *np.array(objective.bounds).T),
             jac=True,
@@ -201,8 +220,8 @@ def climb(objective: Objective, start: FloatArray, *, steps: int = 200) -> Optim
             bounds=objective.bounds,
             options={"maxiter": steps, "ftol": 1e-11},
         )
-        value = objective(found.x, gradient=False)[0]
-    return Optimum(found.x, float(value), bool(found.success), int(found.nfev))
+        value = objective(ended.x, gradient=False)[0]
+    return Optimum(ended.x, float(value), bool(ended.success), int(ended.nfev))
 
 
 def curvature(objective: Objective, vector: FloatArray) -> FloatArray:
@@ -233,9 +252,9 @@ def newton(
     for _ in range(rounds):
         if not math.isfinite(value) or not np.isfinite(bend).all():
             break
-        strength, axes = np.linalg.eigh(bend)
-        along = axes.T @ slope
-        step = axes @ (along / np.maximum(np.abs(strength), 1e-2))
+        strength, modes = np.linalg.eigh(bend)
+        along = modes.T @ slope
+        step = modes @ (along / np.maximum(np.abs(strength), 1e-2))
         gain = float(slope @ step)
         if gain < 1e-7:
             break
@@ -252,8 +271,8 @@ def newton(
         bend = curvature(objective, vector)
     converged = False
     if math.isfinite(value) and np.isfinite(bend).all():
-        strength, axes = np.linalg.eigh(bend)
-        decrement = float((axes.T @ slope) ** 2 @ (1 / np.maximum(np.abs(strength), 1e-2)))
+        strength, modes = np.linalg.eigh(bend)
+        decrement = float((modes.T @ slope) ** 2 @ (1 / np.maximum(np.abs(strength), 1e-2)))
         # One thousandth of a sigma from the top, and a top in every direction.
         converged = bool(strength.min() > 0 and decrement < 1e-4)
     return Optimum(vector, float(value), converged, optimum.evaluations), bend

@@ -1,92 +1,74 @@
-"""From fits in windows to the result of a collapse: errors, what is refused, and flags."""
+"""From a search to the result of a collapse: errors, what is refused, and flags."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN
+from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN, STARTS_DISAGREE
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
-from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.identifiability import refusals, start_flags
-from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
-from physbatch.scaling.data_collapse.uncertainties import Interval
-from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.data_collapse.identifiability import refusals
+from physbatch.scaling.data_collapse.result import Collapse, WindowFit
+from physbatch.scaling.data_collapse.scaling_plot import on_the_plot
+from physbatch.scaling.data_collapse.search import Search
+from physbatch.scaling.data_collapse.uncertainties import Interval, Uncertainties
+from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
-from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
 
-__all__ = ["Search", "outcome"]
-
+__all__ = ["conclude", "start_flags"]
 
 #: phi and 1/nu are told apart from so many standard errors on.
 _SAME_POWER = 2.0
 
 
-class Search(NamedTuple):
-    """What the fits of one method found."""
-
-    final: Fit
-    fits: Sequence[Fit]  # every window
-    tried: int
-    agreed: int
-    rival: Fit | None
-    points: tuple[CollapsedPoints, ...]
-    curve: tuple[MasterCurve, ...]
-    beyond: Flag | None = None  # c_c may lie beyond the controls
-
-
-def outcome(
-    form: ScalingForm,
-    table: ScalingTable,
+def conclude(
     search: Search,
+    final: Fit,
+    uncertainties: Uncertainties,
     *,
     method: str,
-    intervals: Mapping[str, Interval],
-    samples: FloatArray,
-    named: Sequence[NamedExponent],
-    flags: tuple[Flag, ...],
+    named: Sequence[NamedExponent] = (),
+    flags: tuple[Flag, ...] = (),
 ) -> Collapse:
     """The result of a collapse.
 
     Parameters
     ----------
-    form, table : ScalingForm, ScalingTable
-        What was fitted.
     search : Search
-        The fits.
+        Where the search has led.
+    final : Fit
+        The fit to report: that of the search, or another in the same window.
+    uncertainties : Uncertainties
+        Its errors beyond the curvature at the optimum.
     method : str
         Method of the fits.
-    intervals : mapping
-        Intervals of the exponents beyond the curvature at the optimum, where there are any.
-    samples : ndarray, shape (n_sample, n_parameter)
-        Of the posterior or the bootstrap; may be empty.
     named : sequence of NamedExponent
         Exponents that have a name.
     flags : tuple of Flag
-        Flags that are known already.
+        Flags of the data.
     """
-    final, fits = search.final, search.fits
+    form, table = final.form, final.objective.table
     systematic = {
-        name: _spread(_parameter(form, final, name), _others(form, search, name))
+        name: _spread(_parameter(final, name), _others(search.fits, final, name))
         for name in form.names
     }
-    refused = refusals(form, final, fits, systematic, search.rival, search.beyond)
+    refused = refusals(final, search.fits, systematic, search.rival, search.beyond)
     parameters = {
         name: _estimate(
-            _parameter(form, final, name),
+            _parameter(final, name),
             systematic[name],
-            intervals.get(name),
+            uncertainties.intervals.get(name),
             refused=name in refused.names,
         )
         for name in form.names
     }
-    ratios = {one.zeta: _ratio(form, search, parameters, one.zeta) for one in named}
+    ratios = {name.zeta: _ratio(search.fits, final, parameters, name.zeta) for name in named}
+    points, curve = on_the_plot(final)
+    tried, agreed = search.optima.tried, search.optima.agreed
     return Collapse(
         parameters=parameters,
         fixed=dict(form.fixed),
@@ -95,69 +77,68 @@ def outcome(
         dof=final.dof,
         p_value=final.p_value,
         window=final.window,
-        windows=tuple(_window_fit(form, fit) for fit in fits),
-        starts_tried=search.tried,
-        starts_agreed=search.agreed,
-        points=search.points,
-        curve=search.curve,
-        covariance=_covariance(form, final),
+        windows=tuple(map(_window_fit, search.fits)),
+        starts_tried=tried,
+        starts_agreed=agreed,
+        points=points,
+        curve=curve,
+        covariance=final.physical_covariance,
         size_name=table.size_name,
         control_name=table.control_name,
         dimension=table.dimension,
         corrections=form.corrections,
         flags=(
             *flags,
+            *uncertainties.flags,
             *refused.flags,
-            *_goodness_flags(form, search, method),
-            *_drift_flags(form, search.final),
-            *start_flags(final, search.tried, search.agreed),
+            *_goodness_flags(search.fits, final, method),
+            *_drift_flags(final),
+            *start_flags(final, tried, agreed),
         ),
         method=method,
         named=named_estimates(named, parameters, form.fixed, ratios),
-        samples=samples,
+        samples=uncertainties.samples,
     )
 
 
 # --- errors -----------------------------------------------------------------------------
 
 
-def _covariance(form: ScalingForm, fit: Fit) -> FloatArray:
-    """Covariance of the physical parameters."""
-    count = len(form.names)
-    jacobian = form.jacobian(fit.exponents)
-    return np.asarray(jacobian @ fit.covariance[:count, :count] @ jacobian.T)
-
-
-def _errors(form: ScalingForm, fit: Fit) -> dict[str, float]:
-    variances = np.diag(_covariance(form, fit))
+def _errors(fit: Fit) -> dict[str, float]:
+    variances = np.diag(fit.physical_covariance)
     return {
         name: math.sqrt(variance) if variance > 0 else math.nan
-        for name, variance in zip(form.names, variances, strict=True)
+        for name, variance in zip(fit.form.names, variances, strict=True)
     }
 
 
-def _parameter(form: ScalingForm, fit: Fit, name: str) -> tuple[float, float]:
+def _parameter(fit: Fit, name: str) -> tuple[float, float]:
     """Value and statistical error of a parameter, or of its ratio to nu."""
-    values, zeta = form.exponents(fit.exponents), name.removesuffix("/nu")
+    values, zeta = fit.values, name.removesuffix("/nu")
     if zeta == name:
-        return values[name], _errors(form, fit)[name]
-    return values[zeta] / values["nu"], _ratio_error(form, fit, zeta, {})
+        return values[name], _errors(fit)[name]
+    return values[zeta] / values["nu"], _ratio_error(fit, zeta, {})
 
 
-def _ratio_error(form: ScalingForm, fit: Fit, zeta: str, wider: Mapping[str, float]) -> float:
+def _variance(fit: Fit, slopes: Mapping[str, float]) -> float:
+    """Variance of a function of the parameters with these slopes."""
+    slope = np.array([slopes.get(name, 0.0) for name in fit.form.names])
+    return float(slope @ fit.physical_covariance @ slope)
+
+
+def _ratio_error(fit: Fit, zeta: str, wider: Mapping[str, float]) -> float:
     """Error of zeta/nu, the errors of both stretched by some factors."""
-    values = form.exponents(fit.exponents)
+    values = fit.values
     slopes = {zeta: 1.0 / values["nu"], "nu": -values[zeta] / values["nu"] ** 2}
-    slope = np.array([slopes.get(one, 0.0) * wider.get(one, 1.0) for one in form.names])
-    variance = float(slope @ _covariance(form, fit) @ slope)
+    variance = _variance(fit, {name: x * wider.get(name, 1.0) for name, x in slopes.items()})
     return math.sqrt(variance) if variance > 0 else math.nan
 
 
-def _others(form: ScalingForm, search: Search, name: str) -> Iterable[tuple[float, float]]:
+def _others(fits: Sequence[Fit], final: Fit, name: str) -> Iterable[tuple[float, float]]:
     """A parameter in the other accepted windows."""
-    for fit in search.fits:
-        if fit.accepted and fit.window != search.final.window:
-            yield _parameter(form, fit, name)
+    for fit in fits:
+        if fit.accepted and fit.window != final.window:
+            yield _parameter(fit, name)
 
 
 def _spread(chosen: tuple[float, float], others: Iterable[tuple[float, float]]) -> float:
@@ -167,12 +148,12 @@ def _spread(chosen: tuple[float, float], others: Iterable[tuple[float, float]]) 
     of the squared difference is averaged with weights of their information.
     """
     excess = weights = 0.0
-    value, own = chosen
+    value, error_chosen = chosen
     for other, error in others:
         if not math.isfinite(error):
             continue
-        weight = 1 / max(error, own) ** 2
-        excess += weight * max((other - value) ** 2 - abs(error**2 - own**2), 0.0)
+        weight = 1 / max(error, error_chosen) ** 2
+        excess += weight * max((other - value) ** 2 - abs(error**2 - error_chosen**2), 0.0)
         weights += weight
     return math.sqrt(excess / weights) if weights > 0 else 0.0
 
@@ -188,29 +169,29 @@ def _estimate(
 
 
 def _ratio(
-    form: ScalingForm, search: Search, parameters: Mapping[str, Estimate], zeta: str
+    fits: Sequence[Fit], final: Fit, parameters: Mapping[str, Estimate], zeta: str
 ) -> Estimate:
     """zeta/nu; its error from those of zeta and nu with the correlation of the likelihood."""
     free = [name for name in (zeta, "nu") if name in parameters]
-    value, _ = _parameter(form, search.final, f"{zeta}/nu")
+    value, _ = _parameter(final, f"{zeta}/nu")
     if not free:
         return Estimate(value, 0.0, 0.0, (value, value))
     if any(math.isnan(parameters[name].value) for name in free):
         return Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
     # The stated errors, correlated as the likelihood says.
-    own = _errors(form, search.final)
-    wider = {name: parameters[name].stderr / own[name] for name in form.names if name in free}
-    error = _ratio_error(form, search.final, zeta, wider)
-    systematic = _spread((value, error), _others(form, search, f"{zeta}/nu"))
+    curvature = _errors(final)
+    wider = {name: parameters[name].stderr / curvature[name] for name in free}
+    error = _ratio_error(final, zeta, wider)
+    systematic = _spread((value, error), _others(fits, final, f"{zeta}/nu"))
     return Estimate(value, error, systematic, (value - error, value + error))
 
 
-def _window_fit(form: ScalingForm, fit: Fit) -> WindowFit:
-    values = form.exponents(fit.exponents)
+def _window_fit(fit: Fit) -> WindowFit:
+    values = fit.values
     return WindowFit(
         window=fit.window,
-        values={name: values[name] for name in form.names},
-        errors=_errors(form, fit),
+        values={name: values[name] for name in fit.form.names},
+        errors=_errors(fit),
         points=len(fit.objective.table.size),
         chi2=fit.chi2,
         dof=fit.dof,
@@ -222,31 +203,29 @@ def _window_fit(form: ScalingForm, fit: Fit) -> WindowFit:
 # --- goodness ---------------------------------------------------------------------------
 
 
-def _goodness_flags(form: ScalingForm, search: Search, method: str) -> tuple[Flag, ...]:
+def _goodness_flags(fits: Sequence[Fit], final: Fit, method: str) -> tuple[Flag, ...]:
     flags: tuple[Flag, ...] = ()
-    fit = search.final
-    extra = "" if form.corrections or method == "local-linear" else "; try corrections to scaling"
-    if not fit.p_value > ACCEPTABLE:
-        flags = (_bad_fit(fit, method, extra),)
+    bare = final.form.corrections or method == "local-linear"
+    extra = "" if bare else "; try corrections to scaling"
+    if not final.p_value > ACCEPTABLE:
+        flags = (_bad_fit(final, method, extra),)
     # Say so if the form holds only where most of the data are left out.
-    accepted, tried = sum(one.accepted for one in search.fits), len(search.fits)
+    accepted, tried = sum(fit.accepted for fit in fits), len(fits)
     if tried > 1 and accepted <= max(1.0, 0.25 * tried):
         flags += (MOSTLY_REJECTED(f"the form holds in {accepted} of {tried} windows only{extra}"),)
     return flags
 
 
-def _drift_flags(form: ScalingForm, fit: Fit) -> tuple[Flag, ...]:
+def _drift_flags(fit: Fit) -> tuple[Flag, ...]:
     """Say so if the drift is one that the master curve takes up.
 
     With phi = 1/nu the term a N^(-phi) moves x by the constant a at every size: any shift a
     collapses as well as none.
     """
-    if not {"shift", "phi"} <= set(form.names):
+    if not {"shift", "phi"} <= set(fit.form.names):
         return ()
-    values = form.exponents(fit.exponents)
-    slopes = {"phi": 1.0, "nu": values["nu"] ** -2}
-    slope = np.array([slopes.get(name, 0.0) for name in form.names])
-    variance = float(slope @ _covariance(form, fit) @ slope)
+    values = fit.values
+    variance = _variance(fit, {"phi": 1.0, "nu": values["nu"] ** -2})
     if not (values["phi"] - 1 / values["nu"]) ** 2 > _SAME_POWER**2 * variance:
         return (
             SHIFT_NOT_SEEN(
@@ -267,4 +246,21 @@ def _bad_fit(fit: Fit, method: str, extra: str) -> Flag:
     return BAD_FIT(
         f"chi2/dof = {fit.chi2:.4g}/{fit.dof:.4g} (p = {fit.p_value:.1g}); the form "
         f"does not hold, errors mean little{extra}"
+    )
+
+
+def start_flags(fit: Fit, tried: int, agreed: int) -> tuple[Flag, ...]:
+    """Say so if few starts agree and nothing else speaks for the answer.
+
+    Starts that end in far worse optima are harmless: finding the best is what they are for,
+    and an acceptable fit without a rival is the answer however few of them reach it. Where the
+    fit is not acceptable and fewer than half agree, a better optimum may have been missed.
+    """
+    if 2 * agreed >= tried or fit.p_value > ACCEPTABLE:
+        return ()
+    return (
+        STARTS_DISAGREE(
+            f"only {agreed} of {tried} starts lead to this optimum, which is no good "
+            "fit; a better one may exist"
+        ),
     )

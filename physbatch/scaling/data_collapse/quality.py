@@ -19,7 +19,7 @@ from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["LocalLines", "collapse_quality", "local_lines", "quality_of"]
+__all__ = ["LocalLines", "collapse_quality", "local_curve", "quality_of"]
 
 
 class LocalLines(NamedTuple):
@@ -41,7 +41,7 @@ class LocalLines(NamedTuple):
     operator: sparse.csr_array
 
 
-def local_lines(
+def local_curve(
     size: FloatArray,
     x: FloatArray,
     y: FloatArray,
@@ -64,7 +64,7 @@ def local_lines(
     --------
     >>> import numpy as np
     >>> size, x = np.repeat([8.0, 16.0], 3), np.tile([0.0, 1.0, 2.0], 2)
-    >>> local_lines(size, x, 2 * x, np.ones(6), np.array([0.5, 9.0])).value
+    >>> local_curve(size, x, 2 * x, np.ones(6), np.array([0.5, 9.0])).value
     array([ 1., nan])
     """
     pairs = list(_brackets(size, x, at, without))
@@ -85,8 +85,8 @@ def local_lines(
     rows, points, entry = (
         np.concatenate([*part, np.empty(0, kind)])
         for part, kind in (
-            ([one for one, _ in pairs], np.intp),
-            ([one for _, one in pairs], np.intp),
+            ([rows for rows, _ in pairs], np.intp),
+            ([points for _, points in pairs], np.intp),
             (entries, np.float64),
         )
     )
@@ -99,12 +99,12 @@ def _brackets(
     size: FloatArray, x: FloatArray, at: FloatArray, without: FloatArray | None
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
     """Places in `at`, and for each of them the point of a size just below or just above."""
-    for one in np.unique(size):
-        points = np.flatnonzero(size == one)
+    for value in np.unique(size):
+        points = np.flatnonzero(size == value)
         right = np.searchsorted(x[points], at, side="left")
         between = (right > 0) & (right < len(points))
         if without is not None:
-            between &= without != one
+            between &= without != value
         rows = np.flatnonzero(between)
         for near in (right[rows] - 1, right[rows]):
             yield rows, points[near]
@@ -140,7 +140,7 @@ def quality_of(size: FloatArray, x: FloatArray, y: FloatArray, error: FloatArray
     >>> quality_of(size, x, 2 * x, np.full(8, 0.1))
     0.0
     """
-    lines = local_lines(size, x, y, error, x, size)
+    lines = local_curve(size, x, y, error, x, size)
     if not lines.known.any():
         return float("inf")
     terms = (y - lines.value) ** 2 / (error**2 + lines.variance)

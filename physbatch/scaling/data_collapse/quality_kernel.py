@@ -6,14 +6,34 @@ most of it to start its operations, this loop some microseconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
 from physbatch.compilation import cached_njit
+from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
+from physbatch.scaling.data_collapse.optimum import Objective, Optimum
+from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
-__all__ = ["NOWHERE", "mean_quality", "quality_terms", "simplex_minimum"]
+__all__ = [
+    "NOWHERE",
+    "Quality",
+    "mean_quality",
+    "minimise",
+    "quality_terms",
+    "simplex_minimum",
+]
 
 #: What S is where it has no meaning: out of bounds, or with too few points that are bracketed.
 NOWHERE = 1e12
+#: First steps of c_c in ranges of the control, of -ln nu and of zeta/nu.
+_STEPS = {"c_c": 0.02}
+_STEP = 0.1
+_EVALUATIONS = 150  # at most, for each exponent
 
 
 @cached_njit(error_model="numpy")
@@ -38,22 +58,22 @@ def quality_terms(first, log_size, control, value, error, c_c, inverse_nu, ratio
         weight[i] = 1.0 / (scale * error[i]) ** 2
     sizes = first.size - 1
     # The points of every other size are walked along with those of this one: x ascends in both.
-    place = np.empty(sizes, dtype=np.int64)
+    next_point = np.empty(sizes, dtype=np.int64)
     total = 0.0
     used = 0
-    for own in range(sizes):
+    for size in range(sizes):
         for other in range(sizes):
-            place[other] = first[other]
-        for i in range(first[own], first[own + 1]):
+            next_point[other] = first[other]
+        for i in range(first[size], first[size + 1]):
             # Sums of w, w dx, w y, w dx^2 and w dx y with dx = x_j - x_i, which loses no digits.
             k = kx = ky = kxx = kxy = 0.0
             for other in range(sizes):
-                if other == own:
+                if other == size:
                     continue
-                j, end = place[other], first[other + 1]
+                j, end = next_point[other], first[other + 1]
                 while j < end and x[j] < x[i]:
                     j += 1
-                place[other] = j
+                next_point[other] = j
                 if j == first[other] or j == end:
                     continue
                 for near in (j - 1, j):
@@ -72,7 +92,7 @@ def quality_terms(first, log_size, control, value, error, c_c, inverse_nu, ratio
 
 
 @cached_njit(error_model="numpy")
-def mean_quality(vector, free, held, low, high, first, log_size, control, values, errors, least):
+def mean_quality(vector, free, fixed, low, high, first, log_size, control, values, errors, least):
     """S averaged over the observables, or `NOWHERE`.
 
     Parameters
@@ -81,7 +101,7 @@ def mean_quality(vector, free, held, low, high, first, log_size, control, values
         Free ones of c_c, -ln nu, zeta_0/nu, zeta_1/nu, ...
     free : ndarray of int, shape (n_free,)
         Which they are.
-    held : ndarray, shape (2 + n_observable,)
+    fixed : ndarray, shape (2 + n_observable,)
         Values of the others: c_c, -ln nu, and zeta (not its ratio to nu).
     low, high : ndarray, shape (n_free,)
         Bounds.
@@ -91,17 +111,17 @@ def mean_quality(vector, free, held, low, high, first, log_size, control, values
     least : float
         Least number of points that count.
     """
-    full = held.copy()
-    for place in range(free.size):
-        if not (low[place] <= vector[place] <= high[place]):
+    full = fixed.copy()
+    for column in range(free.size):
+        if not (low[column] <= vector[column] <= high[column]):
             return NOWHERE
-        full[free[place]] = vector[place]
+        full[free[column]] = vector[column]
     inverse_nu = np.exp(full[1])
     total = 0.0
     for row in range(values.shape[0]):
         ratio = full[2 + row] * inverse_nu
-        for place in range(free.size):
-            if free[place] == 2 + row:
+        for column in range(free.size):
+            if free[column] == 2 + row:
                 ratio = full[2 + row]
         terms, used = quality_terms(
             first, log_size, control, values[row], errors[row], full[0], inverse_nu, ratio
@@ -114,7 +134,7 @@ def mean_quality(vector, free, held, low, high, first, log_size, control, values
 
 @cached_njit(error_model="numpy")
 def simplex_minimum(
-    start, steps, most, free, held, low, high, first, log_size, control, values, errors, least
+    start, steps, most, free, fixed, low, high, first, log_size, control, values, errors, least
 ):
     """Minimum of `mean_quality` by the simplex of Nelder and Mead (doi 10.1093/comjnl/7.4.308).
 
@@ -135,7 +155,7 @@ def simplex_minimum(
     converged : bool
         Whether the simplex shrank to 1e-6 in all directions, and in height.
     """
-    data = (free, held, low, high, first, log_size, control, values, errors, least)
+    data = (free, fixed, low, high, first, log_size, control, values, errors, least)
     count = start.size
     corners = np.empty((count + 1, count))
     heights = np.empty(count + 1)
@@ -181,3 +201,104 @@ def simplex_minimum(
         corners[-1], heights[-1] = trial, height
     lowest = np.argmin(heights)
     return corners[lowest].copy(), heights[lowest], evaluations, converged
+
+
+# --- S of a table -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Quality:
+    """S of a table as a function of the fit vector, averaged over the observables.
+
+    Attributes
+    ----------
+    form : ScalingForm
+        The scaling form.
+    table : ScalingTable
+        The data, sorted by size and control.
+    values : mapping
+        Other values of the observables than those of the table (resampled ones).
+    """
+
+    form: ScalingForm
+    table: ScalingTable
+    values: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> Objective:
+        """The table and the form with their bounds, without hyperparameters."""
+        return Objective(self.form, self.table, (1.0,) * len(self.form.observables), ())
+
+    @cached_property
+    def _data(self) -> tuple[Any, ...]:
+        """What the kernel needs besides the fit vector."""
+        form, table, names = self.form, self.table, self.form.observables
+        every = ["c_c", "nu", *map(form.zeta, names)]
+        values = {name: form.fixed.get(name, 0.0) for name in every}
+        # The kernel knows controls as they are fitted, and -ln nu.
+        values["c_c"] = (values["c_c"] - form.control_middle) / form.control_unit
+        values["nu"] = -np.log(form.fixed.get("nu", 1.0))
+        low, high = np.array(self.objective.bounds, dtype=np.float64).reshape(-1, 2).T
+        return (
+            np.array([every.index(name) for name in form.names], dtype=np.int64),
+            np.array([values[name] for name in every]),
+            np.ascontiguousarray(low),
+            np.ascontiguousarray(high),
+            np.searchsorted(table.size, [*table.sizes, np.inf]).astype(np.int64),
+            np.log(table.size / form.size_unit),
+            (table.control - form.control_middle) / form.control_unit,
+            np.array([self.values.get(name, table.values[name]) for name in names]),
+            np.array([table.errors[name] for name in names]),
+            LEAST_SHARED * len(table.size),
+        )
+
+    def __call__(self, vector: FloatArray) -> float:
+        """S; 10^12 outside of the bounds, or where fewer than 60 % of the points count."""
+        return float(mean_quality(np.asarray(vector, dtype=np.float64), *self._data))
+
+
+def minimise(
+    quality: Quality, begin: FloatArray, *, rounds: int = 4, steps: FloatArray | None = None
+) -> Optimum:
+    """Nearest minimum of S by the simplex of Nelder and Mead, begun anew until it stays.
+
+    S is continuous in pieces only: where a point gets another neighbour it jumps, which ends
+    methods with gradients early.
+
+    Parameters
+    ----------
+    quality : Quality
+        What to minimise.
+    begin : ndarray
+        Start of the fit vector.
+    rounds : int
+        Most simplices; each begins at the best point of the last.
+    steps : ndarray, shape (n_parameter, n_parameter), optional
+        Sides of the first simplex; by default 2 % of the controls for c_c and 0.1 for the others.
+
+    Returns
+    -------
+    Optimum
+        Its value is -S.
+    """
+    count = len(quality.form.names)
+    best: FloatArray = np.asarray(begin, dtype=np.float64)
+    height, evaluations, converged = quality(best), 1, count == 0
+    if steps is None:
+        steps = np.diag([_STEPS.get(name, _STEP) for name in quality.form.names])
+    for number in range(rounds if count else 0):
+        lowest, reached, spent, shrunk = simplex_minimum(
+            best,
+            np.ascontiguousarray(steps * (-1.0) ** number),
+            _EVALUATIONS * count,
+            *quality._data,
+        )
+        evaluations += spent
+        gain = height - reached
+        if gain > 0:
+            best, height = lowest, reached
+        converged = bool(shrunk and gain < 1e-3 * (1 + height))
+        if converged:
+            break
+        steps = 0.3 * steps
+    return Optimum(best, -height, converged and height < NOWHERE, evaluations)

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import linalg
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.record import Record, result, strict
-from physbatch.scaling.data_collapse.form import Rescaled
-from physbatch.scaling.data_collapse.optimum import Objective
 from physbatch.scaling.data_collapse.quality import quality_of
-from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.scaling.data_collapse.windows import Window
 from physbatch.typing import Dims, FloatArray
 
 __all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
@@ -282,85 +279,3 @@ class Collapse(Record):
             {**super().to_json(), "method": self.method, "fixed": dict(self.fixed)}
         )
         return document
-
-
-def collapsed_points(objective: Objective, vector: FloatArray) -> tuple[CollapsedPoints, ...]:
-    """The points of every observable, rescaled; residuals against the fitted curve."""
-    from physbatch.scaling.data_collapse.likelihood import predict
-
-    form, table = objective.form, objective.table
-    values = form.exponents(vector[: objective.exponents])
-    out = []
-    for place, name in enumerate(form.observables):
-        where = form.rescale(vector[: objective.exponents], table, name)
-        fit = predict(
-            objective.curve(place),
-            where,
-            objective.hyper_names,
-            objective.hyper(vector, place),
-        )
-        stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
-        scale = np.exp(where.log_scale + _log_unit(objective, vector, name))
-        residual = (table.values[name] - fit.fitted * objective.units[place]) / table.errors[name]
-        correction = None
-        if form.corrections:
-            leading = _curve_at(objective, vector, place, where, where.x)[0]
-            whole = fit.fitted / np.exp(where.log_scale)
-            correction = (whole - leading) * _curve_unit(objective, vector, place)
-        out.append(
-            CollapsedPoints(
-                name,
-                table.size,
-                where.x * stretch,
-                table.values[name] / scale,
-                table.errors[name] / scale,
-                residual,
-                np.empty(0) if correction is None else correction,
-            )
-        )
-    return tuple(out)
-
-
-def _curve_unit(objective: Objective, vector: FloatArray, place: int) -> float:
-    """Physical y for one unit of the fitted master curve."""
-    name = objective.form.observables[place]
-    return objective.units[place] / math.exp(_log_unit(objective, vector, name))
-
-
-def _curve_at(
-    objective: Objective, vector: FloatArray, place: int, where: Rescaled, grid: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Posterior mean and standard deviation of f0 at some x, in units of the fit."""
-    from physbatch.scaling.data_collapse.likelihood import covariance_at
-
-    curve, hyper = objective.curve(place), objective.hyper(vector, place)
-    total, cross, prior = covariance_at(curve, where, objective.hyper_names, hyper, grid)
-    factor = linalg.cho_factor(total, lower=True)
-    mean = cross @ linalg.cho_solve(factor, curve.values)
-    variance = prior - np.einsum("ij,ji->i", cross, linalg.cho_solve(factor, cross.T))
-    return mean, np.sqrt(np.maximum(variance, 0.0))
-
-
-def _log_unit(objective: Objective, vector: FloatArray, name: str) -> float:
-    """ln of (size unit)^(zeta/nu)."""
-    form = objective.form
-    values = form.exponents(vector[: objective.exponents])
-    zeta = values["zeta"] if len(form.observables) == 1 else values[f"zeta_{name}"]
-    return zeta / values["nu"] * math.log(form.size_unit)
-
-
-def master_curve(
-    objective: Objective, vector: FloatArray, points: int = 200
-) -> tuple[MasterCurve, ...]:
-    """Posterior mean and standard deviation of f0 on a grid of x."""
-    form, table = objective.form, objective.table
-    values = form.exponents(vector[: objective.exponents])
-    out = []
-    for place, name in enumerate(form.observables):
-        where = form.rescale(vector[: objective.exponents], table, name)
-        grid = np.linspace(where.x.min(), where.x.max(), points)
-        mean, band = _curve_at(objective, vector, place, where, grid)
-        scale = _curve_unit(objective, vector, place)
-        stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
-        out.append(MasterCurve(name, grid * stretch, mean * scale, band * scale))
-    return tuple(out)

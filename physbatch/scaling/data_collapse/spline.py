@@ -95,33 +95,33 @@ class _Model:
         self.knots = _knots(x, coefficients)
         # f1 gets half as many coefficients: it is a small, smooth correction.
         self.correction_knots = _knots(x, max(coefficients // 2, _DEGREE + 1))
-        self.whiten = []
+        self.whiten = {}
         for name in form.observables:
             noise = table.covariance.get(name)
             if noise is None:
-                self.whiten.append(np.diag(1.0 / table.errors[name]))
+                self.whiten[name] = np.diag(1.0 / table.errors[name])
             else:
                 factor = linalg.cholesky(noise, lower=True)
-                self.whiten.append(linalg.solve_triangular(factor, np.eye(len(factor)), lower=True))
+                self.whiten[name] = linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
 
-    def design(self, vector: FloatArray, place: int) -> FloatArray:
+    def design(self, vector: FloatArray, name: str) -> FloatArray:
         """Whitened design of the spline coefficients of one observable."""
-        where = self.form.rescale(vector, self.table, self.form.observables[place])
+        where = self.form.rescale(vector, self.table, name)
         columns = _basis(where.x, self.knots)
         if self.form.corrections:
             extra = _basis(where.x, self.correction_knots)
             columns = np.hstack([columns, np.exp(where.log_correction)[:, None] * extra])
         columns = np.exp(where.log_scale)[:, None] * columns
-        return np.asarray(self.whiten[place] @ columns)
+        return np.asarray(self.whiten[name] @ columns)
 
     def solve(
         self, vector: FloatArray
     ) -> tuple[list[FloatArray], list[FloatArray], list[FloatArray]]:
         """Residuals, designs and best coefficients for given exponents."""
         residuals, designs, best = [], [], []
-        for place, name in enumerate(self.form.observables):
-            design = self.design(vector, place)
-            target = self.whiten[place] @ self.table.values[name]
+        for name in self.form.observables:
+            design = self.design(vector, name)
+            target = self.whiten[name] @ self.table.values[name]
             solution = linalg.lstsq(design, target, check_finite=False)[0]
             designs.append(design)
             best.append(solution)
@@ -140,9 +140,9 @@ class _Model:
     def covariance(self, vector: FloatArray) -> FloatArray:
         """Covariance of the exponents: twice the inverse curvature of chi^2."""
         guess = self._jacobian_covariance(vector)
-        strength, axes = np.linalg.eigh(guess)
+        strength, modes = np.linalg.eigh(guess)
         # Steps of half an error along the axes of the guess, so that all are alike.
-        steps = 0.5 * (axes * np.sqrt(np.maximum(strength, 0.0))).T
+        steps = 0.5 * (modes * np.sqrt(np.maximum(strength, 0.0))).T
 
         def chi2(shift: FloatArray) -> float:
             return float((self.residuals(vector + shift) ** 2).sum())
@@ -161,12 +161,12 @@ class _Model:
         """(J'J)^-1 of the exponents, what the coefficients can imitate taken off."""
         _, designs, best = self.solve(vector)
         blocks = []
-        for place, (design, solution) in enumerate(zip(designs, best, strict=True)):
+        for name, design, solution in zip(self.form.observables, designs, best, strict=True):
             slopes = np.empty((design.shape[0], len(vector)))
             for column in range(len(vector)):
                 step = np.zeros(len(vector))
                 step[column] = 1e-6
-                high, low = self.design(vector + step, place), self.design(vector - step, place)
+                high, low = self.design(vector + step, name), self.design(vector - step, name)
                 slopes[:, column] = (high - low) @ solution / 2e-6
             orthogonal = np.linalg.qr(design)[0]
             blocks.append(slopes - orthogonal @ (orthogonal.T @ slopes))
@@ -208,16 +208,16 @@ def fit_spline(
     room = len(table.size) // 2 - len(form.names)
     choices = (coefficients,) if coefficients else [k for k in _COEFFICIENTS if k <= max(room, 5)]
     minima = [_minimum(_Model(form, table, begin, count), begin) for count in choices]
-    ended = [one for one in minima if one.converged] or minima
-    best = min(ended, key=lambda one: one.aic)
-    near = [one for one in ended if one.aic < best.aic + _HOPELESS]
-    weights = np.exp([0.5 * (best.aic - one.aic) for one in near])
+    ended = [minimum for minimum in minima if minimum.converged] or minima
+    best = min(ended, key=lambda minimum: minimum.aic)
+    near = [minimum for minimum in ended if minimum.aic < best.aic + _HOPELESS]
+    weights = np.exp([0.5 * (best.aic - minimum.aic) for minimum in near])
     weights /= weights.sum()
-    vectors = np.array([one.vector for one in near])
+    vectors = np.array([minimum.vector for minimum in near])
     vector = weights @ vectors
-    own = np.array([one.model.covariance(one.vector) for one in near])
+    within = np.array([minimum.model.covariance(minimum.vector) for minimum in near])
     apart = vectors - vector
-    covariance = np.einsum("k,kij->ij", weights, own) + (weights * apart.T) @ apart
+    covariance = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
     return SplineFit(
         vector,
         covariance,
@@ -230,11 +230,11 @@ def fit_spline(
 
 def _minimum(model: _Model, begin: FloatArray) -> _Minimum:
     with np.errstate(all="ignore"):
-        found = optimize.least_squares(
+        ended = optimize.least_squares(
             model.residuals, begin, method="lm", x_scale="jac", max_nfev=200
         )
-    vector = np.asarray(found.x)
-    per_curve = model.design(vector, 0).shape[1]
-    points = len(found.fun)
+    vector = np.asarray(ended.x)
+    per_curve = model.design(vector, model.form.observables[0]).shape[1]
+    points = len(ended.fun)
     dof = points - per_curve * len(model.form.observables) - len(vector)
-    return _Minimum(model, vector, float(2 * found.cost), dof, bool(found.status > 0))
+    return _Minimum(model, vector, float(2 * ended.cost), dof, bool(ended.status > 0))

@@ -7,7 +7,7 @@ are stated alike: a standard error and a central 68 % interval for each exponent
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +18,7 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import CHAIN_SHORT, FLAT, RESAMPLES_FAILED
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, curvature, newton
-from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.scaling.statistics.resampling import bootstrap_means
 from physbatch.tables.table import ScalingTable
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Interval",
+    "Uncertainties",
+    "between_ends",
     "bootstrap",
     "constrained_optimum",
     "posterior",
     "profile",
     "resampled_observables",
+    "from_refits",
     "sample_intervals",
+    "uncertainties_of",
 ]
 
 
@@ -60,6 +64,46 @@ class Interval(NamedTuple):
     high: float
 
 
+class Uncertainties(NamedTuple):
+    """Intervals beyond the curvature at the optimum, and what was found on the way.
+
+    Attributes
+    ----------
+    intervals : mapping
+        For each free exponent; empty where the curvature is all there is.
+    flags : tuple of Flag
+    samples : ndarray, shape (n_sample, n_exponent)
+        Physical values to draw; may be empty.
+    """
+
+    intervals: Mapping[str, Interval]
+    flags: tuple[Flag, ...]
+    samples: FloatArray
+
+
+def uncertainties_of(fit: Fit, errors: str, seed: int) -> Uncertainties:
+    """Errors of a fit by the method asked for.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit that is reported.
+    errors : {"likelihood", "profile", "bootstrap", "posterior"}
+        With the first, and for a fit that has not converged, there is the curvature alone.
+    seed : int
+        Of bootstrap and posterior.
+    """
+    if errors == "likelihood" or not fit.optimum.converged:
+        return Uncertainties({}, (), _no_samples(fit.form))
+    if errors == "profile":
+        return profile(fit)
+    return bootstrap(fit, seed=seed) if errors == "bootstrap" else posterior(fit, seed=seed)
+
+
+def _no_samples(form: ScalingForm) -> FloatArray:
+    return np.empty((0, len(form.names)))
+
+
 def sample_intervals(
     form: ScalingForm, vectors: FloatArray
 ) -> tuple[dict[str, Interval], FloatArray]:
@@ -80,7 +124,7 @@ def sample_intervals(
     """
     count = len(form.names)
     values = [form.exponents(vector[:count]) for vector in vectors]
-    samples = np.array([[one[name] for name in form.names] for one in values])
+    samples = np.array([[row[name] for name in form.names] for row in values])
     low, high = np.quantile(samples, [0.15865, 0.84135], axis=0)
     rows = zip(form.names, samples.std(axis=0, ddof=1), low, high, strict=True)
     return {name: Interval(*map(float, row)) for name, *row in rows}, samples
@@ -126,9 +170,7 @@ def _updated(inverse: FloatArray, step: FloatArray, change: FloatArray) -> Float
 # --- bootstrap --------------------------------------------------------------------------
 
 
-def bootstrap(
-    fit: Fit, *, resamples: int = 200, seed: int = 0
-) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
+def bootstrap(fit: Fit, *, resamples: int = 200, seed: int = 0) -> Uncertainties:
     """Refit resampled data, each from the optimum.
 
     Replicas are resampled where the table has them, the same ones for all observables of a
@@ -146,10 +188,8 @@ def bootstrap(
 
     Returns
     -------
-    intervals : dict
-        For each free exponent.
-    flags : tuple of Flag
-        ``resamples_failed`` if more than 5 % of the refits did not converge.
+    Uncertainties
+        With the flag ``resamples_failed`` if more than 5 % of the refits did not converge.
     """
     generator = np.random.default_rng([seed, 11])
     objective, optimum = fit.objective, fit.optimum
@@ -164,13 +204,19 @@ def bootstrap(
         again = _nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
+    return from_refits(fit.form, done, resamples)._replace(samples=_no_samples(fit.form))
+
+
+def from_refits(form: ScalingForm, done: Sequence[FloatArray], resamples: int) -> Uncertainties:
+    """Errors from the fit vectors of refits; nan where fewer than half of them have succeeded."""
     flags: tuple[Flag, ...] = ()
     if len(done) < _LEAST_DONE * resamples:
         flags = (RESAMPLES_FAILED(f"{resamples - len(done)} of {resamples} refits failed"),)
     if len(done) < max(20, resamples // 2):
         nothing = Interval(math.nan, math.nan, math.nan)
-        return dict.fromkeys(objective.form.names, nothing), flags
-    return sample_intervals(objective.form, np.array(done))[0], flags
+        return Uncertainties(dict.fromkeys(form.names, nothing), flags, _no_samples(form))
+    intervals, samples = sample_intervals(form, np.array(done))
+    return Uncertainties(intervals, flags, samples)
 
 
 def resampled_observables(
@@ -212,9 +258,7 @@ def resampled_observables(
 # --- posterior --------------------------------------------------------------------------
 
 
-def posterior(
-    fit: Fit, *, steps: int = 2400, seed: int = 0
-) -> tuple[dict[str, Interval], tuple[Flag, ...], FloatArray]:
+def posterior(fit: Fit, *, steps: int = 2400, seed: int = 0) -> Uncertainties:
     """Sample exponents and hyperparameters with emcee, from the normal law of the optimum.
 
     Priors are flat in c_c, ln nu, zeta/nu, ln omega within the bounds of the fit, and weak in
@@ -234,13 +278,9 @@ def posterior(
 
     Returns
     -------
-    intervals : dict
-        For each free exponent.
-    flags : tuple of Flag
-        ``chain_short`` if the chain is shorter than 10 autocorrelation times or holds fewer
-        than 400 independent samples.
-    samples : ndarray, shape (n_sample, n_exponent)
-        Physical values, to draw.
+    Uncertainties
+        With the flag ``chain_short`` if the chain is shorter than 10 autocorrelation times or
+        holds fewer than 400 independent samples.
 
     References
     ----------
@@ -259,8 +299,8 @@ def posterior(
     generator = np.random.default_rng([seed, 13])
     count = len(optimum.vector)
     walkers = 4 * count
-    strength, axes = np.linalg.eigh(fit.covariance)
-    spread = axes * np.sqrt(np.maximum(strength, 1e-30))
+    strength, modes = np.linalg.eigh(fit.covariance)
+    spread = modes * np.sqrt(np.maximum(strength, 1e-30))
     begin = optimum.vector + generator.normal(size=(walkers, count)) @ spread.T
     begin = np.clip(begin, low + 1e-6, high - 1e-6)
     moves = [
@@ -275,7 +315,7 @@ def posterior(
         flags = _chain_short(sampler)
     chain = sampler.get_chain(discard=sampler.iteration // 3, flat=True)
     intervals, samples = sample_intervals(objective.form, chain[::_THINNING])
-    return intervals, flags, samples
+    return Uncertainties(intervals, flags, samples)
 
 
 def _wide_tailed(
@@ -312,7 +352,7 @@ def _chain_short(sampler: emcee.EnsembleSampler) -> tuple[Flag, ...]:
 # --- profile likelihood -----------------------------------------------------------------
 
 
-def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
+def profile(fit: Fit) -> Uncertainties:
     """Where the likelihood, maximised over all else, falls by 1/2 on either side.
 
     Parameters
@@ -322,25 +362,26 @@ def profile(fit: Fit) -> tuple[dict[str, Interval], tuple[Flag, ...]]:
 
     Returns
     -------
-    intervals : dict
-        For each free exponent; the standard error is half of the interval.
-    flags : tuple of Flag
-        ``flat`` where the likelihood does not fall by 1/2 within 8 standard errors.
+    Uncertainties
+        The standard error is half of the interval. With the flag ``flat`` where the likelihood
+        does not fall by 1/2 within 8 standard errors.
     """
-    form = fit.objective.form
-    count = len(form.names)
-    values = form.exponents(fit.exponents)
-    jacobian = form.jacobian(fit.exponents)
-    errors = np.sqrt(np.diag(jacobian @ fit.covariance[:count, :count] @ jacobian.T))
-    intervals: dict[str, Interval] = {}
-    flat = []
-    for name, error in zip(form.names, errors, strict=True):
-        ends = [_end(fit, name, values[name], sign * float(error)) for sign in (-1.0, 1.0)]
-        if not all(map(math.isfinite, ends)):
-            flat.append(name)
-        intervals[name] = Interval((ends[1] - ends[0]) / 2, ends[0], ends[1])
+    errors = np.sqrt(np.diag(fit.physical_covariance))
+    steps = dict(zip(fit.form.names, map(float, errors), strict=True))
+    intervals, flat = between_ends(
+        lambda name, sign: _end(fit, name, fit.values[name], sign * steps[name]), fit.form.names
+    )
     flags = (FLAT(f"the likelihood does not bound {', '.join(flat)}"),) if flat else ()
-    return intervals, flags
+    return Uncertainties(intervals, flags, _no_samples(fit.form))
+
+
+def between_ends(
+    end: Callable[[str, float], float], names: Sequence[str]
+) -> tuple[dict[str, Interval], list[str]]:
+    """Intervals from their ends, by name and side (-1 or 1), and the names that lack an end."""
+    ends = {name: (end(name, -1.0), end(name, 1.0)) for name in names}
+    intervals = {name: Interval((high - low) / 2, low, high) for name, (low, high) in ends.items()}
+    return intervals, [name for name in names if not all(map(math.isfinite, ends[name]))]
 
 
 def _end(fit: Fit, name: str, best: float, step: float) -> float:
@@ -366,18 +407,18 @@ def _end(fit: Fit, name: str, best: float, step: float) -> float:
 
 def constrained_optimum(fit: Fit, name: str, value: float) -> Optimum:
     """The optimum with one exponent held."""
-    form = fit.objective.form
-    held = form.holding(name, value)
+    form = fit.form
+    constrained = form.holding(name, value)
     begin = _regression(fit, name, value)
     count = len(form.names)
     values = {**form.exponents(begin[:count]), name: value}
-    start = np.concatenate([held.vector(values), begin[count:]])
-    moved = replace(fit.objective, form=held)
+    start = np.concatenate([constrained.vector(values), begin[count:]])
+    moved = replace(fit.objective, form=constrained)
     # How the full fit vector moves with the one that is left.
     along = np.zeros((len(begin), len(start)))
-    others = [place for place, one in enumerate(form.names) if one != name]
+    others = [column for column, other in enumerate(form.names) if other != name]
     inner = np.linalg.inv(form.jacobian(form.vector(values)))[:, others]
-    along[:count, : count - 1] = inner @ held.jacobian(start[: count - 1])
+    along[:count, : count - 1] = inner @ constrained.jacobian(start[: count - 1])
     along[count:, count - 1 :] = np.eye(len(begin) - count)
     bend = along.T @ np.linalg.solve(fit.covariance, along)
     return _nearby_optimum(moved, start, np.linalg.inv(bend))
@@ -385,7 +426,7 @@ def constrained_optimum(fit: Fit, name: str, value: float) -> Optimum:
 
 def _regression(fit: Fit, name: str, value: float) -> FloatArray:
     """Where a normal likelihood has its constrained optimum: all else moves along with it."""
-    form, vector = fit.objective.form, fit.optimum.vector
+    form, vector = fit.form, fit.optimum.vector
     count = len(form.names)
     slope = np.zeros(len(vector))
     slope[:count] = form.jacobian(vector[:count])[form.names.index(name)]

@@ -31,7 +31,7 @@ from physbatch.plots.style import (
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import AT_BOUND, BAD_FIT, STARTS_DISAGREE
 from physbatch.scaling.data_collapse.result import Collapse, CollapsedPoints, MasterCurve, WindowFit
-from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.scaling.data_collapse.windows import Window
 
 SIZES = (8.0, 16.0, 32.0, 64.0)
 

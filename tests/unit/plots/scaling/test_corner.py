@@ -19,8 +19,9 @@ from physbatch.plots.style import (
     root_figure,
 )
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.scaling.data_collapse.windows import Window
 
 VALUES = {"c_c": 2.269185, "nu": 1.002, "zeta": -0.1253, "omega": 1.7}
 ERRORS = {"c_c": 3e-5, "nu": 0.008, "zeta": 0.002, "omega": 0.3}
@@ -56,7 +57,7 @@ def make(count: int = 3, samples: int = 3000, flags: tuple[str, ...] = ()) -> Co
         control_name="T",
         dimension="L",
         corrections=False,
-        flags=flags,
+        flags=tuple(map(Flag.read, flags)),
         samples=values + errors * z,
     )
 

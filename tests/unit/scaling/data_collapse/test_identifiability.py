@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.beyond_controls import c_c_beyond
 from physbatch.scaling.data_collapse.form import make_form
-from physbatch.scaling.data_collapse.identifiability import start_flags
+from physbatch.scaling.data_collapse.identifiability import c_c_beyond
 from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.outcome import start_flags
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.window_fits import global_optimum
+from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.tables.table import ScalingTable
 from tests.physics.collapse_coverage import DataSet, planted_table
 from tests.unit.scaling.data_collapse.test_methods import TRUTH, planted
@@ -147,14 +147,20 @@ def test_controls_that_hold_c_c_leave_no_optimum_beyond() -> None:
     for data in (DataSet("percolation 2-D", 0.03, 1), DataSet("mean field", 0.01, 2)):
         table = planted_table(data)
         form = make_form(table, ["y"])
-        units, optima = global_optimum(form, table, None)[2:]
-        assert c_c_beyond(form, table, units, optima[0]) == ""
-        lower = replace(optima[0], value=optima[0].value - 40.0)
-        assert c_c_beyond(form, table, units, lower) == ""
-        much_lower = replace(optima[0], value=-1e9)
-        assert c_c_beyond(form, table, units, much_lower).startswith("beyond_controls: c_c = ")
-        held = make_form(table, ["y"], fixed={"c_c": 1.0})
-        assert c_c_beyond(held, table, units, much_lower) == ""
+        optima = global_optima(form, table)
+        assert c_c_beyond(form, table, optima) is None
+        assert c_c_beyond(form, table, raised(optima, -40.0)) is None
+        flag = c_c_beyond(form, table, raised(optima, -1e9))
+        assert flag is not None
+        assert flag.startswith("beyond_controls: c_c = ")
+        fixed = make_form(table, ["y"], fixed={"c_c": 1.0})
+        assert c_c_beyond(fixed, table, raised(optima, -1e9)) is None
+
+
+def raised(optima: Optima, height: float) -> Optima:
+    """The best optimum alone, at another height."""
+    best = replace(optima.best, value=optima.best.value + height)
+    return optima._replace(different=(best,))
 
 
 def test_sound_data_are_not_refused() -> None:

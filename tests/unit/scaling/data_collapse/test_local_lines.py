@@ -11,8 +11,8 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.local_line_errors import sandwich
 from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.quality import collapse_quality, local_lines
-from physbatch.scaling.data_collapse.quality_objective import Quality, minimise
+from physbatch.scaling.data_collapse.quality import collapse_quality, local_curve
+from physbatch.scaling.data_collapse.quality_kernel import Quality, minimise
 from physbatch.tables.table import ScalingTable
 from tests.unit.scaling.data_collapse.test_methods import TRUTH, planted
 
@@ -97,7 +97,7 @@ def test_the_minimum_is_one() -> None:
 
 def test_local_lines_pass_through_a_straight_curve() -> None:
     size, x = np.repeat([8.0, 16.0], 6), np.tile(np.linspace(0, 5, 6), 2)
-    lines = local_lines(size, x, 3 - 2 * x, np.full(12, 0.1), np.array([-1.0, 0.3, 2.0, 4.9]))
+    lines = local_curve(size, x, 3 - 2 * x, np.full(12, 0.1), np.array([-1.0, 0.3, 2.0, 4.9]))
     assert lines.known.tolist() == [False, True, True, True]
     np.testing.assert_allclose(lines.value[1:], 3 - 2 * np.array([0.3, 2.0, 4.9]), rtol=1e-12)
     np.testing.assert_allclose(lines.operator @ np.ones(12), [0, 1, 1, 1], atol=1e-12)

@@ -10,11 +10,10 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.form import make_form, shared_fraction
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.window_choice import shared_fraction
 from physbatch.scaling.statistics.point_noise import correlated_covariance, roughness
 from physbatch.tables.table import ScalingTable
 

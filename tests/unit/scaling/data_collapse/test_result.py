@@ -26,7 +26,7 @@ from physbatch.scaling.data_collapse.result import (
     WindowFit,
     math_symbol,
 )
-from physbatch.scaling.data_collapse.window_choice import Window
+from physbatch.scaling.data_collapse.windows import Window
 from physbatch.tables.make import make_table
 
 NASTY = "<b>m_1 & 50 % of $x$</b>"

@@ -15,7 +15,7 @@ from physbatch.scaling.data_collapse.uncertainties import (
     posterior,
     profile,
 )
-from physbatch.scaling.data_collapse.window_fits import Fit
+from physbatch.scaling.data_collapse.windows import Fit
 from tests.physics.collapse_coverage import DataSet, fit_at_truth
 
 
@@ -26,7 +26,7 @@ def fit() -> Fit:
 
 
 def test_the_likelihood_has_fallen_by_half_at_the_ends_of_a_profile_interval(fit: Fit) -> None:
-    intervals, flags = profile(fit)
+    intervals, flags, _ = profile(fit)
     assert flags == ()
     best = fit.objective.form.exponents(fit.exponents)
     for name, interval in intervals.items():
@@ -57,7 +57,7 @@ def test_bootstrap_errors_follow_the_curvature_and_the_seed(fit: Fit) -> None:
     form = fit.objective.form
     jacobian = form.jacobian(fit.exponents)
     errors = np.sqrt(np.diag(jacobian @ fit.covariance[:3, :3] @ jacobian.T))
-    first, flags = bootstrap(fit, resamples=60, seed=1)
+    first, flags, _ = bootstrap(fit, resamples=60, seed=1)
     assert flags == ()
     for name, error in zip(form.names, errors, strict=True):
         # 60 resamples know a standard deviation to 9 %.

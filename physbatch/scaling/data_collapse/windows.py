@@ -1,45 +1,41 @@
-"""Fits of the scaling form: the global optimum, then every window, then the chosen one."""
+"""Windows: which sizes and how far from c_c the form is asked to hold, and the fit in each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.data_collapse.coarse_map import coarse_table, starts
-from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
 from physbatch.scaling.data_collapse.optimum import (
     Objective,
     Optimum,
     climb,
     curvature,
+    hyper_names,
     newton,
     response,
-    units_of,
 )
 from physbatch.scaling.data_collapse.spline import fit_spline
-from physbatch.scaling.data_collapse.window_choice import Window, inside, shared_fraction, windows
+from physbatch.scaling.data_collapse.starts import coarse_table
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import FloatArray
+from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "LEAST_SHARED",
-    "Fit",
-    "by_spline",
-    "global_optimum",
-    "hyper_names",
-    "scan",
-    "settle",
-    "shared_points",
-]
+__all__ = ["Fit", "Window", "by_spline", "inside", "scan", "settle", "windows_of"]
 
-
+#: Fractions of the points, by distance |x|, that a window keeps.
+FRACTIONS = (1.0, 0.7, 0.45, 0.3, 0.2)
+#: A window needs this many sizes, and points of each.
+LEAST_SIZES = 3
+LEAST_POINTS = 3
 #: Points on which windows are compared; the final fit uses all of its window. Matrices of this
 #: size stay below the 128 kB above which the allocator returns memory at once, page by page.
 _SCAN_POINTS = 120
@@ -47,8 +43,44 @@ _SCAN_POINTS = 120
 _FINALISTS = 5
 #: p-value of a fit with a nugget below which it is not tried without: see `Fit.hopeless`.
 _HOPELESS = 1e-9
-#: A collapse whose sizes share less of x than this is none.
-LEAST_SHARED = 0.6
+
+
+class Window(NamedTuple):
+    """Smallest size, and the fraction of points nearest to c_c in the scaling variable."""
+
+    size_min: float
+    fraction: float
+
+
+def windows_of(table: ScalingTable, window: str) -> list[Window]:
+    """The windows to try: the whole table, and with "scan" all others after it.
+
+    Raises
+    ------
+    AnalysisError
+        If the window is neither "scan" nor "all".
+    """
+    if window not in ("scan", "all"):
+        raise AnalysisError(f"window = {window!r}", where="collapse", remedy="use scan or all")
+    sizes = table.sizes
+    if window == "all":
+        return [Window(float(sizes[0]), 1.0)]
+    smallest = sizes[: max(len(sizes) - LEAST_SIZES + 1, 1)]
+    return [Window(float(size_min), part) for size_min in smallest for part in FRACTIONS]
+
+
+def inside(
+    window: Window, form: ScalingForm, vector: FloatArray, table: ScalingTable
+) -> BoolArray | None:
+    """Points of the table in a window, for given exponents; None if too few are left."""
+    x = np.abs(form.rescale(vector, table, form.observables[0]).x)
+    large = table.size >= window.size_min
+    keep = large & (x <= np.quantile(x[large], window.fraction))
+    counts = [int((keep & (table.size == size)).sum()) for size in np.unique(table.size[large])]
+    enough = len(counts) >= LEAST_SIZES or window.fraction == 1.0
+    if not enough or min(counts) < (LEAST_POINTS if window.fraction < 1 else 1):
+        return None
+    return np.asarray(keep, dtype=bool)
 
 
 def _p_value(chi2: float, dof: float) -> float:
@@ -73,8 +105,25 @@ class Fit:
         return _p_value(self.chi2, self.dof)
 
     @property
+    def form(self) -> ScalingForm:
+        return self.objective.form
+
+    @property
     def exponents(self) -> FloatArray:
+        """The fit vector without hyperparameters."""
         return self.optimum.vector[: self.objective.exponents]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Free and fixed parameters in physical units."""
+        return self.form.exponents(self.exponents)
+
+    @cached_property
+    def physical_covariance(self) -> FloatArray:
+        """Covariance of the free parameters in physical units."""
+        count = len(self.form.names)
+        jacobian = self.form.jacobian(self.exponents)
+        return np.asarray(jacobian @ self.covariance[:count, :count] @ jacobian.T)
 
     @property
     def sound(self) -> bool:
@@ -113,59 +162,7 @@ class Fit:
         return (2 * self.dof - self.chi2) * self.points / len(self.objective.table.size)
 
 
-def hyper_names(form: ScalingForm, nugget: bool) -> tuple[str, ...]:
-    """Hyperparameters of each observable; the nugget, if any, comes last."""
-    names = ["amplitude", "length", "reach"]
-    names += ["correction"] if form.corrections else []
-    names += ["nugget"] if nugget else []
-    return tuple(names)
-
-
-def global_optimum(
-    form: ScalingForm, table: ScalingTable, start: Mapping[str, float] | None
-) -> tuple[int, int, tuple[float, ...], list[Optimum]]:
-    """Climb from every start with a nugget, which keeps wrong exponents from trapping the fit.
-
-    Returns how many starts were tried, how many agree with the best, the units of the
-    observables, and the different optima, the best first.
-    """
-    small = coarse_table(table)
-    vectors = starts(form, table)
-    if start is not None:
-        vectors.append(form.vector({**form.exponents(vectors[0]), **start}))
-    units = units_of(form, small, vectors[0], form.observables)
-    objective = Objective(form, small, units, hyper_names(form, nugget=True))
-    found = [
-        newton(objective, climb(objective, objective.start(vector), steps=80))[0]
-        for vector in vectors
-    ]
-    found = [one for one in found if math.isfinite(one.value)]
-    if not found:
-        raise AnalysisError(
-            "no start gives a finite likelihood", where="collapse", remedy="check the errors"
-        )
-    proper = [
-        one for one in found if shared_points(form, small, one.vector) >= LEAST_SHARED
-    ] or found
-    proper.sort(key=lambda one: -one.value)
-    agreed = sum(_same(form, one, proper[0]) for one in found)
-    different = [proper[0]]
-    for one in proper[1:]:
-        if not any(_same(form, one, known) for known in different):
-            different.append(one)
-    return len(found), agreed, units, different[:2]
-
-
-def _same(form: ScalingForm, one: Optimum, other: Optimum) -> bool:
-    count = len(form.names)
-    near = np.abs(one.vector[:count] - other.vector[:count]).max() < 0.02
-    return bool(near or abs(one.value - other.value) < 0.02)
-
-
-def shared_points(form: ScalingForm, table: ScalingTable, vector: FloatArray) -> float:
-    """Fraction of the points that share their x with another size."""
-    x = form.rescale(vector[: len(form.names)], table, form.observables[0]).x
-    return shared_fraction(table.size, x)
+# --- one window -------------------------------------------------------------------------
 
 
 def _fit_window(
@@ -174,7 +171,6 @@ def _fit_window(
     window: Window,
     units: tuple[float, ...],
     begin: FloatArray,
-    most: int,
 ) -> Fit | None:
     """Fit one window, which follows the exponents: with a nugget, then without if there is hope."""
     count = len(form.names)
@@ -186,7 +182,7 @@ def _fit_window(
         if keep is None:
             return None
         whole = table.select(keep)
-        part = coarse_table(whole, most)
+        part = coarse_table(whole, _SCAN_POINTS)
         objective = Objective(form, part, units, names)
         optimum, bend = newton(objective, climb(objective, vector, steps=60))
         vector = optimum.vector
@@ -221,7 +217,7 @@ def _fit_at(
     """The fit at an optimum with the curvature there."""
     covariance = _covariance(objective, optimum, bend)
     chi2, dof = objective.goodness(optimum.vector)
-    shared = shared_points(objective.form, objective.table, optimum.vector)
+    shared = objective.form.shared(optimum.vector, objective.table)
     return Fit(window, objective, optimum, covariance, chi2, dof, shared, points)
 
 
@@ -232,13 +228,21 @@ def _covariance(objective: Objective, optimum: Optimum, bend: FloatArray) -> Flo
     except np.linalg.LinAlgError:
         return np.full_like(bend, np.nan)
     table = objective.table
-    noise = [
-        None if name in table.covariance else correlated_covariance(table, name)[0]
-        for name in objective.form.observables
-    ]
+    noise = _moving_together(table, objective.form)
     if not optimum.converged or all(matrix is None for matrix in noise):
         return inverse
     return response(objective, optimum.vector, bend, noise)
+
+
+def _moving_together(table: ScalingTable, form: ScalingForm) -> list[FloatArray | None]:
+    """Covariance of each observable whose points visibly move together and that states none."""
+    return [
+        None if name in table.covariance else correlated_covariance(table, name)[0]
+        for name in form.observables
+    ]
+
+
+# --- all windows ------------------------------------------------------------------------
 
 
 def scan(
@@ -249,20 +253,17 @@ def scan(
     window: str,
 ) -> list[Fit]:
     """The best fit in every window, from each of the different optima."""
-    if window not in ("scan", "all"):
-        raise AnalysisError(f"window = {window!r}", where="collapse", remedy="use scan or all")
-    tried = list(windows(table)) if window == "scan" else [Window(float(table.sizes[0]), 1.0)]
     fits = []
-    for one in tried:
-        found: list[Fit] = []
+    for tried in windows_of(table, window):
+        candidates: list[Fit] = []
         for optimum in optima:
-            fit = _fit_window(form, table, one, units, optimum.vector, _SCAN_POINTS)
+            fit = _fit_window(form, table, tried, units, optimum.vector)
             if fit is not None:
-                found.append(fit)
+                candidates.append(fit)
             if fit is None or fit.accepted:
                 break
-        if found:
-            fits.append(max(found, key=_preference))
+        if candidates:
+            fits.append(max(candidates, key=_preference))
     return fits
 
 
@@ -275,6 +276,9 @@ def _preference(fit: Fit) -> tuple[bool, bool, bool, float]:
     return fit.overlapping, not fit.hopeless, fit.sound, fit.optimum.value
 
 
+# --- what is reported -------------------------------------------------------------------
+
+
 def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
     """The fit to report: the best window that still holds with all of its points.
 
@@ -282,7 +286,7 @@ def settle(form: ScalingForm, table: ScalingTable, fits: Sequence[Fit]) -> Fit:
     with the best score comes first; where none holds, the least bad one is reported.
     """
     good = [fit for fit in fits if fit.accepted]
-    for fit in sorted(good, key=lambda one: -one.score)[:_FINALISTS]:
+    for fit in sorted(good, key=lambda fit: -fit.score)[:_FINALISTS]:
         final = _with_all_points(form, table, fit)
         if final.accepted:
             return final
@@ -310,17 +314,15 @@ def _with_all_points(form: ScalingForm, table: ScalingTable, chosen: Fit) -> Fit
     return known if known.hopeless else final
 
 
-def by_spline(form: ScalingForm, fit: Fit) -> Fit:
+# Steps of hopeless fits leave the range of numbers; they end in flags.
+@np.errstate(over="ignore", invalid="ignore")
+def by_spline(fit: Fit) -> Fit:
     """The same window by least squares; the curve that is drawn stays the Gaussian process's."""
+    form, table = fit.objective.form, fit.objective.table
     count = len(form.names)
-    table = fit.objective.table
     spline = fit_spline(form, table, fit.exponents)
-    noise = [
-        None if name in table.covariance else correlated_covariance(table, name)[0]
-        for name in form.observables
-    ]
     exponents = spline.covariance
-    if any(matrix is not None for matrix in noise):
+    if any(matrix is not None for matrix in _moving_together(table, form)):
         # Points that move together widen the errors of both methods alike.
         exponents = np.maximum(1.0, _widening(fit, count)) * exponents
     covariance = fit.covariance.copy()
@@ -329,14 +331,13 @@ def by_spline(form: ScalingForm, fit: Fit) -> Fit:
     low, high = np.array(fit.objective.bounds).T
     converged = spline.converged and bool(((vector >= low) & (vector <= high)).all())
     optimum = Optimum(vector, fit.optimum.value, converged, fit.optimum.evaluations)
-    shared = shared_points(form, table, vector)
     return replace(
         fit,
         optimum=optimum,
         covariance=covariance,
         chi2=spline.chi2,
         dof=float(spline.dof),
-        shared=shared,
+        shared=form.shared(vector, table),
     )
 
 
