@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.evidence import Evidence, logistic_evidence
+from physbatch.noise.evidence import ModelEvidence, logistic_evidence
 from physbatch.plots import plot_evidence
 from physbatch.scaling import Estimate
 from physbatch.systems.samples import Samples, load_samples
@@ -72,7 +72,7 @@ def find(data: Datasets) -> Finding:
     return Finding(tuple(numbers), {"evidence": plot_evidence(kinds)})
 
 
-def _scan(samples: Samples) -> list[Evidence]:
+def _scan(samples: Samples) -> list[ModelEvidence]:
     return [logistic_evidence(samples, regularisation=one) for one in REGULARISATIONS]
 
 

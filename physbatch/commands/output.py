@@ -179,12 +179,10 @@ def estimates(*columns: FloatArray) -> list[Estimate]:
 
 
 def number_of(estimate: Estimate) -> dict[str, Any]:
-    """An estimate as JSON holds it."""
-    return {
-        "value": finite_number(estimate.value),
-        "stderr": finite_number(estimate.stderr),
-        "systematic": finite_number(estimate.systematic),
-    }
+    """An estimate as every JSON of results holds it."""
+    from physbatch.results.record import estimate_json
+
+    return estimate_json(estimate)
 
 
 def finite_number(value: float) -> float | None:

@@ -12,7 +12,8 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import counted_repr
+from physbatch.noise.plane import counted_repr, stated_rows
+from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import DIVERGED
 from physbatch.results.record import Record, result
@@ -62,6 +63,11 @@ class OptimumBatch(Record):
 
     def __repr__(self) -> str:
         return counted_repr(self, self.batch_size, "curves", self.flags)
+
+    def stated(self) -> dict[str, Estimate]:
+        """B_opt of every learning rate and number of patterns."""
+        keys = {"eps": self.learning_rate, "P": self.pattern_count}
+        return stated_rows("B_opt", keys, self.batch_size, self.stderr, self.systematic)
 
     def fit(self, *, smallest: float = 0.0) -> ScalingFit:
         """B_opt = A eps^b P^a by least squares; the linear theory predicts a = b = 1.

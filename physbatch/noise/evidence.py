@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, optimize, special
 
 from physbatch.errors import AnalysisError
-from physbatch.results.display import HtmlTable
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NOT_CONVERGED
+from physbatch.results.record import Record, result
 from physbatch.systems.samples import Samples
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
-__all__ = ["Evidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]
+__all__ = ["ModelEvidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]
 
 
-@dataclass(frozen=True)
-class Evidence(HtmlTable):
+@result("model evidence")
+@dataclass(frozen=True, repr=False)
+class ModelEvidence(Record):
     """ln P(labels | inputs, model) and its parts.
 
     Attributes
@@ -49,6 +51,8 @@ class Evidence(HtmlTable):
     flags : tuple of Flag
         Each ``name: explanation`` says what to doubt.
     """
+
+    dims: ClassVar[Dims] = {"weights": ("weight",), "curvatures": ("curvature",)}
 
     ln_evidence: float
     cost: float
@@ -76,7 +80,7 @@ class Evidence(HtmlTable):
 
 def regression_evidence(
     inputs: FloatArray, targets: FloatArray, *, regularisation: float, noise_variance: float
-) -> Evidence:
+) -> ModelEvidence:
     """Evidence of Bayesian linear regression.
 
     y = X w + noise of variance s2, prior w ~ N(0, 1/lambda). With the cost
@@ -154,7 +158,7 @@ def gaussian_evidence(
     return -(quadratic + ln_determinant + count * math.log(2 * math.pi)) / 2
 
 
-def logistic_evidence(samples: Samples, *, regularisation: float) -> Evidence:
+def logistic_evidence(samples: Samples, *, regularisation: float) -> ModelEvidence:
     """Evidence of logistic regression, by Laplace's method around the best weights.
 
     ``C(w) = -sum_mu ln p(label_mu | x_mu, w) + lambda |w|^2 / 2`` with p the logistic function
@@ -171,7 +175,7 @@ def logistic_evidence(samples: Samples, *, regularisation: float) -> Evidence:
 
     Returns
     -------
-    Evidence
+    ModelEvidence
         With the flag ``not_converged`` if the minimum was not found.
 
     Raises
@@ -269,11 +273,11 @@ def _assemble(
     regularisation: float,
     training_error: float,
     flags: tuple[Flag, ...] = (),
-) -> Evidence:
+) -> ModelEvidence:
     # No curvature lies below lambda; rounding may say otherwise where lambda is tiny.
     curvatures = np.maximum(linalg.eigvalsh(curvature), regularisation)
     occam = -0.5 * float(np.sum(np.log(curvatures / regularisation)))
-    return Evidence(
+    return ModelEvidence(
         ln_evidence=-cost + occam + constant,
         cost=cost,
         occam=occam,

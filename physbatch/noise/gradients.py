@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.sparse import linalg as sparse_linalg
 
 from physbatch.errors import AnalysisError
-from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
+from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
-from physbatch.typing import FloatArray, IntArray
+from physbatch.typing import Dims, FloatArray, IntArray
 
 __all__ = [
     "GradientNoise",
@@ -31,8 +31,9 @@ __all__ = [
 FULL_COVARIANCE = 1024
 
 
+@result("gradient noise")
 @dataclass(frozen=True, repr=False)
-class GradientNoise(HtmlTable):
+class GradientNoise(Record):
     """Covariance S of the gradients of single samples around their mean.
 
     Attributes
@@ -48,6 +49,12 @@ class GradientNoise(HtmlTable):
     covariance : ndarray, shape (n, n), or None
         S itself where n is at most 1024.
     """
+
+    dims: ClassVar[Dims] = {
+        "mean": ("weight",),
+        "eigenvalues": ("eigenvalue",),
+        "covariance": ("weight", "weight_other"),
+    }
 
     samples: int
     mean: FloatArray
@@ -170,8 +177,9 @@ def noise_scale(
     return rate * (samples / batch_size - 1) / (1 - momentum)
 
 
+@result("update variance")
 @dataclass(frozen=True, repr=False)
-class UpdateVariance(HtmlTable):
+class UpdateVariance(Record):
     """Variance of weight updates against m at constant mean update per sample.
 
     Attributes
@@ -191,6 +199,11 @@ class UpdateVariance(HtmlTable):
     prefactor : Estimate
         Weighted mean of reduced/predicted; 1 if the law holds.
     """
+
+    dims: ClassVar[Dims] = {
+        "batch_sizes": ("batch_size",),
+        **dict.fromkeys(("variance", "stderr", "reduced", "predicted"), ("batch_size",)),
+    }
 
     batch_sizes: IntArray
     variance: FloatArray

@@ -18,16 +18,17 @@ import numpy as np
 from scipy import optimize
 
 from physbatch.errors import AnalysisError
-from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import NO_ROOT
+from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
 __all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresholds_of_steps"]
 
 
+@result("linear thresholds")
 @dataclass(frozen=True, repr=False)
-class LinearThresholds(HtmlTable):
+class LinearThresholds(Record):
     """Largest stable learning rates eta of one size and batch size.
 
     Attributes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import AnalysisError
+from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.typing import Dims, FloatArray
 
-__all__ = ["RateThresholds", "counted_repr", "squeezed_to"]
+__all__ = ["RateThresholds", "counted_repr", "stated_rows", "squeezed_to"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +44,31 @@ class RateThresholds:
 
     def __repr__(self) -> str:
         return counted_repr(self, self.learning_rate, "thresholds", self.flags)
+
+    def stated(self) -> dict[str, Estimate]:
+        """The threshold of every curve."""
+        keys = {"N": self.size, "m": self.batch_size}
+        return stated_rows("eta", keys, self.learning_rate, self.stderr, self.systematic)
+
+
+def stated_rows(
+    name: str, keys: Mapping[str, FloatArray], *columns: FloatArray
+) -> dict[str, Estimate]:
+    """The numbers of some columns as estimates, named by what is different from row to row.
+
+    Examples
+    --------
+    >>> stated_rows("m_c", {"N": np.array([50.0])}, np.array([12.5]), np.array([0.5]))
+    {'m_c (N = 50)': 12.5(5)}
+    """
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    places = zip(*(column.tolist() for column in keys.values()), strict=True)
+    return {
+        f"{name} ({', '.join(f'{k} = {x:g}' for k, x in zip(keys, at, strict=True))})": Estimate(
+            *row
+        )
+        for at, row in zip(places, rows, strict=True)
+    }
 
 
 def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[Flag, ...]) -> str:

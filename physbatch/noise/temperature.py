@@ -18,7 +18,8 @@ from scipy import interpolate, optimize, stats
 
 from physbatch.dataset import STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import counted_repr
+from physbatch.noise.plane import counted_repr, stated_rows
+from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import INCONSISTENT, OUTSIDE
 from physbatch.results.record import Record, result
@@ -134,6 +135,14 @@ class EffectiveTemperature(Record):
     def __repr__(self) -> str:
         both = self.from_energy + self.from_overlap  # nan where one of them is
         return counted_repr(self, both, "batch sizes", self.flags)
+
+    def stated(self) -> dict[str, Estimate]:
+        """Both temperatures of every batch size."""
+        keys = {"m": self.batch_size}
+        return {
+            **stated_rows("T from energy", keys, self.from_energy, self.from_energy_stderr),
+            **stated_rows("T from overlap", keys, self.from_overlap, self.from_overlap_stderr),
+        }
 
 
 def effective_temperature(

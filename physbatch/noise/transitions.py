@@ -18,8 +18,9 @@ from physbatch.dataset import (
     validate,
 )
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import counted_repr, squeezed_to
+from physbatch.noise.plane import counted_repr, squeezed_to, stated_rows
 from physbatch.noise.success_edge import falling_edge
+from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
 from physbatch.results.record import Record, result
@@ -57,6 +58,11 @@ class TransitionLine(Record):
 
     def __repr__(self) -> str:
         return counted_repr(self, self.batch_size, "points", self.flags)
+
+    def stated(self) -> dict[str, Estimate]:
+        """m_c of every size and learning rate."""
+        keys = {"N": self.size, "eta": self.learning_rate}
+        return stated_rows("m_c", keys, self.batch_size, self.stderr, self.systematic)
 
 
 def learned(data: xr.Dataset, fraction: float | None = None) -> xr.DataArray:

@@ -95,7 +95,9 @@ def _answer(result: Record) -> list[str]:
     stated = {
         name.replace("_over_nu", "/nu"): str(estimate) for name, estimate in result.stated().items()
     }
-    stated |= {name: f"{value:g} (fixed)" for name, value in getattr(result, "fixed", {}).items()}
+    stated |= {
+        name: f"{value:g} (fixed)" for name, value in dict(getattr(result, "fixed", ())).items()
+    }
     listed = [f"{name} = {text}" for name, text in stated.items()][:_SHOWN]
     return listed or repr(result).splitlines()[:1]
 
@@ -123,6 +125,7 @@ def _certainty(result: Record, flags: int) -> str:
     """Goodness of fit, starts and windows that agree, and the number of warnings."""
     parts = []
     p_value = getattr(result, "p_value", math.nan)
+    p_value = p_value if isinstance(p_value, float) else math.nan
     if math.isfinite(p_value):
         parts.append(f"p = {p_value:.2g}")
     elif isinstance(result, Collapse):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from physbatch.results.flag import Flag, bracketed
 
@@ -21,7 +22,8 @@ class Estimate:
     the value is cut at the same place. A second pair of brackets is the systematic
     error, in units of the same last digit: ``13.04(5)(12)``. An error above 1 keeps its
     decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
-    adds the names of the flags.
+    adds the names of the flags. ``float(estimate)``, format codes such as
+    ``f"{estimate:.3f}"`` and comparisons such as ``estimate < 3`` take the value alone.
 
     Attributes
     ----------
@@ -43,6 +45,8 @@ class Estimate:
     13.04(5)
     >>> Estimate(13.0412, 0.0532, systematic=0.12)
     13.04(5)(12)
+    >>> f"{Estimate(13.0412, 0.0532):.1f}", Estimate(13.0412) < 14, Estimate(2.0, 0.1).ufloat() ** 2
+    ('13.0', True, 4.0+/-0.4)
     >>> Estimate(float("nan"), flags=(M_C_ABOVE_GRID("no success up to m = 16"),))
     nan [m_c_above_grid]
     """
@@ -63,10 +67,34 @@ class Estimate:
     def __repr__(self) -> str:
         return f"{self}{bracketed(self.flags)}"
 
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __format__(self, code: str) -> str:
+        return format(self.value, code) if code else str(self)
+
+    def __lt__(self, other: float | Estimate) -> bool:
+        return self.value < float(other)
+
+    def __le__(self, other: float | Estimate) -> bool:
+        return self.value <= float(other)
+
+    def __gt__(self, other: float | Estimate) -> bool:
+        return self.value > float(other)
+
+    def __ge__(self, other: float | Estimate) -> bool:
+        return self.value >= float(other)
+
     @property
     def total(self) -> float:
         """Statistical and systematic error added in quadrature."""
         return math.hypot(self.stderr, self.systematic)
+
+    def ufloat(self) -> Any:
+        """The number with its total error for the package uncertainties, which propagates it."""
+        from uncertainties import ufloat  # only those who calculate further need it
+
+        return ufloat(self.value, self.total)
 
 
 def _error_digits(error: float) -> tuple[float, int]:

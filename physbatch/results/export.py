@@ -48,11 +48,22 @@ def result_csv(*results: Tabled) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for result in results:
-        for name, one in result.stated().items():
-            numbers = (one.value, one.stderr, one.systematic, *one.interval68)
+        for name, estimate in (result.stated() or _numbers(result)).items():
+            numbers = (estimate.value, estimate.stderr, estimate.systematic, *estimate.interval68)
             cells = [repr(float(x)) if math.isfinite(x) else "" for x in numbers]
-            writer.writerow([name, *cells, "; ".join(one.flags)])
+            writer.writerow([name, *cells, "; ".join(estimate.flags)])
     return stream.getvalue()
+
+
+def _numbers(result: Tabled) -> dict[str, Estimate]:
+    """The single numbers of a result that states no estimates; their errors are not known."""
+    names = getattr(result, "__dataclass_fields__", {})
+    values = {name: getattr(result, name) for name in names}
+    return {
+        name: Estimate(float(value))
+        for name, value in values.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
 
 
 def write_results(path: str | os.PathLike[str], *results: Tabled) -> Path:

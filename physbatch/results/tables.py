@@ -84,6 +84,8 @@ class _Table:
         if self.whole is not None:
             return self.whole
         data = xr.Dataset(self.variables, attrs=self.attrs)
+        if not data.sizes and not self.labels:  # numbers alone are one row, which makes a frame
+            data = data.expand_dims(result=1).assign_coords(result=[0])
         labels = {str(dim): np.arange(length) for dim, length in data.sizes.items()} | self.labels
         changed = {dim: f"{name}_{dim}" for dim, x in labels.items() if _clash(root, dim, x)}
         moved = {key: f"at_{key}" for key in self.variables if key in root and key not in labels}

@@ -8,7 +8,13 @@ from physbatch.results.flag import Flag, flag_names
 from physbatch.scaling.curves.crossings import Crossings, find_crossings
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality
-from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling.data_collapse.result import (
+    Collapse,
+    CollapsedPoints,
+    MasterCurve,
+    WindowFit,
+)
+from physbatch.scaling.data_collapse.windows import Window
 from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
 from physbatch.scaling.laws.local_exponents import effective_exponents
@@ -55,17 +61,21 @@ from physbatch.tables.table import ScalingTable
 __all__ = [
     "Analysis",
     "Collapse",
+    "CollapsedPoints",
     "Crossings",
     "Estimate",
     "Evidence",
     "Extrapolation",
     "Jump",
     "Law",
+    "MasterCurve",
     "ScalingFit",
     "ScalingTable",
     "SuccessCurve",
     "TimeDrift",
     "TransitionOrder",
+    "Window",
+    "WindowFit",
     "analyse",
     "check_relations",
     "collapse",

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from physbatch.noise.evidence import Evidence
+from physbatch.noise.evidence import ModelEvidence
 from physbatch.plots.style import (
     DATA_COLOUR,
     DOUBLE_COLUMN_MM,
@@ -22,12 +22,12 @@ __all__ = ["plot_evidence"]
 _COLOURS = (DATA_COLOUR, LIMIT_COLOUR, NOTE_COLOUR)
 
 
-def plot_evidence(curves: Mapping[str, Sequence[Sequence[Evidence]]]) -> Figure:
+def plot_evidence(curves: Mapping[str, Sequence[Sequence[ModelEvidence]]]) -> Figure:
     """Draw evidence, Occam factor and training error over the inverse variance of the prior.
 
     Parameters
     ----------
-    curves : mapping of str to sequence of sequence of Evidence
+    curves : mapping of str to sequence of sequence of ModelEvidence
         For each kind of labels some sets of labels, and for each of them the results at
         ascending values of lambda. A line is one set of labels.
 

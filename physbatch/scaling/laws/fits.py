@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from physbatch.results.flags import (
     TOO_FEW_POINTS,
 )
 from physbatch.results.record import Record, chosen, result
-from physbatch.scaling.laws.power_laws import Law, law
+from physbatch.scaling.laws.power_laws import Law, law, law_of_text
 from physbatch.scaling.laws.single_fits import LawFit, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import Dims, FloatArray, IntArray
@@ -69,6 +69,16 @@ class ScalingFit(Record):
     fit_weight: FloatArray  # 0: not used
     fit_values: FloatArray  # shape (n_fit, n_parameter), of `names`; nan where a law has none
     fit_stderr: FloatArray
+
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """The fields of version 1, which held laws as texts and the curve as numbers."""
+        forms = fields["fit_form"]
+        texts = list(dict.fromkeys((*forms, fields["form"])))
+        indices = np.array([texts.index(form) for form in forms], dtype=np.int64)
+        gone = ("form", "names", "fitted", "curve_x", "curve_y", "fit_form")
+        kept = {name: value for name, value in fields.items() if name not in gone}
+        return {**kept, "laws": tuple(map(law_of_text, texts)), "fit_law": indices}
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of a parameter; nan if another of the laws has it.

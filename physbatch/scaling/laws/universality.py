@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from scipy import stats
 
 from physbatch.errors import AnalysisError
-from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
+from physbatch.results.record import Record, result
 
 __all__ = [
     "CLASSES",
@@ -119,8 +119,9 @@ class Match(NamedTuple):
     doi: str
 
 
-@dataclass(frozen=True)
-class Compatibility(HtmlTable):
+@result("compatible classes")
+@dataclass(frozen=True, repr=False)
+class Compatibility(Record):
     """The classes that a measurement does not exclude; the text never claims one."""
 
     matches: tuple[Match, ...]  # within the limit, best first
