@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 import physbatch
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import with_checksum, without_checksum, write_atomic
+from physbatch.files.checksums import with_checksum, without_checksum
+from physbatch.files.netcdf import write_atomic
 
 __all__ = [
     "UNSAVED",

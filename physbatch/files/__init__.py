@@ -12,6 +12,7 @@ Examples
 [1.0, 2.0]
 """
 
+from physbatch.files.checksums import FOOTER_BYTES
 from physbatch.files.netcdf import open_netcdf, save, write_atomic
 
-__all__ = ["open_netcdf", "save", "write_atomic"]
+__all__ = ["FOOTER_BYTES", "open_netcdf", "save", "write_atomic"]

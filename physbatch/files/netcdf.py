@@ -11,33 +11,36 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import os
 import secrets
 import struct
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import xarray as xr
 
 from physbatch.errors import DatasetError, OutputError
+from physbatch.files.checksums import (
+    FOOTER_BYTES,
+    MAKE_AGAIN,
+    MARK,
+    checksum_line,
+    damaged,
+    holds_checksum,
+    sha256,
+    with_checksum,
+)
 from physbatch.files.foreign import HarmfulFile, probe
 
 __all__ = [
     "COMPRESSION",
-    "digest_of",
     "encoding_of",
-    "holds_checksum",
     "open_netcdf",
     "open_tree",
     "save",
     "save_piecewise",
     "save_tree",
-    "stated_digest",
     "to_bytes",
-    "with_checksum",
-    "without_checksum",
     "write_atomic",
 ]
 
@@ -55,15 +58,8 @@ COMPRESSION: Mapping[str, bool | int] = {
     "fletcher32": True,
 }
 
-_MARK = b"\nphysbatch sha256 "
-#: Length of the last line: the mark, 64 hexadecimal digits and a newline.
-FOOTER_BYTES = len(_MARK) + 65
-_BLOCK = 1 << 22
-
 #: Below this, compressed chunks take more room than the values.
 _WORTH_PACKING = 500
-
-_MAKE_AGAIN = "make it again; finished cells are reused"
 
 
 # --- writing ----------------------------------------------------------------------------
@@ -110,16 +106,6 @@ def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
         for name, variable in data.variables.items()
         if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
     }
-
-
-def with_checksum(content: bytes) -> bytes:
-    """`content` and the line with its checksum."""
-    return content + _footer(hashlib.sha256(content).hexdigest())
-
-
-def stated_digest(content: bytes) -> str:
-    """The digest in the last line of `with_checksum`."""
-    return content[-65:-1].decode("ascii")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -207,59 +193,14 @@ def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
             if end is None or length < end:
                 raise OSError(f"{length} of {end or 'many more'} bytes were written")
             stream.truncate(end)
-            digest = _digest(stream, end)
+            digest = sha256(stream, end)
             stream.seek(end)
-            stream.write(_footer(digest))
+            stream.write(checksum_line(digest))
             stream.flush()
             os.fsync(stream.fileno())
 
 
 # --- checking ---------------------------------------------------------------------------
-
-
-def digest_of(path: Path) -> str | None:
-    """The digest that a file's last line states, unverified; None if there is no such line."""
-    with open(path, "rb") as stream:
-        return _stated_digest(stream, path.stat().st_size)
-
-
-def holds_checksum(path: Path) -> bool:
-    """Whether a file ends with a checksum, and it holds.
-
-    Returns
-    -------
-    bool
-        False for a file without a checksum: an older or a foreign one.
-
-    Raises
-    ------
-    DatasetError
-        If there is a checksum and the content is not what was written.
-    OSError
-        If the file cannot be read.
-    """
-    length = path.stat().st_size
-    with open(path, "rb") as stream:
-        stated = _stated_digest(stream, length)
-        if stated is None:
-            return False
-        if _digest(stream, length - FOOTER_BYTES) != stated:
-            raise _damaged(path, "its checksum does not match")
-    return True
-
-
-def without_checksum(content: bytes, *, where: str) -> bytes:
-    """The content of a file written by `with_checksum`.
-
-    Raises
-    ------
-    DatasetError
-        If there is no checksum or it does not match.
-    """
-    body, footer = content[:-FOOTER_BYTES], content[-FOOTER_BYTES:]
-    if footer != _footer(hashlib.sha256(body).hexdigest()):
-        raise _damaged(where, "its checksum does not match")
-    return body
 
 
 def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:
@@ -279,19 +220,12 @@ def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datase
     """
     source = Path(path)
     require_sound(source)
-    try:
+    with _damage_named(source):
         data = xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
-        if not load:
-            return data
-        with data:
-            return data.load()
-    except MemoryError as error:
-        raise DatasetError(
-            "needs more memory than there is", where=str(source), remedy="use a larger machine"
-        ) from error
-    # Attributes that xarray decodes may hold anything in a foreign file.
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damaged(source, " ".join(str(error).split())[:120]) from error
+        if load:
+            with data:
+                data.load()
+    return data
 
 
 def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
@@ -304,14 +238,25 @@ def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     """
     source = Path(path)
     require_sound(source)
-    try:
+    with _damage_named(source):
         groups = xr.open_groups(source, engine="netcdf4", decode_timedelta=False)
         tables = {name.strip("/"): table.load() for name, table in groups.items()}
         for table in groups.values():
             table.close()
-        return tables
+    return tables
+
+
+@contextlib.contextmanager
+def _damage_named(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise DatasetError(
+            "needs more memory than there is", where=str(source), remedy="use a larger machine"
+        ) from error
+    # Attributes that xarray decodes may hold anything in a foreign file.
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _damaged(source, " ".join(str(error).split())[:120]) from error
+        raise damaged(source, " ".join(str(error).split())[:120]) from error
 
 
 def require_sound(source: Path) -> None:
@@ -356,41 +301,13 @@ def _require_whole(source: Path, head: bytes, length: int) -> None:
     if end is not None and end < length < end + FOOTER_BYTES:
         with open(source, "rb") as stream:
             stream.seek(end)
-            lost = stream.read().startswith(_MARK[: length - end])
+            lost = stream.read().startswith(MARK[: length - end])
     if lost:
         raise DatasetError(
             f"truncated: {length} of {end or 'many more'} bytes are there",
             where=str(source),
-            remedy=_MAKE_AGAIN,
+            remedy=MAKE_AGAIN,
         )
-
-
-def _damaged(path: Path | str, reason: str) -> DatasetError:
-    return DatasetError(f"damaged NetCDF file ({reason})", where=str(path), remedy=_MAKE_AGAIN)
-
-
-def _footer(digest: str) -> bytes:
-    return _MARK + digest.encode() + b"\n"
-
-
-def _stated_digest(stream: BinaryIO, length: int) -> str | None:
-    if length < FOOTER_BYTES:
-        return None
-    stream.seek(length - FOOTER_BYTES)
-    footer = stream.read(FOOTER_BYTES)
-    if not footer.startswith(_MARK) or not footer.endswith(b"\n"):
-        return None
-    return footer[len(_MARK) : -1].decode("ascii", errors="replace")
-
-
-def _digest(stream: BinaryIO, length: int) -> str:
-    """SHA-256 of the first `length` bytes."""
-    digest = hashlib.sha256()
-    stream.seek(0)
-    while length > 0 and (block := stream.read(min(_BLOCK, length))):
-        digest.update(block)
-        length -= len(block)
-    return digest.hexdigest()
 
 
 def _end_of_file_address(head: bytes) -> int | None:

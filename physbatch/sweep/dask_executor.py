@@ -21,7 +21,7 @@ from typing import Any
 import physbatch
 from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError, WorkerError
-from physbatch.files.netcdf import digest_of, without_checksum
+from physbatch.files.checksums import digest_of, without_checksum
 from physbatch.study.study import Study
 from physbatch.sweep.cluster import PATIENCE, Cluster, connect, quietly
 from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line, limit_threads

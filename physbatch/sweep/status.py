@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import digest_of, holds_checksum
+from physbatch.files.checksums import digest_of, holds_checksum
 from physbatch.sweep.index import Index, Record, ShardNote, read_index
 from physbatch.sweep.lock import Owner, owners
 from physbatch.sweep.plan import Plan

@@ -20,13 +20,8 @@ from physbatch.dataset import SCHEMA_VERSION
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import DatasetError, OutputError, StudyError
-from physbatch.files.netcdf import (
-    open_netcdf,
-    stated_digest,
-    to_bytes,
-    without_checksum,
-    write_atomic,
-)
+from physbatch.files.checksums import stated_digest, without_checksum
+from physbatch.files.netcdf import open_netcdf, to_bytes, write_atomic
 from physbatch.study.comparison import extends
 from physbatch.study.study import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote

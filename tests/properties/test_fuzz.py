@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from physbatch.cli import main
 from physbatch.engines import missing
 from physbatch.errors import PhysbatchError
-from physbatch.files import netcdf as files
-from physbatch.files.netcdf import open_netcdf
+from physbatch.files import FOOTER_BYTES, open_netcdf
 from physbatch.study import Study, catalogue
 from physbatch.sweep import run_study
 from physbatch.tables import read_table
@@ -233,7 +232,7 @@ def image() -> bytes:
 
 @counts(200, 2500)
 def test_our_files_changed_anywhere_are_refused_unopened(count: int) -> None:
-    whole, end = image(), -files.FOOTER_BYTES
+    whole, end = image(), -FOOTER_BYTES
 
     def check(content: bytes) -> None:
         if content != whole and content[end:] == whole[end:]:
@@ -245,7 +244,7 @@ def test_our_files_changed_anywhere_are_refused_unopened(count: int) -> None:
 def flipped(seed: int) -> bytes:
     """A foreign file with damage where the HDF5 library looks: few bytes, mostly in the head."""
     chance = random.Random(seed)
-    content = bytearray(image()[: -files.FOOTER_BYTES])
+    content = bytearray(image()[:-FOOTER_BYTES])
     reach = len(content) if seed % 2 else 4000
     for _ in range(chance.randrange(1, 6)):
         content[chance.randrange(48, reach)] = chance.randrange(256)

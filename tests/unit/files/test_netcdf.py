@@ -17,8 +17,8 @@ import xarray as xr
 
 from physbatch.errors import DatasetError
 from physbatch.files import foreign as probe
-from physbatch.files import netcdf as files
-from physbatch.files.netcdf import open_netcdf, save, with_checksum, without_checksum
+from physbatch.files.checksums import FOOTER_BYTES, with_checksum, without_checksum
+from physbatch.files.netcdf import open_netcdf, save
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_no_flipped_bit_goes_unnoticed(file: Path, data: xr.Dataset, tmp_path: P
     whole = file.read_bytes()
     broken = tmp_path / "broken.nc"
     chance = random.Random(7)
-    places = chance.sample(range(len(whole) - files.FOOTER_BYTES), 300)
+    places = chance.sample(range(len(whole) - FOOTER_BYTES), 300)
     for place in places:
         content = bytearray(whole)
         content[place] ^= 1 << chance.randrange(8)
@@ -62,7 +62,7 @@ def test_a_damaged_checksum_line_is_refused_or_does_no_harm(
 ) -> None:
     whole = file.read_bytes()
     broken = tmp_path / "broken.nc"
-    for place in (1, 20, files.FOOTER_BYTES - 2, files.FOOTER_BYTES):
+    for place in (1, 20, FOOTER_BYTES - 2, FOOTER_BYTES):
         content = bytearray(whole)
         content[-place] ^= 4
         broken.write_bytes(content)
