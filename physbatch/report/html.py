@@ -10,6 +10,7 @@ import jinja2
 import xarray as xr
 
 from physbatch.files.netcdf import write_atomic
+from physbatch.plots.labels import estimate_text
 from physbatch.report.figures import order_figure, report_figures
 from physbatch.report.rows import (
     bibtex,
@@ -20,7 +21,7 @@ from physbatch.report.rows import (
     size_rows,
     study_table,
 )
-from physbatch.report.sentences import ReportWords, number, order_support, remarks
+from physbatch.report.sentences import ReportWords, flag_text, order_support, remarks
 from physbatch.results.export import result_csv
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
@@ -142,7 +143,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": estimate_text, "flag_text": flag_text}
     return environment
 
 

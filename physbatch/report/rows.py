@@ -16,7 +16,8 @@ import tomli_w
 import xarray as xr
 
 from physbatch.errors import OutputError
-from physbatch.report.sentences import flag_text, number
+from physbatch.plots.labels import estimate_text
+from physbatch.report.sentences import flag_text
 from physbatch.results.display import flat_rows
 from physbatch.results.estimate import Estimate
 from physbatch.results.render import latex_escaped
@@ -24,10 +25,8 @@ from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Analysis
 
 __all__ = [
-    "FileRow",
-    "FormRow",
     "Reference",
-    "SizeRow",
+    "Row",
     "StudyTable",
     "bibtex",
     "file_rows",
@@ -43,29 +42,8 @@ _ELSEWHERE = ("study", "title", "references")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s;,<>\"]+")
 
 
-@dataclass(frozen=True)
-class SizeRow:
-    """What was found at one size."""
-
-    size: str
-    m_c: str
-    width: str
-    drift: str
-    jump: str
-    goodness: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class FormRow:
-    """One fitted form of an extrapolation."""
-
-    quantity: str
-    form: str
-    limit: str
-    slope: str
-    goodness: str
-    weight: str
+#: A row of a table by the names that the templates use.
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,15 +56,6 @@ class StudyTable:
 
 
 @dataclass(frozen=True)
-class FileRow:
-    """One file of the study."""
-
-    name: str
-    size: str
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Reference:
     """A reference: words, the DOI (empty where it names none), and words after it."""
 
@@ -95,7 +64,7 @@ class Reference:
     rest: str = ""
 
 
-def size_rows(analysis: Analysis) -> list[SizeRow]:
+def size_rows(analysis: Analysis) -> list[Row]:
     """One row per size."""
     drifts = {drift.size: drift for drift in analysis.drifts}
     jumps = {jump.size: jump for jump in analysis.jumps}
@@ -106,20 +75,20 @@ def size_rows(analysis: Analysis) -> list[SizeRow]:
         flags += drift.flags + drift.slope.flags if drift else ()
         flags += jump.flags + jump.latent.flags if jump else ()
         rows.append(
-            SizeRow(
-                size=f"{curve.size:g}",
-                m_c=number(curve.m_c),
-                width=number(curve.width),
-                drift=number(drift.slope) if drift else "not measured",
-                jump=number(jump.latent) if jump else "not measured",
-                goodness=_ratio(curve.deviance, curve.dof),
-                notes=tuple(dict.fromkeys(map(flag_text, flags))),
-            )
+            {
+                "size": f"{curve.size:g}",
+                "m_c": estimate_text(curve.m_c),
+                "width": estimate_text(curve.width),
+                "drift": estimate_text(drift.slope) if drift else "not measured",
+                "jump": estimate_text(jump.latent) if jump else "not measured",
+                "goodness": _ratio(curve.deviance, curve.dof),
+                "notes": tuple(dict.fromkeys(map(flag_text, flags))),
+            }
         )
     return rows
 
 
-def form_rows(analysis: Analysis) -> list[FormRow]:
+def form_rows(analysis: Analysis) -> list[Row]:
     """One row per fitted form of both extrapolations."""
     rows = []
     for quantity, result in (
@@ -131,17 +100,17 @@ def form_rows(analysis: Analysis) -> list[FormRow]:
     return rows
 
 
-def _form_row(quantity: str, result: Extrapolation, index: int) -> FormRow:
+def _form_row(quantity: str, result: Extrapolation, index: int) -> Row:
     limit = Estimate(float(result.form_limit[index]), float(result.form_stderr[index]))
     weight = float(result.form_weight[index])
-    return FormRow(
-        quantity=quantity,
-        form=result.forms[index],
-        limit=number(limit) if math.isfinite(limit.value) else "no limit",
-        slope=_plain(float(result.form_slope[index])),
-        goodness=_ratio(float(result.form_chi2[index]), int(result.form_dof[index])),
-        weight=f"{weight:.2f}" if math.isfinite(weight) else "",
-    )
+    return {
+        "quantity": quantity,
+        "form": result.forms[index],
+        "limit": estimate_text(limit) if math.isfinite(limit.value) else "no limit",
+        "slope": _plain(float(result.form_slope[index])),
+        "goodness": _ratio(float(result.form_chi2[index]), int(result.form_dof[index])),
+        "weight": f"{weight:.2f}" if math.isfinite(weight) else "",
+    }
 
 
 def study_table(dataset: xr.Dataset) -> StudyTable | None:
@@ -165,9 +134,11 @@ def provenance_rows(analysis: Analysis, dataset: xr.Dataset) -> list[tuple[str, 
     }
     ordered = {key: attrs.pop(key) for key in _FIRST if key in attrs} | attrs
     rows = [(key.replace("_", " "), value) for key, value in ordered.items()]
-    own = {"source": analysis.source, "study hash": analysis.study_hash} | analysis.provenance
+    recorded = {"source": analysis.source, "study hash": analysis.study_hash}
     rows += [
-        (f"analysis: {key.replace('_', ' ')}", str(value)) for key, value in own.items() if value
+        (f"analysis: {key.replace('_', ' ')}", str(value))
+        for key, value in (recorded | analysis.provenance).items()
+        if value
     ]
     return rows
 
@@ -180,12 +151,12 @@ def references(dataset: xr.Dataset) -> list[Reference]:
         texts += [str(text) for text in study["references"]]
     except (json.JSONDecodeError, KeyError, TypeError):
         pass
-    found: dict[str, Reference] = {}
+    known: dict[str, Reference] = {}
     for text in (text.strip() for text in texts):
         if text:
             reference = _reference(text)
-            found.setdefault(reference.doi or text, reference)
-    return list(found.values())
+            known.setdefault(reference.doi or text, reference)
+    return list(known.values())
 
 
 def bibtex(dataset: xr.Dataset, source: str) -> str:
@@ -194,11 +165,11 @@ def bibtex(dataset: xr.Dataset, source: str) -> str:
     program = [("author", "{The physbatch developers}"), ("title", "{physbatch}")]
     year = str(dataset.attrs.get("date_created", ""))[:4]
     entries = [_entry("software", "physbatch", [*program, ("version", version), ("year", year)])]
-    for place, one in enumerate(references(dataset), start=1):
-        found = re.search(r"\b(?:19|20)\d\d\b", f"{one.text} {one.rest}")
-        words = f"{one.text}{one.rest}".strip().rstrip(",;. ")
-        fields = [("note", latex_escaped(words)), ("year", found.group() if found else "")]
-        entries.append(_entry("misc", f"reference{place}", [*fields, ("doi", one.doi)]))
+    for number, reference in enumerate(references(dataset), start=1):
+        stated = re.search(r"\b(?:19|20)\d\d\b", f"{reference.text} {reference.rest}")
+        words = f"{reference.text}{reference.rest}".strip().rstrip(",;. ")
+        fields = [("note", latex_escaped(words)), ("year", stated.group() if stated else "")]
+        entries.append(_entry("misc", f"reference{number}", [*fields, ("doi", reference.doi)]))
     return "\n".join(entries)
 
 
@@ -222,7 +193,7 @@ def _reference(text: str) -> Reference:
     return Reference(before, doi, text[match.start() + len(doi) :])
 
 
-def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[FileRow]:
+def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[Row]:
     """Name, size and SHA-256 of each file; folders are left out, since they tell whose they are.
 
     Raises
@@ -241,7 +212,7 @@ def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[FileRow]:
                 remedy="give files that exist to the report",
             ) from error
         digest = hashlib.sha256(content).hexdigest()
-        rows.append(FileRow(Path(path).name, f"{len(content)} bytes", digest))
+        rows.append({"name": Path(path).name, "size": f"{len(content)} bytes", "sha256": digest})
     return rows
 
 

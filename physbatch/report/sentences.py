@@ -5,25 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from physbatch.plots.labels import plural
-from physbatch.results.estimate import Estimate
-from physbatch.results.flag import Flag, FlagKind
+from physbatch.plots.labels import estimate_text, plural
+from physbatch.results.flag import Flag
 from physbatch.scaling.order.result import TransitionOrder
-from physbatch.scaling.transition.result import Analysis, SuccessCurve
+from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["NOT_RESOLVED", "Remark", "ReportWords", "number", "order_support", "remarks"]
+__all__ = ["Remark", "ReportWords", "flag_text", "order_support", "remarks"]
 
-NOT_RESOLVED = "not resolved"
 _WHOLE = "whole analysis"
-
-
-def number(estimate: Estimate) -> str:
-    """The estimate as ``13.04(5)``, or words where there is none."""
-    return str(estimate) if math.isfinite(estimate.value) else NOT_RESOLVED
 
 
 class ReportWords:
@@ -89,20 +82,14 @@ class ReportWords:
         return f"{'a' if self.claimed else 'no'} transition is claimed, {warnings}"
 
     @property
-    def largest_known(self) -> SuccessCurve | None:
-        """The success curve of the largest size at which the critical value is known."""
-        known = [c for c in self._analysis.curves if math.isfinite(c.m_c.value)]
-        return max(known, key=lambda curve: curve.size, default=None)
-
-    @property
     def critical(self) -> str:
         """The critical value in plain text: the limit, else that of the largest size."""
-        known = self.largest_known
-        if math.isfinite(self._analysis.m_c.value):
-            return f"{self.symbol} = {number(self._analysis.m_c)} for N to infinity"
+        limit, known = self._analysis.m_c, self._analysis.largest_known
+        if math.isfinite(limit.value):
+            return f"{self.symbol} = {limit} for N to infinity"
         if known is not None:
-            return f"{self.symbol} = {number(known.m_c)} at N = {known.size:g}"
-        return f"{self.symbol} {NOT_RESOLVED}"
+            return f"{self.symbol} = {known.m_c} at N = {known.size:g}"
+        return f"{self.symbol} {estimate_text(limit)}"
 
     @property
     def coexistence(self) -> str:
@@ -110,10 +97,8 @@ class ReportWords:
         largest = max(self._analysis.jumps, key=lambda jump: jump.size, default=None)
         if largest is None or largest.chosen < 0 or not math.isfinite(largest.latent.value):
             return "no coexistence seen"
-        return (
-            f"two groups with means {number(largest.lower)} and {number(largest.upper)} "
-            "(dashed lines)"
-        )
+        lower, upper = map(estimate_text, (largest.lower, largest.upper))
+        return f"two groups with means {lower} and {upper} (dashed lines)"
 
     @property
     def drift(self) -> str:
@@ -122,7 +107,7 @@ class ReportWords:
         if drift is None:
             return "no drift measured"
         return (
-            f"{number(drift.slope)} per unit of ln t at N = {drift.size:g}, "
+            f"{estimate_text(drift.slope)} per unit of ln t at N = {drift.size:g}, "
             f"from t = {drift.window_start:g} to {drift.window_end:g}"
         )
 
@@ -140,50 +125,31 @@ class ReportWords:
 
 def order_support(order: TransitionOrder) -> str:
     """How many tests point to the verdict, and to which others."""
-    pointed = Counter(one.points_to for one in order.evidence if one.points_to)
+    pointed = Counter(test.points_to for test in order.evidence if test.points_to)
     mine = pointed.pop(order.verdict, 0)
     others = ", ".join(f"{count} to {name}" for name, count in pointed.items())
     text = f"{mine} of {len(order.evidence)} tests point to it"
     return f"{text}, {others}" if others else text
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(NamedTuple):
     """A flag, and every place where it was raised."""
 
     flag: Flag
     places: tuple[str, ...] = ()
 
-    @property
-    def name(self) -> str:
-        """The machine's name."""
-        return self.flag.name
-
-    @property
-    def text(self) -> str:
-        """What it says of these data."""
-        return flag_text(self.flag)
-
-    @property
-    def kind(self) -> FlagKind:
-        """What it means, and what to do about it."""
-        return self.flag.kind
-
 
 def remarks(analysis: Analysis) -> list[Remark]:
     """All flags of all results; one that was raised in many places is told once."""
-    places: dict[Flag, list[str]] = {}
-    for place, flags in _flags(analysis):
+    places: dict[Flag, dict[str, None]] = {}
+    for where, flags in _flags(analysis):
         for flag in flags:
-            known = places.setdefault(flag, [])
-            if place not in known:
-                known.append(place)
-    return [Remark(flag, _narrowed(where)) for flag, where in places.items()]
-
-
-def _narrowed(places: list[str]) -> tuple[str, ...]:
-    """The places without the whole, where a part of it says more."""
-    return tuple(place for place in places if place != _WHOLE) or (_WHOLE,)
+            places.setdefault(flag, {})[where] = None
+    # The whole is not named where a part of it says more.
+    return [
+        Remark(flag, tuple(where for where in known if where != _WHOLE) or (_WHOLE,))
+        for flag, known in places.items()
+    ]
 
 
 def flag_text(flag: Flag) -> str:
@@ -209,5 +175,5 @@ def _flags(analysis: Analysis) -> Iterator[tuple[str, tuple[Flag, ...]]]:
     for drift in analysis.drifts:
         yield f"drift, N = {drift.size:g}", drift.flags + drift.slope.flags
     for jump in analysis.jumps:
-        own = jump.flags + jump.latent.flags + jump.upper.flags + jump.lower.flags
-        yield f"jump, N = {jump.size:g}", own
+        flags = jump.flags + jump.latent.flags + jump.upper.flags + jump.lower.flags
+        yield f"jump, N = {jump.size:g}", flags
