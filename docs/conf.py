@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+import importlib
+import types
 from pathlib import Path
 
 import physbatch
 
-# Pages of the API that an earlier build made and no list names any more would be warned about.
-for page in Path(__file__).parent.glob("_api/*.rst"):
-    page.unlink()
+#: Packages in the order in which a user meets them.
+PACKAGES = (
+    "study", "sweep", "tables", "scaling", "noise", "results", "plots", "report",
+    "exact", "engines", "systems", "dynamics", "streams",
+)  # fmt: skip
+API = Path(__file__).parent / "_api"
+
+
+def write_api_pages() -> None:
+    """A page for each package: what its ``__init__`` says, and what it names."""
+    API.mkdir(exist_ok=True)
+    # Pages that no list names any more would be warned about.
+    for page in API.glob("*"):
+        page.unlink()
+    for package in PACKAGES:
+        name = f"physbatch.{package}"
+        module = importlib.import_module(name)
+        public = [
+            entry
+            for entry in getattr(module, "__all__", ())
+            if not isinstance(getattr(module, entry), types.ModuleType)
+        ]
+        listed = "\n".join(f"   {name}.{entry}" for entry in public)
+        page = f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n   :no-members:\n"
+        if public:
+            page += f"\n.. autosummary::\n   :toctree:\n\n{listed}\n"
+        (API / f"package-{package}.rst").write_text(page, "utf-8")
+
+
+write_api_pages()
 
 project = "physbatch"
 author = "The physbatch developers"
