@@ -16,6 +16,13 @@ PACKAGES = (
 API = Path(__file__).parent / "_api"
 
 
+def belongs(package: types.ModuleType, name: str) -> bool:
+    """Whether a package names something of its own, not a module or what another one defines."""
+    thing = getattr(package, name)
+    home = getattr(thing, "__module__", package.__name__)
+    return not isinstance(thing, types.ModuleType) and str(home).startswith(package.__name__)
+
+
 def write_api_pages() -> None:
     """A page for each package: what its ``__init__`` says, and what it names."""
     API.mkdir(exist_ok=True)
@@ -25,12 +32,8 @@ def write_api_pages() -> None:
     for package in PACKAGES:
         name = f"physbatch.{package}"
         module = importlib.import_module(name)
-        public = [
-            entry
-            for entry in getattr(module, "__all__", ())
-            if not isinstance(getattr(module, entry), types.ModuleType)
-        ]
-        listed = "\n".join(f"   {name}.{entry}" for entry in public)
+        public = [entry for entry in getattr(module, "__all__", ()) if belongs(module, entry)]
+        listed = "\n".join(f"   {entry}" for entry in public)
         page = f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n   :no-members:\n"
         if public:
             page += f"\n.. autosummary::\n   :toctree:\n\n{listed}\n"
@@ -52,6 +55,7 @@ extensions = [
     "sphinx.ext.mathjax",
 ]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"physbatch {release}"
 
