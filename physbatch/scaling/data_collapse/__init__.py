@@ -17,7 +17,8 @@ True
 """
 
 from physbatch.scaling.data_collapse.form import ScalingForm, make_form
-from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.intervals import Uncertainties
+from physbatch.scaling.data_collapse.methods import CollapseOptions, collapse
 from physbatch.scaling.data_collapse.optimum import (
     Objective,
     Optimum,
@@ -36,16 +37,12 @@ from physbatch.scaling.data_collapse.result import (
 )
 from physbatch.scaling.data_collapse.search import Search, search_globally
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
-from physbatch.scaling.data_collapse.uncertainties import (
-    Uncertainties,
-    bootstrap,
-    posterior,
-    uncertainties_of,
-)
+from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior, uncertainties_of
 from physbatch.scaling.data_collapse.windows import Fit, Window, by_spline, scan, settle
 
 __all__ = [
     "Collapse",
+    "CollapseOptions",
     "CollapsedPoints",
     "Fit",
     "MasterCurve",

@@ -9,15 +9,15 @@ import numpy as np
 from scipy import optimize, sparse
 
 from physbatch.results.flags import FLAT
-from physbatch.scaling.data_collapse.optimum import Optimum
-from physbatch.scaling.data_collapse.quality import LocalLines, local_curve
-from physbatch.scaling.data_collapse.quality_kernel import NOWHERE, Quality, minimise
-from physbatch.scaling.data_collapse.uncertainties import (
+from physbatch.scaling.data_collapse.intervals import (
     Uncertainties,
     between_ends,
     from_refits,
     resampled_observables,
 )
+from physbatch.scaling.data_collapse.optimum import Optimum
+from physbatch.scaling.data_collapse.quality import LocalLines, local_curve
+from physbatch.scaling.data_collapse.quality_kernel import NOWHERE, Quality, minimise
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.typing import BoolArray, FloatArray
 
@@ -216,7 +216,7 @@ def rise_by_one(quality: Quality, optimum: Optimum, covariance: FloatArray) -> U
         form.names,
     )
     flags = (FLAT(f"S does not rise by 1 along {', '.join(flat)}"),) if flat else ()
-    return Uncertainties(intervals, flags, np.empty((0, len(form.names))))
+    return Uncertainties(intervals, flags)
 
 
 def _end(

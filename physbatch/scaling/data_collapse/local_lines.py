@@ -15,12 +15,12 @@ import numpy as np
 
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import differing
+from physbatch.scaling.data_collapse.intervals import Uncertainties
 from physbatch.scaling.data_collapse.local_line_errors import refits, rise_by_one, sandwich
 from physbatch.scaling.data_collapse.optimum import Optimum
 from physbatch.scaling.data_collapse.quality_kernel import Quality, minimise
 from physbatch.scaling.data_collapse.search import Search
 from physbatch.scaling.data_collapse.starts import Optima, candidates, coarse_table, local_maxima
-from physbatch.scaling.data_collapse.uncertainties import Uncertainties
 from physbatch.scaling.data_collapse.windows import Fit, Window, inside, windows_of
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -77,7 +77,7 @@ def search_local_lines(
 def local_line_uncertainties(fit: Fit, errors: str, seed: int) -> Uncertainties:
     """Errors of a fit by refits of resampled data ("bootstrap"), or from S_min + 1 ("quality")."""
     if not fit.optimum.converged or not fit.form.names:
-        return Uncertainties({}, (), np.empty((0, len(fit.form.names))))
+        return Uncertainties({})
     quality = Quality(fit.form, fit.objective.table)
     if errors == "quality":
         return rise_by_one(quality, fit.optimum, fit.covariance)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from difflib import get_close_matches
+from typing import NoReturn, TypedDict, Unpack
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -29,7 +30,7 @@ from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["collapse"]
+__all__ = ["CollapseOptions", "collapse"]
 
 #: Errors that each method has, its usual ones first.
 _ERRORS = {
@@ -45,6 +46,27 @@ _MOST_POINTS = 2000
 _ON_ERRORS = (CELLS_LEFT_OUT, FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED)
 
 
+class CollapseOptions(TypedDict, total=False):
+    """What else `collapse` may be told.
+
+    Attributes
+    ----------
+    drift : bool
+        Let c_c(N) = c_c + shift N^(-phi).
+    window : {"scan", "all"}
+        Scan windows (the default), or take all points: then there is no systematic error.
+    start : mapping
+        One more start. The answer does not depend on it.
+    seed : int
+        Seed of bootstrap and posterior, by default 0.
+    """
+
+    drift: bool
+    window: str
+    start: Mapping[str, float] | None
+    seed: int
+
+
 def collapse(
     table: ScalingTable,
     observable: str | Sequence[str] | None = None,
@@ -52,12 +74,9 @@ def collapse(
     exponent: str | Mapping[str, str] | None = None,
     fixed: Mapping[str, float] | None = None,
     corrections: bool = False,
-    drift: bool = False,
     method: str = "gp",
-    window: str = "scan",
     errors: str | None = None,
-    start: Mapping[str, float] | None = None,
-    seed: int = 0,
+    **options: Unpack[CollapseOptions],
 ) -> Collapse:
     r"""Fit :math:`y_N(c) = N^{\zeta/\nu} f(N^{1/\nu}(c - c_c))` with a smooth master curve f.
 
@@ -80,25 +99,19 @@ def collapse(
         Exponents held at a value: ``c_c``, ``nu``, ``zeta`` (or its name), ``omega``, ``phi``.
     corrections : bool
         Fit f0(x) + N^(-omega) f1(x).
-    drift : bool
-        Let c_c(N) = c_c + shift N^(-phi).
     method : {"gp", "spline", "local-linear"}
         Gaussian-process likelihood; least squares on a cubic spline in the window that the
         former has chosen; or the smallest S of Houdayer and Hartmann (`collapse_quality`), whose
         master curve is a straight line between neighbouring points. At noise of a few per cent
         a bias of up to a third of its error remains in nu with the first. The third is biased
         wherever the curvature between neighbouring points exceeds the noise.
-    window : {"scan", "all"}
-        Scan windows, or take all points (then there is no systematic error).
     errors : {"likelihood", "profile", "bootstrap", "posterior", "quality"}, optional
         Statistical errors from the curvature of the likelihood (default of gp and spline), from
         its profile, from refits of resampled data (replicas where the table has them; default
         of local-linear), from the posterior, or from where S has risen by 1. Method gp has the
         first four, spline the first, local-linear bootstrap and quality.
-    start : mapping, optional
-        One more start. The answer does not depend on it.
-    seed : int
-        Seed of bootstrap and posterior.
+    **options
+        ``drift``, ``window``, ``start`` and ``seed``: see `CollapseOptions`.
 
     Returns
     -------
@@ -135,6 +148,7 @@ def collapse(
     >>> abs(result.parameters["nu"].value - 1.0) < 0.1
     True
     """
+    drift, window, start, seed = _settings(options)
     names = _observables(table, observable)
     errors = _check_methods(method, errors, corrections=corrections, drift=drift)
     table = _checked(table, names)
@@ -170,6 +184,28 @@ def collapse(
 
 
 # --- input ------------------------------------------------------------------------------
+
+
+def _settings(options: CollapseOptions) -> tuple[bool, str, Mapping[str, float] | None, int]:
+    """The options, or what stands for them.
+
+    Raises
+    ------
+    TypeError
+        For a name that is no option.
+    """
+    for name in options:
+        if name not in CollapseOptions.__annotations__:
+            every = ("exponent", "fixed", "corrections", "method", "errors")
+            near = get_close_matches(name, [*every, *CollapseOptions.__annotations__])
+            hint = f", did you mean {' or '.join(near)}?" if near else ""
+            raise TypeError(f"collapse() got an unexpected keyword argument {name!r}{hint}")
+    return (
+        options.get("drift", False),
+        options.get("window", "scan"),
+        options.get("start"),
+        options.get("seed", 0),
+    )
 
 
 def _observables(table: ScalingTable, observable: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN, STARTS_DISAGREE
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
 from physbatch.scaling.data_collapse.identifiability import refusals
+from physbatch.scaling.data_collapse.intervals import Interval, Uncertainties
 from physbatch.scaling.data_collapse.result import Collapse, WindowFit
 from physbatch.scaling.data_collapse.scaling_plot import on_the_plot
 from physbatch.scaling.data_collapse.search import Search
-from physbatch.scaling.data_collapse.uncertainties import Interval, Uncertainties
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 
@@ -68,6 +68,7 @@ def conclude(
     }
     ratios = {name.zeta: _ratio(search.fits, final, parameters, name.zeta) for name in named}
     points, curve = on_the_plot(final)
+    samples = uncertainties.samples
     tried, agreed = search.optima.tried, search.optima.agreed
     return Collapse(
         parameters=parameters,
@@ -97,7 +98,7 @@ def conclude(
         ),
         method=method,
         named=named_estimates(named, parameters, form.fixed, ratios),
-        samples=uncertainties.samples,
+        samples=samples if samples.size else np.empty((0, len(form.names))),
     )
 
 

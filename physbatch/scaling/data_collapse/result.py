@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 
+from physbatch.results.display import Rows
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.record import Record, result, strict
+from physbatch.results.render import (
+    estimates_html,
+    latex_interval,
+    latex_name,
+    latex_number,
+    latex_table,
+)
 from physbatch.scaling.data_collapse.quality import quality_of
 from physbatch.scaling.data_collapse.windows import Window
 from physbatch.typing import Dims, FloatArray
@@ -167,34 +175,40 @@ class Collapse(Record):
     samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
 
     def __repr__(self) -> str:
-        stated = {**self.parameters, **self.named}
-        head = ", ".join(
-            f"{name.replace('_over_nu', '/nu')} = {estimate}" for name, estimate in stated.items()
+        stated = (f"{name} = {estimate}" for name, estimate in self._written().items())
+        fixed = (f"{name} = {value:g} (fixed)" for name, value in self.fixed.items())
+        head = f"Collapse of {', '.join(self.observables)}: {', '.join(stated)}"
+        head = ", ".join([head, *fixed])
+        return "\n".join(
+            [head, *(f"  {line}" for line in self._summary()), *(f"  ! {f}" for f in self.flags)]
         )
-        held = ", ".join(f"{name} = {value:g} (fixed)" for name, value in self.fixed.items())
-        lines = [
-            f"Collapse of {', '.join(self.observables)}: {head}{', ' + held if held else ''}",
-            f"  y = {self.size_name}^(zeta/nu) f({self.size_name}^(1/nu) "
+
+    def _summary(self) -> list[str]:
+        """The form, the goodness of fit and the starts, a line each."""
+        accepted = sum(fit.accepted for fit in self.windows)
+        return [
+            f"y = {self.size_name}^(zeta/nu) f({self.size_name}^(1/nu) "
             f"({self.control_name} - c_c)), nu per {self.dimension}",
-            f"  {self.goodness_text}; "
-            f"{self.size_name} >= {self.window.size_min:g}, "
+            f"{self.goodness_text}; {self.size_name} >= {self.window.size_min:g}, "
             f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
-            f"  {self.starts_agreed} of {self.starts_tried} starts agree; "
-            f"{sum(one.accepted for one in self.windows)} of {len(self.windows)} windows accepted",
+            f"{self.starts_agreed} of {self.starts_tried} starts agree; "
+            f"{accepted} of {len(self.windows)} windows accepted",
         ]
-        return "\n".join([*lines, *(f"  ! {flag}" for flag in self.flags)])
+
+    def _written(self) -> dict[str, Estimate]:
+        """The estimates under their names in texts: beta/nu for beta_over_nu."""
+        return {name.replace("_over_nu", "/nu"): e for name, e in self.stated().items()}
 
     @property
     def goodness_text(self) -> str:
         """chi^2 over its degrees of freedom, for method local-linear S, with its p-value."""
-        if self.method == "local-linear":
-            return f"S = {self.quality:.3g}, p = {self.p_value:.2g}"
-        return f"chi2/dof = {self.chi2:.4g}/{self.dof:.4g}, p = {self.p_value:.2g}"
+        label, goodness = self._goodness()
+        return f"{label} = {goodness}, p = {self.p_value:.2g}"
 
     @property
     def identifiable(self) -> bool:
         """Whether the data determine c_c and every free exponent; if not, a flag says why."""
-        return all(math.isfinite(one.value) for one in self.parameters.values())
+        return all(math.isfinite(estimate.value) for estimate in self.parameters.values())
 
     @property
     def correlation(self) -> FloatArray:
@@ -230,27 +244,6 @@ class Collapse(Record):
             return rf"\{greek}_{{{observable}}}" if observable else ""
         return math_symbol(parameter)
 
-    def report(self) -> str:
-        """All numbers as text, in the manner of lmfit: parameters, correlations, windows."""
-        from physbatch.scaling.data_collapse.text import collapse_report
-
-        return collapse_report(self)
-
-    def stated(self) -> dict[str, Estimate]:
-        """The estimates by their names: parameters, then exponents that follow from them."""
-        return {**self.parameters, **self.named}
-
-    def to_latex(self) -> str:
-        """Parameters with errors as a LaTeX table; it needs the package booktabs."""
-        from physbatch.scaling.data_collapse.text import collapse_latex
-
-        return collapse_latex(self)
-
-    def _repr_html_(self) -> str:
-        from physbatch.scaling.data_collapse.text import collapse_html
-
-        return collapse_html(self)
-
     @property
     def quality(self) -> float:
         """S of Houdayer and Hartmann at these exponents, averaged over the observables.
@@ -279,3 +272,99 @@ class Collapse(Record):
             {**super().to_json(), "method": self.method, "fixed": dict(self.fixed)}
         )
         return document
+
+    # --- report, LaTeX, HTML ------------------------------------------------------------
+
+    def report(self) -> str:
+        """All numbers as text, in the manner of lmfit: parameters, correlations, windows."""
+        extra = ["with corrections to scaling"] if self.corrections else []
+        extra += ["with a drift of c_c"] if self.drift else []
+        parts: list[tuple[str, Sequence[str]]] = [
+            (
+                "Collapse",
+                [f"observables  {', '.join(self.observables)}", *self._summary(), *extra],
+            ),
+            ("Parameters", _aligned(self._parameter_rows())),
+            ("Correlations (those below 0.1 are left out)", _aligned(self._correlation_rows())),
+            ("Windows (*: chosen; -: rejected)", _aligned(self._window_rows())),
+            ("Flags", self.flags),
+        ]
+        return "\n".join(
+            "\n".join([f"[[{title}]]", *(f"    {line}" for line in lines)])
+            for title, lines in parts
+            if lines
+        )
+
+    def _parameter_rows(self) -> Rows:
+        rows = []
+        for name, e in self._written().items():
+            percent = f"({100 * e.stderr / abs(e.value):.2g} %)" if e.stderr < abs(e.value) else ""
+            second = f"+/- {e.systematic:.2g} (systematic)" if e.systematic else ""
+            rows.append((f"{name}:", f"{e.value:.8g}", f"+/- {e.stderr:.3g}", percent, second))
+        fixed = self.fixed.items()
+        return rows + [(f"{name}:", f"{value:.8g}", "(fixed)", "", "") for name, value in fixed]
+
+    def _correlation_rows(self) -> Rows:
+        names, matrix = list(self.parameters), self.correlation
+        pairs = zip(*np.triu_indices(len(names), 1), strict=True)
+        strong = [(int(i), int(j)) for i, j in pairs if abs(matrix[i, j]) >= 0.1]
+        strong.sort(key=lambda pair: -abs(matrix[pair]))
+        return [(f"C({names[i]}, {names[j]})", f"= {matrix[i, j]:+.3f}") for i, j in strong]
+
+    def _window_rows(self) -> Rows:
+        names = list(self.parameters)
+        rows = [("", f"{self.size_name} >=", "points", "of all", "chi2/dof", "p", *names)]
+        for fit in self.windows:
+            mark = "*" if fit.window == self.window else "" if fit.accepted else "-"
+            share = f"{100 * fit.window.fraction:.0f} %"
+            goodness = f"{fit.chi2:.4g}/{fit.dof:.4g}"
+            numbers = (str(Estimate(fit.values[name], fit.errors[name])) for name in names)
+            lead = (mark, f"{fit.window.size_min:g}", str(fit.points), share, goodness)
+            rows.append((*lead, f"{fit.p_value:.2g}", *numbers))
+        return rows if self.windows else []
+
+    def _goodness(self) -> tuple[str, str]:
+        if self.method == "local-linear":
+            return "S", f"{self.quality:.3g}"
+        return "chi2/dof", f"{self.chi2:.4g}/{self.dof:.4g}"
+
+    def to_latex(self) -> str:
+        """Parameters with errors as a LaTeX table; it needs the package booktabs."""
+        rows = [
+            (latex_name(self.symbol(name), name), latex_number(e), latex_interval(e))
+            for name, e in self.stated().items()
+        ]
+        rows += [
+            (latex_name(self.symbol(name), name), f"${value:g}$ (fixed)", "")
+            for name, value in self.fixed.items()
+        ]
+        label, goodness = self._goodness()
+        last = [
+            ("$S$" if label == "S" else r"$\chi^2/\mathrm{dof}$", f"${goodness}$", ""),
+            (
+                f"smallest {latex_name(self.size_symbol, self.size_name)}",
+                f"${self.window.size_min:g}$",
+                "",
+            ),
+        ]
+        header = ("parameter", "value", r"68\,\% interval")
+        return latex_table(header, rows, last, self.flags)
+
+    def _repr_html_(self) -> str:
+        """The parameters as an HTML table, every text escaped."""
+        fixed = [(name, f"{value:g} (fixed)") for name, value in self.fixed.items()]
+        label, goodness = self._goodness()
+        return estimates_html(
+            f"Collapse of {', '.join(self.observables)}",
+            self._written(),
+            [*fixed, (label, f"{goodness} (p = {self.p_value:.2g})")],
+            self.flags,
+        )
+
+
+def _aligned(rows: Rows) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -7,44 +7,34 @@ are stated alike: a standard error and a central 68 % interval for each exponent
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import optimize
 
 from physbatch.results.flag import Flag
-from physbatch.results.flags import CHAIN_SHORT, FLAT, RESAMPLES_FAILED
-from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.results.flags import CHAIN_SHORT, FLAT
+from physbatch.scaling.data_collapse.intervals import (
+    Uncertainties,
+    between_ends,
+    from_refits,
+    resampled_observables,
+    sample_intervals,
+)
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, curvature, newton
 from physbatch.scaling.data_collapse.windows import Fit
-from physbatch.scaling.statistics.point_noise import correlated_covariance
-from physbatch.scaling.statistics.resampling import bootstrap_means
-from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
 if TYPE_CHECKING:
     import emcee
 
-__all__ = [
-    "Interval",
-    "Uncertainties",
-    "between_ends",
-    "bootstrap",
-    "constrained_optimum",
-    "posterior",
-    "profile",
-    "resampled_observables",
-    "from_refits",
-    "sample_intervals",
-    "uncertainties_of",
-]
+__all__ = ["bootstrap", "constrained_optimum", "posterior", "profile", "uncertainties_of"]
 
 
 #: Change of the log likelihood at the ends of a 68 % interval.
 _DROP = 0.5
-_LEAST_DONE = 0.95
 #: Most steps from a known optimum to one nearby.
 _QUICK_STEPS = 40
 _LEAST_INDEPENDENT = 400
@@ -54,31 +44,6 @@ _BLOCK = 300
 _THINNING = 5
 #: Degrees of freedom of the law from which the posterior draws its proposals.
 _FREEDOM = 5
-
-
-class Interval(NamedTuple):
-    """Standard error and central 68 % interval of one exponent."""
-
-    stderr: float
-    low: float
-    high: float
-
-
-class Uncertainties(NamedTuple):
-    """Intervals beyond the curvature at the optimum, and what was found on the way.
-
-    Attributes
-    ----------
-    intervals : mapping
-        For each free exponent; empty where the curvature is all there is.
-    flags : tuple of Flag
-    samples : ndarray, shape (n_sample, n_exponent)
-        Physical values to draw; may be empty.
-    """
-
-    intervals: Mapping[str, Interval]
-    flags: tuple[Flag, ...]
-    samples: FloatArray
 
 
 def uncertainties_of(fit: Fit, errors: str, seed: int) -> Uncertainties:
@@ -94,40 +59,10 @@ def uncertainties_of(fit: Fit, errors: str, seed: int) -> Uncertainties:
         Of bootstrap and posterior.
     """
     if errors == "likelihood" or not fit.optimum.converged:
-        return Uncertainties({}, (), _no_samples(fit.form))
+        return Uncertainties({})
     if errors == "profile":
         return profile(fit)
     return bootstrap(fit, seed=seed) if errors == "bootstrap" else posterior(fit, seed=seed)
-
-
-def _no_samples(form: ScalingForm) -> FloatArray:
-    return np.empty((0, len(form.names)))
-
-
-def sample_intervals(
-    form: ScalingForm, vectors: FloatArray
-) -> tuple[dict[str, Interval], FloatArray]:
-    """Intervals of the exponents from a sample of fit vectors, and their physical values.
-
-    Parameters
-    ----------
-    form : ScalingForm
-        What the first components of the vectors stand for.
-    vectors : ndarray, shape (n_sample, n)
-        Fit vectors; hyperparameters behind the exponents are left out.
-
-    Returns
-    -------
-    intervals : dict
-        For each free exponent: standard deviation and central 68 % of the sample.
-    samples : ndarray, shape (n_sample, n_exponent)
-    """
-    count = len(form.names)
-    values = [form.exponents(vector[:count]) for vector in vectors]
-    samples = np.array([[row[name] for name in form.names] for row in values])
-    low, high = np.quantile(samples, [0.15865, 0.84135], axis=0)
-    rows = zip(form.names, samples.std(axis=0, ddof=1), low, high, strict=True)
-    return {name: Interval(*map(float, row)) for name, *row in rows}, samples
 
 
 # --- optima near a known one ------------------------------------------------------------
@@ -204,55 +139,8 @@ def bootstrap(fit: Fit, *, resamples: int = 200, seed: int = 0) -> Uncertainties
         again = _nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
-    return from_refits(fit.form, done, resamples)._replace(samples=_no_samples(fit.form))
-
-
-def from_refits(form: ScalingForm, done: Sequence[FloatArray], resamples: int) -> Uncertainties:
-    """Errors from the fit vectors of refits; nan where fewer than half of them have succeeded."""
-    flags: tuple[Flag, ...] = ()
-    if len(done) < _LEAST_DONE * resamples:
-        flags = (RESAMPLES_FAILED(f"{resamples - len(done)} of {resamples} refits failed"),)
-    if len(done) < max(20, resamples // 2):
-        nothing = Interval(math.nan, math.nan, math.nan)
-        return Uncertainties(dict.fromkeys(form.names, nothing), flags, _no_samples(form))
-    intervals, samples = sample_intervals(form, np.array(done))
-    return Uncertainties(intervals, flags, samples)
-
-
-def resampled_observables(
-    table: ScalingTable,
-    observables: Sequence[str],
-    generator: np.random.Generator,
-    resamples: int,
-) -> list[dict[str, FloatArray]]:
-    """Values of the observables in each resample.
-
-    Replicas are resampled where the table has them, the same ones for all observables of a
-    point; else noise of the stated errors or covariance is added, of points that move together
-    where they visibly do.
-    """
-    out: list[dict[str, FloatArray]] = [{} for _ in range(resamples)]
-    if all(name in table.samples for name in observables):
-        for point in range(len(table.size)):
-            samples = np.array([table.samples[name][point] for name in observables])
-            means = bootstrap_means(generator, samples, resamples)
-            for name, drawn in zip(observables, means, strict=True):
-                for row, mean in enumerate(drawn):
-                    out[row].setdefault(name, table.values[name].copy())[point] = mean
-        return out
-    for name in observables:
-        noise = table.covariance.get(name)
-        if noise is None:
-            noise = correlated_covariance(table, name)[0]
-        if noise is None:
-            draws = generator.normal(size=(resamples, len(table.size))) * table.errors[name]
-        else:
-            strength, modes = np.linalg.eigh(noise)
-            root = modes * np.sqrt(np.maximum(strength, 0.0))
-            draws = generator.normal(size=(resamples, len(table.size))) @ root.T
-        for row, draw in enumerate(draws):
-            out[row][name] = table.values[name] + draw
-    return out
+    intervals, flags, _ = from_refits(fit.form, done, resamples)
+    return Uncertainties(intervals, flags)
 
 
 # --- posterior --------------------------------------------------------------------------
@@ -372,16 +260,7 @@ def profile(fit: Fit) -> Uncertainties:
         lambda name, sign: _end(fit, name, fit.values[name], sign * steps[name]), fit.form.names
     )
     flags = (FLAT(f"the likelihood does not bound {', '.join(flat)}"),) if flat else ()
-    return Uncertainties(intervals, flags, _no_samples(fit.form))
-
-
-def between_ends(
-    end: Callable[[str, float], float], names: Sequence[str]
-) -> tuple[dict[str, Interval], list[str]]:
-    """Intervals from their ends, by name and side (-1 or 1), and the names that lack an end."""
-    ends = {name: (end(name, -1.0), end(name, 1.0)) for name in names}
-    intervals = {name: Interval((high - low) / 2, low, high) for name, (low, high) in ends.items()}
-    return intervals, [name for name in names if not all(map(math.isfinite, ends[name]))]
+    return Uncertainties(intervals, flags)
 
 
 def _end(fit: Fit, name: str, best: float, step: float) -> float:

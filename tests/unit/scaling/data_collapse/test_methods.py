@@ -322,5 +322,17 @@ def test_repr_and_json() -> None:
     assert "chi2/dof" in repr(result)
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert set(content) >= {"parameters", "goodness", "starts", "flags"}
-    assert set(content["parameters"]["c_c"]) == {"value", "stderr", "systematic", "interval68"}
+    numbers = {"value", "stderr", "systematic", "interval68", "flags"}
+    assert set(content["parameters"]["c_c"]) == numbers
+    assert result["nu"] is result.parameters["nu"]
+    with pytest.raises(KeyError, match="nu"):
+        result["nuu"]
     assert content["starts"]["agreed"] <= content["starts"]["tried"]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("windw", "window"), ("eror", "errors"), ("q", "")])
+def test_a_keyword_that_is_none_is_refused(name: str, hint: str) -> None:
+    """The message has the keywords that are close."""
+    with pytest.raises(TypeError, match=f"unexpected keyword argument {name!r}") as caught:
+        collapse(planted(1), **{name: 1})  # type: ignore[arg-type]
+    assert str(caught.value).endswith(f", did you mean {hint}?" if hint else "'q'")
