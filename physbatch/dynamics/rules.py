@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,11 @@ class BatchRule:
     def largest(self) -> int:
         """The largest batch that can be drawn."""
         return self.floor + (1 if self.threshold else 0)
+
+    @property
+    def mean(self) -> float:
+        """m, to 32 bits after the point."""
+        return self.floor + self.threshold / 2**32
 
 
 @functools.lru_cache(maxsize=4096)
@@ -99,8 +105,7 @@ class CellRun:
     replicas_per_graph: int = 1
 
 
-@dataclass(frozen=True)
-class Trajectory:
+class Trajectory(NamedTuple):
     """What an engine measures, as integers, so that engines can be compared bit for bit.
 
     Attributes
@@ -123,3 +128,16 @@ class Trajectory:
     test_wrong: IntArray
     first_passage: IntArray
     student: npt.NDArray[np.uint8]
+
+    @classmethod
+    def empty(cls, times: int, student: npt.NDArray[np.uint8]) -> Trajectory:
+        """Room for a trajectory from the students on, all zero; no replica has passed."""
+        shape = (len(student), times)
+        return cls(
+            path_sum=np.zeros(shape, dtype=np.int64),
+            batch_wrong=np.zeros(shape, dtype=np.int64),
+            batch_bits=np.zeros(shape, dtype=np.int64),
+            test_wrong=np.zeros(shape, dtype=np.int64),
+            first_passage=np.full(len(student), -1, dtype=np.int64),
+            student=student.copy(),
+        )

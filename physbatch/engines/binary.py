@@ -39,20 +39,20 @@ class BinaryEngine:
         system, run = _prepare(point)
         if device != "cpu":
             return _observables(system.architecture, run, _run_on_device(system, run, device))
-        from physbatch.dynamics.bitsliced.run import advance, not_begun
+        from physbatch.dynamics.bitsliced.run import advance
 
         end = run.duration + 1
         sweeps_a_second = end / self.seconds(point)
         pauses = Pauses(checkpoint, device, int(checkpoints.PIECE_SECONDS * sweeps_a_second))
-        trajectory, start = not_begun(system, run), 0
+        trajectory, start = Trajectory.empty(len(run.times), system.student), 0
         begun = pauses.take()
         if begun is not None:
             start = int(begun["sweep"])
-            for name, values in trajectory.__dict__.items():
+            for name, values in trajectory._asdict().items():
                 values[...] = begun[name]
 
         def state() -> State:
-            return {"sweep": np.array(start), **trajectory.__dict__}
+            return {"sweep": np.array(start), **trajectory._asdict()}
 
         for stop in pauses.pieces(start, end, state):
             advance(system, run, trajectory, start, stop)

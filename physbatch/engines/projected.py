@@ -129,12 +129,13 @@ class _Chain:
             size=self.point.size,
             students=self.students,
             teachers=self.teachers,
-            replicas=self.point.replicas,
+            replicas=range(
+                self.point.first_replica, self.point.first_replica + self.point.replicas
+            ),
             teacher_key=self.keys.teacher,
             start_key=start_key,
             initial_overlap=overlap,
             orthogonal=self.study.system.teacher_vectors == "orthogonal",
-            first_replica=self.point.first_replica,
         )
 
     def advance(self, stop: int, *, due: bool) -> FloatArray:
@@ -185,7 +186,7 @@ class _Chain:
             "passage": self.passage,
             "not_before": self.not_before,
             "lost": self.lost,
-            **pack("committee", self.state.__dict__),
+            **pack("committee", self.state._asdict()),
             **pack("out", out),
         }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 import physbatch.streams.compiled
 import physbatch.streams.elementary
@@ -27,6 +28,7 @@ __all__ = [
     "fill_signs",
     "normal_rows",
     "SOURCE_HASH",
+    "word_rows",
 ]
 
 #: What the disk cache must follow, see `hash_of_sources`.
@@ -64,7 +66,7 @@ def _transform(first, second, one, other):
         other[j] = b
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", _nrt=True)
 def fill_normals(out, first, count, key, kind, index, replica):
     """Normal numbers `first` ... of an index into the front of a flat array.
 
@@ -107,18 +109,26 @@ def fill_signs(out, first, count, key, kind, index, replica):
 
 @numba.njit
 def draw_numbers(out, first, count, key, kind, index, replica):
-    """32-bit numbers `first` ... of an index; `first` is a multiple of four."""
+    """32-bit numbers `first` ... of an index; `first` is a multiple of four.
+
+    `out` has room for a whole last block of four.
+    """
     low = index & _LOW
     high = kind | ((index >> _32) << _8)
     for block in range((count + 3) // 4):
-        words = philox(np.uint64(first // 4 + block), low, high, replica, key)
-        for w in range(min(4, count - 4 * block)):
-            out[4 * block + w] = words[w]
+        x0, x1, x2, x3 = philox(np.uint64(first // 4 + block), low, high, replica, key)
+        out[4 * block] = x0
+        out[4 * block + 1] = x1
+        out[4 * block + 2] = x2
+        out[4 * block + 3] = x3
 
 
 @numba.njit
 def draw_permutation(order, numbers, key, kind, index, replica):
-    """A random permutation of 0 ... P - 1 (Fisher and Yates); `numbers` is scratch."""
+    """A random permutation of 0 ... P - 1 (Fisher and Yates).
+
+    `numbers` has room for whole blocks of four.
+    """
     count = order.shape[0]
     draw_numbers(numbers, 0, count, key, kind, index, replica)
     for i in range(count):
@@ -131,16 +141,34 @@ def draw_permutation(order, numbers, key, kind, index, replica):
 
 
 @functools.cache
-def _make_normal_rows(version: int) -> Callable[..., Any]:
+def _make_rows(version: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     @cached_njit(nogil=True)
-    def fill(out, key, kind, index, first_replica):
+    def fill_words(out, key, kind, index, first_replica):
+        _ = version
+        words = np.empty(out.shape[1] + 3, dtype=np.uint64)
+        for row in range(out.shape[0]):
+            replica = np.uint64(first_replica + row)
+            draw_numbers(words, 0, out.shape[1], key, kind, index, replica)
+            out[row] = words[: out.shape[1]]
+
+    @cached_njit(nogil=True)
+    def fill_numbers(out, key, kind, index, first_replica):
         _ = version
         for row in range(out.shape[0]):
-            fill_normals(
-                out[row], 0, out.shape[1], key, kind, index, np.uint64(first_replica + row)
-            )
+            replica = np.uint64(first_replica + row)
+            fill_normals(out[row], 0, out.shape[1], key, kind, index, replica)
 
-    return fill
+    return fill_words, fill_numbers
+
+
+def word_rows(
+    key: int, kind: int, index: int, first_replica: int, replicas: int, count: int
+) -> npt.NDArray[np.uint64]:
+    """Uniform 32-bit numbers of some replicas, shape (replicas, count); see `normal_rows`."""
+    out = np.empty((replicas, count), dtype=np.uint64)
+    fill, _ = _make_rows(SOURCE_HASH)
+    fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
+    return out
 
 
 def normal_rows(
@@ -173,6 +201,6 @@ def normal_rows(
     (2, 3)
     """
     out = np.empty((replicas, count), dtype=np.float64)
-    fill = _make_normal_rows(SOURCE_HASH)
+    _, fill = _make_rows(SOURCE_HASH)
     fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
     return out

@@ -39,7 +39,12 @@ from physbatch.study.system import (
     System,
     TreeWiring,
 )
-from physbatch.systems.architecture import Architecture, build_architecture, dense_student
+from physbatch.systems.architecture import (
+    Architecture,
+    OddFanIn,
+    build_architecture,
+    dense_student,
+)
 
 __all__ = ["FIXED_FIELDS", "Study", "canonical_json"]
 
@@ -228,8 +233,7 @@ class Study(Model):
             depth=self.system.depth,
             output=self.system.output,
             learned_layers=self.system.learned_layers,
-            odd_fan_in=self.system.activation == "sign",
-            continuous_inputs=self.system.gaussian_inputs,
+            odd_fan_in=self._odd_fan_in(self.system.activation == "sign"),
         )
 
     def student_architecture(self, size: int, degree: int | None) -> Architecture:
@@ -245,10 +249,13 @@ class Study(Model):
         layers = dense_student(
             teacher,
             student.hidden_units,
-            odd_fan_in=odd,
-            continuous_inputs=self.system.gaussian_inputs,
+            odd_fan_in=self._odd_fan_in(odd),
         )
         return dataclasses.replace(layers, learned=self.system.learned_layers)
+
+    def _odd_fan_in(self, signs: bool) -> OddFanIn:
+        """Which fan-ins must be odd, for signs of sums of binary terms."""
+        return "above-first" if signs and self.system.gaussian_inputs else signs
 
     @property
     def bitsliced(self) -> bool:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-__all__ = ["Architecture", "Layer", "build_architecture", "dense_student"]
+__all__ = ["Architecture", "Layer", "OddFanIn", "build_architecture", "dense_student"]
+
+#: Which fan-ins must be odd: none, all, or those of layers that read units.
+OddFanIn = bool | Literal["above-first"]
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ def build_architecture(
     depth: int,
     output: Literal["vector", "scalar"],
     learned_layers: Literal["all", "first"],
-    odd_fan_in: bool,
-    continuous_inputs: bool = False,
+    odd_fan_in: OddFanIn,
 ) -> Architecture:
     """Lay out the layers of a network.
 
@@ -126,10 +128,9 @@ def build_architecture(
         unit that reads the whole last hidden layer.
     learned_layers : {"all", "first"}
         The rest stays fixed to the teacher's.
-    odd_fan_in : bool
-        Refuse even fan-ins: the sign of an even number of binary terms can be a tie.
-    continuous_inputs : bool
-        The terms of the first layer are not binary, so that its fan-in may be even.
+    odd_fan_in : bool or "above-first"
+        Refuse even fan-ins: the sign of an even number of binary terms can be a tie. That of
+        the first layer may be even where inputs, and so its terms, are not binary.
 
     Raises
     ------
@@ -141,8 +142,7 @@ def build_architecture(
         layers = _dense_layers(size, [units] * (depth - 1), units if output == "vector" else 1)
     else:
         layers = _sparse_layers(wiring, size, degree, depth, output)
-    if odd_fan_in:
-        _refuse_even_fan_ins(layers, first=1 if continuous_inputs else 0)
+    _refuse_even_fan_ins(layers, odd_fan_in)
     return Architecture(size, tuple(layers), learned_layers)
 
 
@@ -150,8 +150,7 @@ def dense_student(
     teacher: Architecture,
     hidden_units: int | None = None,
     *,
-    odd_fan_in: bool = False,
-    continuous_inputs: bool = False,
+    odd_fan_in: OddFanIn = False,
 ) -> Architecture:
     """The layers of a dense student of a teacher: as many, with the same inputs and outputs.
 
@@ -161,7 +160,7 @@ def dense_student(
         The teacher's layers.
     hidden_units : int, optional
         Units K of each hidden layer; by default as many as the teacher's.
-    odd_fan_in, continuous_inputs : bool
+    odd_fan_in : bool or "above-first"
         Refuse even fan-ins, as in `build_architecture`.
 
     Raises
@@ -177,13 +176,15 @@ def dense_student(
             f"not {hidden_units}; learn all layers, or use dense wiring"
         )
     layers = _dense_layers(teacher.size, hidden, teacher.outputs)
-    if odd_fan_in:
-        _refuse_even_fan_ins(layers, first=1 if continuous_inputs else 0)
+    _refuse_even_fan_ins(layers, odd_fan_in)
     return Architecture(teacher.size, tuple(layers), teacher.learned)
 
 
-def _refuse_even_fan_ins(layers: list[Layer], first: int) -> None:
-    """The sign of an even number of binary terms can be a tie; look from layer `first` on."""
+def _refuse_even_fan_ins(layers: list[Layer], odd_fan_in: OddFanIn) -> None:
+    """The sign of an even number of binary terms can be a tie."""
+    if not odd_fan_in:
+        return
+    first = 1 if odd_fan_in == "above-first" else 0
     for number, layer in enumerate(layers[first:], start=first + 1):
         if layer.fan_in % 2 == 0:
             what = "degree is" if layer.wiring in ("regular", "tree") else "a unit reads"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.streams.keys import StreamKeys
+from physbatch.streams.filling import word_rows
+from physbatch.streams.keys import KIND_INPUTS, StreamKeys
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.binary import uniform32
 from physbatch.systems.wiring import draw_wiring
 
 __all__ = ["DiscreteSystem", "draw_discrete_system", "embed", "layer_matrices"]
@@ -141,7 +141,8 @@ def draw_discrete_system(
     """
     drawn = draw_wiring(teacher_layers, keys.wiring, first_replica, replicas)
     edges = teacher_layers.edges
-    bits = uniform32(keys.teacher, 0, first_replica, replicas, edges) >> np.uint64(31)
+    words = word_rows(keys.teacher, KIND_INPUTS, 0, first_replica, replicas, edges)
+    bits = words >> np.uint64(31)
     teacher = (1 - 2 * bits.astype(np.int8)).astype(np.int8)
     if teacher_layers.layers[0].wiring == "full":
         teacher[:, teacher_layers.learnable :] = 1
@@ -154,11 +155,10 @@ def draw_discrete_system(
             known[:, student_layers.learnable :] = 1
     students = []
     for stream, overlap in ((0, initial_overlap), (2, 0.0)):
-        first = uniform32(keys.start, stream, first_replica, replicas, student_layers.edges)
+        numbers = (first_replica, replicas, student_layers.edges)
+        first = word_rows(keys.start, KIND_INPUTS, stream, *numbers)
         if ternary:
-            second = uniform32(
-                keys.start, stream + 1, first_replica, replicas, student_layers.edges
-            )
+            second = word_rows(keys.start, KIND_INPUTS, stream + 1, *numbers)
             values = ((second * np.uint64(3)) >> np.uint64(32)).astype(np.int8) - np.int8(1)
             student = np.where(first < np.uint64(round(overlap * 2**32)), known, values)
         else:

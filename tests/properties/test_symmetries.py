@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from physbatch.dynamics.bitsliced.definition import forward, path_sums
 from physbatch.dynamics.bitsliced.layout import path_sum
+from physbatch.dynamics.bitsliced.run import replicas_of
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import Architecture, build_architecture
 from physbatch.systems.binary import BinarySystem, draw_system
@@ -101,14 +102,13 @@ def test_compiled_and_tensor_path_sums_agree(architecture: Architecture, seed: i
     system = system_of(architecture, seed, 0.5)
     layers = architecture.layers
     widest = max(architecture.size, *(layer.units for layer in layers))
+    room = np.zeros((2, widest), dtype=np.int64)
     compiled = path_sum(
         system.teacher[0],
         system.student[0],
         system.sources[0],
-        np.array([layer.fan_in for layer in layers]),
-        np.array([layer.units for layer in layers]),
-        np.zeros(widest, dtype=np.int64),
-        np.zeros(widest, dtype=np.int64),
+        replicas_of(system),
+        (room[0], room[1]),
         0,
     )
     paths = architecture.outputs * architecture.paths_per_output

@@ -19,7 +19,7 @@ KERNELS = (
     "physbatch.streams.filling",
 )
 #: Imported by compiled modules, but used outside of compiled code alone.
-NOT_COMPILED = {"physbatch.compilation", "physbatch.errors"}
+NOT_COMPILED = {"physbatch.compilation", "physbatch.errors", "physbatch.typing"}
 
 
 def syntax(module: str) -> ast.Module:

@@ -63,6 +63,59 @@ def path_sums(architecture: Architecture, sources: Tensor, agreement: Tensor) ->
     return values.sum(dim=1)
 
 
+class _Cell:
+    """Teachers, batches and test samples of some replicas."""
+
+    def __init__(self, system: BinarySystem, run: CellRun, device: torch.device) -> None:
+        self.run, self.device = run, device
+        self.architecture = system.architecture
+        self.sources = torch.from_numpy(system.sources).to(device, torch.int64)
+        self.teacher = 1 - 2 * torch.from_numpy(system.teacher).to(device, torch.int64)
+        replicas, size = len(system.teacher), system.architecture.size
+        self.streams = CellStreams(run.first_replica, replicas, size, device)
+        # Replicas of one graph share the proposed positions, which come from its stream.
+        numbers = torch.arange(run.first_replica, run.first_replica + replicas)
+        graph = numbers // run.replicas_per_graph
+        self.graph_row = (graph - graph[0]).to(device)
+        graphs = int(graph[-1] - graph[0]) + 1
+        self.graph_streams = CellStreams(int(graph[0]), graphs, size, device)
+
+    def outputs(self, weights: Tensor, inputs: Tensor) -> Tensor:
+        return forward(self.architecture, self.sources, weights, inputs)
+
+    def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Inputs, targets, and how many samples count in each replica."""
+        run = self.run
+        inputs = self.streams.binary_inputs(run.dynamics_key, index, run.batch.largest)
+        counts = self.streams.batch_count(run.dynamics_key, run.batch, index)
+        return inputs, self.outputs(self.teacher, inputs), counts
+
+    def wrong_bits(self, weights: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Wrong output bits on a batch, shape (replica,)."""
+        inputs, targets, counts = batch
+        by_sample = (self.outputs(weights, inputs) != targets).sum(dim=2)
+        sample = torch.arange(inputs.shape[1], device=self.device)[None, :]
+        return (by_sample * (sample < counts[:, None])).sum(dim=1)
+
+    def test_wrong_bits(self, weights: Tensor, time: int) -> Tensor:
+        """Wrong output bits on fresh samples, shape (replica,)."""
+        run = self.run
+        total = torch.zeros(len(weights), dtype=torch.int64, device=self.device)
+        for chunk, done in enumerate(range(0, run.test_samples, 64)):
+            samples = min(64, run.test_samples - done)
+            inputs = self.streams.binary_inputs(run.test_key, time | (chunk << 40), samples)
+            targets = self.outputs(self.teacher, inputs)
+            total += (self.outputs(weights, inputs) != targets).sum(dim=(1, 2))
+        return total
+
+    def proposals(self, sweep: int) -> tuple[Tensor, Tensor]:
+        """Which weights are tried in a sweep, and the numbers that decide on them."""
+        key, learnable = self.run.dynamics_key, self.architecture.learnable
+        numbers = self.graph_streams.numbers(key, KIND_PROPOSAL, sweep, learnable)
+        chances = self.streams.numbers(key, KIND_ACCEPT, sweep, learnable)
+        return bounded(numbers, learnable)[self.graph_row], chances
+
+
 def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> Trajectory:
     """Simulate the replicas of one cell; arguments and result as for `run_bitsliced`.
 
@@ -70,78 +123,39 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
     random weight is flipped at a time; the flip stays if dE < 0, or else with the probability
     of the acceptance table. Time counts sweeps of as many proposals as learnable weights.
     """
-    place = torch.device(device)
-    architecture = system.architecture
-    sources = torch.from_numpy(system.sources).to(place, torch.int64)
-    teacher = 1 - 2 * torch.from_numpy(system.teacher).to(place, torch.int64)
-    student = 1 - 2 * torch.from_numpy(system.student).to(place, torch.int64)
-    acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(place)
-    replicas = student.shape[0]
-    rows = torch.arange(replicas, device=place)
-    streams = CellStreams(run.first_replica, replicas, architecture.size, place)
-    # Replicas of one graph share the proposed positions, which come from the graph's stream.
-    graph = torch.arange(run.first_replica, run.first_replica + replicas) // run.replicas_per_graph
-    graph_row = (graph - graph[0]).to(place)
-    graph_streams = CellStreams(int(graph[0]), int(graph_row[-1]) + 1, architecture.size, place)
-
-    def wrong_bits(weights: Tensor, inputs: Tensor, targets: Tensor, counts: Tensor) -> Tensor:
-        outputs = forward(architecture, sources, weights, inputs)
-        wrong_by_sample = (outputs != targets).sum(dim=2)
-        in_batch = torch.arange(inputs.shape[1], device=place)[None, :] < counts[:, None]
-        return (wrong_by_sample * in_batch).sum(dim=1)
-
-    def draw_batch(index: int) -> tuple[Tensor, Tensor, Tensor]:
-        inputs = streams.binary_inputs(run.dynamics_key, index, run.batch.largest)
-        counts = streams.batch_count(run.dynamics_key, run.batch, index)
-        return inputs, forward(architecture, sources, teacher, inputs), counts
-
-    def test_error(sweep: int) -> Tensor:
-        total = torch.zeros(replicas, dtype=torch.int64, device=place)
-        for chunk, done in enumerate(range(0, run.test_samples, 64)):
-            samples = min(64, run.test_samples - done)
-            inputs = streams.binary_inputs(run.test_key, sweep | (chunk << 40), samples)
-            targets = forward(architecture, sources, teacher, inputs)
-            total += (forward(architecture, sources, student, inputs) != targets).sum(dim=(1, 2))
-        return total
-
-    shape = (replicas, len(run.times))
-    out = Trajectory(
-        path_sum=np.zeros(shape, dtype=np.int64),
-        batch_wrong=np.zeros(shape, dtype=np.int64),
-        batch_bits=np.zeros(shape, dtype=np.int64),
-        test_wrong=np.zeros(shape, dtype=np.int64),
-        first_passage=np.full(replicas, -1, dtype=np.int64),
-        student=np.zeros_like(system.student),
-    )
+    cell = _Cell(system, run, torch.device(device))
+    architecture, learnable = system.architecture, system.architecture.learnable
+    acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(cell.device)
+    student = 1 - 2 * torch.from_numpy(system.student).to(cell.device, torch.int64)
+    rows = torch.arange(len(student), device=cell.device)
+    out = Trajectory.empty(len(run.times), system.student)
     perfect = architecture.outputs * architecture.paths_per_output
     columns = {int(time): column for column, time in enumerate(run.times)}
-    inputs, targets, counts = draw_batch(0)
-    energy = wrong_bits(student, inputs, targets, counts)
+    batch = cell.batch(0)
+    energy = cell.wrong_bits(student, batch)
 
     for sweep in range(run.duration + 1):
-        paths = path_sums(architecture, sources, teacher * student).cpu().numpy()
+        paths = path_sums(architecture, cell.sources, cell.teacher * student).cpu().numpy()
         out.first_passage[(paths == perfect) & (out.first_passage < 0)] = sweep
         if sweep in columns:
             column = columns[sweep]
             out.path_sum[:, column] = paths
             out.batch_wrong[:, column] = energy.cpu().numpy()
-            out.batch_bits[:, column] = (counts * architecture.outputs).cpu().numpy()
-            out.test_wrong[:, column] = test_error(sweep).cpu().numpy()
+            out.batch_bits[:, column] = (batch[2] * architecture.outputs).cpu().numpy()
+            out.test_wrong[:, column] = cell.test_wrong_bits(student, sweep).cpu().numpy()
         if sweep == run.duration:
             break
 
-        learnable = architecture.learnable
-        numbers = graph_streams.numbers(run.dynamics_key, KIND_PROPOSAL, sweep, learnable)
-        positions = bounded(numbers, learnable)[graph_row]
-        chances = streams.numbers(run.dynamics_key, KIND_ACCEPT, sweep, learnable)
+        positions, chances = cell.proposals(sweep)
         for number in range(learnable):
             if number == 0 or run.refresh_each_proposal:
-                batch = sweep * learnable + number if run.refresh_each_proposal else sweep
-                inputs, targets, counts = draw_batch(batch)
-                energy = wrong_bits(student, inputs, targets, counts)
+                batch = cell.batch(
+                    sweep * learnable + number if run.refresh_each_proposal else sweep
+                )
+                energy = cell.wrong_bits(student, batch)
             trial = student.clone()
             trial[rows, positions[:, number]] *= -1
-            trial_energy = wrong_bits(trial, inputs, targets, counts)
+            trial_energy = cell.wrong_bits(trial, batch)
             change = trial_energy - energy
             threshold = acceptance[change.clamp(0, len(acceptance) - 1)]
             accepted = (change < 0) | (chances[:, number] < threshold)

@@ -15,14 +15,19 @@ import physbatch.dynamics.bitsliced.measure
 import physbatch.dynamics.bitsliced.moves
 import physbatch.dynamics.bitsliced.parts
 import physbatch.dynamics.bitsliced.shape
+import physbatch.dynamics.compiled
 import physbatch.streams.compiled
+import physbatch.streams.elementary
+import physbatch.streams.filling
 import physbatch.streams.keys
+import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.bitsliced.deep import deep_change, deep_commit, empty_trial
 from physbatch.dynamics.bitsliced.lanes import fill, spread
 from physbatch.dynamics.bitsliced.layout import (
     ONE,
     ZERO,
+    Row,
     empty_network,
     lay_out,
     load_network,
@@ -30,6 +35,8 @@ from physbatch.dynamics.bitsliced.layout import (
 )
 from physbatch.dynamics.bitsliced.measure import fill_in, note, test
 from physbatch.dynamics.bitsliced.moves import (
+    Flip,
+    View,
     hidden_change,
     hidden_commit,
     output_change,
@@ -39,18 +46,20 @@ from physbatch.dynamics.bitsliced.moves import (
 )
 from physbatch.dynamics.bitsliced.parts import (
     ONES,
-    accept_below,
-    accept_hot,
-    count_mistakes,
+    Decision,
+    Draw,
+    Work,
+    accept,
     draw_batch,
-    draw_numbers,
     draw_proposals,
     empty_batch,
 )
 from physbatch.dynamics.bitsliced.shape import offset_for, planes_for, shape_of, stride_for
+from physbatch.dynamics.compiled import compiled, compiled_within
+from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 
-__all__ = ["make_kernel", "SOURCE_HASH"]
+__all__ = ["SOURCE_HASH", "make_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources(
@@ -62,8 +71,12 @@ SOURCE_HASH = hash_of_sources(
     physbatch.dynamics.bitsliced.moves,
     physbatch.dynamics.bitsliced.parts,
     physbatch.dynamics.bitsliced.shape,
+    physbatch.dynamics.compiled,
     physbatch.streams.compiled,
+    physbatch.streams.elementary,
+    physbatch.streams.filling,
     physbatch.streams.keys,
+    physbatch.streams.normals,
 )
 
 _PROPOSAL = np.uint64(KIND_PROPOSAL)
@@ -73,6 +86,124 @@ _NEAR = 200_000
 #: How many proposals ahead memory is asked for: weights and units, and what they point to.
 _FAR = 12
 _SOON = 3
+
+
+@compiled_within
+def _try_flip(work, shape, view, trial, decision, number, ones):
+    """Flip one weight in the replicas that accept it."""
+    layout = work.layout
+    edge = np.uint64(work.proposals[number])
+    source, negative = np.int64(view.addresses[edge]), spread(view.signs[edge], ones)
+    is_output = edge >= np.uint64(layout.last_edge)
+    number_in_layer = edge - np.uint64(layout.last_edge)
+    unit = np.int64(edge // np.uint64(shape.fan_in))
+    is_deep = shape.depth > 2 and not is_output and unit < layout.deep_first
+    length = 0
+    if is_output:
+        unit = np.int64(number_in_layer // np.uint64(shape.last_fan_in))
+        flip = Flip(layout.last_base + unit * layout.last_block, ZERO, source, negative)
+        change = output_change(view, shape, flip)
+    elif is_deep:
+        flip = Flip(0, ZERO, source, negative)
+        change, length = deep_change(work, shape, trial, unit, flip)
+    else:
+        begin = np.uint64(unit - layout.deep_first) * np.uint64(shape.stride)
+        flip = Flip(layout.first_base + unit * layout.block, begin, source, negative)
+        change = hidden_change(view, shape, flip)
+
+    accepted = accept(change, decision, number, shape)
+    if is_deep:
+        deep_commit(work, shape, trial, length, accepted, ones)
+    if not accepted:
+        return
+    view.signs[edge] ^= accepted
+    kept = spread(accepted, ones)
+    if is_output:
+        output_commit(view, shape, flip, kept)
+        if shape.depth > 1:
+            view.reader_sign[view.reader_of[number_in_layer]] ^= accepted
+    elif not is_deep:
+        hidden_commit(view, shape, flip, kept)
+
+
+@compiled_within
+def _sweep(work, shape, trial, run, row, time, ones):
+    """As many proposals as there are learnable weights."""
+    layout, network, learnable = work.layout, work.network, work.layout.learnable
+    now = np.uint64(time)
+    draw_proposals(work.proposals, learnable, run.dynamics_key, _PROPOSAL, now, row.graph)
+    # At T = 0 a move is accepted or not whatever the chance; that needs no table.
+    cold = run.acceptance.shape[0] == 2
+    limit = np.int64(run.acceptance[0] > ZERO)
+    if not cold:
+        for member in range(row.members):
+            replica = np.uint64(row.replica + member)
+            numbers = work.chances[member]
+            draw_numbers(numbers, 0, learnable, run.dynamics_key, _ACCEPT, now, replica)
+    decision = Decision(cold, limit, run.acceptance, work.chances, row.everyone)
+    view = View(
+        work.state,
+        work.batch.valid,
+        network.addresses,
+        network.signs,
+        network.reader_base,
+        network.reader_sign,
+        network.reader_of,
+    )
+    far = work.state.nbytes > _NEAR
+    for number in range(learnable):
+        if number == 0 or run.each_proposal:
+            index = time * learnable + number if run.each_proposal else time
+            draw = Draw(run.floor, run.threshold, run.dynamics_key, np.uint64(index), ZERO)
+            draw_batch(work, shape, draw, row, ones)
+        if far and number + _FAR < learnable:
+            prefetch_far(view, shape, layout, np.int64(work.proposals[number + _FAR]))
+            prefetch_soon(view, shape, layout, np.int64(work.proposals[number + _SOON]))
+        _try_flip(work, shape, view, trial, decision, number, ones)
+
+
+@compiled_within
+def _run_row(work, shape, trial, replicas, run, out, row, ones):
+    """Simulate and measure the replicas in a row, from `run.start` to `run.pause`."""
+    load_network(work.network, shape, work.layout, replicas, row)
+    work.batch.valid[:] = 0
+    # Measured is the batch last drawn; at time 0 the first batch, before any move.
+    drawn = run.start * work.layout.learnable if run.each_proposal else run.start
+    index = np.uint64(max(drawn - 1, 0))
+    draw = Draw(run.floor, run.threshold, run.dynamics_key, index, ZERO)
+    draw_batch(work, shape, draw, row, ones)
+    column = np.searchsorted(run.times, run.start)
+    for time in range(run.start, min(run.pause, run.duration + 1)):
+        due = column < run.times.shape[0] and run.times[column] == time
+        passed = note(work, shape, replicas, run, out, row, (time, column, due))
+        if due:
+            test(work, shape, run, out, row, (time, column), ones)
+            column += 1
+        if time == run.duration:
+            break
+        if run.absorbing and passed == row.members:
+            fill_in(work.layout, replicas, run, out, row, column)
+            break
+        _sweep(work, shape, trial, run, row, time, ones)
+    unpack_weights(work.network.signs, row, out.student)
+
+
+@compiled
+def _run_rows(work, shape, trial, replicas, run, out, ones):
+    """Simulate all rows, one after the other."""
+    count = replicas.teacher.shape[0]
+    first = 0
+    while first < count:
+        replica = run.first_replica + first
+        left = run.replicas_per_graph - replica % run.replicas_per_graph
+        members = min(shape.together, count - first, left)
+        everyone = (ONE << np.uint64(shape.lanes if shape.together == 1 else members)) - ONE
+        row = Row(first, members, replica, np.uint64(replica // run.replicas_per_graph), everyone)
+        passages = out.first_passage[first : first + members]
+        # What is left of rows that have passed is written already.
+        if not (run.absorbing and passages.min() >= 0):
+            _run_row(work, shape, trial, replicas, run, out, row, ones)
+        first += members
 
 
 @functools.cache
@@ -101,19 +232,7 @@ def make_kernel(
     stride = stride_for(readers, last_fan_in, row)
 
     @cached_njit(nogil=True)
-    def run_rows(
-        sources,
-        teacher,
-        student,
-        lane_type,
-        mask_type,
-        fan_ins,
-        unit_counts,
-        size,
-        learnable,
-        run,
-        out,
-    ):
+    def run_rows(replicas, lane_type, mask_type, run, out):
         _ = version
         shape = shape_of(
             (
@@ -131,226 +250,18 @@ def make_kernel(
                 together,
             )
         )
-        layout = lay_out(shape, unit_counts, size, teacher.shape[1], learnable)
-        network = empty_network(shape, layout, mask_type)
-        batch = empty_batch(shape, layout, lane_type)
+        layout = lay_out(shape, replicas)
         state = np.zeros(layout.length, dtype=lane_type.dtype)
+        work = Work(
+            layout,
+            state,
+            empty_batch(shape, layout, lane_type),
+            empty_network(shape, layout, mask_type),
+            np.zeros(layout.learnable + 3, dtype=np.uint32),
+            np.zeros((together, layout.learnable + 3), dtype=np.uint32),
+            np.zeros((2, max(layout.size, replicas.unit_counts.max())), dtype=np.int64),
+        )
         trial = empty_trial(shape, layout, state)
-        proposals = np.zeros(learnable + 3, dtype=np.uint32)
-        chances = np.zeros((together, learnable + 3), dtype=np.uint32)
-        room = np.zeros((2, max(size, unit_counts.max())), dtype=np.int64)
-        ones = fill(state, ONES, lanes)
-        far = state.nbytes > _NEAR
-        # At T = 0 a move is accepted or not whatever the chance; that needs no table.
-        cold = run.acceptance.shape[0] == 2
-        limit = np.int64(run.acceptance[0] > ZERO)
-        # Reading an array out of a tuple counts a reference: not within the loops.
-        valid, signs, addresses = batch.valid, network.signs, network.addresses
-        reader_base, reader_sign = network.reader_base, network.reader_sign
-        reader_of, acceptance = network.reader_of, run.acceptance
-
-        first = 0
-        members = 0
-        while first < teacher.shape[0]:
-            replica = run.first_replica + first
-            graph = np.uint64(replica // run.replicas_per_graph)
-            members = min(together, teacher.shape[0] - first)
-            members = min(members, run.replicas_per_graph - replica % run.replicas_per_graph)
-            everyone = (ONE << np.uint64(lanes if together == 1 else members)) - ONE
-            if run.start == 0:
-                out.first_passage[first : first + members] = -1
-            elif run.absorbing and out.first_passage[first : first + members].min() >= 0:
-                first += members  # what is left of these rows is written
-                continue
-            valid[:] = 0
-            load_network(
-                network,
-                shape,
-                layout,
-                sources,
-                teacher,
-                student,
-                fan_ins,
-                unit_counts,
-                first,
-                members,
-                everyone,
-            )
-            column = np.searchsorted(run.times, run.start)
-            for sweep in range(run.start, run.duration + 1):
-                if sweep == run.pause:
-                    break
-                # --- measure at time `sweep`, on the batch last drawn; at time 0 on the first
-                # batch, before any move
-                if sweep == run.start:
-                    drawn = sweep * learnable if run.each_proposal else sweep
-                    draw_batch(
-                        state,
-                        batch,
-                        network,
-                        shape,
-                        layout,
-                        run.floor,
-                        run.threshold,
-                        run.dynamics_key,
-                        np.uint64(max(drawn - 1, 0)),
-                        replica,
-                        members,
-                        ZERO,
-                        ones,
-                    )
-                count_mistakes(state, batch, network, shape, layout, members)
-                due = column < run.times.shape[0] and run.times[column] == sweep
-                passed = note(
-                    out,
-                    run,
-                    network,
-                    batch,
-                    sources[first],
-                    fan_ins,
-                    unit_counts,
-                    layout,
-                    room,
-                    first,
-                    members,
-                    (sweep, column, due),
-                )
-                if due:
-                    test(
-                        out,
-                        run,
-                        state,
-                        batch,
-                        network,
-                        shape,
-                        layout,
-                        first,
-                        members,
-                        sweep,
-                        column,
-                        ones,
-                    )
-                    column += 1
-                if sweep == run.duration:
-                    break
-                if run.absorbing and passed == members:
-                    fill_in(out, run, layout, fan_ins, first, members, column)
-                    break
-
-                # --- one sweep
-                now = np.uint64(sweep)
-                draw_proposals(proposals, learnable, _PROPOSAL, run.dynamics_key, now, graph)
-                if not cold:
-                    for member in range(members):
-                        own = np.uint64(replica + member)
-                        draw_numbers(
-                            chances[member],
-                            learnable,
-                            _ACCEPT,
-                            run.dynamics_key,
-                            now,
-                            own,
-                        )
-                for number in range(learnable):
-                    if number == 0 or run.each_proposal:
-                        draw_batch(
-                            state,
-                            batch,
-                            network,
-                            shape,
-                            layout,
-                            run.floor,
-                            run.threshold,
-                            run.dynamics_key,
-                            np.uint64(sweep * learnable + number if run.each_proposal else sweep),
-                            replica,
-                            members,
-                            ZERO,
-                            ones,
-                        )
-                    if far and number + _FAR < learnable:
-                        later, soon = proposals[number + _FAR], proposals[number + _SOON]
-                        prefetch_far(
-                            state,
-                            addresses,
-                            signs,
-                            reader_base,
-                            reader_sign,
-                            shape,
-                            layout,
-                            np.int64(later),
-                        )
-                        prefetch_soon(state, addresses, reader_base, shape, layout, np.int64(soon))
-                    edge = np.uint64(proposals[number])
-                    source = np.int64(addresses[edge])
-                    negative = spread(signs[edge], ones)
-
-                    if edge >= np.uint64(layout.last_edge):
-                        place = edge - np.uint64(layout.last_edge)
-                        unit = np.int64(place // np.uint64(last_fan_in))
-                        base = layout.last_base + unit * layout.last_block
-                        change = output_change(state, valid, shape, base, source, negative)
-                        if cold:
-                            accepted = accept_below(change, limit, shape, everyone)
-                        else:
-                            accepted = accept_hot(
-                                change, acceptance, chances, number, shape, everyone
-                            )
-                        if accepted:
-                            kept = spread(accepted, ones)
-                            output_commit(state, shape, base, source, negative, kept)
-                            signs[edge] ^= accepted
-                            if depth > 1:
-                                reader_sign[reader_of[place]] ^= accepted
-                        continue
-
-                    unit = np.int64(edge // np.uint64(fan_in))
-                    if depth > 2 and unit < layout.deep_first:
-                        change, length = deep_change(
-                            state,
-                            trial,
-                            valid,
-                            network,
-                            shape,
-                            layout,
-                            unit,
-                            source,
-                            negative,
-                        )
-                        if cold:
-                            accepted = accept_below(change, limit, shape, everyone)
-                        else:
-                            accepted = accept_hot(
-                                change, acceptance, chances, number, shape, everyone
-                            )
-                        deep_commit(state, trial, network, shape, layout, length, accepted, ones)
-                        signs[edge] ^= accepted
-                        continue
-
-                    base = layout.first_base + unit * layout.block
-                    begin = np.uint64(unit - layout.deep_first) * np.uint64(stride)
-                    change = hidden_change(
-                        state, valid, reader_base, reader_sign, shape, base, begin, source, negative
-                    )
-                    if cold:
-                        accepted = accept_below(change, limit, shape, everyone)
-                    else:
-                        accepted = accept_hot(change, acceptance, chances, number, shape, everyone)
-                    if accepted:
-                        kept = spread(accepted, ones)
-                        hidden_commit(
-                            state,
-                            reader_base,
-                            reader_sign,
-                            shape,
-                            base,
-                            begin,
-                            source,
-                            negative,
-                            kept,
-                        )
-                        signs[edge] ^= accepted
-            unpack_weights(network.signs, first, members, student)
-            first += members
+        _run_rows(work, shape, trial, replicas, run, out, fill(state, ONES, lanes))
 
     return run_rows

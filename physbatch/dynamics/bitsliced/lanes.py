@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import operator
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -22,11 +21,9 @@ __all__ = [
     "any_lane",
     "fill",
     "fill_like",
-    "inlined",
     "lanes_below",
     "load",
     "load_across",
-    "part",
     "population",
     "prefetch",
     "repeat",
@@ -34,11 +31,6 @@ __all__ = [
     "store",
     "total",
 ]
-
-
-#: Functions that only compiled code calls: without a door to Python they compile faster.
-part = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 class Lanes(types.Type):

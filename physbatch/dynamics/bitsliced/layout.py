@@ -17,11 +17,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.dynamics.bitsliced.lanes import part
+from physbatch.dynamics.compiled import compiled, compiled_counting
 
 __all__ = [
     "Layout",
     "Network",
+    "Replicas",
+    "Row",
     "empty_network",
     "lay_out",
     "load_network",
@@ -33,6 +35,35 @@ ZERO = np.uint64(0)
 ONE = np.uint64(1)
 
 Array = npt.NDArray[np.generic]
+
+
+class Replicas(NamedTuple):
+    """The replicas of a cell: graphs and weights as in `BinarySystem`, and their layers."""
+
+    sources: Array
+    teacher: Array
+    student: Array
+    fan_ins: Array
+    unit_counts: Array
+    size: int
+    learnable: int
+
+
+class Row(NamedTuple):
+    """Replicas that stand side by side.
+
+    Attributes
+    ----------
+    first, members : the first of them within the cell, and how many there are.
+    replica, graph : number of the first, and of the graph that they share.
+    everyone : mask of all of them.
+    """
+
+    first: int
+    members: int
+    replica: int
+    graph: np.uint64
+    everyone: np.uint64
 
 
 class Layout(NamedTuple):
@@ -84,9 +115,10 @@ class Network(NamedTuple):
     out_edge: Array
 
 
-@part
-def lay_out(shape, unit_counts, size, edges, learnable):
+@compiled
+def lay_out(shape, replicas):
     """The layout of a network."""
+    unit_counts, size, edges = replicas.unit_counts, replicas.size, replicas.teacher.shape[1]
     units = unit_counts.sum()
     outputs = unit_counts[-1]
     last_first = units - outputs
@@ -97,7 +129,7 @@ def lay_out(shape, unit_counts, size, edges, learnable):
     return Layout(
         size,
         edges,
-        learnable,
+        replicas.learnable,
         units,
         outputs,
         last_first,
@@ -112,7 +144,7 @@ def lay_out(shape, unit_counts, size, edges, learnable):
     )
 
 
-@part
+@compiled_counting
 def empty_network(shape, layout, mask_type):
     """Room for one network; masks have the type of `mask_type`."""
     last_edges = layout.edges - layout.last_edge
@@ -137,54 +169,40 @@ def empty_network(shape, layout, mask_type):
     )
 
 
-@part
-def load_network(
-    network,
-    shape,
-    layout,
-    sources,
-    teacher,
-    student,
-    fan_ins,
-    unit_counts,
-    first,
-    members,
-    everyone,
-):
-    """Fill a network with the replicas `first` ... `first + members - 1`, which share a graph."""
-    _pack_weights(teacher, first, members, everyone, network.truth)
-    _pack_weights(student, first, members, everyone, network.signs)
-    graph = sources[first]
-    _index_sources(
-        graph, fan_ins, unit_counts, network.base_of, shape.planes, shape.row, network.addresses
-    )
+@compiled
+def load_network(network, shape, layout, replicas, row):
+    """Fill a network with the replicas in a row."""
+    _pack_weights(replicas.teacher, row, network.truth)
+    _pack_weights(replicas.student, row, network.signs)
+    graph = replicas.sources[row.first]
+    _index_sources(network, shape, replicas, graph)
     if shape.readers > 0:
-        _index_readers(network, graph, shape, layout)
+        _index_readers(network, shape, layout, graph)
     if shape.depth > 2:
-        _index_edges(
-            graph, fan_ins, unit_counts, network.unit_of, network.out_begin, network.out_edge
-        )
+        _index_edges(network, replicas, graph)
 
 
-@part
-def _pack_weights(bits, first, members, everyone, masks):
+@compiled
+def _pack_weights(bits, row, masks):
     for edge in range(masks.shape[0]):
         mask = ZERO
-        for member in range(members):
-            mask |= np.uint64(bits[first + member, edge]) << np.uint64(member)
-        masks[edge] = mask if members > 1 else (ZERO - mask) & everyone
+        for member in range(row.members):
+            mask |= np.uint64(bits[row.first + member, edge]) << np.uint64(member)
+        masks[edge] = mask if row.members > 1 else (ZERO - mask) & row.everyone
 
 
-@part
-def unpack_weights(masks, first, members, bits):
+@compiled
+def unpack_weights(masks, row, bits):
     """Write the weights of the replicas in the masks as bits, shape (replica, edge)."""
     for edge in range(masks.shape[0]):
-        for member in range(members):
-            bits[first + member, edge] = (np.uint64(masks[edge]) >> np.uint64(member)) & ONE
+        for member in range(row.members):
+            bits[row.first + member, edge] = (np.uint64(masks[edge]) >> np.uint64(member)) & ONE
 
 
-@part
-def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresses):
+@compiled
+def _index_sources(network, shape, replicas, sources):
+    fan_ins, unit_counts = replicas.fan_ins, replicas.unit_counts
+    base_of, addresses = network.base_of, network.addresses
     edge = 0
     unit = 0
     below = 0
@@ -193,16 +211,16 @@ def _index_sources(sources, fan_ins, unit_counts, base_of, planes, row, addresse
         for _ in range(unit_counts[layer] * fan_ins[layer]):
             source = np.int64(sources[edge])
             if layer == 0:
-                addresses[edge] = source * row
+                addresses[edge] = source * shape.row
             else:
-                addresses[edge] = base_of[below + source] + (planes - 1) * row
+                addresses[edge] = base_of[below + source] + (shape.planes - 1) * shape.row
             edge += 1
         unit += unit_counts[layer]
         below = first
 
 
-@part
-def _index_readers(network, sources, shape, layout):
+@compiled_counting
+def _index_readers(network, shape, layout, sources):
     filled = np.zeros(layout.last_first - layout.deep_first, dtype=np.int64)
     for number in range(network.reader_of.shape[0]):
         source = np.int64(sources[layout.last_edge + number])
@@ -214,8 +232,10 @@ def _index_readers(network, sources, shape, layout):
         network.reader_of[number] = at
 
 
-@part
-def _index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
+@compiled_counting
+def _index_edges(network, replicas, sources):
+    fan_ins, unit_counts = replicas.fan_ins, replicas.unit_counts
+    unit_of, out_begin, out_edge = network.unit_of, network.out_begin, network.out_edge
     out_begin[:] = 0
     for filling in range(2):
         filled = np.zeros(out_begin.shape[0], dtype=np.int64)
@@ -242,13 +262,14 @@ def _index_edges(sources, fan_ins, unit_counts, unit_of, out_begin, out_edge):
                 out_begin[number + 1] += out_begin[number]
 
 
-@numba.njit
-def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above, member):
+@numba.njit(_nrt=True)
+def path_sum(truth, signs, sources, replicas, paths, member):
     """Sum over outputs and paths of the products of w w* of one replica.
 
-    `teacher` and `student` are masks, of which bit `member` is used; `below` and `above` have
-    room for the largest layer.
+    Bit `member` of the masks is used; `paths` has two rows as long as the largest layer.
     """
+    below, above = paths
+    fan_ins, unit_counts = replicas.fan_ins, replicas.unit_counts
     edge = 0
     below[:] = 1
     for layer in range(fan_ins.shape[0]):
@@ -256,7 +277,7 @@ def path_sum(teacher, student, sources, fan_ins, unit_counts, below, above, memb
             total = np.int64(0)
             for _ in range(fan_ins[layer]):
                 value = below[sources[edge]]
-                differs = (np.uint64(teacher[edge] ^ student[edge]) >> np.uint64(member)) & ONE
+                differs = (np.uint64(truth[edge] ^ signs[edge]) >> np.uint64(member)) & ONE
                 total += -value if differs else value
                 edge += 1
             above[unit] = total

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from physbatch.dynamics.bitsliced.lanes import part
 from physbatch.dynamics.bitsliced.layout import ZERO, Array, path_sum
-from physbatch.dynamics.bitsliced.parts import count_mistakes, draw_batch, draw_count
+from physbatch.dynamics.bitsliced.parts import Draw, count_mistakes, draw_batch
+from physbatch.dynamics.compiled import compiled, draw_count
 
-__all__ = ["Instructions", "Measured", "fill_in", "note", "test"]
+__all__ = ["Instructions", "fill_in", "note", "test"]
 
 _CHUNK = np.uint64(40)
 
@@ -34,35 +34,27 @@ class Instructions(NamedTuple):
     pause: int
 
 
-class Measured(NamedTuple):
-    """The arrays of a `Trajectory`."""
-
-    path_sum: Array
-    batch_wrong: Array
-    batch_bits: Array
-    test_wrong: Array
-    first_passage: Array
-
-
-@part
-def note(out, run, network, batch, graph, fan_ins, unit_counts, layout, room, first, members, now):
+@compiled
+def note(work, shape, replicas, run, out, row, now):
     """Overlaps and batch errors at a measuring time, and who is perfect for the first time.
 
     `now` holds the sweep, the column of the measuring time, and whether it is due. Returns the
     number of replicas in the row that have passed.
     """
-    sweep, column, due = now
-    perfect = np.int64(layout.outputs) * fan_ins.prod()
+    time, column, due = now
+    network, batch, layout = work.network, work.batch, work.layout
+    count_mistakes(work, shape, row.members)
+    sources = replicas.sources[row.first]
+    perfect = np.int64(layout.outputs) * replicas.fan_ins.prod()
+    paths = (work.paths[0], work.paths[1])
     passed = 0
-    for member in range(members):
-        at = first + member
+    for member in range(row.members):
+        at = row.first + member
         # A perfect student makes no error on any batch, so look only then.
         if due or (batch.wrong[member] == 0 and out.first_passage[at] < 0):
-            total = path_sum(
-                network.truth, network.signs, graph, fan_ins, unit_counts, room[0], room[1], member
-            )
+            total = path_sum(network.truth, network.signs, sources, replicas, paths, member)
             if total == perfect and out.first_passage[at] < 0:
-                out.first_passage[at] = sweep
+                out.first_passage[at] = time
             if due:
                 out.path_sum[at, column] = total
                 out.batch_wrong[at, column] = batch.wrong[member]
@@ -71,41 +63,30 @@ def note(out, run, network, batch, graph, fan_ins, unit_counts, layout, room, fi
     return passed
 
 
-@part
-def test(out, run, state, batch, network, shape, layout, first, members, sweep, column, ones):
+@compiled
+def test(work, shape, run, out, row, now, ones):
     """Wrong output bits on fresh samples: of 64 at a time, as many as a lane holds."""
-    done = np.int64(0)
-    while done < run.test_samples:
+    time, column = now
+    width = 8 * work.state.itemsize
+    for done in range(0, run.test_samples, width):
         chunk = np.uint64(done // 64)
-        draw_batch(
-            state,
-            batch,
-            network,
-            shape,
-            layout,
-            min(run.test_samples - done, np.int64(8 * state.itemsize)),
-            ZERO,
-            run.test_key,
-            np.uint64(sweep) | (chunk << _CHUNK),
-            run.first_replica + first,
-            members,
-            np.uint64(done % 64),
-            ones,
-        )
-        count_mistakes(state, batch, network, shape, layout, members)
-        for member in range(members):
-            out.test_wrong[first + member, column] += batch.wrong[member]
-        done += 8 * state.itemsize
+        index, skip = np.uint64(time) | (chunk << _CHUNK), np.uint64(done % 64)
+        count = min(run.test_samples - done, width)
+        draw_batch(work, shape, Draw(count, ZERO, run.test_key, index, skip), row, ones)
+        count_mistakes(work, shape, row.members)
+        for member in range(row.members):
+            out.test_wrong[row.first + member, column] += work.batch.wrong[member]
 
 
-@part
-def fill_in(out, run, layout, fan_ins, first, members, column):
+@compiled
+def fill_in(layout, replicas, run, out, row, column):
     """Nothing changes any more: the rest is known."""
     for later in range(column, run.times.shape[0]):
         proposals = layout.learnable if run.each_proposal else 1
         last = np.uint64(run.times[later] * proposals - 1)
-        for at in range(first, first + members):
-            replica = np.uint64(run.first_replica + at)
+        for member in range(row.members):
+            replica = np.uint64(row.replica + member)
             count = draw_count(run.floor, run.threshold, run.dynamics_key, last, replica)
-            out.path_sum[at, later] = np.int64(layout.outputs) * fan_ins.prod()
+            at = row.first + member
+            out.path_sum[at, later] = np.int64(layout.outputs) * replicas.fan_ins.prod()
             out.batch_bits[at, later] = count * layout.outputs

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from physbatch.dynamics.bitsliced.kernel import SOURCE_HASH, make_kernel
-from physbatch.dynamics.bitsliced.measure import Instructions, Measured
+from physbatch.dynamics.bitsliced.layout import Replicas
+from physbatch.dynamics.bitsliced.measure import Instructions
 from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
@@ -21,7 +22,7 @@ __all__ = [
     "advance",
     "instructions",
     "kernel_shape",
-    "not_begun",
+    "replicas_of",
     "run_bitsliced",
     "words_for",
 ]
@@ -100,23 +101,9 @@ def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
     Trajectory
         Equal, integer by integer, to that of `run_definition`.
     """
-    out = not_begun(system, run)
+    out = Trajectory.empty(len(run.times), system.student)
     advance(system, run, out, 0, run.duration + 1)
     return out
-
-
-def not_begun(system: BinarySystem, run: CellRun) -> Trajectory:
-    """The trajectory of one cell at time 0, before anything is measured."""
-    replicas = system.teacher.shape[0]
-    shape = (replicas, len(run.times))
-    return Trajectory(
-        path_sum=np.zeros(shape, dtype=np.int64),
-        batch_wrong=np.zeros(shape, dtype=np.int64),
-        batch_bits=np.zeros(shape, dtype=np.int64),
-        test_wrong=np.zeros(shape, dtype=np.int64),
-        first_passage=np.zeros(replicas, dtype=np.int64),
-        student=system.student.copy(),
-    )
 
 
 def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pause: int) -> None:
@@ -149,17 +136,25 @@ def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pau
         SOURCE_HASH,
     )
     kernel(
-        system.sources,
-        system.teacher,
-        out.student,
+        replicas_of(system)._replace(student=out.student),
         np.zeros(0, dtype=f"uint{shape.lane_bits}"),
         np.zeros(0, dtype=f"uint{max(shape.lanes, 8)}"),
+        instructions(run, start, pause),
+        out,
+    )
+
+
+def replicas_of(system: BinarySystem) -> Replicas:
+    """A system as compiled code reads it."""
+    architecture = system.architecture
+    return Replicas(
+        system.sources,
+        system.teacher,
+        system.student,
         np.array([layer.fan_in for layer in architecture.layers], dtype=np.int64),
         np.array([layer.units for layer in architecture.layers], dtype=np.int64),
         architecture.size,
         architecture.learnable,
-        instructions(run, start, pause),
-        Measured(out.path_sum, out.batch_wrong, out.batch_bits, out.test_wrong, out.first_passage),
     )
 
 

@@ -6,12 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 
-import physbatch.dynamics.bitsliced.lanes
-import physbatch.dynamics.bitsliced.layout
-import physbatch.dynamics.bitsliced.parts
+import physbatch.dynamics.compiled
 import physbatch.dynamics.discrete.parts
 import physbatch.dynamics.discrete.rules
 import physbatch.dynamics.discrete.state
@@ -19,11 +16,13 @@ import physbatch.dynamics.discrete.success
 import physbatch.dynamics.rules
 import physbatch.streams.compiled
 import physbatch.streams.elementary
+import physbatch.streams.filling
 import physbatch.streams.keys
 import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
-from physbatch.dynamics.bitsliced.parts import accept, draw_count, draw_numbers
+from physbatch.dynamics.compiled import compiled, compiled_within, draw_count
 from physbatch.dynamics.discrete.parts import (
+    accept,
     commit,
     fill_inputs,
     forward,
@@ -32,19 +31,18 @@ from physbatch.dynamics.discrete.parts import (
     try_change,
     undo_selection,
 )
-from physbatch.dynamics.discrete.state import empty_network, unowned_network, unowned_state, wire
+from physbatch.dynamics.discrete.state import Work, copy, empty_network, wire
 from physbatch.dynamics.discrete.success import every_path_right, same_sums
 from physbatch.streams.compiled import bounded
+from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
 
-__all__ = ["TEST_CHUNK", "make_kernel", "SOURCE_HASH"]
+__all__ = ["SOURCE_HASH", "TEST_CHUNK", "make_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources(
     __file__,
-    physbatch.dynamics.bitsliced.lanes,
-    physbatch.dynamics.bitsliced.layout,
-    physbatch.dynamics.bitsliced.parts,
+    physbatch.dynamics.compiled,
     physbatch.dynamics.discrete.parts,
     physbatch.dynamics.discrete.rules,
     physbatch.dynamics.discrete.state,
@@ -52,6 +50,7 @@ SOURCE_HASH = hash_of_sources(
     physbatch.dynamics.rules,
     physbatch.streams.compiled,
     physbatch.streams.elementary,
+    physbatch.streams.filling,
     physbatch.streams.keys,
     physbatch.streams.normals,
 )
@@ -66,16 +65,24 @@ _ZERO = np.uint64(0)
 _40 = np.uint64(40)
 
 
-@numba.njit
+@compiled
+def _take_patterns(scratch, first, count):
+    """Patterns `first` ... as test inputs."""
+    for row in range(scratch.patterns.shape[0]):
+        for sample in range(count):
+            scratch.test_inputs[row, sample] = scratch.patterns[row, first + sample]
+
+
+@compiled
 def _draw_patterns(teacher, scratch, rule, replica):
     """The pattern set of a replica with the teacher's outputs, some of them flipped."""
     outputs, count = scratch.labels.shape
     fill_inputs(scratch.patterns, count, rule.gaussian, rule.patterns_key, _ZERO, replica)
-    numbers = np.zeros(outputs * count + 3, dtype=np.uint32)
-    draw_numbers(numbers, outputs * count, _LABEL, rule.patterns_key, _ZERO, replica)
+    numbers = scratch.label_numbers
+    draw_numbers(numbers, 0, outputs * count, rule.patterns_key, _LABEL, _ZERO, replica)
     for first in range(0, count, TEST_CHUNK):
         now = min(TEST_CHUNK, count - first)
-        scratch.test_inputs[:, :now] = scratch.patterns[:, first : first + now]
+        _take_patterns(scratch, first, now)
         forward(teacher, scratch.test_inputs, now, scratch.test_fields, scratch.test_values)
         for output in range(outputs):
             for sample in range(now):
@@ -86,7 +93,7 @@ def _draw_patterns(teacher, scratch, rule, replica):
                 scratch.labels[output, first + sample] = label
 
 
-@numba.njit
+@compiled
 def _test_half_errors(teacher, student, scratch, rule, time, replica):
     """Half errors on fresh samples."""
     total = np.int64(0)
@@ -101,27 +108,31 @@ def _test_half_errors(teacher, student, scratch, rule, time, replica):
     return total
 
 
-@numba.njit
+@compiled
 def _training_half_errors(student, scratch):
     """Half errors on the whole pattern set."""
     total = np.int64(0)
     count = scratch.patterns.shape[1]
     for first in range(0, count, TEST_CHUNK):
         now = min(TEST_CHUNK, count - first)
-        scratch.test_inputs[:, :now] = scratch.patterns[:, first : first + now]
+        _take_patterns(scratch, first, now)
         forward(student, scratch.test_inputs, now, scratch.own_fields, scratch.own_values)
         total += half_errors(student, scratch.own_values, scratch.labels[:, first:], now)
     return total
 
 
-@numba.njit
-def _new_batch(teacher, student, state, scratch, rule, index, replica):
+@compiled
+def _new_batch(work, rule, index, replica):
     """Draw batch `index`, run both networks, and return its size and half errors."""
+    teacher, student, state, scratch = work
     count = draw_count(rule.floor, rule.threshold, rule.key, index, replica)
     if rule.pattern_count == 0:
         fill_inputs(state.inputs, count, rule.gaussian, rule.key, index, replica)
         forward(teacher, state.inputs, count, scratch.teacher_fields, scratch.teacher_values)
-        state.targets[:, :count] = scratch.teacher_values[teacher.last_first :, :count]
+        for output in range(state.targets.shape[0]):
+            for sample in range(count):
+                value = scratch.teacher_values[teacher.last_first + output, sample]
+                state.targets[output, sample] = value
     else:
         order = scratch.order
         chosen = count if count < rule.pattern_count else 0  # the whole set needs no choice
@@ -137,6 +148,112 @@ def _new_batch(teacher, student, state, scratch, rule, index, replica):
     return count, half_errors(student, state.values, state.targets, count)
 
 
+@compiled
+def _is_perfect(work, student_units, teacher_units, known_wiring):
+    """Whether the student is perfect; `..._units` are the numbers of units of each layer."""
+    if known_wiring:
+        return every_path_right(work.student, work.teacher.weights, work.scratch.gauge)
+    size = work.state.inputs.shape[0]
+    return same_sums(work.teacher, work.student, teacher_units, student_units, size)
+
+
+@compiled
+def _measure(work, rule, out, at, batch, time, replica):
+    """What is due at a time; `at` is the row and the column of it."""
+    count, energy = batch
+    copy(out.students[at], work.student.weights)
+    out.batch_half_errors[at] = energy
+    out.batch_bits[at] = count * work.state.targets.shape[0]
+    out.test_half_errors[at] = _test_half_errors(
+        work.teacher, work.student, work.scratch, rule, time, replica
+    )
+    out.training_half_errors[at] = _training_half_errors(work.student, work.scratch)
+
+
+@compiled
+def _fill_in(work, run, out, row, column, replica):
+    """Nothing changes any more: the rest is known."""
+    rule = run.rule
+    for later in range(column, run.times.shape[0]):
+        last = run.times[later] * (run.learnable if run.each_proposal else 1) - 1
+        count = draw_count(rule.floor, rule.threshold, rule.key, np.uint64(last), replica)
+        copy(out.students[row, later], work.student.weights)
+        out.batch_bits[row, later] = work.state.targets.shape[0] * count
+
+
+@compiled_within
+def _sweep(work, run, batch, time, replica):
+    """As many proposals as there are learnable weights; size and half errors of the last batch."""
+    student, state, rule, learnable = work.student, work.state, run.rule, run.learnable
+    proposals, chances, acceptance = work.scratch.proposals, work.scratch.chances, run.acceptance
+    count, energy = batch
+    last_threshold = acceptance.shape[0] - 1
+    choices = np.uint64(2 * learnable if run.ternary else learnable)
+    draw_numbers(proposals, 0, learnable, rule.key, _PROPOSAL, np.uint64(time), replica)
+    if last_threshold > 1:
+        draw_numbers(chances, 0, learnable, rule.key, _ACCEPT, np.uint64(time), replica)
+    for number in range(learnable):
+        if number == 0 or run.each_proposal:
+            index = np.uint64(time * learnable + number if run.each_proposal else time)
+            count, energy = _new_batch(work, rule, index, replica)
+        choice = np.int64(bounded(np.uint64(proposals[number]), choices))
+        if run.ternary:
+            edge = choice // 2
+            new_weight = np.int8((student.weights[edge] + 2 + choice % 2) % 3 - 1)
+        else:
+            edge = choice
+            new_weight = np.int8(-student.weights[edge])
+        change, changes, length = try_change(student, state, edge, new_weight, count)
+        accepted = accept(change, acceptance, last_threshold, chances, number)
+        commit(student, state, edge, new_weight, count, changes, length, accepted)
+        if accepted:
+            energy += change
+    return count, energy
+
+
+@compiled_within
+def _run_replica(work, units, run, out, row, start, pause):
+    """Simulate and measure one replica from `start` to `pause`."""
+    rule, replica = run.rule, np.uint64(run.first_replica + row)
+    # The batch that the student saw last, the first one at time 0.
+    seen = np.uint64(max((start * run.learnable if run.each_proposal else start) - 1, 0))
+    batch = _new_batch(work, rule, seen, replica)
+    column = np.searchsorted(run.times, start)
+    for time in range(start, pause):
+        # A perfect student makes no error, unless labels are wrong.
+        if (
+            out.first_passage[row] < 0
+            and (batch[1] == 0 or rule.label_threshold > _ZERO)
+            and _is_perfect(work, units[0], units[1], run.known_wiring)
+        ):
+            out.first_passage[row] = time
+        if column < run.times.shape[0] and run.times[column] == time:
+            _measure(work, rule, out, (row, column), batch, time, replica)
+            column += 1
+        if time == run.duration:
+            break
+        if run.absorbing and out.first_passage[row] >= 0:
+            _fill_in(work, run, out, row, column, replica)
+            break
+        batch = _sweep(work, run, batch, time, replica)
+
+
+@compiled
+def _run_replicas(work, teacher, student, run, out, start, pause, has_patterns):
+    """Simulate all replicas, one after the other."""
+    for row in range(teacher.weights.shape[0]):
+        if run.absorbing and out.first_passage[row] >= 0:
+            continue  # before `start`, and all that follows was recorded then
+        wire(work.teacher, teacher, row)
+        wire(work.student, student, row)
+        if run.rule.pattern_count > 0 and not has_patterns:
+            replica = np.uint64(run.first_replica + row)
+            _draw_patterns(work.teacher, work.scratch, run.rule, replica)
+        units = (student.layout.units, teacher.layout.units)
+        _run_replica(work, units, run, out, row, start, pause)
+        copy(student.weights[row], work.student.weights)
+
+
 @functools.cache
 def make_kernel(version: int) -> Callable[..., Any]:
     """Compile the kernel.
@@ -148,115 +265,11 @@ def make_kernel(version: int) -> Callable[..., Any]:
     """
 
     @cached_njit(nogil=True)
-    def run(
-        teacher_layout,
-        student_layout,
-        teacher_sources,
-        student_sources,
-        teacher_weights,
-        student_weights,
-        known_wiring,
-        ternary,
-        learnable,
-        counted_state,
-        scratch,
-        rule,
-        acceptance,
-        each_proposal,
-        absorbing,
-        times,
-        duration,
-        start,
-        pause,
-        has_patterns,
-        first_replica,
-        students,
-        batch_half_errors,
-        batch_bits,
-        test_half_errors,
-        training_half_errors,
-        first_passage,
-    ):
+    def run_replicas(teacher, student, state, scratch, run, out, span):
         _ = version
-        counted_teacher = empty_network(teacher_layout)
-        counted_student = empty_network(student_layout)
-        teacher = unowned_network(counted_teacher)
-        student = unowned_network(counted_student)
-        state = unowned_state(counted_state)
-        outputs = np.int64(state.targets.shape[0])
-        size = state.inputs.shape[0]
-        proposals = np.zeros(learnable + 3, dtype=np.uint32)
-        chances = np.zeros(learnable + 3, dtype=np.uint32)
-        gauge = np.zeros(student_layout.units.sum(), dtype=np.int64)
-        last_threshold = acceptance.shape[0] - 1
-        choices = np.uint64(2 * learnable if ternary else learnable)
+        networks = empty_network(teacher.layout), empty_network(student.layout)
+        work = Work(networks[0], networks[1], state, scratch)
+        start, pause, has_patterns = span
+        _run_replicas(work, teacher, student, run, out, start, pause, has_patterns)
 
-        for row in range(teacher_weights.shape[0]):
-            replica = np.uint64(first_replica + row)
-            wire(counted_teacher, teacher_layout, teacher_sources[row], teacher_weights[row])
-            wire(counted_student, student_layout, student_sources[row], student_weights[row])
-            if absorbing and first_passage[row] >= 0:
-                continue  # before `start`, and all that follows was recorded then
-            if rule.pattern_count > 0 and not has_patterns:
-                _draw_patterns(teacher, scratch, rule, replica)
-            # The batch that the student saw last, the first one at time 0.
-            seen = np.uint64(max((start * learnable if each_proposal else start) - 1, 0))
-            count, energy = _new_batch(teacher, student, state, scratch, rule, seen, replica)
-            measured = np.searchsorted(times, start)
-            for sweep in range(start, pause):
-                # A perfect student makes no error, unless labels are wrong.
-                if first_passage[row] < 0 and (energy == 0 or rule.label_threshold > _ZERO):
-                    if known_wiring:
-                        perfect = every_path_right(student, teacher.weights, gauge)
-                    else:
-                        perfect = same_sums(
-                            teacher, student, teacher_layout.units, student_layout.units, size
-                        )
-                    if perfect:
-                        first_passage[row] = sweep
-                if measured < times.shape[0] and times[measured] == sweep:
-                    students[row, measured] = student.weights
-                    batch_half_errors[row, measured] = energy
-                    batch_bits[row, measured] = count * outputs
-                    test_half_errors[row, measured] = _test_half_errors(
-                        teacher, student, scratch, rule, sweep, replica
-                    )
-                    training_half_errors[row, measured] = _training_half_errors(student, scratch)
-                    measured += 1
-                if sweep == duration:
-                    break
-                if absorbing and first_passage[row] >= 0:
-                    # Nothing changes any more: the rest is known.
-                    for later in range(measured, times.shape[0]):
-                        students[row, later] = student.weights
-                        last = times[later] * learnable if each_proposal else times[later]
-                        batch_bits[row, later] = outputs * draw_count(
-                            rule.floor, rule.threshold, rule.key, np.uint64(last - 1), replica
-                        )
-                    break
-
-                index = np.uint64(sweep)
-                draw_numbers(proposals, learnable, _PROPOSAL, rule.key, index, replica)
-                if last_threshold > 1:
-                    draw_numbers(chances, learnable, _ACCEPT, rule.key, index, replica)
-                for number in range(learnable):
-                    if number == 0 or each_proposal:
-                        batch = np.uint64(sweep * learnable + number if each_proposal else sweep)
-                        count, energy = _new_batch(
-                            teacher, student, state, scratch, rule, batch, replica
-                        )
-                    choice = np.int64(bounded(np.uint64(proposals[number]), choices))
-                    if ternary:
-                        edge = choice // 2
-                        new_weight = np.int8((student.weights[edge] + 2 + choice % 2) % 3 - 1)
-                    else:
-                        edge = choice
-                        new_weight = np.int8(-student.weights[edge])
-                    change, changes, length = try_change(student, state, edge, new_weight, count)
-                    accepted = accept(change, acceptance, last_threshold, chances, number)
-                    commit(student, state, edge, new_weight, count, changes, length, accepted)
-                    if accepted:
-                        energy += change
-            student_weights[row] = student.weights
-
-    return run
+    return run_replicas

@@ -3,9 +3,6 @@
 A unit's field is held for every sample of the batch, sample by sample in a row. A weight change
 moves one field; only samples in which that changes the unit's output reach the layers above,
 and there only the units that read it.
-
-None of these functions is cached on disk by itself: they are compiled into the kernel, whose
-cache follows the source of all of them.
 """
 
 from __future__ import annotations
@@ -13,13 +10,15 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from physbatch.dynamics.bitsliced.parts import draw_numbers
+from physbatch.dynamics.compiled import compiled, compiled_inline
 from physbatch.dynamics.discrete.rules import NORMAL_UNIT
 from physbatch.streams.compiled import bounded, philox
+from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
 from physbatch.streams.normals import normal_pair
 
 __all__ = [
+    "accept",
     "commit",
     "fill_inputs",
     "forward",
@@ -34,6 +33,7 @@ _INPUTS = np.uint64(KIND_INPUTS)
 _GAUSSIAN = np.uint64(KIND_GAUSSIAN)
 _SELECT = np.uint64(KIND_SELECT)
 _LOW = np.uint64(0xFFFFFFFF)
+_ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _8 = np.uint64(8)
 _32 = np.uint64(32)
@@ -48,7 +48,7 @@ def sign_of(field):
 # --- samples ----------------------------------------------------------------------------
 
 
-@numba.njit
+@compiled
 def _fill_binary(inputs, count, key, index, replica):
     """Bit s of word w of input i is sample 64 w + s; words stand word by word in the stream."""
     size = inputs.shape[0]
@@ -66,7 +66,7 @@ def _fill_binary(inputs, count, key, index, replica):
                 bits >>= _ONE
 
 
-@numba.njit
+@compiled
 def _fill_gaussian(inputs, count, key, index, replica):
     """Number s N + i of the stream is input i of sample s, in units of 1/NORMAL_UNIT."""
     size = inputs.shape[0]
@@ -87,7 +87,7 @@ def _fill_gaussian(inputs, count, key, index, replica):
                 sample += 1
 
 
-@numba.njit
+@compiled
 def fill_inputs(inputs, count, gaussian, key, index, replica):
     """Fresh samples of an index, shape (N, at least count)."""
     if gaussian:
@@ -96,32 +96,32 @@ def fill_inputs(inputs, count, gaussian, key, index, replica):
         _fill_binary(inputs, count, key, index, replica)
 
 
-@numba.njit
+@compiled
 def select(order, swaps, numbers, count, key, index, replica):
     """Put `count` distinct patterns in random order to the front of `order`.
 
     `order` must be 0, 1, 2 ...; `undo_selection` makes it so again.
     """
-    draw_numbers(numbers, count, _SELECT, key, index, replica)
+    draw_numbers(numbers, 0, count, key, _SELECT, index, replica)
     patterns = order.shape[0]
-    for place in range(count):
-        other = place + np.int64(bounded(np.uint64(numbers[place]), np.uint64(patterns - place)))
-        swaps[place] = other
-        order[place], order[other] = order[other], order[place]
+    for number in range(count):
+        other = number + np.int64(bounded(np.uint64(numbers[number]), np.uint64(patterns - number)))
+        swaps[number] = other
+        order[number], order[other] = order[other], order[number]
 
 
-@numba.njit
+@compiled
 def undo_selection(order, swaps, count):
     """Take back the swaps of `select`, last first."""
-    for place in range(count - 1, -1, -1):
-        other = swaps[place]
-        order[place], order[other] = order[other], order[place]
+    for number in range(count - 1, -1, -1):
+        other = swaps[number]
+        order[number], order[other] = order[other], order[number]
 
 
 # --- whole networks ---------------------------------------------------------------------
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def _add_layer(network, first, stop, rows, count, fields, values):
     """Fields and outputs of units `first` to `stop`, which read `rows`."""
     for unit in range(first, stop):
@@ -137,7 +137,7 @@ def _add_layer(network, first, stop, rows, count, fields, values):
             values[unit, sample] = sign_of(fields[unit, sample])
 
 
-@numba.njit
+@compiled
 def forward(network, inputs, count, fields, values):
     """Fields and outputs of all units on `count` samples."""
     units = network.edge_begin.shape[0] - 1
@@ -145,7 +145,7 @@ def forward(network, inputs, count, fields, values):
     _add_layer(network, network.first_units, units, values, count, fields, values)
 
 
-@numba.njit
+@compiled
 def half_errors(network, values, targets, count):
     """|output - target| summed over outputs and samples."""
     total = np.int64(0)
@@ -158,7 +158,7 @@ def half_errors(network, values, targets, count):
 # --- one weight -------------------------------------------------------------------------
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def _move_field(state, rows, unit, source, step, count):
     """A unit's field and output after one weight changed by `step`; whether any output differs.
 
@@ -174,7 +174,7 @@ def _move_field(state, rows, unit, source, step, count):
     return different
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def _touch(network, state, unit, length, changes):
     """Add the changed outputs of a unit to the fields of the units that read it."""
     for at in range(network.out_begin[unit], network.out_begin[unit + 1]):
@@ -192,7 +192,7 @@ def _touch(network, state, unit, length, changes):
     return length
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def _output_change(network, state, unit, changes):
     """Change of the half errors at one output, from its shifted field."""
     output = unit - network.last_first
@@ -205,7 +205,7 @@ def _output_change(network, state, unit, changes):
     return total
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def _spread(network, state, unit, changes):
     """What a change of a hidden unit's outputs does to all layers above it.
 
@@ -232,7 +232,7 @@ def _spread(network, state, unit, changes):
     return change, length
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
 def try_change(network, state, edge, new_weight, count):
     """Try one weight.
 
@@ -270,7 +270,18 @@ def try_change(network, state, edge, new_weight, count):
     return change, changes, length
 
 
-@numba.njit(forceinline=True)
+@compiled_inline
+def accept(change, acceptance, last, chances, number):
+    """Metropolis decision from integer thresholds; no random number is read at T = 0."""
+    if change < 0:
+        return True
+    threshold = acceptance[min(change, last)]
+    if threshold > _LOW:
+        return True
+    return threshold > _ZERO and chances[number] < threshold
+
+
+@compiled_inline
 def commit(network, state, edge, new_weight, count, changes, length, accepted):
     """Keep or drop the change that was tried last."""
     for visited in range(length):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +53,7 @@ class DiscreteRun(CellRun):
     inputs: InputRule = InputRule()
 
 
-@dataclass(frozen=True)
-class DiscreteTrajectory:
+class DiscreteTrajectory(NamedTuple):
     """What is measured, as integers, so that engines can be compared bit for bit.
 
     Attributes

@@ -11,7 +11,14 @@ import numpy.typing as npt
 
 from physbatch.dynamics.discrete.kernel import SOURCE_HASH, TEST_CHUNK, make_kernel
 from physbatch.dynamics.discrete.rules import DiscreteRun, DiscreteTrajectory
-from physbatch.dynamics.discrete.state import Layout, Rule, Scratch, State
+from physbatch.dynamics.discrete.state import (
+    Instructions,
+    Layout,
+    Replicas,
+    Rule,
+    Scratch,
+    State,
+)
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem
 
@@ -66,50 +73,25 @@ class DiscreteWalk:
         self.weights = system.student.copy()
         replicas, edges = self.weights.shape
         self.out = DiscreteTrajectory.empty(replicas, len(run.times), edges)
-        self._layouts = _layout(system.teacher_layers), _layout(system.student_layers)
+        self._teacher = Replicas(
+            _layout(system.teacher_layers), system.teacher_sources, system.teacher
+        )
+        self._student = Replicas(
+            _layout(system.student_layers), system.student_sources, self.weights
+        )
         self._room = _state(system, run), _scratch(system, run)
         self._has_patterns = False
-        self._rule = Rule(
-            floor=run.batch.floor,
-            threshold=np.uint64(run.batch.threshold),
-            gaussian=run.inputs.gaussian,
-            pattern_count=run.inputs.pattern_count,
-            label_threshold=np.uint64(run.inputs.label_threshold),
-            patterns_key=np.uint64(run.inputs.key),
-            key=np.uint64(run.dynamics_key),
-            test_key=np.uint64(run.test_key),
-            test_samples=run.test_samples,
-        )
+        self._instructions = _instructions(system, run)
 
     def advance(self, pause: int) -> None:
         """Go on to a time; ``run.duration + 1`` goes to the end."""
-        system, run, out = self.system, self.run, self.out
         make_kernel(SOURCE_HASH)(
-            *self._layouts,
-            system.teacher_sources,
-            system.student_sources,
-            system.teacher,
-            self.weights,
-            not system.dense,
-            system.ternary,
-            system.student_layers.learnable,
+            self._teacher,
+            self._student,
             *self._room,
-            self._rule,
-            run.acceptance,
-            run.refresh_each_proposal,
-            run.absorbing,
-            run.times,
-            run.duration,
-            self.time,
-            pause,
-            self._has_patterns,
-            run.first_replica,
-            out.students,
-            out.batch_half_errors,
-            out.batch_bits,
-            out.test_half_errors,
-            out.training_half_errors,
-            out.first_passage,
+            self._instructions,
+            self.out,
+            (self.time, pause, self._has_patterns),
         )
         self.time = pause
         # The room for patterns holds those of the last replica.
@@ -136,13 +118,40 @@ class DiscreteWalk:
 
     def _by_time(self) -> dict[str, npt.NDArray[np.generic]]:
         """What is measured at every measuring time."""
-        return {name: one for name, one in self.out.__dict__.items() if name != "first_passage"}
+        return {
+            name: values for name, values in self.out._asdict().items() if name != "first_passage"
+        }
 
     def _measured(self) -> int:
         """How many measuring times are over; all of them once nothing can change."""
         if self.run.absorbing and (self.out.first_passage >= 0).any():
             return len(self.run.times)
         return int(np.searchsorted(self.run.times, self.time))
+
+
+def _instructions(system: DiscreteSystem, run: DiscreteRun) -> Instructions:
+    return Instructions(
+        rule=Rule(
+            floor=run.batch.floor,
+            threshold=np.uint64(run.batch.threshold),
+            gaussian=run.inputs.gaussian,
+            pattern_count=run.inputs.pattern_count,
+            label_threshold=np.uint64(run.inputs.label_threshold),
+            patterns_key=np.uint64(run.inputs.key),
+            key=np.uint64(run.dynamics_key),
+            test_key=np.uint64(run.test_key),
+            test_samples=run.test_samples,
+        ),
+        acceptance=run.acceptance,
+        each_proposal=run.refresh_each_proposal,
+        absorbing=run.absorbing,
+        times=run.times,
+        duration=run.duration,
+        first_replica=run.first_replica,
+        known_wiring=not system.dense,
+        ternary=system.ternary,
+        learnable=system.student_layers.learnable,
+    )
 
 
 def _layout(architecture: Architecture) -> Layout:
@@ -197,7 +206,11 @@ def _scratch(system: DiscreteSystem, run: DiscreteRun) -> Scratch:
         own_values=np.zeros((student, TEST_CHUNK), dtype=np.int8),
         patterns=np.zeros((size, count), dtype=input_type),
         labels=np.zeros((system.student_layers.outputs, count), dtype=np.int8),
+        label_numbers=np.zeros(system.student_layers.outputs * count + 3, dtype=np.uint32),
         order=np.arange(count, dtype=np.int64),
         swaps=np.zeros(width, dtype=np.int64),
         numbers=np.zeros(width + 3, dtype=np.uint32),
+        proposals=np.zeros(system.student_layers.learnable + 3, dtype=np.uint32),
+        chances=np.zeros(system.student_layers.learnable + 3, dtype=np.uint32),
+        gauge=np.zeros(student, dtype=np.int64),
     )

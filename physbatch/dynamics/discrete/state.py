@@ -1,27 +1,24 @@
-"""What the general discrete kernel works on: layers, fields and room, as tuples of arrays.
-
-None of the functions here is cached on disk by itself: they are compiled into the kernel, whose
-cache follows the source of all of them.
-"""
+"""What the general discrete kernel works on: layers, fields and room, as tuples of arrays."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from physbatch.dynamics.compiled import compiled, compiled_counting
 
 __all__ = [
+    "Instructions",
     "Layout",
     "Network",
+    "Replicas",
     "Rule",
     "Scratch",
     "State",
+    "Work",
+    "copy",
     "empty_network",
-    "unowned_network",
-    "unowned_state",
     "wire",
 ]
 
@@ -39,6 +36,14 @@ class Layout(NamedTuple):
     units: np.ndarray
     first_units: int
     last_first: int
+
+
+class Replicas(NamedTuple):
+    """Teachers or students of all replicas."""
+
+    layout: Layout
+    sources: np.ndarray
+    weights: np.ndarray
 
 
 class Network(NamedTuple):
@@ -83,7 +88,9 @@ class State(NamedTuple):
 class Scratch(NamedTuple):
     """Room for the teacher on a batch, for test samples, and for a set of patterns.
 
-    `order`, `swaps` and `numbers` serve the choice of patterns.
+    `label_numbers` says which labels are flipped; `order`, `swaps` and `numbers` serve the choice
+    of patterns, `proposals` and `chances` the moves of a sweep, and `gauge` (one number a unit of
+    the student) the test of perfection.
     """
 
     teacher_fields: np.ndarray
@@ -95,9 +102,22 @@ class Scratch(NamedTuple):
     own_values: np.ndarray
     patterns: np.ndarray
     labels: np.ndarray
+    label_numbers: np.ndarray
     order: np.ndarray
     swaps: np.ndarray
     numbers: np.ndarray
+    proposals: np.ndarray
+    chances: np.ndarray
+    gauge: np.ndarray
+
+
+class Work(NamedTuple):
+    """What the kernel works on: one replica at a time."""
+
+    teacher: Network
+    student: Network
+    state: State
+    scratch: Scratch
 
 
 class Rule(NamedTuple):
@@ -114,24 +134,22 @@ class Rule(NamedTuple):
     test_samples: int
 
 
-@intrinsic
-def _unowned(typing_context, array):
-    """The same array without a count of its references.
+class Instructions(NamedTuple):
+    """A `DiscreteRun` as compiled code reads it, and what it must know of the system."""
 
-    Numba counts them, with a locked instruction, at every access to a field of a tuple, which
-    costs more than a small batch. The caller's own array keeps the memory alive.
-    """
-
-    def code(context, builder, signature, arguments):
-        view = context.make_array(array)(context, builder, arguments[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
-
-    return array(array), code
+    rule: Rule
+    acceptance: np.ndarray
+    each_proposal: bool
+    absorbing: bool
+    times: np.ndarray
+    duration: int
+    first_replica: int
+    known_wiring: bool
+    ternary: bool
+    learnable: int
 
 
-@numba.njit
+@compiled_counting
 def empty_network(layout):
     """Room for the network of one replica; `wire` fills it."""
     edges = layout.unit_of.shape[0]
@@ -147,12 +165,20 @@ def empty_network(layout):
     )
 
 
-@numba.njit
-def wire(network, layout, sources, weights):
+@compiled
+def copy(target, source):
+    """Copy a flat array."""
+    for number in range(source.shape[0]):
+        target[number] = source[number]
+
+
+@compiled
+def wire(network, replicas, row):
     """Take the graph and the weights of a replica, and list the readers of each unit."""
+    layout, sources, weights = replicas.layout, replicas.sources[row], replicas.weights[row]
+    copy(network.weights, weights)
     first_upper = layout.edge_begin[layout.first_units]
     edges = sources.shape[0]
-    network.weights[:] = weights
     network.out_begin[:] = 0
     for edge in range(edges):
         network.source[edge] = sources[edge] + layout.below[edge]
@@ -168,36 +194,3 @@ def wire(network, layout, sources, weights):
     for unit in range(network.out_begin.shape[0] - 1):
         network.out_begin[unit] = network.out_begin[unit + 1]
     network.out_begin[-1] = edges - first_upper
-
-
-@numba.njit
-def unowned_network(network):
-    """A network whose arrays are not counted; the given one must stay alive."""
-    return Network(
-        _unowned(network.edge_begin),
-        _unowned(network.unit_of),
-        _unowned(network.source),
-        _unowned(network.weights),
-        _unowned(network.out_begin),
-        _unowned(network.out_edge),
-        network.first_units,
-        network.last_first,
-    )
-
-
-@numba.njit
-def unowned_state(state):
-    """A state whose arrays are not counted; the given one must stay alive."""
-    return State(
-        _unowned(state.inputs),
-        _unowned(state.fields),
-        _unowned(state.values),
-        _unowned(state.targets),
-        _unowned(state.new_fields),
-        _unowned(state.new_values),
-        _unowned(state.changed),
-        _unowned(state.differences),
-        _unowned(state.shift),
-        _unowned(state.touched),
-        _unowned(state.is_touched),
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from physbatch.dynamics.compiled import compiled, compiled_counting
 
 __all__ = ["every_path_right", "same_sums"]
 
 
-@numba.njit
+@compiled
 def every_path_right(network, teacher_weights, gauge):
     """Whether the product of w w* along every path into the outputs is +1.
 
@@ -30,7 +31,7 @@ def every_path_right(network, teacher_weights, gauge):
     return True
 
 
-@numba.njit
+@compiled
 def _fill_sums(sums, network, units, first, kinds, signs):
     """Row of each unit as a sum over the kinds of units below (inputs for the first layer)."""
     sums[:units] = 0
@@ -44,7 +45,7 @@ def _fill_sums(sums, network, units, first, kinds, signs):
                 sums[unit, kinds[source]] += weight * signs[source]
 
 
-@numba.njit
+@compiled
 def _sign_of_sum(row):
     for number in row:
         if number != 0:
@@ -52,7 +53,7 @@ def _sign_of_sum(row):
     return 0
 
 
-@numba.njit
+@compiled_counting
 def _name_units(sums, units, first, kinds, signs, known, count):
     """Number the kinds of units: equal or opposite rows are one kind, zero rows are none."""
     for unit in range(units):
@@ -78,7 +79,7 @@ def _name_units(sums, units, first, kinds, signs, known, count):
     return count
 
 
-@numba.njit
+@compiled_counting
 def same_sums(teacher, student, teacher_units, student_units, size):
     """Whether teacher and student add up the same hidden units at every output.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -123,28 +122,10 @@ def run_projected_definition(state: CommitteeState, run: ProjectedRun) -> Projec
     accuracy of 1e-14 only; divergence is not looked for.
     """
     teacher = torch.from_numpy(state.teacher)
-    inside = torch.from_numpy(state.inside)
-    outside = torch.from_numpy(state.perpendicular)
-    replicas, students, teachers = inside.shape
-    rank = min(run.batch.largest, students)
-    mean_batch = run.batch.floor + run.batch.threshold / 2**32
-    numbers = ProjectedNumbers(run.dynamics_key, run.first_replica, replicas)
-    units = students + teachers
+    inside, outside = torch.from_numpy(state.inside), torch.from_numpy(state.perpendicular)
+    numbers = ProjectedNumbers(run.dynamics_key, run.first_replica, len(inside))
     columns = {int(time): column for column, time in enumerate(run.times)}
-    shape = (replicas, len(run.times))
-    out = ProjectedTrajectory(
-        student_overlap=np.zeros((*shape, students, students)),
-        teacher_overlap=np.zeros((*shape, students, teachers)),
-        generalization_error=np.zeros(shape),
-        first_passage=np.full(replicas, -1, dtype=np.int64),
-        diverged_at=np.full(replicas, -1, dtype=np.int64),
-        state=CommitteeState(
-            state.teacher,
-            np.full_like(state.partner, -1),
-            np.zeros_like(state.difference),
-            np.zeros_like(state.perpendicular),
-        ),
-    )
+    out = ProjectedTrajectory.empty(state, len(run.times))
     for step in range(run.first_step, run.last_step + 1):
         q = (inside @ inside.mT + outside @ outside.mT).numpy()
         r = (inside @ teacher.mT).numpy()
@@ -157,31 +138,41 @@ def run_projected_definition(state: CommitteeState, run: ProjectedRun) -> Projec
                 out.student_overlap[:, columns[step]] = q
                 out.teacher_overlap[:, columns[step]] = r
                 out.generalization_error[:, columns[step]] = error
-        if step == run.last_step:
-            break
-
-        largest = run.batch.largest
-        counts = numbers.batch_counts(run, step)
-        count = units + (1 if run.label_noise else 0)
-        z = torch.stack(
-            [numbers.normals(KIND_FIELD, step * largest + s, count) for s in range(largest)], dim=1
-        )
-        basis, rest = z[:, :, :teachers], z[:, :, teachers:units]
-        target, _ = _activate(basis @ teacher.mT, run.activation)
-        output, slope = _activate(basis @ inside.mT + rest @ outside.mT, run.activation)
-        wrong = target.sum(dim=2) - output.sum(dim=2)
-        if run.label_noise:
-            wrong = wrong + math.sqrt(run.label_noise) * z[:, :, units]
-        held = torch.arange(largest)[None, :] < counts[:, None]
-        drive = run.learning_rate / mean_batch * (wrong * held)[:, :, None] * slope
-
-        # With few samples D' itself is the smaller factor of D' D.
-        factor = drive.mT if largest <= students else _gram_factor(drive)
-        wishart = numbers.factor(rank, run.size - units, step)
-        inside = inside + drive.mT @ basis / run.size
-        outside = _lower_triangle(
-            torch.cat((outside + drive.mT @ rest / run.size, factor @ wishart / run.size), dim=2)
-        )
+        if step < run.last_step:
+            inside, outside = _moved(numbers, run, step, teacher, inside, outside)
+    out.state.partner[:] = -1
     out.state.difference[:] = inside.numpy()
     out.state.perpendicular[:] = outside.numpy()
     return out
+
+
+def _moved(
+    numbers: ProjectedNumbers,
+    run: ProjectedRun,
+    step: int,
+    teacher: Tensor,
+    inside: Tensor,
+    outside: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """The student after one step."""
+    _, students, teachers = inside.shape
+    units, largest = students + teachers, run.batch.largest
+    count = units + (1 if run.label_noise else 0)
+    z = torch.stack(
+        [numbers.normals(KIND_FIELD, step * largest + s, count) for s in range(largest)], dim=1
+    )
+    basis, rest = z[:, :, :teachers], z[:, :, teachers:units]
+    target, _ = _activate(basis @ teacher.mT, run.activation)
+    output, slope = _activate(basis @ inside.mT + rest @ outside.mT, run.activation)
+    wrong = target.sum(dim=2) - output.sum(dim=2)
+    if run.label_noise:
+        wrong = wrong + math.sqrt(run.label_noise) * z[:, :, units]
+    in_batch = torch.arange(largest)[None, :] < numbers.batch_counts(run, step)[:, None]
+    drive = run.learning_rate / run.batch.mean * (wrong * in_batch)[:, :, None] * slope
+
+    # With few samples D' itself is the smaller factor of D' D.
+    factor = drive.mT if largest <= students else _gram_factor(drive)
+    wishart = numbers.factor(min(largest, students), run.size - units, step)
+    return inside + drive.mT @ basis / run.size, _lower_triangle(
+        torch.cat((outside + drive.mT @ rest / run.size, factor @ wishart / run.size), dim=2)
+    )

@@ -87,7 +87,7 @@ def _relu_square(centre, cross, square):
     return 0.5 * square - math.sqrt(centre * end) * lag / math.pi
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", _nrt=True)
 def _difference_form(centre, cross, square, activation):
     """epsilon from c_i.c_j, c_i.delta_j and delta_i.delta_j, each over N."""
     students = centre.shape[0]
@@ -129,7 +129,7 @@ def _output_product(xx, yy, xy, activation):
     return length * (math.sin(theta) + (math.pi - theta) * math.cos(theta)) / (2.0 * math.pi)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", _nrt=True)
 def _closed_form(centre, cross, square, mixed, teacher, activation):
     """epsilon from the overlaps; `mixed` is R, `teacher` T."""
     students, teachers = mixed.shape
@@ -149,7 +149,7 @@ def _closed_form(centre, cross, square, mixed, teacher, activation):
     return 0.5 * max(total, 0.0)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", _nrt=True)
 def committee_error(difference, perpendicular, teacher, partner, activation):
     """Generalisation error <(y - y*)^2>/2 of a soft committee, without noise, never negative.
 

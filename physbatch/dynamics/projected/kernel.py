@@ -1,4 +1,4 @@
-"""The compiled kernel of projected dynamics: many replicas at once, see `projected_parts`."""
+"""The compiled kernel of projected dynamics: many replicas at once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import physbatch.dynamics.compiled
 import physbatch.dynamics.projected.error
 import physbatch.dynamics.projected.parts
 import physbatch.dynamics.projected.step
@@ -17,6 +18,7 @@ import physbatch.streams.elementary
 import physbatch.streams.keys
 import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.dynamics.compiled import compiled_within
 from physbatch.dynamics.projected.parts import (
     LANES,
     choose_partners,
@@ -31,11 +33,12 @@ from physbatch.dynamics.projected.parts import (
 from physbatch.dynamics.projected.step import add_sample, compare_outputs, draw_counts, move_student
 from physbatch.streams.keys import KIND_FIELD
 
-__all__ = ["MOST_UNITS", "make_kernel", "make_start_kernel", "SOURCE_HASH"]
+__all__ = ["MOST_UNITS", "SOURCE_HASH", "make_kernel", "make_start_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources(
     __file__,
+    physbatch.dynamics.compiled,
     physbatch.dynamics.projected.error,
     physbatch.dynamics.projected.parts,
     physbatch.dynamics.projected.step,
@@ -61,18 +64,10 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
     """Compile the drawing of teachers and students; see `make_kernel`."""
 
     @cached_njit(nogil=True, error_model="numpy")
-    def draw(
-        size,
-        orthogonal,
-        initial_overlap,
-        replicas,
-        teacher_key,
-        start_key,
-        teacher,
-        difference,
-        perpendicular,
-    ):
+    def draw(state, replicas, size, orthogonal, initial_overlap, keys):
         _ = version
+        teacher, _, difference, perpendicular = state
+        teacher_key, start_key = keys
         students, teachers, _ = difference.shape
         length = 1.0 / math.sqrt(size)
         normals = np.zeros((max(students * teachers, MOST_UNITS * MOST_UNITS) + 3, LANES))
@@ -98,6 +93,105 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
     return draw
 
 
+@compiled_within
+def _begin(room, state, run, out):
+    """Centres of the students; a run may go on after a replica has diverged."""
+    teacher, partner, difference, perpendicular = state
+    students, teachers, _ = difference.shape
+    for i in range(students):
+        for lane in range(LANES):
+            if partner[i, lane] >= 0:
+                for n in range(teachers):
+                    room.centre[i, n, lane] = teacher[partner[i, lane], n, lane]
+    for lane in range(LANES):
+        for i in range(students):
+            room.length[lane] += perpendicular[i, i, lane]
+        if not room.length[lane] < _LONGEST:
+            out.diverged_at[lane] = run.first_step
+
+
+@compiled_within
+def _measure(room, state, run, out, step, column):
+    """What is due at a step, and first passages; `column` is negative if nothing is due."""
+    checked = step % run.check_interval == 0
+    for lane in range(LANES):
+        # The error of a lane costs as much as its step.
+        if column < 0 and out.first_passage[lane] >= 0:
+            continue
+        error = np.nan
+        if out.diverged_at[lane] < 0:
+            error = lane_error(state, lane, run.activation)
+        if checked and out.first_passage[lane] < 0 and error < run.passage_error:
+            out.first_passage[lane] = step
+        if column >= 0:
+            out.generalization_error[column, lane] = error
+    if column >= 0:
+        overlaps = out.student_overlap[column], out.teacher_overlap[column]
+        measure(room.inside, state, out.diverged_at, overlaps[0], overlaps[1])
+
+
+@compiled_within
+def _step(room, state, run, replicas, step):
+    """One step of all lanes."""
+    students, teachers, _ = room.toward.shape
+    largest = run.floor + (1 if run.threshold > _ZERO else 0)
+    units = students + teachers
+    numbers = units + (1 if run.noise > 0.0 else 0)
+    # With few samples D' itself is the factor of D' D; zero columns stand for samples
+    # that a replica's batch does not hold.
+    direct = largest <= students
+    index = np.uint64(step)
+    wrong = room.wrong
+    if run.threshold > _ZERO:
+        draw_counts(room.counts, run, index, replicas)
+    clear(room.toward)
+    clear(room.matrix)
+    clear(room.gram)
+    for sample in range(largest):
+        number = np.uint64(step * largest + sample)
+        draw_normals(room.z, numbers, _FIELD, number, replicas, run.key)
+        compare_outputs(room, state, run.noise, run.activation)
+        if sample >= run.floor:
+            for lane in range(LANES):
+                wrong[lane] = wrong[lane] if sample < room.counts[lane] else 0.0
+        for lane in range(LANES):
+            wrong[lane] *= run.rate
+        add_sample(room, direct, sample)
+    if not direct:
+        factorise_gram(room.gram, room.factor)
+    rank, freedom = room.wishart.shape[0], run.size - teachers - students
+    draw_factor(room.wishart, room.normals, rank, freedom, index, replicas, run.key)
+    move_student(room, state, direct, 1.0 / run.size)
+    triangularise(room.matrix, state.perpendicular, room.length)
+
+
+@compiled_within
+def _run_lanes(room, run, out, replicas):
+    """All steps of one group of lanes, measured."""
+    state = out.state
+    students, teachers, _ = room.toward.shape
+    _begin(room, state, run, out)
+    measured = 0
+    for step in range(run.first_step, run.last_step + 1):
+        if step % _PARTNER_STEPS == 0:
+            choose_partners(state, room.centre)
+        for i in range(students):
+            for n in range(teachers):
+                total, base, rest = room.inside[i, n], room.centre[i, n], state.difference[i, n]
+                for lane in range(LANES):
+                    total[lane] = base[lane] + rest[lane]
+        due = measured < run.times.shape[0] and run.times[measured] == step
+        if due or step % run.check_interval == 0:
+            _measure(room, state, run, out, step, measured if due else -1)
+        measured += due
+        if step == run.last_step:
+            break
+        _step(room, state, run, replicas, step)
+        for lane in range(LANES):
+            if out.diverged_at[lane] < 0 and not room.length[lane] < _LONGEST:
+                out.diverged_at[lane] = step + 1
+
+
 @functools.cache
 def make_kernel(version: int) -> Callable[..., Any]:
     """Compile the kernel; `version` is `SOURCE_HASH`, so that the disk cache follows the source.
@@ -105,136 +199,9 @@ def make_kernel(version: int) -> Callable[..., Any]:
     One kernel serves every number of units, batch size and activation.
     """
 
-    @cached_njit(nogil=True, error_model="numpy")
-    def run(
-        teacher,
-        partner,
-        difference,
-        perpendicular,
-        replicas,
-        size,
-        floor,
-        threshold,
-        rate,
-        noise,
-        activation,
-        first_step,
-        last_step,
-        times,
-        check_interval,
-        passage_error,
-        key,
-        student_overlap,
-        teacher_overlap,
-        errors,
-        first_passage,
-        diverged_at,
-    ):
+    @cached_njit(nogil=True, error_model="numpy", _nrt=False)
+    def run_lanes(room, run, out, replicas):
         _ = version
-        students, teachers, _ = difference.shape
-        largest = floor + (1 if threshold > _ZERO else 0)
-        units = students + teachers
-        numbers = units + (1 if noise > 0.0 else 0)
-        # With few samples D' itself is the factor of D' D; zero columns stand for samples
-        # that a replica's batch does not hold.
-        direct = largest <= students
-        rank = min(largest, students)
-        freedom = size - teachers - students
-        z = np.zeros((numbers + 3, LANES))
-        normals = np.zeros((rank * (rank - 1) // 2 + 4, LANES))
-        centre = np.zeros((students, teachers, LANES))
-        inside = np.zeros((students, teachers, LANES))
-        rows = np.zeros((3, LANES))
-        wrong = np.zeros(LANES)
-        slope = np.zeros((students, LANES))
-        # Sums over the batch: D' times the fields, and D' D.
-        toward = np.zeros((students, teachers, LANES))
-        matrix = np.zeros((students, students + rank, LANES))
-        gram = np.zeros((students, students, LANES))
-        factor = np.zeros((students, rank, LANES))
-        wishart = np.zeros((rank, rank, LANES))
-        length = np.zeros(LANES)
-        held = np.full(LANES, floor)
-        for i in range(students):
-            for lane in range(LANES):
-                if partner[i, lane] >= 0:
-                    for n in range(teachers):
-                        centre[i, n, lane] = teacher[partner[i, lane], n, lane]
+        _run_lanes(room, run, out, replicas)
 
-        # A run that goes on after a replica has diverged.
-        for lane in range(LANES):
-            for i in range(students):
-                length[lane] += perpendicular[i, i, lane]
-            if not length[lane] < _LONGEST:
-                diverged_at[lane] = first_step
-
-        measured = 0
-        for step in range(first_step, last_step + 1):
-            if step % _PARTNER_STEPS == 0:
-                choose_partners(difference, perpendicular, teacher, partner, centre)
-            for i in range(students):
-                for n in range(teachers):
-                    total, base, rest = inside[i, n], centre[i, n], difference[i, n]
-                    for lane in range(LANES):
-                        total[lane] = base[lane] + rest[lane]
-            # --- measure
-            due = measured < times.shape[0] and times[measured] == step
-            if due or step % check_interval == 0:
-                for lane in range(LANES):
-                    # The error of a lane costs as much as its step.
-                    if not due and first_passage[lane] >= 0:
-                        continue
-                    error = np.nan
-                    if diverged_at[lane] < 0:
-                        error = lane_error(
-                            difference, perpendicular, teacher, partner, lane, activation
-                        )
-                    checked = step % check_interval == 0 and first_passage[lane] < 0
-                    if checked and error < passage_error:
-                        first_passage[lane] = step
-                    if due:
-                        errors[measured, lane] = error
-            if due:
-                measure(
-                    inside,
-                    perpendicular,
-                    teacher,
-                    diverged_at,
-                    student_overlap[measured],
-                    teacher_overlap[measured],
-                )
-                measured += 1
-            if step == last_step:
-                break
-
-            # --- one step
-            index = np.uint64(step)
-            if threshold > _ZERO:
-                draw_counts(held, floor, threshold, index, replicas, key)
-            clear(toward)
-            clear(matrix)
-            clear(gram)
-            for sample in range(largest):
-                number = np.uint64(step * largest + sample)
-                draw_normals(z, numbers, _FIELD, number, replicas, key)
-                compare_outputs(
-                    z, teacher, inside, perpendicular, noise, activation, rows, wrong, slope
-                )
-                if sample >= floor:
-                    for lane in range(LANES):
-                        wrong[lane] = wrong[lane] if sample < held[lane] else 0.0
-                for lane in range(LANES):
-                    wrong[lane] *= rate
-                add_sample(z, wrong, slope, direct, sample, toward, matrix, factor, gram)
-            if not direct:
-                factorise_gram(gram, factor)
-            draw_factor(wishart, normals, rank, freedom, index, replicas, key)
-            move_student(
-                toward, matrix, factor, wishart, direct, 1.0 / size, difference, perpendicular
-            )
-            triangularise(matrix, perpendicular, length)
-            for lane in range(LANES):
-                if diverged_at[lane] < 0 and not length[lane] < _LONGEST:
-                    diverged_at[lane] = step + 1
-
-    return run
+    return run_lanes

@@ -7,18 +7,22 @@ arithmetic runs in vector registers. A lane is computed the same way wherever it
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from physbatch.dynamics.compiled import compiled_counting_floats, compiled_floats
 from physbatch.dynamics.projected.error import ERF, RELU, committee_error
 from physbatch.streams.compiled import philox
 from physbatch.streams.elementary import erf_and_slope, multiply_add
 from physbatch.streams.keys import KIND_FACTOR_CHI, KIND_FACTOR_NORMAL
 from physbatch.streams.normals import chi_or_minus_one, draw_chi, normal_pair
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "LANES",
+    "Instructions",
+    "Room",
     "activate",
     "add_product",
     "add_row",
@@ -45,7 +49,55 @@ _NORMAL = np.uint64(KIND_FACTOR_NORMAL)
 _CHI = np.uint64(KIND_FACTOR_CHI)
 
 
-@numba.njit(error_model="numpy")
+class Instructions(NamedTuple):
+    """A `ProjectedRun` as compiled code reads it; `rate` is eta/m, `noise` a standard deviation."""
+
+    size: int
+    floor: int
+    threshold: np.uint64
+    rate: float
+    noise: float
+    activation: int
+    first_step: int
+    last_step: int
+    times: IntArray
+    check_interval: int
+    passage_error: float
+    key: np.uint64
+
+
+class Room(NamedTuple):
+    """What one group of lanes is computed in.
+
+    Attributes
+    ----------
+    z : normal numbers of a sample, in the basis of teacher and student.
+    normals, wishart : normal numbers of a step, and Bartlett's factor B.
+    centre, inside : C and C + E.
+    rows : three rows for fields and outputs.
+    wrong, slope : y* - y and g' of a sample; the slopes become D.
+    toward, matrix, gram, factor : D' z, then (D' u, A B), D' D and A, summed over the batch.
+    length : sum of the diagonal of P.
+    counts : how many samples each lane's batch holds.
+    """
+
+    z: FloatArray
+    normals: FloatArray
+    wishart: FloatArray
+    centre: FloatArray
+    inside: FloatArray
+    rows: FloatArray
+    wrong: FloatArray
+    slope: FloatArray
+    toward: FloatArray
+    matrix: FloatArray
+    gram: FloatArray
+    factor: FloatArray
+    length: FloatArray
+    counts: IntArray
+
+
+@compiled_counting_floats
 def draw_normals(out, count, kind, index, replicas, key):
     """The first `count` normal numbers of an index, shape (count, lane)."""
     low = index & _LOW
@@ -69,7 +121,7 @@ def draw_normals(out, count, kind, index, replicas, key):
                 out[row + 1, lane] = second
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def draw_factor(factor, normals, rank, freedom, index, replicas, key):
     """Lower-triangular factor of a Wishart matrix with `freedom` degrees (Bartlett)."""
     draw_normals(normals, rank * (rank - 1) // 2, _NORMAL, index, replicas, key)
@@ -90,18 +142,18 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
             for lane in range(LANES):
                 x0, x1, x2, x3 = philox(block, low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
-                one = chi_or_minus_one(first_freedom, first, x2)
-                two = chi_or_minus_one(second_freedom, second, x3)
-                factor[i, i, lane] = one
-                factor[i + 1, i + 1, lane] = two
-                rejected += 1 if min(one, two) < 0.0 else 0
+                first_chi = chi_or_minus_one(first_freedom, first, x2)
+                second_chi = chi_or_minus_one(second_freedom, second, x3)
+                factor[i, i, lane] = first_chi
+                factor[i + 1, i + 1, lane] = second_chi
+                rejected += 1 if min(first_chi, second_chi) < 0.0 else 0
         else:
             for lane in range(LANES):
                 x0, x1, x2, x3 = philox(block, low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
-                one = chi_or_minus_one(first_freedom, first, x2)
-                factor[i, i, lane] = one
-                rejected += 1 if one < 0.0 else 0
+                first_chi = chi_or_minus_one(first_freedom, first, x2)
+                factor[i, i, lane] = first_chi
+                rejected += 1 if first_chi < 0.0 else 0
         for row in range(i, min(i + 2, rank)):
             if rejected > 0 or freedom - row < 2:
                 for lane in range(LANES):
@@ -111,7 +163,7 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
                         )
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def activate(field, output, slope, activation):
     """g and g' of a row of fields."""
     if activation == ERF:
@@ -129,7 +181,7 @@ def activate(field, output, slope, activation):
             slope[lane] = 1.0
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def clear(rows):
     """Set all rows of a matrix of rows (..., ..., lane) to zero."""
     for i in range(rows.shape[0]):
@@ -139,42 +191,42 @@ def clear(rows):
                 row[lane] = 0.0
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def add_scaled(total, factor, row):
     """total += factor row, for one factor."""
     for lane in range(LANES):
         total[lane] = multiply_add(factor, row[lane], total[lane])
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def set_product(total, a, b):
     """total = a b, lane by lane."""
     for lane in range(LANES):
         total[lane] = a[lane] * b[lane]
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def add_row(total, row):
     """total += row."""
     for lane in range(LANES):
         total[lane] += row[lane]
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def add_product(total, a, b):
     """total += a b, lane by lane."""
     for lane in range(LANES):
         total[lane] = multiply_add(a[lane], b[lane], total[lane])
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def subtract_product(total, a, b):
     """total -= a b, lane by lane."""
     for lane in range(LANES):
         total[lane] = multiply_add(-a[lane], b[lane], total[lane])
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def triangularise(matrix, triangle, length):
     """Rows of `matrix` (K, columns, lane) as lower triangle times orthonormal rows.
 
@@ -207,7 +259,7 @@ def triangularise(matrix, triangle, length):
                 subtract_product(matrix[k, column], work, matrix[i, column])
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def factorise_gram(gram, factor):
     """Lower triangle A with A A' = D' D, where columns of D may depend on each other."""
     rows = gram.shape[0]
@@ -230,9 +282,10 @@ def factorise_gram(gram, factor):
                     target[lane] = work[lane] / pivot[lane] if pivot[lane] > 0.0 else 0.0
 
 
-@numba.njit(error_model="numpy")
-def choose_partners(difference, perpendicular, teacher, partner, centre):
+@compiled_floats
+def choose_partners(state, centre):
     """Make the nearest teacher vector, or zero, the centre of each student vector."""
+    teacher, partner, difference, _ = state
     students, teachers, _ = difference.shape
     for lane in range(LANES):
         for i in range(students):
@@ -259,8 +312,10 @@ def choose_partners(difference, perpendicular, teacher, partner, centre):
                     centre[i, n, lane] = new
 
 
-@numba.njit(error_model="numpy")
-def lane_error(difference, perpendicular, teacher, partner, lane, activation):
+@compiled_counting_floats
+def lane_error(state, lane, activation):
+    """Generalisation error of one lane."""
+    teacher, partner, difference, perpendicular = state
     return committee_error(
         np.ascontiguousarray(difference[:, :, lane]),
         np.ascontiguousarray(perpendicular[:, :, lane]),
@@ -270,9 +325,10 @@ def lane_error(difference, perpendicular, teacher, partner, lane, activation):
     )
 
 
-@numba.njit(error_model="numpy")
-def measure(inside, perpendicular, teacher, diverged_at, student_overlap, teacher_overlap):
+@compiled_floats
+def measure(inside, state, diverged_at, student_overlap, teacher_overlap):
     """Q and R of every lane, nan where the student has diverged."""
+    teacher, perpendicular = state.teacher, state.perpendicular
     students, teachers, _ = inside.shape
     for lane in range(LANES):
         lost = diverged_at[lane] >= 0

@@ -20,16 +20,18 @@ freedom: the part of the inputs outside of all vectors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from physbatch.dynamics.projected.error import ERF, LINEAR, RELU
 from physbatch.dynamics.projected.kernel import SOURCE_HASH, make_kernel
-from physbatch.dynamics.projected.parts import LANES
+from physbatch.dynamics.projected.parts import LANES, Instructions, Room
 from physbatch.dynamics.projected.state import (
     WHERE,
     CommitteeState,
     check_units,
+    from_lanes,
     lane_groups,
     replica_numbers,
     to_lanes,
@@ -99,8 +101,7 @@ class ProjectedRun:
     first_replica: int = 0
 
 
-@dataclass(frozen=True)
-class ProjectedTrajectory:
+class ProjectedTrajectory(NamedTuple):
     """What the projected engine measures.
 
     Attributes
@@ -125,6 +126,24 @@ class ProjectedTrajectory:
     first_passage: IntArray
     diverged_at: IntArray
     state: CommitteeState
+
+    @classmethod
+    def empty(cls, state: CommitteeState, times: int) -> ProjectedTrajectory:
+        """Room for what is measured from a state on; none has passed or diverged."""
+        replicas, students, teachers = state.difference.shape
+        return cls(
+            student_overlap=np.zeros((replicas, times, students, students)),
+            teacher_overlap=np.zeros((replicas, times, students, teachers)),
+            generalization_error=np.zeros((replicas, times)),
+            first_passage=np.full(replicas, -1, dtype=np.int64),
+            diverged_at=np.full(replicas, -1, dtype=np.int64),
+            state=CommitteeState(
+                state.teacher.copy(),
+                state.partner.copy(),
+                state.difference.copy(),
+                state.perpendicular.copy(),
+            ),
+        )
 
 
 def _check(state: CommitteeState, run: ProjectedRun) -> None:
@@ -189,8 +208,7 @@ def run_projected(state: CommitteeState, run: ProjectedRun) -> ProjectedTrajecto
     Examples
     --------
     >>> import numpy as np
-    >>> from physbatch.dynamics.projected.run import ProjectedRun, run_projected
-    >>> from physbatch.dynamics.projected.run.state import draw_state
+    >>> from physbatch.dynamics.projected.state import draw_state
     >>> from physbatch.dynamics.rules import batch_rule
     >>> state = draw_state(
     ...     size=1000, students=1, teachers=1, replicas=4, teacher_key=1, start_key=2
@@ -204,64 +222,59 @@ def run_projected(state: CommitteeState, run: ProjectedRun) -> ProjectedTrajecto
     """
     _check(state, run)
     kernel = make_kernel(SOURCE_HASH)
-    replicas, students, teachers = state.difference.shape
-    measured = len(run.times)
-    out = ProjectedTrajectory(
-        student_overlap=np.zeros((replicas, measured, students, students)),
-        teacher_overlap=np.zeros((replicas, measured, students, teachers)),
-        generalization_error=np.zeros((replicas, measured)),
-        first_passage=np.zeros(replicas, dtype=np.int64),
-        diverged_at=np.zeros(replicas, dtype=np.int64),
-        state=CommitteeState(
-            state.teacher.copy(),
-            state.partner.copy(),
-            state.difference.copy(),
-            state.perpendicular.copy(),
-        ),
-    )
-    times = np.asarray(run.times, dtype=np.int64)
-    mean_batch = run.batch.floor + run.batch.threshold / 2**32
-    for group in lane_groups(replicas):
-        final = out.state
-        lanes = [
-            to_lanes(values, group)
-            for values in (final.teacher, final.partner, final.difference, final.perpendicular)
-        ]
-        overlaps = np.zeros((measured, students, students, LANES))
-        mixed = np.zeros((measured, students, teachers, LANES))
-        errors = np.zeros((measured, LANES))
-        passage = np.full(LANES, -1, dtype=np.int64)
-        diverged = np.full(LANES, -1, dtype=np.int64)
-        kernel(
-            *lanes,
-            replica_numbers(group, run.first_replica),
-            run.size,
-            run.batch.floor,
-            np.uint64(run.batch.threshold),
-            run.learning_rate / mean_batch,
-            float(np.sqrt(run.label_noise)),
-            ACTIVATIONS[run.activation],
-            run.first_step,
-            run.last_step,
-            times,
-            run.check_interval,
-            float(run.passage_error),
-            np.uint64(run.dynamics_key),
-            overlaps,
-            mixed,
-            errors,
-            passage,
-            diverged,
+    told = _instructions(run)
+    out = ProjectedTrajectory.empty(state, len(run.times))
+    for group in lane_groups(len(state.difference)):
+        # Replicas come last, lane by lane; those without one are filled up with zeros.
+        lanes = ProjectedTrajectory(
+            student_overlap=to_lanes(out.student_overlap, group),
+            teacher_overlap=to_lanes(out.teacher_overlap, group),
+            generalization_error=to_lanes(out.generalization_error, group),
+            first_passage=np.full(LANES, -1, dtype=np.int64),
+            diverged_at=np.full(LANES, -1, dtype=np.int64),
+            state=CommitteeState(*(to_lanes(values, group) for values in out.state)),
         )
-        for target, source in (
-            (out.student_overlap, overlaps),
-            (out.teacher_overlap, mixed),
-            (out.generalization_error, errors),
-            (out.first_passage, passage),
-            (out.diverged_at, diverged),
-            (final.partner, lanes[1]),
-            (final.difference, lanes[2]),
-            (final.perpendicular, lanes[3]),
-        ):
-            target[group] = np.moveaxis(source, -1, 0)[: group.stop - group.start]
+        kernel(_room(state, run), told, lanes, replica_numbers(group, run.first_replica))
+        computed = (*lanes[:-1], *lanes.state)
+        for values, by_lane in zip((*out[:-1], *out.state), computed, strict=True):
+            from_lanes(values, by_lane, group)
     return out
+
+
+def _instructions(run: ProjectedRun) -> Instructions:
+    return Instructions(
+        size=run.size,
+        floor=run.batch.floor,
+        threshold=np.uint64(run.batch.threshold),
+        rate=run.learning_rate / run.batch.mean,
+        noise=float(np.sqrt(run.label_noise)),
+        activation=ACTIVATIONS[run.activation],
+        first_step=run.first_step,
+        last_step=run.last_step,
+        times=np.asarray(run.times, dtype=np.int64),
+        check_interval=run.check_interval,
+        passage_error=float(run.passage_error),
+        key=np.uint64(run.dynamics_key),
+    )
+
+
+def _room(state: CommitteeState, run: ProjectedRun) -> Room:
+    _, students, teachers = state.difference.shape
+    rank = min(run.batch.largest, students)
+    numbers = students + teachers + (1 if run.label_noise > 0 else 0)
+    return Room(
+        z=np.zeros((numbers + 3, LANES)),
+        normals=np.zeros((rank * (rank - 1) // 2 + 4, LANES)),
+        wishart=np.zeros((rank, rank, LANES)),
+        centre=np.zeros((students, teachers, LANES)),
+        inside=np.zeros((students, teachers, LANES)),
+        rows=np.zeros((3, LANES)),
+        wrong=np.zeros(LANES),
+        slope=np.zeros((students, LANES)),
+        toward=np.zeros((students, teachers, LANES)),
+        matrix=np.zeros((students, students + rank, LANES)),
+        gram=np.zeros((students, students, LANES)),
+        factor=np.zeros((students, rank, LANES)),
+        length=np.zeros(LANES),
+        counts=np.full(LANES, run.batch.floor, dtype=np.int64),
+    )

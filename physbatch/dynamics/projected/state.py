@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ __all__ = [
     "CommitteeState",
     "check_units",
     "draw_state",
+    "from_lanes",
     "lane_groups",
     "replica_numbers",
     "state_from_overlaps",
@@ -28,8 +29,7 @@ __all__ = [
 WHERE = "projected dynamics"
 
 
-@dataclass(frozen=True)
-class CommitteeState:
+class CommitteeState(NamedTuple):
     """Students and teachers of some replicas as factors of their overlaps.
 
     Attributes
@@ -88,7 +88,7 @@ def check_units(size: int, students: int, teachers: int) -> None:
         )
 
 
-def to_lanes(values: npt.NDArray[np.generic], group: slice) -> npt.NDArray[np.generic]:
+def to_lanes(values: npt.NDArray[np.generic], group: slice) -> npt.NDArray[Any]:
     """Replicas of a group as the last dimension, filled up with zeros."""
     lanes = np.zeros((*values.shape[1:], LANES), dtype=values.dtype)
     part = np.moveaxis(values[group], 0, -1)
@@ -96,13 +96,21 @@ def to_lanes(values: npt.NDArray[np.generic], group: slice) -> npt.NDArray[np.ge
     return lanes
 
 
+def from_lanes(
+    values: npt.NDArray[np.generic], lanes: npt.NDArray[np.generic], group: slice
+) -> None:
+    """Put the lanes of a group back into `values`, replicas first."""
+    values[group] = np.moveaxis(lanes, -1, 0)[: group.stop - group.start]
+
+
 def replica_numbers(group: slice, first_replica: int) -> npt.NDArray[np.uint64]:
-    return np.arange(first_replica + group.start, first_replica + group.start + LANES).astype(
-        np.uint64
-    )
+    """The numbers of the replicas of a group, one a lane."""
+    first = first_replica + group.start
+    return np.arange(first, first + LANES).astype(np.uint64)
 
 
 def lane_groups(replicas: int) -> list[slice]:
+    """Replicas that are computed together."""
     return [slice(at, min(at + LANES, replicas)) for at in range(0, replicas, LANES)]
 
 
@@ -111,12 +119,11 @@ def draw_state(
     size: int,
     students: int,
     teachers: int,
-    replicas: int,
+    replicas: int | range,
     teacher_key: int,
     start_key: int,
     initial_overlap: float = 0.0,
     orthogonal: bool = True,
-    first_replica: int = 0,
 ) -> CommitteeState:
     """Draw overlaps exactly as those of Gaussian weight vectors at this N.
 
@@ -127,8 +134,8 @@ def draw_state(
     ----------
     size, students, teachers : int
         N, K and M; N >= 2 K + M.
-    replicas, first_replica : int
-        How many replicas, and the number of the first.
+    replicas : int or range
+        How many replicas, or their numbers.
     teacher_key, start_key : int
         Stream keys.
     initial_overlap : float
@@ -147,7 +154,6 @@ def draw_state(
 
     Examples
     --------
-    >>> from physbatch.dynamics.projected.run.state import draw_state
     >>> state = draw_state(
     ...     size=100, students=2, teachers=2, replicas=3, teacher_key=1, start_key=2
     ... )
@@ -157,25 +163,29 @@ def draw_state(
     check_units(size, students, teachers)
     if not -1 <= initial_overlap <= 1:
         raise StudyError(f"initial overlap {initial_overlap}", where=WHERE, remedy="use -1 to 1")
+    numbers = range(replicas) if isinstance(replicas, int) else replicas
+    count = len(numbers)
+    state = CommitteeState(
+        np.zeros((count, teachers, teachers)),
+        np.full((count, students), -1, dtype=np.int64),
+        np.zeros((count, students, teachers)),
+        np.zeros((count, students, students)),
+    )
     draw = make_start_kernel(SOURCE_HASH)
-    teacher = np.zeros((replicas, teachers, teachers))
-    difference = np.zeros((replicas, students, teachers))
-    perpendicular = np.zeros((replicas, students, students))
-    for group in lane_groups(replicas):
-        arrays = [to_lanes(values, group) for values in (teacher, difference, perpendicular)]
+    for group in lane_groups(count):
+        lanes = CommitteeState(*(to_lanes(values, group) for values in state))
+        keys = np.uint64(teacher_key), np.uint64(start_key)
         draw(
+            lanes,
+            replica_numbers(group, numbers.start),
             size,
             orthogonal,
             float(initial_overlap),
-            replica_numbers(group, first_replica),
-            np.uint64(teacher_key),
-            np.uint64(start_key),
-            *arrays,
+            keys,
         )
-        for values, lanes in zip((teacher, difference, perpendicular), arrays, strict=True):
-            values[group] = np.moveaxis(lanes, -1, 0)[: group.stop - group.start]
-    partner = np.full((replicas, students), -1, dtype=np.int64)
-    return CommitteeState(teacher, partner, difference, perpendicular)
+        for values, drawn in zip(state, lanes, strict=True):
+            from_lanes(values, drawn, group)
+    return state
 
 
 def state_from_overlaps(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numba
-import numpy as np
-
+from physbatch.dynamics.compiled import compiled_within, draw_count
 from physbatch.dynamics.projected.parts import (
     LANES,
     activate,
@@ -13,32 +11,24 @@ from physbatch.dynamics.projected.parts import (
     add_scaled,
     set_product,
 )
-from physbatch.streams.compiled import philox
-from physbatch.streams.keys import KIND_BATCH
 
 __all__ = ["add_sample", "compare_outputs", "draw_counts", "move_student"]
 
-_ZERO = np.uint64(0)
-_LOW = np.uint64(0xFFFFFFFF)
-_8 = np.uint64(8)
-_32 = np.uint64(32)
-_BATCH = np.uint64(KIND_BATCH)
 
-
-@numba.njit(error_model="numpy")
-def draw_counts(held, floor, threshold, index, replicas, key):
+@compiled_within
+def draw_counts(counts, run, index, replicas):
     """How many samples each lane's batch holds."""
-    kind = _BATCH | ((index >> _32) << _8)
     for lane in range(LANES):
-        number, _, _, _ = philox(_ZERO, index & _LOW, kind, replicas[lane], key)
-        held[lane] = floor + (1 if number < threshold else 0)
+        counts[lane] = draw_count(run.floor, run.threshold, run.key, index, replicas[lane])
 
 
-@numba.njit(error_model="numpy")
-def compare_outputs(z, teacher, inside, perpendicular, noise, activation, rows, wrong, slope):
-    """y* + noise - y and g'(lambda_i) of one sample; `rows` is working space of three rows."""
+@compiled_within
+def compare_outputs(room, state, noise, activation):
+    """y* + noise - y and g'(lambda_i) of one sample."""
+    z, inside, wrong = room.z, room.inside, room.wrong
+    teacher, perpendicular = state.teacher, state.perpendicular
     students, teachers, _ = inside.shape
-    field, output, unused = rows[0], rows[1], rows[2]
+    field, output, unused = room.rows[0], room.rows[1], room.rows[2]
     for lane in range(LANES):
         wrong[lane] = 0.0
     if noise > 0.0:
@@ -55,40 +45,42 @@ def compare_outputs(z, teacher, inside, perpendicular, noise, activation, rows, 
             add_product(field, inside[i, n], z[n])
         for k in range(i + 1):
             add_product(field, perpendicular[i, k], z[teachers + k])
-        activate(field, output, slope[i], activation)
+        activate(field, output, room.slope[i], activation)
         for lane in range(LANES):
             wrong[lane] -= output[lane]
 
 
-@numba.njit(error_model="numpy")
-def add_sample(z, wrong, slope, direct, sample, toward, matrix, factor, gram):
-    """Add a sample to D' times the fields and to D' D, with D = wrong g'; `slope` becomes D."""
-    students, teachers, _ = toward.shape
+@compiled_within
+def add_sample(room, direct, sample):
+    """Add a sample to D' times the fields and to D' D, with D = wrong g'; the slopes become D."""
+    z, wrong, slope, matrix = room.z, room.wrong, room.slope, room.matrix
+    students, teachers, _ = room.toward.shape
     for i in range(students):
         drive = slope[i]
         for lane in range(LANES):
             drive[lane] *= wrong[lane]
         for n in range(teachers):
-            add_product(toward[i, n], drive, z[n])
+            add_product(room.toward[i, n], drive, z[n])
         for k in range(students):
             add_product(matrix[i, k], drive, z[teachers + k])
         if direct:
-            column = factor[i, sample]
+            column = room.factor[i, sample]
             for lane in range(LANES):
                 column[lane] = drive[lane]
         else:
             for k in range(i + 1):
-                add_product(gram[i, k], drive, slope[k])
+                add_product(room.gram[i, k], drive, slope[k])
 
 
-@numba.njit(error_model="numpy")
-def move_student(toward, matrix, factor, wishart, direct, inverse_size, difference, perpendicular):
+@compiled_within
+def move_student(room, state, direct, inverse_size):
     """E += D' z/N; `matrix` becomes (P + D' u/N, A B/N), from which the new P follows."""
-    students, teachers, _ = toward.shape
+    matrix, factor, wishart = room.matrix, room.factor, room.wishart
+    students, teachers, _ = room.toward.shape
     rank = wishart.shape[0]
     for i in range(students):
         for n in range(teachers):
-            add_scaled(difference[i, n], inverse_size, toward[i, n])
+            add_scaled(state.difference[i, n], inverse_size, room.toward[i, n])
         for j in range(rank):
             column = matrix[i, students + j]
             for k in range(j, rank if direct else i + 1):
@@ -98,4 +90,4 @@ def move_student(toward, matrix, factor, wishart, direct, inverse_size, differen
             for lane in range(LANES):
                 column[lane] *= inverse_size
         for k in range(i + 1):
-            add_row(matrix[i, k], perpendicular[i, k])
+            add_row(matrix[i, k], state.perpendicular[i, k])

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
-from physbatch.dynamics.sgd.parts import TILE, forward
+from physbatch.dynamics.compiled import compiled, compiled_within
+from physbatch.dynamics.sgd.parts import TILE, Activity, Side, forward, outputs_of
 from physbatch.streams.compiled import bounded
 from physbatch.streams.filling import draw_numbers, draw_permutation, fill_normals, fill_signs
-from physbatch.streams.keys import (
-    KIND_BATCH,
-    KIND_GAUSSIAN,
-    KIND_INPUTS,
-    KIND_LABEL,
-    KIND_SELECT,
-)
-from physbatch.typing import FloatArray
+from physbatch.streams.keys import KIND_GAUSSIAN, KIND_INPUTS, KIND_LABEL, KIND_SELECT
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
+    "Cell",
+    "Patterns",
     "Rules",
     "Scratch",
-    "batch_count",
     "draw_inputs",
     "draw_pattern_set",
     "load_samples",
-    "scratch_memory",
     "select_patterns",
 ]
 
-_BATCH = np.uint64(KIND_BATCH)
 _GAUSSIAN = np.uint64(KIND_GAUSSIAN)
 _SIGNS = np.uint64(KIND_INPUTS)
 _LABEL = np.uint64(KIND_LABEL)
@@ -44,7 +37,7 @@ class Rules(NamedTuple):
     rate: float  # eta / m
     momentum: float
     floor: int
-    threshold: int
+    threshold: np.uint64
     logistic: int
     gaussian: int
     input_scales: FloatArray  # one for each input, or none: all 1
@@ -55,42 +48,42 @@ class Rules(NamedTuple):
     dynamics_key: np.uint64
     patterns_key: np.uint64
     test_key: np.uint64
+    first_replica: int
+    size: int
+
+
+class Patterns(NamedTuple):
+    """Pattern sets: inputs (P, N) and labels (P, output) of each replica."""
+
+    inputs: FloatArray
+    targets: FloatArray
+
+
+class Cell(NamedTuple):
+    """What the kernels are told: of all replicas, or of one."""
+
+    rules: Rules
+    teacher: Side
+    student: Side
+    patterns: Patterns
 
 
 class Scratch(NamedTuple):
-    """Memory for one tile of samples."""
+    """Memory for one tile of samples, and for the choice of patterns: `chosen` and `order`."""
 
-    inputs: Any
-    targets: Any
-    noise: Any
-    teacher_values: Any
-    teacher_slopes: Any
-    values: Any
-    slopes: Any
-    errors: Any
+    inputs: FloatArray
+    targets: FloatArray
+    noise: FloatArray
+    teacher: Activity
+    student: Activity
+    errors: FloatArray
+    gradient: FloatArray
     raw: Any
+    chosen: IntArray
+    order: IntArray
 
 
-@numba.njit
-def scratch_memory(teacher_network, network, weights, rules, size):
-    like = weights.dtype
-    outputs = network.units[-1]
-    units = network.unit_offsets[-1] * TILE
-    teacher_units = teacher_network.unit_offsets[-1] * TILE
-    return Scratch(
-        np.empty((TILE, size), like),
-        np.empty((TILE, outputs), like),
-        np.empty(TILE * outputs, np.float64),
-        np.empty(teacher_units, like),
-        np.empty(teacher_units, like),
-        np.empty(units, like),
-        np.empty(units, like),
-        np.empty(units, like),
-        np.empty(max(TILE, rules.patterns), np.uint64),
-    )
-
-
-@numba.njit
+@compiled
 def draw_inputs(inputs, first, samples, rules, key, index, replica):
     """Samples `first` ... of a batch into the first rows of `inputs`."""
     size = inputs.shape[1]
@@ -105,9 +98,10 @@ def draw_inputs(inputs, first, samples, rules, key, index, replica):
                 inputs[s, i] *= rules.input_scales[i]
 
 
-@numba.njit
-def _label(targets, outputs, noise, rules, first, samples, key, index, replica):
+@compiled
+def _label(targets, outputs, noise, rules, first, samples, address):
     """targets = teacher's outputs plus noise; their signs for the logistic loss."""
+    key, index, replica = address
     units = outputs.shape[1]
     for s in range(samples):
         for k in range(units):
@@ -123,82 +117,58 @@ def _label(targets, outputs, noise, rules, first, samples, key, index, replica):
                 targets[s, k] = 1.0 if targets[s, k] >= 0 else -1.0
 
 
-@numba.njit
-def draw_pattern_set(teacher_network, rules, teacher, sources, inputs, targets, work, replica):
+@compiled_within
+def _draw_samples(cell, work, inputs, targets, first, samples, address):
+    """Samples `first` ... of an address (key, index, replica) with the teacher's labels."""
+    key, index, replica = address
+    draw_inputs(inputs, first, samples, cell.rules, key, index, replica)
+    forward(cell.teacher, inputs, work.teacher, samples)
+    outputs = outputs_of(cell.teacher, work.teacher, samples)
+    _label(targets, outputs, work.noise, cell.rules, first, samples, address)
+
+
+@compiled
+def draw_pattern_set(cell, work, replica):
     """The pattern set of one replica: inputs (P, N) and labels (P, output)."""
+    rules = cell.rules
     for first in range(0, rules.patterns, TILE):
         samples = min(TILE, rules.patterns - first)
-        own = inputs[first : first + samples]
-        draw_inputs(own, first, samples, rules, rules.patterns_key, _ZERO, replica)
-        outputs = forward(
-            teacher_network,
-            teacher,
-            sources,
-            own,
-            work.teacher_values,
-            work.teacher_slopes,
-            samples,
-        )
-        _label(
-            targets[first : first + samples],
-            outputs,
-            work.noise,
-            rules,
-            first,
-            samples,
-            rules.patterns_key,
-            _ZERO,
-            replica,
-        )
+        inputs = cell.patterns.inputs[first : first + samples]
+        targets = cell.patterns.targets[first : first + samples]
+        address = (rules.patterns_key, _ZERO, replica)
+        _draw_samples(cell, work, inputs, targets, first, samples, address)
 
 
-@numba.njit
-def batch_count(rules, raw, step, replica):
-    draw_numbers(raw, 0, 1, rules.dynamics_key, _BATCH, np.uint64(step), replica)
-    return rules.floor + (1 if raw[0] < np.uint64(rules.threshold) else 0)
-
-
-@numba.njit
-def select_patterns(rules, chosen, order, raw, step, replica):
+@compiled
+def select_patterns(rules, work, step, replica):
     """Which patterns make up the batch of a step, as many as the largest batch holds."""
+    chosen, order, raw, key = work.chosen, work.order, work.raw, rules.dynamics_key
     largest = chosen.shape[0]
     if rules.replacement:
         for first in range(0, largest, TILE):
             samples = min(TILE, largest - first)
-            draw_numbers(raw, first, samples, rules.dynamics_key, _SELECT, np.uint64(step), replica)
+            draw_numbers(raw, first, samples, key, _SELECT, np.uint64(step), replica)
             for s in range(samples):
                 chosen[first + s] = bounded(raw[s], np.uint64(rules.patterns))
         return
     batches = rules.patterns // largest
     epoch, number = step // batches, step % batches
     if order[0] < 0 or number == 0:
-        draw_permutation(order, raw, rules.dynamics_key, _SELECT, np.uint64(epoch), replica)
+        draw_permutation(order, raw, key, _SELECT, np.uint64(epoch), replica)
     for s in range(largest):
         chosen[s] = order[number * largest + s]
 
 
-@numba.njit
-def load_samples(
-    teacher_network, rules, teacher, sources, inputs, targets, chosen, work, first, samples, step,
-    replica,
-):  # fmt: skip
+@compiled_within
+def load_samples(cell, work, first, samples, step, replica):
     """Samples `first` ... of a step's batch, with labels, into the scratch memory."""
-    if rules.patterns:
+    if cell.rules.patterns:
         for s in range(samples):
-            work.inputs[s, :] = inputs[chosen[first + s], :]
-            work.targets[s, :] = targets[chosen[first + s], :]
+            number = work.chosen[first + s]
+            for i in range(work.inputs.shape[1]):
+                work.inputs[s, i] = cell.patterns.inputs[number, i]
+            for k in range(work.targets.shape[1]):
+                work.targets[s, k] = cell.patterns.targets[number, k]
         return
-    index = np.uint64(step)
-    draw_inputs(work.inputs, first, samples, rules, rules.dynamics_key, index, replica)
-    outputs = forward(
-        teacher_network,
-        teacher,
-        sources,
-        work.inputs,
-        work.teacher_values,
-        work.teacher_slopes,
-        samples,
-    )
-    _label(
-        work.targets, outputs, work.noise, rules, first, samples, rules.dynamics_key, index, replica
-    )
+    address = (cell.rules.dynamics_key, np.uint64(step), replica)
+    _draw_samples(cell, work, work.inputs, work.targets, first, samples, address)

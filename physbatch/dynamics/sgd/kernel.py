@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+import physbatch.dynamics.compiled
 import physbatch.dynamics.sgd.batches
 import physbatch.dynamics.sgd.parts
 import physbatch.streams.compiled
@@ -17,21 +18,28 @@ import physbatch.streams.filling
 import physbatch.streams.keys
 import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.dynamics.compiled import (
+    WITH_COUNTS,
+    compiled_counting_floats,
+    compiled_within,
+    draw_count,
+)
 from physbatch.dynamics.sgd.batches import (
-    batch_count,
+    Cell,
+    Patterns,
     draw_inputs,
     draw_pattern_set,
     load_samples,
-    scratch_memory,
     select_patterns,
 )
-from physbatch.dynamics.sgd.parts import TILE, backward, forward
+from physbatch.dynamics.sgd.parts import TILE, Side, backward, forward, outputs_of
 
-__all__ = ["Kernels", "make_kernels", "SOURCE_HASH"]
+__all__ = ["SOURCE_HASH", "Kernels", "make_kernels"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources(
     __file__,
+    physbatch.dynamics.compiled,
     physbatch.dynamics.sgd.batches,
     physbatch.dynamics.sgd.parts,
     physbatch.streams.compiled,
@@ -42,7 +50,7 @@ SOURCE_HASH = hash_of_sources(
 )
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def _output_errors(errors, outputs, targets, samples, logistic):
     """dl/dy: y - y* for the mean square, -t/(1 + exp(t y)) for the logistic loss."""
     units = outputs.shape[1]
@@ -52,7 +60,7 @@ def _output_errors(errors, outputs, targets, samples, logistic):
             errors[s * units + k] = -t / (1.0 + np.exp(t * y)) if logistic else y - t
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def _losses(outputs, targets, samples, logistic):
     """Sum over samples and outputs of (y - y*)^2/2 or ln(1 + exp(-t y))."""
     total = 0.0
@@ -67,7 +75,7 @@ def _losses(outputs, targets, samples, logistic):
     return total
 
 
-@numba.njit(fastmath={"reassoc", "contract"}, error_model="numpy")
+@numba.njit(fastmath={"reassoc", "contract"}, error_model="numpy", **WITH_COUNTS)
 def _update(weights, velocity, gradient, rate, momentum):
     """One step; the squared norm of the new weights."""
     square = 0.0
@@ -81,6 +89,120 @@ def _update(weights, velocity, gradient, rate, momentum):
             weights[j] -= rate * gradient[j]
             square += weights[j] * weights[j]
     return square
+
+
+@compiled_within
+def _replica_of(cell, row):
+    """One replica of a cell."""
+    teacher, student, patterns = cell.teacher, cell.student, cell.patterns
+    return Cell(
+        cell.rules,
+        Side(teacher.network, teacher.weights[row], teacher.sources[row]),
+        Side(student.network, student.weights[row], student.sources[row]),
+        Patterns(patterns.inputs[row], patterns.targets[row]),
+    )
+
+
+@compiled_within
+def _draw_pattern_sets(cell, work):
+    for row in range(cell.patterns.inputs.shape[0]):
+        replica = np.uint64(cell.rules.first_replica + row)
+        draw_pattern_set(_replica_of(cell, row), work, replica)
+
+
+@compiled_within
+def _begin_batch(rules, work, step, replica):
+    """Number of samples in the batch of a step; which patterns they are stands in `work`."""
+    key, index = rules.dynamics_key, np.uint64(step)
+    count = draw_count(rules.floor, rules.threshold, key, index, replica)
+    if rules.patterns:
+        select_patterns(rules, work, step, replica)
+    return count
+
+
+@compiled_within
+def _add_gradients(cell, work, step, replica):
+    """The gradient of a replica, summed over the batch of a step."""
+    rules, network = cell.rules, cell.student.network
+    units, top = network.units[-1], network.unit_offsets[-2] * TILE
+    count = _begin_batch(rules, work, step, replica)
+    work.gradient[:] = 0
+    for first in range(0, count, TILE):
+        samples = min(TILE, count - first)
+        load_samples(cell, work, first, samples, step, replica)
+        forward(cell.student, work.inputs, work.student, samples)
+        outputs = outputs_of(cell.student, work.student, samples)
+        errors = work.errors[top : top + samples * units]
+        _output_errors(errors, outputs, work.targets, samples, rules.logistic)
+        backward(
+            cell.student,
+            work.inputs,
+            work.student,
+            work.errors,
+            work.gradient,
+            samples,
+            rules.learned,
+        )
+
+
+@compiled_within
+def _advance(cell, work, velocity, diverged_at, start, stop):
+    rules, like = cell.rules, cell.student.weights.dtype
+    rate, momentum = like.type(rules.rate), like.type(rules.momentum)
+    for row in range(diverged_at.shape[0]):
+        replica = np.uint64(rules.first_replica + row)
+        mine = _replica_of(cell, row)
+        work.order[0] = -1
+        for step in range(start, stop):
+            if diverged_at[row] >= 0:
+                break
+            _add_gradients(mine, work, step, replica)
+            square = _update(mine.student.weights, velocity[row], work.gradient, rate, momentum)
+            if not np.isfinite(square):
+                diverged_at[row] = step + 1
+
+
+@compiled_within
+def _batch_losses(cell, work, loss, step):
+    rules = cell.rules
+    for row in range(loss.shape[0]):
+        replica = np.uint64(rules.first_replica + row)
+        mine = _replica_of(cell, row)
+        work.order[0] = -1
+        count = _begin_batch(rules, work, step, replica)
+        total = 0.0
+        for first in range(0, count, TILE):
+            samples = min(TILE, count - first)
+            load_samples(mine, work, first, samples, step, replica)
+            forward(mine.student, work.inputs, work.student, samples)
+            outputs = outputs_of(mine.student, work.student, samples)
+            total += _losses(outputs, work.targets, samples, rules.logistic)
+        loss[row] = total / (count * work.targets.shape[1])
+
+
+@compiled_within
+def _test_errors(cell, work, error, time, test_samples):
+    rules = cell.rules
+    units = work.targets.shape[1]
+    for row in range(error.shape[0]):
+        replica = np.uint64(rules.first_replica + row)
+        mine = _replica_of(cell, row)
+        total = 0.0
+        for first in range(0, test_samples, TILE):
+            samples = min(TILE, test_samples - first)
+            index = np.uint64(time)
+            draw_inputs(work.inputs, first, samples, rules, rules.test_key, index, replica)
+            forward(mine.teacher, work.inputs, work.teacher, samples)
+            forward(mine.student, work.inputs, work.student, samples)
+            targets = outputs_of(mine.teacher, work.teacher, samples)
+            outputs = outputs_of(mine.student, work.student, samples)
+            if rules.logistic:
+                for s in range(samples):
+                    for k in range(units):
+                        total += (targets[s, k] >= 0) != (outputs[s, k] >= 0)
+            else:
+                total += _losses(outputs, targets, samples, 0)
+        error[row] = total / (test_samples * units)
 
 
 class Kernels(NamedTuple):
@@ -103,135 +225,28 @@ def make_kernels(version: int) -> Kernels:
         integers only: with anything else the disk cache never hits.
     """
 
-    @cached_njit(nogil=True)
-    def draw_patterns(teacher_network, network, rules, teacher, sources, inputs, targets, first):
+    @cached_njit(nogil=True, _nrt=False)
+    def draw_patterns(cell, work):
         """Pattern sets of all replicas."""
         _ = version
-        size = inputs.shape[2]
-        work = scratch_memory(teacher_network, network, inputs[0, 0], rules, size)
-        for row in range(inputs.shape[0]):
-            draw_pattern_set(
-                teacher_network,
-                rules,
-                teacher[row],
-                sources[row],
-                inputs[row],
-                targets[row],
-                work,
-                np.uint64(first + row),
-            )
+        _draw_pattern_sets(cell, work)
 
-    @cached_njit(nogil=True, error_model="numpy")
-    def advance(
-        teacher_network, network, rules, teacher, teacher_sources, student, sources, velocity,
-        inputs, targets, diverged_at, start, stop, first_replica, size,
-    ):  # fmt: skip
+    @cached_njit(nogil=True, error_model="numpy", _nrt=False)
+    def advance(cell, work, velocity, diverged_at, start, stop):
         """Steps `start` ... `stop` - 1 of all replicas that have not diverged."""
         _ = version
-        work = scratch_memory(teacher_network, network, student, rules, size)
-        outputs = network.units[-1]
-        learnable = network.edge_offsets[rules.learned]
-        gradient = np.empty(learnable, student.dtype)
-        rate, momentum = student.dtype.type(rules.rate), student.dtype.type(rules.momentum)
-        chosen = np.empty(rules.floor + (1 if rules.threshold else 0), np.int64)
-        order = np.empty(max(rules.patterns, 1), np.int64)
-        top = network.unit_offsets[-2] * TILE
-        for row in range(student.shape[0]):
-            replica = np.uint64(first_replica + row)
-            order[0] = -1
-            for step in range(start, stop):
-                if diverged_at[row] >= 0:
-                    break
-                count = batch_count(rules, work.raw, step, replica)
-                if rules.patterns:
-                    select_patterns(rules, chosen, order, work.raw, step, replica)
-                gradient[:] = 0
-                for first in range(0, count, TILE):
-                    samples = min(TILE, count - first)
-                    load_samples(
-                        teacher_network, rules, teacher[row], teacher_sources[row], inputs[row],
-                        targets[row], chosen, work, first, samples, step, replica,
-                    )  # fmt: skip
-                    found = forward(
-                        network, student[row], sources[row], work.inputs, work.values,
-                        work.slopes, samples,
-                    )  # fmt: skip
-                    _output_errors(
-                        work.errors[top : top + samples * outputs],
-                        found,
-                        work.targets,
-                        samples,
-                        rules.logistic,
-                    )
-                    backward(
-                        network, student[row], sources[row], work.inputs, work.values,
-                        work.slopes, work.errors, gradient, samples, rules.learned,
-                    )  # fmt: skip
-                square = _update(student[row], velocity[row], gradient, rate, momentum)
-                if not np.isfinite(square):
-                    diverged_at[row] = step + 1
+        _advance(cell, work, velocity, diverged_at, start, stop)
 
-    @cached_njit(nogil=True, error_model="numpy")
-    def measure(
-        teacher_network, network, rules, teacher, teacher_sources, student, sources, inputs,
-        targets, loss, step, first_replica, size,
-    ):  # fmt: skip
+    @cached_njit(nogil=True, error_model="numpy", _nrt=False)
+    def measure(cell, work, loss, step):
         """Mean loss per sample and output on the batch of a step."""
         _ = version
-        work = scratch_memory(teacher_network, network, student, rules, size)
-        chosen = np.empty(rules.floor + (1 if rules.threshold else 0), np.int64)
-        order = np.empty(max(rules.patterns, 1), np.int64)
-        for row in range(student.shape[0]):
-            replica = np.uint64(first_replica + row)
-            order[0] = -1
-            count = batch_count(rules, work.raw, step, replica)
-            if rules.patterns:
-                select_patterns(rules, chosen, order, work.raw, step, replica)
-            total = 0.0
-            for first in range(0, count, TILE):
-                samples = min(TILE, count - first)
-                load_samples(
-                    teacher_network, rules, teacher[row], teacher_sources[row], inputs[row],
-                    targets[row], chosen, work, first, samples, step, replica,
-                )  # fmt: skip
-                found = forward(
-                    network, student[row], sources[row], work.inputs, work.values, work.slopes,
-                    samples,
-                )  # fmt: skip
-                total += _losses(found, work.targets, samples, rules.logistic)
-            loss[row] = total / (count * network.units[-1])
+        _batch_losses(cell, work, loss, step)
 
-    @cached_njit(nogil=True, error_model="numpy")
-    def test(
-        teacher_network, network, rules, teacher, teacher_sources, student, sources, error,
-        time, test_samples, first_replica, size,
-    ):  # fmt: skip
+    @cached_njit(nogil=True, error_model="numpy", _nrt=False)
+    def test(cell, work, error, time, test_samples):
         """Mean over fresh samples and outputs of (y - y*)^2/2, or of wrong signs."""
         _ = version
-        work = scratch_memory(teacher_network, network, student, rules, size)
-        units = network.units[-1]
-        for row in range(student.shape[0]):
-            total = 0.0
-            for first in range(0, test_samples, TILE):
-                samples = min(TILE, test_samples - first)
-                draw_inputs(
-                    work.inputs, first, samples, rules, rules.test_key, np.uint64(time),
-                    np.uint64(first_replica + row),
-                )  # fmt: skip
-                wanted = forward(
-                    teacher_network, teacher[row], teacher_sources[row], work.inputs,
-                    work.teacher_values, work.teacher_slopes, samples,
-                )  # fmt: skip
-                found = forward(
-                    network, student[row], sources[row], work.inputs, work.values, work.slopes,
-                    samples,
-                )  # fmt: skip
-                if rules.logistic:
-                    for s in range(samples):
-                        for k in range(units):
-                            total += (wanted[s, k] >= 0) != (found[s, k] >= 0)
-                else:
-                    total += _losses(found, wanted, samples, 0)
-            error[row] = total / (test_samples * units)
+        _test_errors(cell, work, error, time, test_samples)
 
     return Kernels(draw_patterns, advance, measure, test)

@@ -11,16 +11,27 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
+from physbatch.dynamics.compiled import (
+    WITH_COUNTS,
+    compiled,
+    compiled_counting,
+    compiled_counting_floats,
+    compiled_within,
+)
 from physbatch.streams.elementary import erf_and_slope, exponential
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [
     "ACTIVATIONS",
     "TILE",
+    "Activity",
     "Network",
+    "Side",
     "backward",
     "forward",
+    "outputs_of",
 ]
 
 #: Codes of the activation functions.
@@ -52,10 +63,28 @@ class Network(NamedTuple):
     activation: int
 
 
+class Side(NamedTuple):
+    """Teachers or students: their layers, weights and the unit that each edge reads."""
+
+    network: Network
+    weights: npt.NDArray[np.floating]
+    sources: npt.NDArray[np.int32]
+
+
+class Activity(NamedTuple):
+    """Outputs of all units and slopes there, flat, TILE times the number of units long.
+
+    Layer l occupies TILE * unit_offsets[l] onwards.
+    """
+
+    values: FloatArray
+    slopes: FloatArray
+
+
 # --- sums over inputs -------------------------------------------------------------------
 
 
-@numba.njit(fastmath=_SUMS)
+@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
 def _fields_of_full(weights, inputs, fields, samples, scale):
     """fields[s, k] = scale sum_i weights[k, i] inputs[s, i], four samples at a time."""
     units, width = weights.shape
@@ -82,7 +111,7 @@ def _fields_of_full(weights, inputs, fields, samples, scale):
             fields[s, k] = scale * a
 
 
-@numba.njit(fastmath=_SUMS)
+@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
 def _fields_of_sparse(weights, sources, fan_in, inputs, fields, samples, scale):
     zero = weights.dtype.type(0)
     for s in range(samples):
@@ -93,7 +122,7 @@ def _fields_of_sparse(weights, sources, fan_in, inputs, fields, samples, scale):
             fields[s, k] = scale * total
 
 
-@numba.njit(fastmath=_SUMS)
+@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
 def _add_gradient_of_full(gradient, errors, inputs, samples, scale):
     """gradient[k, i] += scale sum_s errors[s, k] inputs[s, i], four samples at a time.
 
@@ -116,7 +145,7 @@ def _add_gradient_of_full(gradient, errors, inputs, samples, scale):
                 gradient[k, i] += a * inputs[s, i]
 
 
-@numba.njit(fastmath=_SUMS)
+@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
 def _errors_below_full(weights, errors, below, samples, scale):
     """below[s, i] = scale sum_k errors[s, k] weights[k, i]."""
     units, width = weights.shape
@@ -128,7 +157,7 @@ def _errors_below_full(weights, errors, below, samples, scale):
                 below[s, i] += a * weights[k, i]
 
 
-@numba.njit
+@compiled_counting
 def _add_gradient_of_sparse(gradient, sources, fan_in, errors, inputs, samples, scale):
     for s in range(samples):
         for k in range(errors.shape[1]):
@@ -137,7 +166,7 @@ def _add_gradient_of_sparse(gradient, sources, fan_in, errors, inputs, samples, 
                 gradient[edge] += a * inputs[s, sources[edge]]
 
 
-@numba.njit
+@compiled_counting
 def _errors_below_sparse(weights, sources, fan_in, errors, below, samples, scale):
     below[:samples, :] = 0
     for s in range(samples):
@@ -150,7 +179,7 @@ def _errors_below_sparse(weights, sources, fan_in, errors, below, samples, scale
 # --- layers -----------------------------------------------------------------------------
 
 
-@numba.njit(error_model="numpy")
+@compiled_counting_floats
 def _activate(values, slopes, activation):
     """Replace fields by g(field) and note g'(field), over flat arrays."""
     if activation == ERF:
@@ -179,7 +208,7 @@ def _activate(values, slopes, activation):
             slopes[j] = 1.0
 
 
-@numba.njit
+@compiled_within
 def _layer_inputs(network, inputs, values, layer, samples):
     """What a layer reads: the inputs, or the values of the layer below."""
     if layer == 0:
@@ -189,14 +218,18 @@ def _layer_inputs(network, inputs, values, layer, samples):
     return values[start : start + samples * units].reshape((samples, units))
 
 
-@numba.njit
-def forward(network, weights, sources, inputs, values, slopes, samples):
-    """Run samples through the network; the outputs, a view, shape (sample, output).
+@compiled_within
+def outputs_of(side, activity, samples):
+    """What `forward` found, a view, shape (sample, output)."""
+    units, start = side.network.units[-1], side.network.unit_offsets[-2] * TILE
+    return activity.values[start : start + samples * units].reshape((samples, units))
 
-    `values` and `slopes` are flat, TILE times the number of units long: layer l occupies
-    TILE * unit_offsets[l] onwards.
-    """
-    read = inputs
+
+@compiled
+def forward(side, inputs, activity, samples):
+    """Run samples through a network; `outputs_of` reads the last layer."""
+    network, weights, sources = side
+    values, slopes = activity
     for layer in range(network.units.shape[0]):
         read = _layer_inputs(network, inputs, values, layer, samples)
         units, fan_in = network.units[layer], network.fan_ins[layer]
@@ -209,24 +242,22 @@ def forward(network, weights, sources, inputs, values, slopes, samples):
             matrix = weights[start:stop].reshape((units, fan_in))
             _fields_of_full(matrix, read, fields, samples, scale)
         else:
-            _fields_of_sparse(
-                weights[start:stop], sources[start:stop], fan_in, read, fields, samples, scale
-            )
+            edges = sources[start:stop]
+            _fields_of_sparse(weights[start:stop], edges, fan_in, read, fields, samples, scale)
         code = network.activation if network.activated[layer] else LINEAR
         _activate(flat, slopes[at : at + samples * units], code)
-    last = network.units.shape[0]
-    return _layer_inputs(network, inputs, values, last, samples)
 
 
-@numba.njit
-def backward(network, weights, sources, inputs, values, slopes, errors, gradient, samples, learned):
+@compiled
+def backward(side, inputs, activity, errors, gradient, samples, learned):
     """Add to `gradient` that of the first `learned` layers.
 
-    `errors` is flat like `values`; the part of the last layer holds dl/dy and is overwritten,
+    `errors` is flat like the values; the part of the last layer holds dl/dy and is overwritten,
     as are the parts below, with dl/dfield.
     """
-    layers = network.units.shape[0]
-    for layer in range(layers - 1, -1, -1):
+    network, weights, sources = side
+    values, slopes = activity
+    for layer in range(network.units.shape[0] - 1, -1, -1):
         units, fan_in = network.units[layer], network.fan_ins[layer]
         start, stop = network.edge_offsets[layer], network.edge_offsets[layer + 1]
         at = network.unit_offsets[layer] * TILE
@@ -234,28 +265,21 @@ def backward(network, weights, sources, inputs, values, slopes, errors, gradient
         flat = errors[at : at + samples * units]
         for j in range(samples * units):
             flat[j] *= slopes[at + j]
-        own = flat.reshape((samples, units))
+        above = flat.reshape((samples, units))
         read = _layer_inputs(network, inputs, values, layer, samples)
-        if layer < learned:
-            if network.full[layer]:
+        below = _layer_inputs(network, inputs, errors, layer, samples)
+        if network.full[layer]:
+            if layer < learned:
                 rows = gradient[start:stop].reshape((units, fan_in))
-                _add_gradient_of_full(rows, own, read, samples, scale)
-            else:
-                _add_gradient_of_sparse(
-                    gradient[start:stop], sources[start:stop], fan_in, own, read, samples, scale
-                )
-        if layer > 0:
-            below = _layer_inputs(network, inputs, errors, layer, samples)
-            if network.full[layer]:
+                _add_gradient_of_full(rows, above, read, samples, scale)
+            if layer > 0:
                 matrix = weights[start:stop].reshape((units, fan_in))
-                _errors_below_full(matrix, own, below, samples, scale)
-            else:
-                _errors_below_sparse(
-                    weights[start:stop],
-                    sources[start:stop],
-                    fan_in,
-                    own,
-                    below,
-                    samples,
-                    scale,
-                )
+                _errors_below_full(matrix, above, below, samples, scale)
+        else:
+            edges = sources[start:stop]
+            if layer < learned:
+                part = gradient[start:stop]
+                _add_gradient_of_sparse(part, edges, fan_in, above, read, samples, scale)
+            if layer > 0:
+                part = weights[start:stop]
+                _errors_below_sparse(part, edges, fan_in, above, below, samples, scale)

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.dynamics.rules import BatchRule
-from physbatch.dynamics.sgd.batches import Rules
+from physbatch.dynamics.sgd.batches import Cell, Patterns, Rules, Scratch
 from physbatch.dynamics.sgd.kernel import SOURCE_HASH, make_kernels
-from physbatch.dynamics.sgd.parts import ACTIVATIONS, Network
+from physbatch.dynamics.sgd.parts import ACTIVATIONS, TILE, Activity, Network, Side
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray
@@ -113,54 +113,46 @@ class CompiledDescent:
         self.run = run
         self._kernels = make_kernels(SOURCE_HASH)
         dtype = np.dtype(run.precision)
-        self._teacher_network = network_of(system.teacher_layers, system.functions)
-        self._network = network_of(system.student_layers, system.functions)
-        self._rules = _rules(system, run)
-        self._teacher = system.teacher.astype(dtype)
         replicas = len(system.teacher)
-        learnable = system.student_layers.learnable if run.momentum > 0 else 0
+        patterns = (replicas, run.patterns)
+        self._cell = Cell(
+            _rules(system, run),
+            Side(
+                network_of(system.teacher_layers, system.functions),
+                system.teacher.astype(dtype),
+                system.teacher_sources,
+            ),
+            Side(
+                network_of(system.student_layers, system.functions),
+                system.student.astype(dtype),
+                system.student_sources,
+            ),
+            Patterns(
+                np.empty((*patterns, system.teacher_layers.size), dtype),
+                np.empty((*patterns, system.teacher_layers.outputs), dtype),
+            ),
+        )
         #: Number of steps done.
         self.step = 0
         #: The step after which the squared norm of a replica's learned weights was no finite
         #: number; -1 if it always was. Such a replica stays as it is. Shape (replica,).
         self.diverged_at = np.full(replicas, -1, dtype=np.int64)
-        self._student = system.student.astype(dtype)
         # m times the velocity v.
+        learnable = system.student_layers.learnable if run.momentum > 0 else 0
         self._velocity = np.zeros((replicas, learnable), dtype)
-        outputs = system.teacher_layers.outputs
-        self._inputs = np.empty((replicas, run.patterns, system.teacher_layers.size), dtype)
-        self._targets = np.empty((replicas, run.patterns, outputs), dtype)
+        self._scratch = _scratch(self._cell)
         if run.patterns:
-            self._kernels.draw_patterns(
-                self._teacher_network,
-                self._network,
-                self._rules,
-                self._teacher,
-                system.teacher_sources,
-                self._inputs,
-                self._targets,
-                run.first_replica,
-            )
+            self._kernels.draw_patterns(self._cell, self._scratch)
+
+    @property
+    def _weights(self) -> npt.NDArray[np.floating]:
+        return self._cell.student.weights
 
     def advance(self, stop: int) -> None:
         """Go on to `stop` steps."""
         with np.errstate(all="ignore"):
             self._kernels.advance(
-                self._teacher_network,
-                self._network,
-                self._rules,
-                self._teacher,
-                self.system.teacher_sources,
-                self._student,
-                self.system.student_sources,
-                self._velocity,
-                self._inputs,
-                self._targets,
-                self.diverged_at,
-                self.step,
-                stop,
-                self.run.first_replica,
-                self.system.teacher_layers.size,
+                self._cell, self._scratch, self._velocity, self.diverged_at, self.step, stop
             )
         self.step = stop
 
@@ -173,7 +165,7 @@ class CompiledDescent:
         return {
             "step": np.array(self.step),
             "diverged_at": self.diverged_at,
-            "weights": self._student,
+            "weights": self._weights,
             "velocity": self._velocity,
         }
 
@@ -181,34 +173,20 @@ class CompiledDescent:
         """Go on from a `state`, with the same bits."""
         self.step = int(state["step"])
         self.diverged_at[...] = state["diverged_at"]
-        self._student[...] = state["weights"]
+        self._weights[...] = state["weights"]
         self._velocity[...] = state["velocity"]
 
     def students(self) -> FloatArray:
         """The weights now, shape (replica, edge)."""
-        return self._student.astype(np.float64)
+        return self._weights.astype(np.float64)
 
     def batch_loss(self) -> FloatArray:
         """Mean loss per sample and output on the batch last drawn, shape (replica,).
 
         Before the first step, on the first batch.
         """
-        loss = np.empty(len(self._student))
-        self._kernels.measure(
-            self._teacher_network,
-            self._network,
-            self._rules,
-            self._teacher,
-            self.system.teacher_sources,
-            self._student,
-            self.system.student_sources,
-            self._inputs,
-            self._targets,
-            loss,
-            max(self.step - 1, 0),
-            self.run.first_replica,
-            self.system.teacher_layers.size,
-        )
+        loss = np.empty(len(self._weights))
+        self._kernels.measure(self._cell, self._scratch, loss, max(self.step - 1, 0))
         return loss
 
     def test_error(self, students: npt.NDArray[np.floating], time: int, samples: int) -> FloatArray:
@@ -218,20 +196,9 @@ class CompiledDescent:
         signs.
         """
         error = np.empty(len(students))
-        self._kernels.test(
-            self._teacher_network,
-            self._network,
-            self._rules,
-            self._teacher,
-            self.system.teacher_sources,
-            students.astype(self._teacher.dtype),
-            self.system.student_sources,
-            error,
-            time,
-            samples,
-            self.run.first_replica,
-            self.system.teacher_layers.size,
-        )
+        weights = students.astype(self._weights.dtype)
+        cell = self._cell._replace(student=self._cell.student._replace(weights=weights))
+        self._kernels.test(cell, self._scratch, error, time, samples)
         return error
 
 
@@ -241,7 +208,7 @@ def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
         rate=run.learning_rate / run.batch_size,
         momentum=run.momentum,
         floor=run.batch.floor,
-        threshold=run.batch.threshold,
+        threshold=np.uint64(run.batch.threshold),
         logistic=int(run.loss == "logistic"),
         gaussian=int(run.inputs == "gaussian"),
         input_scales=np.asarray(run.input_scales, dtype=np.float64),
@@ -252,4 +219,26 @@ def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
         dynamics_key=np.uint64(run.dynamics_key),
         patterns_key=np.uint64(run.patterns_key),
         test_key=np.uint64(run.test_key),
+        first_replica=run.first_replica,
+        size=system.teacher_layers.size,
+    )
+
+
+def _scratch(cell: Cell) -> Scratch:
+    rules, like = cell.rules, cell.student.weights.dtype
+    network = cell.student.network
+    units, outputs = int(network.unit_offsets[-1]) * TILE, int(network.units[-1])
+    teacher_units = int(cell.teacher.network.unit_offsets[-1]) * TILE
+    largest = rules.floor + (1 if rules.threshold else 0)
+    return Scratch(
+        inputs=np.empty((TILE, rules.size), like),
+        targets=np.empty((TILE, outputs), like),
+        noise=np.empty(TILE * outputs),
+        teacher=Activity(np.empty(teacher_units, like), np.empty(teacher_units, like)),
+        student=Activity(np.empty(units, like), np.empty(units, like)),
+        errors=np.empty(units, like),
+        gradient=np.empty(network.edge_offsets[rules.learned], like),
+        raw=np.empty(max(TILE, rules.patterns) + 3, np.uint64),
+        chosen=np.empty(largest, np.int64),
+        order=np.empty(max(rules.patterns, 1), np.int64),
     )

@@ -13,7 +13,8 @@ import pytest
 
 import physbatch
 from physbatch.dataset import STATUS_DIVERGED
-from physbatch.dynamics.bitsliced.run import advance, not_begun, run_bitsliced
+from physbatch.dynamics.bitsliced.run import advance, run_bitsliced
+from physbatch.dynamics.rules import Trajectory
 from physbatch.engines import checkpoint as checkpoints
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, FileCheckpoint, Pauses
 from physbatch.engines.protocol import Arrays
@@ -36,7 +37,7 @@ def test_a_kernel_stopped_anywhere_gives_the_same_integers(
         whole = run_bitsliced(drawn, run)
         for count in (1, 2):
             for stops in itertools.combinations(range(1, run.duration + 1), count):
-                pieces = not_begun(drawn, run)
+                pieces = Trajectory.empty(len(run.times), drawn.student)
                 for start, pause in itertools.pairwise((0, *stops, run.duration + 1)):
                     advance(drawn, run, pieces, start, pause)
                 assert_same(pieces, whole)
@@ -47,7 +48,7 @@ def test_pieces_of_an_absorbed_replica() -> None:
     drawn, run = set_up(SYSTEMS[0], "all", RULES[0], False, 70)
     whole = run_bitsliced(drawn, run)
     assert (whole.first_passage >= 0).any()
-    pieces = not_begun(drawn, run)
+    pieces = Trajectory.empty(len(run.times), drawn.student)
     for sweep in range(run.duration + 1):
         advance(drawn, run, pieces, sweep, sweep + 1)
     assert_same(pieces, whole)

@@ -1,1 +1,1 @@
-"""The bit-sliced dynamics on an NVIDIA GPU."""
+"""The bit-sliced dynamics on a GPU: `run`, its `kernel`, and what that is made of."""

@@ -1,7 +1,7 @@
-"""Building blocks of the GPU kernel that need no other thread.
+"""Building blocks of the GPU kernel: what the threads of a block do together.
 
-Counts and random numbers are those of `physbatch.dynamics.bitsliced.parts`. Functions that take
-`thread` and `threads` do one thread's share of the work of a block.
+Counts and random numbers are those of `physbatch.dynamics.bitsliced.parts`. Threads share out
+items; where one needs what another wrote, the caller makes them wait for each other.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ import numpy as np
 from numba import cuda
 
 from physbatch.dynamics.bitsliced.layout import ONE, ZERO, Array
-from physbatch.dynamics.bitsliced.parts import ONES
+from physbatch.dynamics.bitsliced.parts import ONES, Layer
 from physbatch.streams import compiled
 from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 
 __all__ = [
     "Block",
     "Rows",
+    "Shape",
     "accepts",
+    "count_mistakes",
+    "draw_batch",
     "draw_count",
-    "draw_inputs",
     "draw_numbers",
     "flip_mask",
-    "forward_layer",
     "sign_word",
     "step_count",
 ]
@@ -39,12 +40,26 @@ philox = cuda.jit(device=True)(compiled.philox.py_func)
 bounded = cuda.jit(device=True)(compiled.bounded.py_func)
 
 
-class Rows(NamedTuple):
-    """Networks and room to work for all blocks; the first axis numbers the blocks.
+class Shape(NamedTuple):
+    """See `physbatch.dynamics.bitsliced.shape.FIELDS`; `words`: of one replica in a row."""
+
+    depth: int
+    fan_in: int
+    planes: int
+    offset: int
+    last_fan_in: int
+    last_planes: int
+    last_offset: int
+    readers: int
+    row: int
+    words: int
+
+
+class Block(NamedTuple):
+    """Networks and room to work for one block of threads.
 
     Attributes
     ----------
-    first, members : first replica of each row within the cell, and how many stand in it.
     sources, addresses, reader_edge : graph, where the source of each edge stands, and the edges
         of the last layer in the order of the units that they read.
     truth, signs : weights as masks.
@@ -52,8 +67,6 @@ class Rows(NamedTuple):
     base_of, fan_ins, unit_counts : the same for all blocks.
     """
 
-    first: Array
-    members: Array
     sources: Array
     addresses: Array
     reader_edge: Array
@@ -73,17 +86,18 @@ class Rows(NamedTuple):
     unit_counts: Array
 
 
-class Block(NamedTuple):
-    """What one block of threads works on: its part of `Rows`."""
+class Rows(NamedTuple):
+    """All blocks: but for the last three, the first dimension of their arrays numbers them.
 
-    state: Array
-    valid: Array
-    counts: Array
-    wrong: Array
-    addresses: Array
-    base_of: Array
-    truth: Array
-    signs: Array
+    Attributes
+    ----------
+    first, members : first replica of each row within the cell, and how many stand in it.
+    blocks : networks and room.
+    """
+
+    first: Array
+    members: Array
+    blocks: Block
 
 
 # --- random numbers ---------------------------------------------------------------------
@@ -100,11 +114,11 @@ def draw_count(floor, threshold, key, index, replica):
 
 
 @cuda.jit(device=True)
-def draw_numbers(out, count, kind, key, index, replica, bound, thread, threads):
+def draw_numbers(out, count, kind, key, index, replica, bound):
     """`count` 32-bit numbers, below `bound` unless that is 0."""
     kind = kind | ((index >> _32) << _8)
     low = index & _LOW
-    for block in range(thread, (count + 3) // 4, threads):
+    for block in range(cuda.threadIdx.x, (count + 3) // 4, cuda.blockDim.x):
         x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replica, key)
         if bound != ZERO:
             x0, x1 = bounded(x0, bound), bounded(x1, bound)
@@ -116,27 +130,27 @@ def draw_numbers(out, count, kind, key, index, replica, bound, thread, threads):
 
 
 @cuda.jit(device=True)
-def draw_inputs(state, valid, row, place, words, size, count, key, index, replica, thread, threads):
+def _draw_inputs(block, shape, size, place, count, draw, replica):
     """Inputs of one replica: number w * size + i of the stream is word w of input i."""
-    kind = _INPUTS | ((index >> _32) << _8)
-    low = index & _LOW
-    used = (count + 63) // 64
-    total = used * size
-    for block in range(thread, (total + 1) // 2, threads):
-        x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replica, key)
-        number = 2 * block
+    kind = _INPUTS | ((draw.number >> _32) << _8)
+    low = draw.number & _LOW
+    state, row = block.state, shape.row
+    total = (count + 63) // 64 * size
+    for part in range(cuda.threadIdx.x, (total + 1) // 2, cuda.blockDim.x):
+        x0, x1, x2, x3 = philox(np.uint64(part), low, kind, replica, draw.key)
+        number = 2 * part
         state[number % size * row + place + number // size] = x0 | (x1 << _32)
         number += 1
         if number < total:
             state[number % size * row + place + number // size] = x2 | (x3 << _32)
-    for word in range(thread, words, threads):
+    for word in range(cuda.threadIdx.x, shape.words, cuda.blockDim.x):
         left = count - 64 * word
         mask = ZERO
         if left >= 64:
             mask = ONES
         elif left > 0:
             mask = (ONE << np.uint64(left)) - ONE
-        valid[place + word] = mask
+        block.valid[place + word] = mask
 
 
 # --- counts -----------------------------------------------------------------------------
@@ -162,43 +176,87 @@ def step_count(state, at, planes, row, term, within):
     """Flip a term in the samples `within`: the count falls where it was 1, rises where 0."""
     carry = within
     for plane in range(planes):
-        held = state[at + plane * row]
-        state[at + plane * row] = held ^ carry
-        carry &= held ^ term
+        before = state[at + plane * row]
+        state[at + plane * row] = before ^ carry
+        carry &= before ^ term
 
 
 # --- batches ----------------------------------------------------------------------------
 
 
 @cuda.jit(device=True)
-def forward_layer(
-    state,
-    addresses,
-    base_of,
-    weights,
-    first,
-    units,
-    edge,
-    terms,
-    planes,
-    offset,
-    row,
-    words,
-    thread,
-    threads,
-):
+def _forward_layer(block, weights, layer, shape):
     """Run a layer on the inputs of the batch."""
-    for item in range(thread, units * row, threads):
+    state, row = block.state, shape.row
+    items = (layer.stop - layer.first) * row
+    for item in range(cuda.threadIdx.x, items, cuda.blockDim.x):
         unit = item // row
         place = item % row
-        at = base_of[first + unit] + place
-        for plane in range(planes):
-            state[at + plane * row] = ONES if (offset >> plane) & 1 else ZERO
-        begin = edge + unit * terms
-        for slot in range(begin, begin + terms):
-            term = state[addresses[slot] + place] ^ sign_word(weights[slot], place // words)
+        at = block.base_of[layer.first + unit] + place
+        for plane in range(layer.planes):
+            state[at + plane * row] = ONES if (layer.offset >> plane) & 1 else ZERO
+        begin = layer.edge + unit * layer.fan_in
+        for slot in range(begin, begin + layer.fan_in):
+            sign = sign_word(weights[slot], place // shape.words)
             # Adding is stepping a term that was 0 wherever the new term is 1.
-            step_count(state, at, planes, row, ZERO, term)
+            term = state[block.addresses[slot] + place] ^ sign
+            step_count(state, at, layer.planes, row, ZERO, term)
+
+
+@cuda.jit(device=True)
+def _forward(block, weights, shape, layout):
+    """Run a network on the inputs of the batch."""
+    last = layout.last_first
+    if shape.depth > 1:
+        hidden = Layer(0, last, 0, shape.fan_in, shape.planes, shape.offset)
+        _forward_layer(block, weights, hidden, shape)
+        cuda.syncthreads()
+    stop, edge = last + layout.outputs, layout.last_edge
+    outputs = Layer(last, stop, edge, shape.last_fan_in, shape.last_planes, shape.last_offset)
+    _forward_layer(block, weights, outputs, shape)
+    cuda.syncthreads()
+
+
+@cuda.jit(device=True)
+def draw_batch(block, shape, layout, draw, members, first_replica):
+    """Draw a batch for each replica in a row, run teachers and students, mark wrong samples."""
+    state, row = block.state, shape.row
+    cuda.syncthreads()
+    for member in range(members):
+        replica = np.uint64(first_replica + member)
+        count = draw_count(draw.floor, draw.threshold, draw.key, draw.number, replica)
+        if cuda.threadIdx.x == 0:
+            block.counts[member] = count
+        _draw_inputs(block, shape, layout.size, member * shape.words, count, draw, replica)
+    cuda.syncthreads()
+    for network in range(2):
+        _forward(block, block.truth if network == 0 else block.signs, shape, layout)
+        for item in range(cuda.threadIdx.x, layout.outputs * row, cuda.blockDim.x):
+            base = block.base_of[layout.last_first + item // row]
+            wrong = base + shape.last_planes * row + item % row
+            output = state[wrong - row]
+            state[wrong] = output if network == 0 else state[wrong] ^ output
+        cuda.syncthreads()
+
+
+@cuda.jit(device=True)
+def count_mistakes(block, shape, layout, members):
+    """Number of wrong output bits on the batch of each replica in a row."""
+    row = shape.row
+    for member in range(cuda.threadIdx.x, members, cuda.blockDim.x):
+        block.wrong[member] = 0
+    cuda.syncthreads()
+    for item in range(cuda.threadIdx.x, layout.outputs * row, cuda.blockDim.x):
+        place = item % row
+        base = block.base_of[layout.last_first + item // row]
+        mistakes = block.state[base + shape.last_planes * row + place] & block.valid[place]
+        bits = np.int64(cuda.popc(mistakes))
+        if bits > 0:
+            cuda.atomic.add(block.wrong, place // shape.words, bits)
+    cuda.syncthreads()
+
+
+# --- decisions --------------------------------------------------------------------------
 
 
 @cuda.jit(device=True)

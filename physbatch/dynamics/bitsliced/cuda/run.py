@@ -15,10 +15,9 @@ import numpy.typing as npt
 from numba import cuda
 
 from physbatch.dynamics.bitsliced.cuda.kernel import make_cuda_kernel
-from physbatch.dynamics.bitsliced.cuda.parts import Rows
+from physbatch.dynamics.bitsliced.cuda.parts import Block, Rows
 from physbatch.dynamics.bitsliced.layout import Layout, lay_out
-from physbatch.dynamics.bitsliced.measure import Measured
-from physbatch.dynamics.bitsliced.run import instructions, not_begun, words_for
+from physbatch.dynamics.bitsliced.run import instructions, replicas_of, words_for
 from physbatch.dynamics.bitsliced.shape import planes_for
 from physbatch.dynamics.rules import CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
@@ -75,21 +74,31 @@ def run_cuda(system: BinarySystem, run: CellRun, threads: int = THREADS) -> Traj
     layers = architecture.layers
     readers = layers[-1].fan_out if len(layers) > 1 else 0
     network = (len(layers), layers[0].fan_in, layers[-1].fan_in, readers)
-    kernel = make_cuda_kernel(*network, row, words)
-    layout = _layout(architecture, row)
-    out = not_begun(system, run)
-    out.first_passage[:] = -1
+    kernel: Any = make_cuda_kernel(*network, row, words)
+    layout = _layout(system, row)
+    out = Trajectory.empty(len(run.times), system.student)
     firsts, members = _rows(run, system.teacher.shape[0], together)
     per_row = 8 * (layout.length + 4 * layout.edges) + 4 * together * layout.learnable
     at_a_time = max(1, BYTES_AT_A_TIME // per_row)
     for begin in range(0, len(firsts), at_a_time):
         chosen = slice(begin, begin + at_a_time)
-        _run_rows(kernel, system, run, layout, row, firsts[chosen], members[chosen], out, threads)
+        rows = _load(system, layout, row, firsts[chosen], members[chosen])
+        told = instructions(run, 0, run.duration + 1)._replace(
+            acceptance=cuda.to_device(run.acceptance), times=cuda.to_device(run.times)
+        )
+        measured = Trajectory(*map(cuda.to_device, out))
+        kernel[len(rows.first), threads](rows, layout, told, measured)
+        for name, values in measured._asdict().items():
+            getattr(out, name)[...] = values.copy_to_host()
+        final = rows.blocks.signs.copy_to_host()
+        for number, (first, count) in enumerate(zip(firsts[chosen], members[chosen], strict=True)):
+            for member in range(count):
+                out.student[first + member] = (final[number] >> np.uint64(member)) & np.uint64(1)
     return out
 
 
-def _layout(architecture: Architecture, row: int) -> Layout:
-    layers = architecture.layers
+def _layout(system: BinarySystem, row: int) -> Layout:
+    layers = system.architecture.layers
     shape = SimpleNamespace(
         depth=len(layers),
         planes=planes_for(layers[0].fan_in),
@@ -97,11 +106,7 @@ def _layout(architecture: Architecture, row: int) -> Layout:
         last_fan_in=layers[-1].fan_in,
         row=row,
     )
-    units = np.array([layer.units for layer in layers], dtype=np.int64)
-    numbers = lay_out.py_func(
-        shape, units, architecture.size, architecture.edges, architecture.learnable
-    )
-    return Layout(*(int(number) for number in numbers))
+    return Layout(*map(int, lay_out.py_func(shape, replicas_of(system))))
 
 
 def _rows(run: CellRun, replicas: int, together: int) -> tuple[Array, Array]:
@@ -126,20 +131,10 @@ def _masks(bits: npt.NDArray[np.uint8], firsts: Array, members: Array) -> Array:
     return masks
 
 
-def _run_rows(
-    kernel: Any,
-    system: BinarySystem,
-    run: CellRun,
-    layout: Layout,
-    row: int,
-    firsts: Array,
-    members: Array,
-    out: Trajectory,
-    threads: int,
-) -> None:
-    """Run some rows, one block each, and put what they measured into `out`."""
+def _load(system: BinarySystem, layout: Layout, row: int, firsts: Array, members: Array) -> Rows:
+    """Networks of some rows and room for them, on the device."""
     layers = system.architecture.layers
-    blocks, most = len(firsts), int(members.max())
+    most = int(members.max())
     base_of = layout.first_base + np.arange(layout.units, dtype=np.int64) * layout.block
     last_units = np.arange(layout.outputs, dtype=np.int64)
     base_of[layout.last_first :] = layout.last_base + last_units * layout.last_block
@@ -149,32 +144,17 @@ def _run_rows(
         below = base_of[sources[:, layout.last_edge :]]
         addresses[:, layout.last_edge :] = below + (planes_for(layers[0].fan_in) - 1) * row
     reader_edge = np.argsort(sources[:, layout.last_edge :], axis=1, kind="stable")
-    signs = cuda.to_device(_masks(system.student, firsts, members))
-    measured = Measured(
-        *(
-            cuda.to_device(values)
-            for values in (
-                out.path_sum,
-                out.batch_wrong,
-                out.batch_bits,
-                out.test_wrong,
-                out.first_passage,
-            )
-        )
-    )
     widest = max(layout.size, *(layer.units for layer in layers))
 
     def room(dtype: str, *shape: int) -> Any:
-        return cuda.to_device(np.zeros((blocks, *shape), dtype=dtype))
+        return cuda.to_device(np.zeros((len(firsts), *shape), dtype=dtype))
 
-    rows = Rows(
-        first=cuda.to_device(firsts),
-        members=cuda.to_device(members),
+    blocks = Block(
         sources=cuda.to_device(sources.astype(np.int32)),
         addresses=cuda.to_device(addresses.astype(np.int32)),
         reader_edge=cuda.to_device(reader_edge.astype(np.int32)),
         truth=cuda.to_device(_masks(system.teacher, firsts, members)),
-        signs=signs,
+        signs=cuda.to_device(_masks(system.student, firsts, members)),
         state=room("uint64", layout.length),
         valid=room("uint64", row),
         counts=room("int64", most),
@@ -188,12 +168,4 @@ def _run_rows(
         fan_ins=cuda.to_device(np.array([layer.fan_in for layer in layers], dtype=np.int64)),
         unit_counts=cuda.to_device(np.array([layer.units for layer in layers], dtype=np.int64)),
     )
-    told = instructions(run, 0, run.duration + 1)
-    told = told._replace(acceptance=cuda.to_device(run.acceptance), times=cuda.to_device(run.times))
-    kernel[blocks, threads](rows, layout, told, measured)
-    for name, values in measured._asdict().items():
-        getattr(out, name)[...] = values.copy_to_host()
-    final = signs.copy_to_host()
-    for number, (first, count) in enumerate(zip(firsts, members, strict=True)):
-        for member in range(count):
-            out.student[first + member] = (final[number] >> np.uint64(member)) & np.uint64(1)
+    return Rows(cuda.to_device(firsts), cuda.to_device(members), blocks)

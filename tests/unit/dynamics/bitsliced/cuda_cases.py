@@ -56,7 +56,7 @@ def main() -> None:
             replicas_per_graph=per_graph,
         )
         one, other = run_cuda(drawn, run, threads=4), run_definition(drawn, run)
-        for name in Trajectory.__dataclass_fields__:
+        for name in Trajectory._fields:
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
         moved = int((one.student != drawn.student).sum())
         print(f"case {number}: same, {moved} weights changed")

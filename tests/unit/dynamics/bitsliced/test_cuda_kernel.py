@@ -57,9 +57,10 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     from numba.cuda.cudadrv.error import NvvmSupportError
 
     from physbatch.dynamics.bitsliced.cuda.kernel import make_cuda_kernel
-    from physbatch.dynamics.bitsliced.cuda.parts import Rows
+    from physbatch.dynamics.bitsliced.cuda.parts import Block, Rows
     from physbatch.dynamics.bitsliced.layout import Layout
-    from physbatch.dynamics.bitsliced.measure import Instructions, Measured
+    from physbatch.dynamics.bitsliced.measure import Instructions
+    from physbatch.dynamics.rules import Trajectory
 
     # Functions called on the device ask the driver, which is not there, for the capability.
     device = SimpleNamespace(compute_capability=(9, 0))
@@ -68,15 +69,15 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     def array(dtype: str, dims: int) -> np.ndarray:
         return np.zeros((1,) * dims, dtype=dtype)
 
-    kinds = ["i8"] * 2 + ["i4"] * 3 + ["u8"] * 4 + ["i8"] * 3 + ["u4"] * 2 + ["i8"] * 5
-    dims = [1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 3, 3, 2, 1, 1, 1]
-    rows = Rows(*map(array, kinds, dims))
+    kinds = ["i4"] * 3 + ["u8"] * 4 + ["i8"] * 3 + ["u4"] * 2 + ["i8"] * 5
+    dims = [2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 3, 3, 2, 1, 1, 1]
+    rows = Rows(array("i8", 1), array("i8", 1), Block(*map(array, kinds, dims)))
     layout = Layout(*range(len(Layout._fields)))
     one = np.uint64(1)
     told = Instructions(
         1, one, array("u8", 1), True, True, array("i8", 1), 5, 5, one, one, 0, 1, 0, 1
     )
-    measured = Measured(*(array("i8", count) for count in (2, 2, 2, 2, 1)))
+    measured = Trajectory(*(array("i8", count) for count in (2, 2, 2, 2, 1)), array("u1", 2))
     kernel = make_cuda_kernel(2, 7, 7, 7, 1, 1)
     arguments = tuple(numba.typeof(part) for part in (rows, layout, told, measured))
     try:

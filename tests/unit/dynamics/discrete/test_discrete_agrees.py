@@ -87,7 +87,7 @@ def set_up(
 
 
 def assert_same(one: DiscreteTrajectory, other: DiscreteTrajectory) -> None:
-    for name in DiscreteTrajectory.__dataclass_fields__:
+    for name in DiscreteTrajectory._fields:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
