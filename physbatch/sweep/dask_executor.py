@@ -24,8 +24,9 @@ from physbatch.errors import PhysbatchError, StudyError, WorkerError
 from physbatch.files.checksums import digest_of, without_checksum
 from physbatch.study.study import Study
 from physbatch.sweep.cluster import PATIENCE, Cluster, connect, quietly
-from physbatch.sweep.executors import Outcome, Stop, compute_group, in_one_line, limit_threads
+from physbatch.sweep.executors import Outcome, compute_group, in_one_line, limit_threads
 from physbatch.sweep.plan import Cells, Group, Plan
+from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 
 __all__ = ["run_on_cluster"]
@@ -74,7 +75,7 @@ def run_on_cluster(
     groups: Sequence[Group],
     cluster: Cluster,
     workers: int,
-    stop: Stop,
+    stop: Stopper,
     note: Callable[[str], None],
     begun: Callable[[int], None],
 ) -> Iterator[Outcome]:
@@ -123,7 +124,7 @@ class _Dispatcher:
         self._said_waiting = False
         self._last_contact = time.monotonic()
 
-    def run(self, stop: Stop) -> Iterator[Outcome]:
+    def run(self, stop: Stopper) -> Iterator[Outcome]:
         """Yield outcomes until all groups are done or a stop is asked for."""
         waiting = iter(range(len(self._groups)))
         upcoming = next(waiting, None)

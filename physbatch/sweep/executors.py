@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Protocol
 
 from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
 from physbatch.engines.point import GridPoint
@@ -28,11 +27,11 @@ from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study.study import Study
 from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Plan
+from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 
 __all__ = [
     "Outcome",
-    "Stop",
     "compute_group",
     "in_one_line",
     "leave_if_importing",
@@ -46,26 +45,8 @@ _UNGUARDED = 79
 
 Groups = Sequence[Sequence[GridPoint]]
 
-
-class Stop(Protocol):
-    """Whether the run must end."""
-
-    def asked(self) -> bool:
-        """No new group is begun; cells in flight are finished or saved."""
-
-    def overdue(self) -> bool:
-        """Cells in flight are given up."""
-
-
-class _Never:
-    def asked(self) -> bool:
-        return False
-
-    def overdue(self) -> bool:
-        return False
-
-
-NEVER: Stop = _Never()
+#: What stops a run that nothing stops.
+NEVER = Stopper(lambda text: None)
 
 
 def _ignore(group: int) -> None:
@@ -157,7 +138,7 @@ def run_serial(
     output: Path,
     groups: Groups,
     device: str,
-    stop: Stop = NEVER,
+    stop: Stopper = NEVER,
     begun: Callable[[int], None] = _ignore,
 ) -> Iterator[Outcome]:
     """Compute groups one after the other in this process; `begun` is told of each."""
@@ -173,7 +154,7 @@ def run_in_processes(
     output: Path,
     groups: Groups,
     workers: int,
-    stop: Stop = NEVER,
+    stop: Stopper = NEVER,
     begun: Callable[[int], None] = _ignore,
 ) -> Iterator[Outcome]:
     """Compute groups in worker processes; the largest number of `workers` at a time.
@@ -267,7 +248,7 @@ class _Team:
 
 
 def _hand_out(
-    team: _Team, groups: Groups, stop: Stop, begun: Callable[[int], None]
+    team: _Team, groups: Groups, stop: Stopper, begun: Callable[[int], None]
 ) -> Iterator[Outcome]:
     """Keep every worker busy until all groups are done or a stop is asked for."""
     waiting = iter(range(len(groups)))
