@@ -95,7 +95,7 @@ def _document(
     fits: list[ScalingFit], dimension: Literal["N", "L"], flags: tuple[Flag, ...]
 ) -> dict[str, Any]:
     """The JSON object: exponents by their names in scaling, goodness of every fit."""
-    from physbatch.results.record import strict_json
+    from physbatch.results.record import estimate_json, strict
     from physbatch.scaling.laws.fits import inverse
     from physbatch.scaling.laws.universality import compatible
 
@@ -107,15 +107,15 @@ def _document(
         if nu.total > 0.0:
             universality = f"nu per {dimension}: {compatible(nu, size=dimension)}"
     listed = [*flags, *(flag for fit in fits for flag in fit.flags)]
-    document = strict_json(
-        parameters,
-        {"chi2": fits[0].chi2, "dof": fits[0].dof, "p_value": fits[0].p_value},
-        {
+    first = fits[0]
+    return {
+        "parameters": {name: estimate_json(estimate) for name, estimate in parameters.items()},
+        "goodness": strict({"chi2": first.chi2, "dof": first.dof, "p_value": first.p_value}),
+        "starts": {
             "tried": sum(fit.starts_tried for fit in fits),
             "agreed": sum(fit.starts_agreed for fit in fits),
         },
-        listed,
-    )
-    document["fits"] = {fit.quantity: fit.to_json() for fit in fits}
-    document["universality"] = universality
-    return document
+        "flags": list(dict.fromkeys(listed)),
+        "fits": {fit.quantity: fit.to_json() for fit in fits},
+        "universality": universality,
+    }

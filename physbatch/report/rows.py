@@ -18,9 +18,8 @@ import xarray as xr
 from physbatch.errors import OutputError
 from physbatch.plots.labels import estimate_text
 from physbatch.report.sentences import flag_text
-from physbatch.results.display import flat_rows
 from physbatch.results.estimate import Estimate
-from physbatch.results.render import latex_escaped
+from physbatch.results.render import flat_rows, latex_escaped
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Analysis
 

@@ -35,11 +35,10 @@ import xarray as xr
 
 import physbatch
 from physbatch.files.netcdf import save_tree
-from physbatch.results.display import HtmlTable
 from physbatch.results.estimate import Estimate
 from physbatch.results.fields import fields_of
 from physbatch.results.flag import Flag
-from physbatch.results.render import estimates_html, estimates_latex
+from physbatch.results.render import HtmlTable, estimates_html, estimates_latex
 from physbatch.results.tables import to_tables
 from physbatch.typing import Dims
 
@@ -51,7 +50,6 @@ __all__ = [
     "registered",
     "result",
     "strict",
-    "strict_json",
 ]
 
 #: Version of the files of results; older ones are read as well.
@@ -85,6 +83,20 @@ def result(name: str) -> Callable[[Class], Class]:
 def registered() -> Mapping[str, type[Record]]:
     """The classes of results that have been imported, by their names."""
     return dict(_REGISTERED)
+
+
+def chosen(known: Mapping[str, Value], name: str) -> Value:
+    """What has a name.
+
+    Raises
+    ------
+    KeyError
+        With the names that are near to it, or all of them.
+    """
+    if name not in known:
+        near = difflib.get_close_matches(name, known) or list(known)
+        raise KeyError(f"no {name!r}, but {', '.join(near) or 'nothing else'}")
+    return known[name]
 
 
 class Record(HtmlTable):
@@ -217,24 +229,23 @@ class Record(HtmlTable):
         ]
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
-        numbers = one.dtype.kind in "fc"
-        same_kind = isinstance(other, np.ndarray) and one.dtype.kind == other.dtype.kind
-        return same_kind and bool(np.array_equal(one, other, equal_nan=numbers))
-    if isinstance(one, xr.Dataset):
-        return bool(one.identical(other))
-    if dataclasses.is_dataclass(one) and not isinstance(one, type):
-        names = [field.name for field in dataclasses.fields(one)]
-        return type(one) is type(other) and all(
-            _same(getattr(one, name), getattr(other, name)) for name in names
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values of fields are the same to the last bit; nan equals nan."""
+    if isinstance(value, np.ndarray):
+        alike = isinstance(other, np.ndarray) and value.dtype.kind == other.dtype.kind
+        return alike and np.array_equal(value, other, equal_nan=value.dtype.kind in "fc")
+    if isinstance(value, xr.Dataset):
+        return value.identical(other)
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        return type(value) is type(other) and all(
+            _same(getattr(value, name), getattr(other, name)) for name in names
         )
-    if isinstance(one, Mapping):
-        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, tuple) and not isinstance(one, str):
-        return len(one) == len(other) and all(map(_same, one, other))
-    both_nan = isinstance(one, float) and isinstance(other, float) and one != one and other != other
-    return both_nan or bool(one == other)
+    if isinstance(value, Mapping):
+        return list(value) == list(other) and all(_same(value[key], other[key]) for key in value)
+    if isinstance(value, tuple):
+        return len(value) == len(other) and all(map(_same, value, other))
+    return bool(value == other or (value != value and other != other))
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
@@ -249,35 +260,6 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
         }
     )
     return document
-
-
-def strict_json(
-    parameters: Mapping[str, Estimate],
-    goodness: Mapping[str, float | str],
-    starts: Mapping[str, int],
-    flags: Sequence[Flag],
-) -> dict[str, Any]:
-    """Results in the shape of ``--json``; None stands for what JSON has no number for."""
-    return {
-        "parameters": {name: estimate_json(e) for name, e in parameters.items()},
-        "goodness": strict(goodness),
-        **({"starts": dict(starts)} if starts else {}),
-        "flags": list(dict.fromkeys(flags)),
-    }
-
-
-def chosen(known: Mapping[str, Value], name: str) -> Value:
-    """What has a name.
-
-    Raises
-    ------
-    KeyError
-        With the names that are near to it, or all of them.
-    """
-    if name not in known:
-        near = difflib.get_close_matches(name, known) or list(known)
-        raise KeyError(f"no {name!r}, but {', '.join(near) or 'nothing else'}")
-    return known[name]
 
 
 def strict(value: Any) -> Any:

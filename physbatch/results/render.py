@@ -1,18 +1,26 @@
-"""Tables of results in HTML and LaTeX, every text escaped."""
+"""Objects and results as tables in HTML and LaTeX, every text escaped."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from html import escape
+from typing import Any
 
-from physbatch.results.display import Rows, html_table
+import numpy as np
+
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 
 __all__ = [
+    "HtmlTable",
+    "Rows",
     "estimates_html",
     "estimates_latex",
+    "flat_rows",
+    "html_table",
     "latex_escaped",
     "latex_interval",
     "latex_name",
@@ -20,6 +28,8 @@ __all__ = [
     "latex_table",
 ]
 
+Rows = Sequence[Sequence[str]]
+_FEW = 6  # parts of a tuple that are shown one by one
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -31,6 +41,106 @@ _LATEX = {
 }
 
 
+def html_table(caption: str, header: Sequence[str], rows: Rows, flags: Sequence[str] = ()) -> str:
+    """A table with its caption, and the flags as a list below it.
+
+    Examples
+    --------
+    >>> html_table("<U>", ["T_c"], [["1 & 2"]], ["odd"])[:66]
+    '<table><caption>&lt;U&gt;</caption><thead><tr><th>T_c</th></tr></t'
+    """
+    listed = "".join(f"<li>{escape(flag)}</li>" for flag in flags)
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead>{_html_row('th', header)}</thead>"
+        f"<tbody>{''.join(_html_row('td', row) for row in rows)}</tbody></table>"
+        f"{f'<ul>{listed}</ul>' if listed else ''}"
+    )
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+class HtmlTable:
+    """A frozen dataclass with a short repr, and a table of its fields in notebooks.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True, repr=False)
+    ... class Width(HtmlTable):
+    ...     size: float
+    ...     control: np.ndarray
+    >>> "<td>control</td><td>3 values from 1 to 4</td>" in Width(
+    ...     50.0, np.array([1.0, 2.0, 4.0])
+    ... )._repr_html_()
+    True
+    """
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{name}: {_brief(value)}" for name, value in _fields(self).items())
+        return f"{type(self).__name__}({listed})"
+
+    def _repr_html_(self) -> str:
+        content = _fields(self)
+        flags = content.pop("flags", ())
+        rows = [(name, _brief(value)) for name, value in content.items()]
+        # A repr of its own says what is most important; this one would say all of it twice.
+        short = type(self).__repr__ is HtmlTable.__repr__
+        caption = type(self).__name__ if short else repr(self)
+        return html_table(caption, ("field", "value"), rows, flags)
+
+
+def _fields(shown: Any) -> dict[str, Any]:
+    """What stands in the fields of a dataclass and is not empty."""
+    names = [field.name for field in dataclasses.fields(shown)]
+    content = {name: getattr(shown, name) for name in names}
+    return {n: v for n, v in content.items() if not (isinstance(v, Sized) and len(v) == 0)}
+
+
+def _brief(value: Any) -> str:
+    """A value in one cell; of an array how many numbers it holds, and their range."""
+    if isinstance(value, np.ndarray) and value.size > 1:
+        known = value[np.isfinite(value)] if value.dtype.kind in "fi" else np.empty(0)
+        span = f" from {known.min():g} to {known.max():g}" if known.size else ""
+        return f"{' x '.join(map(str, value.shape))} values{span}"
+    if isinstance(value, np.ndarray):
+        return ", ".join(map(str, value.ravel().tolist()))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_brief(item)}" for name, item in value.items())
+    if isinstance(value, tuple):
+        return ", ".join(map(_brief, value)) if len(value) <= _FEW else f"{len(value)} of them"
+    return str(value)
+
+
+def flat_rows(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Pairs of the name that a study file uses and the value in readable form.
+
+    Examples
+    --------
+    >>> list(flat_rows({"grid": {"size": [50, 100], "fast": True}}))
+    [('grid.size', '50, 100'), ('grid.fast', 'yes')]
+    """
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flat_rows(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _readable(value)
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_readable, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:.12g}" if math.isfinite(value) else str(value)
+    return str(value)
+
+
 def estimates_html(
     caption: str,
     estimates: Mapping[str, Estimate],
@@ -39,8 +149,8 @@ def estimates_html(
 ) -> str:
     """Estimates with both errors, other numbers below them, as an HTML table."""
     rows = [
-        (name, str(one), f"{one.stderr:.2g}", f"{one.systematic:.2g}")
-        for name, one in estimates.items()
+        (name, str(estimate), f"{estimate.stderr:.2g}", f"{estimate.systematic:.2g}")
+        for name, estimate in estimates.items()
     ]
     rows += [(name, text, "", "") for name, text in others]
     return html_table(caption, ("parameter", "value", "statistical", "systematic"), rows, flags)
@@ -79,8 +189,8 @@ def estimates_latex(
 ) -> str:
     """Estimates with their intervals as a LaTeX table; names are text, and are escaped."""
     rows = [
-        (latex_escaped(name), latex_number(one), latex_interval(one))
-        for name, one in estimates.items()
+        (latex_escaped(name), latex_number(estimate), latex_interval(estimate))
+        for name, estimate in estimates.items()
     ]
     last = [(latex_escaped(name), latex_escaped(text), "") for name, text in others]
     return latex_table(("parameter", "value", r"68\,\% interval"), rows, last, flags)
@@ -96,10 +206,10 @@ def latex_number(estimate: Estimate) -> str:
     if not math.isfinite(estimate.value):
         return "--"
     # The brackets of the errors may follow the power: 1.06e-23(0).
-    found = re.fullmatch(r"(.*?)e([+-]?\d+)(.*)", str(estimate))
-    if found is None:
+    parts = re.fullmatch(r"(.*?)e([+-]?\d+)(.*)", str(estimate))
+    if parts is None:
         return f"${estimate}$"
-    return rf"${found[1]}{found[3]} \times 10^{{{int(found[2])}}}$"
+    return rf"${parts[1]}{parts[3]} \times 10^{{{int(parts[2])}}}$"
 
 
 def latex_interval(estimate: Estimate) -> str:

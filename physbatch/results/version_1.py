@@ -33,19 +33,19 @@ def read_version_1(data: xr.Dataset, classes: Classes, *, where: str) -> Record:
     KeyError, ValueError, TypeError, IndexError, AttributeError
         If it is damaged.
     """
-    found: Record
+    record: Record
     if "physbatch_record" not in data.attrs:
         whole = "physbatch_results" in data.attrs
-        found = (
+        record = (
             _analysis(data, classes["analysis"]) if whole else _collapse(data, classes["collapse"])
         )
-        return found
+        return record
     named = {cls.__name__: cls for cls in classes.values()}
     if data.attrs["physbatch_record"] not in named:
         kind = data.attrs["physbatch_record"]
         raise DatasetError(f"{kind} is no result that can be read", where=where)
-    found = _revived(json.loads(data.attrs["record"]), named)
-    return found
+    record = _revived(json.loads(data.attrs["record"]), named)
+    return record
 
 
 def _flags(text: Any) -> tuple[Flag, ...]:
@@ -107,15 +107,15 @@ def _analysis(data: xr.Dataset, cls: Any) -> Any:
 
 
 def _moments(data: xr.Dataset) -> xr.Dataset:
-    own = [
+    names = [
         str(name)
         for name, variable in data.variables.items()
         if not str(name).startswith("limit_")
         and not any(str(dim) in _GROUPS.values() for dim in variable.dims)
     ]
     return xr.Dataset(
-        {n: data[n].variable for n in own if n not in data.coords},
-        coords={n: data[n].variable for n in own if n in data.coords},
+        {n: data[n].variable for n in names if n not in data.coords},
+        coords={n: data[n].variable for n in names if n in data.coords},
         attrs={k[8:]: v for k, v in data.attrs.items() if k.startswith("moments_")},
     )
 

@@ -21,7 +21,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from physbatch.errors import StudyError
-from physbatch.results.display import flat_rows, html_table
+from physbatch.results.render import flat_rows, html_table
 from physbatch.study.base import Model
 from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.results.display import HtmlTable
 from physbatch.results.flag import Flag
+from physbatch.results.render import HtmlTable
 from physbatch.typing import BoolArray, FloatArray
 
 __all__ = ["Dimension", "ScalingTable"]

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physbatch.results.display import Rows
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.record import Record, result, strict
 from physbatch.results.render import (
+    Rows,
     estimates_html,
     latex_interval,
     latex_name,

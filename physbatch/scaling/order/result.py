@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from physbatch.results.display import html_table
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_PARAMETER
 from physbatch.results.record import Record, chosen, result
-from physbatch.results.render import latex_escaped, latex_number, latex_table
+from physbatch.results.render import html_table, latex_escaped, latex_number, latex_table
 from physbatch.typing import Dims, FloatArray
 
 __all__ = [

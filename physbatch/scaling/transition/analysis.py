@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 import numpy as np
@@ -77,16 +77,18 @@ def analyse(
     last = _run_time(data, time)
     data = data.isel(time=data["time"].values <= last)
     sizes = [data.isel(size=[i]) for i in range(data.sizes["size"])]
-    curves = tuple(fit_success_curve(one, last) for one in sizes)
+    seeds = [_seed(seed, float(part["size"].values[0])) for part in sizes]
+    curves = tuple(fit_success_curve(part, last) for part in sizes)
     drifts = tuple(
-        fit_drift(one, time=last, resamples=resamples, seed=_seed(seed, one)) for one in sizes
+        fit_drift(part, time=last, resamples=resamples, seed=own_seed)
+        for part, own_seed in zip(sizes, seeds, strict=True)
     )
     jumps = tuple(
-        find_jump(one, curve.m_c.value, time=last, resamples=resamples, seed=_seed(seed, one))
-        for one, curve in zip(sizes, curves, strict=True)
+        find_jump(part, curve.m_c.value, time=last, resamples=resamples, seed=own_seed)
+        for part, curve, own_seed in zip(sizes, curves, seeds, strict=True)
     )
-    m_c = _extrapolate_m_c(curves)
-    jump = _extrapolate_jump(jumps)
+    m_c = _extrapolated("m_c", {curve.size: curve.m_c for curve in curves})
+    jump = _extrapolated("latent overlap", {jump.size: jump.latent for jump in jumps})
     verdict = decide(curves, drifts, jumps, m_c, jump)
     return Analysis(
         moments=moments(data, resamples=resamples, seed=seed),
@@ -141,33 +143,22 @@ def _run_time(data: xr.Dataset, time: float | None) -> float:
     return float(times[times <= time][-1])
 
 
-def _seed(seed: int, one: xr.Dataset) -> int:
+def _seed(seed: int, size: float) -> int:
     """A seed for each size, so that the errors of different sizes are independent."""
-    words = [seed, round(1000 * float(one["size"].values[0]))]
+    words = [seed, round(1000 * size)]
     return int(np.random.SeedSequence(words).generate_state(1)[0])
 
 
-def _extrapolate_m_c(curves: Sequence[SuccessCurve]) -> Extrapolation | None:
-    held = [curve for curve in curves if math.isfinite(curve.m_c.value)]
-    if not held:
+def _extrapolated(quantity: str, values: Mapping[float, Estimate]) -> Extrapolation | None:
+    """The limit of what is known at some sizes; None if it is known at none."""
+    known = {size: value for size, value in values.items() if math.isfinite(value.value)}
+    if not known:
         return None
     return extrapolate(
-        "m_c",
-        [curve.size for curve in held],
-        [curve.m_c.value for curve in held],
-        [curve.m_c.stderr for curve in held],
-    )
-
-
-def _extrapolate_jump(jumps: Sequence[Jump]) -> Extrapolation | None:
-    held = [jump for jump in jumps if math.isfinite(jump.latent.value)]
-    if not held:
-        return None
-    return extrapolate(
-        "latent overlap",
-        [jump.size for jump in held],
-        [jump.latent.value for jump in held],
-        [jump.latent.stderr for jump in held],
+        quantity,
+        list(known),
+        [value.value for value in known.values()],
+        [value.stderr for value in known.values()],
     )
 
 
@@ -217,10 +208,10 @@ def _flags(
 
 
 def _provenance(seed: int, resamples: int) -> dict[str, str]:
-    held = {"seed": str(seed), "resamples": str(resamples)}
+    versions = {"seed": str(seed), "resamples": str(resamples)}
     for package in ("physbatch", "numpy", "scipy", "lmfit", "xarray"):
         try:
-            held[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            held[package] = "not installed"
-    return held
+            versions[package] = "not installed"
+    return versions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
@@ -59,8 +60,8 @@ def critical_controls(
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
-    >>> found = critical_controls(first_order(replicas=64, seed=2), level=0.9)
-    >>> abs(found.limit.value - 13.0) < 3.0 * found.limit.total
+    >>> fit = critical_controls(first_order(replicas=64, seed=2), level=0.9)
+    >>> abs(fit.limit.value - 13.0) < 3.0 * fit.limit.total
     True
     """
     times = np.asarray(data["time"].values, dtype=np.float64)
@@ -72,8 +73,8 @@ def critical_controls(
             remedy=f"give a time from {times[0]:g} to {times[-1]:g}",
         )
     curves = [
-        fit_success_curve(one, last) if level is None else _level_curve(one, last, level)
-        for one in (data.isel(size=[i]) for i in range(data.sizes["size"]))
+        fit_success_curve(part, last) if level is None else _level_curve(part, last, level)
+        for part in (data.isel(size=[i]) for i in range(data.sizes["size"]))
     ]
     known = [curve for curve in curves if math.isfinite(curve.m_c.value)]
     fit = extrapolate(
@@ -83,28 +84,27 @@ def critical_controls(
         [curve.m_c.stderr for curve in known],
     )
     flags = tuple(flag.of(f"N = {curve.size:g}") for curve in curves for flag in curve.flags)
-    held = {name: getattr(fit, name) for name in fit.__dataclass_fields__}
-    return Extrapolation(**{**held, "flags": (*flags, *fit.flags)})
+    return replace(fit, flags=(*flags, *fit.flags))
 
 
-def _level_curve(one: xr.Dataset, time: float, level: float) -> SuccessCurve:
+def _level_curve(part: xr.Dataset, time: float, level: float) -> SuccessCurve:
     """The curve of the replicas of one size whose overlap is at least a level."""
-    dim = control_dim(one)
-    for name, length in one["first_passage"].sizes.items():
+    dim = control_dim(part)
+    for name, length in part["first_passage"].sizes.items():
         if name not in (dim, "replica") and length > 1:
             raise AnalysisError(
                 f"dimension {name!r} has {length} values",
                 where="critical_controls",
                 remedy=f"select one, e.g. dataset.isel({name}=0)",
             )
-    overlap = one["overlap"].sel(time=time, method="ffill")
-    counted = (one["status"] == STATUS_OK) & overlap.notnull()
+    overlap = part["overlap"].sel(time=time, method="ffill")
+    counted = (part["status"] == STATUS_OK) & overlap.notnull()
     learned = (counted & (overlap >= level)).sum("replica")
-    control = np.atleast_1d(np.asarray(one[dim].values, dtype=np.float64))
+    control = np.atleast_1d(np.asarray(part[dim].values, dtype=np.float64))
     return success_curve(
         control,
         np.asarray(learned.values).reshape(control.shape),
         np.asarray(counted.sum("replica").values).reshape(control.shape),
-        size=float(one["size"].values[0]),
+        size=float(part["size"].values[0]),
         time=time,
     )

@@ -8,6 +8,7 @@ also for dynamics in which a perfect student is lost again.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,7 +142,7 @@ def fit_success_curve(data: xr.Dataset, time: float) -> SuccessCurve:
     if not diverged:
         return curve
     flag = DIVERGED(f"{diverged} replicas at N = {size:g} count as failures")
-    return _with_flags(curve, (flag,))
+    return replace(curve, flags=(*curve.flags, flag))
 
 
 def success_curve(
@@ -393,9 +394,3 @@ def _largest_width(c: FloatArray, k: IntArray, n: IntArray, lower: float, upper:
     z = (c - centres[:, None, None]) / widths[:, None]
     profile = binomial_deviance(k, n, z).sum(axis=-1).min(axis=0)
     return float(widths[profile <= profile.min() + 2.71].max())
-
-
-def _with_flags(curve: SuccessCurve, flags: tuple[Flag, ...]) -> SuccessCurve:
-    held = {name: getattr(curve, name) for name in curve.__dataclass_fields__}
-    held["flags"] = (*curve.flags, *flags)
-    return SuccessCurve(**held)

@@ -14,7 +14,7 @@ from physbatch.dataset import open_dataset
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
 from physbatch.exact.planted import first_order
 from physbatch.noise.best_batch import batch_curves, optimum_batch
-from physbatch.noise.evidence import Evidence, logistic_evidence
+from physbatch.noise.evidence import ModelEvidence, logistic_evidence
 from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import stable_range
@@ -102,7 +102,7 @@ def _evidence() -> Figure:
     return plot_evidence(curves)
 
 
-def _over_priors(samples: Samples) -> list[Evidence]:
+def _over_priors(samples: Samples) -> list[ModelEvidence]:
     return [logistic_evidence(samples, regularisation=one) for one in (0.01, 0.1, 1.0, 10.0)]
 
 
