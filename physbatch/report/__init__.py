@@ -4,7 +4,7 @@ Examples
 --------
 >>> from physbatch.report import render_page
 >>> from physbatch.scaling.laws.fits import fit_law
->>> "<h2 id=\"numbers\">" in render_page(fit_law([8, 16, 32], [1.0, 2.0, 4.1], [0.1] * 3))
+>>> "All numbers" in render_page(fit_law([8, 16, 32], [1.0, 2.0, 4.1], [0.1] * 3))
 True
 """
 

@@ -56,7 +56,7 @@ def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
         return []
     words = f"Evidence on the order of the transition of the {order.observable}: {order.verdict}"
     return [
-        _drawn("fig-order", words, f"{words}. {picture.caption}", picture.draw(), wide=True)
+        _drawn("fig-order", words, f"{words}. {picture.caption}", picture.draw())
         for picture in pictures_of(order)
     ]
 
@@ -64,16 +64,14 @@ def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
 def result_figures(result: object) -> list[ReportFigure]:
     """Every figure of a result; none where such results have none."""
     pictures = pictures_of(result) if has_pictures(result) else []
-    others = len(pictures) > 1
     return [
-        _drawn(f"fig-{shown.name}", shown.caption, shown.caption, shown.draw(), wide=not others)
+        _drawn(f"fig-{shown.name}", shown.caption, shown.caption, shown.draw())
         for shown in pictures
     ]
 
 
-def _drawn(
-    anchor: str, title: str, caption: str, figure: Figure, *, wide: bool = False
-) -> ReportFigure:
+def _drawn(anchor: str, title: str, caption: str, figure: Figure) -> ReportFigure:
+    wide = 25.4 * figure.get_figwidth() > 1.5 * SINGLE_COLUMN_MM
     return ReportFigure(anchor, inline_svg(svg_text(figure), anchor, title), caption, wide)
 
 

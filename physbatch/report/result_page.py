@@ -43,15 +43,15 @@ def render_page(result: Record, files: Sequence[str | os.PathLike[str]] = ()) ->
     >>> page.startswith("<!doctype html>"), "<h1>Scaling fit of chi</h1>" in page
     (True, True)
     """
-    flags = _flags(result)
+    flags, answer = _flags(result), _answer(result)
     return (
         environment()
         .get_template("result.html.j2")
         .render(
             title=_title(result),
-            description=_title(result),
+            description=", ".join(answer),
             source=f"physbatch {physbatch.__version__}",
-            found=_answer(result),
+            found=answer,
             measured=_measured(result) if isinstance(result, Collapse) else "",
             certainty=_certainty(result, len(flags)),
             # Its texts are escaped where they are made.

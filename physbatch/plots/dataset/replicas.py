@@ -132,42 +132,41 @@ def plot_time_series(
 ) -> list[Axes]:
     """Draw the overlaps of replicas against time, and the distribution of learning times.
 
-        Above: up to 24 replicas, and the mean over all of them (thick). Below: the fraction of
-        replicas that have learned by the time t, 1 - S(t), as steps with a band of one standard
-        error, and, dashed, the exponential law of `escape`. The time axis is logarithmic where it
-        spans more than 1.5 decades.
+    Above: up to 24 replicas, and the mean over all of them (thick). Below: the fraction of
+    replicas that have learned by the time t, 1 - S(t), as steps with a band of one standard
+    error, and, dashed, the exponential law of `escape`. The time axis is logarithmic where it
+    spans more than 1.5 decades.
 
-        Parameters
-        ----------
-        data : xarray.Dataset
-            One cell of a dataset of the schema: one size and one control.
-        survival : Survival
-            What `physbatch.scaling.times.passages.survival_curve` found in its first passages.
-        escape : EscapeTime, optional
-            What `physbatch.scaling.times.passages.fit_escape_time` found in them.
-        figure : matplotlib.figure.Figure or SubFigure, optional
-            Where to put the two panels; by default a new single-column figure.
+    Parameters
+    ----------
+    data : xarray.Dataset
+        One cell of a dataset of the schema: one size and one control.
+    survival : Survival
+        What `physbatch.scaling.times.passages.survival_curve` found in its first passages.
+    escape : EscapeTime, optional
+        What `physbatch.scaling.times.passages.fit_escape_time` found in them.
+    figure : matplotlib.figure.Figure or SubFigure, optional
+        Where to put the two panels; by default a new single-column figure.
 
-        Returns
-        -------
-        list of matplotlib.axes.Axes
-            The time series and the distribution.
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+        The time series and the distribution.
 
-        Raises
-        ------
-        physbatch.errors.AnalysisError
-            If the data hold more than one cell.
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the data hold more than one cell.
 
-        Examples
-        --------
-        >>> from physbatch.exact.planted import first_order
-        >>> from physbatch.plots import plot_time_series
-        >>> from physbatch.scaling.times.escapes import EscapeTimes
-    from physbatch.scaling.times.passages import survival_curve
-        >>> cell = first_order().sel(size=50, batch_size=13.0)
-        >>> survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
-        >>> plot_time_series(cell, survival)[1].get_ylabel()
-        'fraction learned'
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> from physbatch.plots import plot_time_series
+    >>> from physbatch.scaling.times.passages import survival_curve
+    >>> cell = first_order().sel(size=50, batch_size=13.0)
+    >>> survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
+    >>> plot_time_series(cell, survival)[1].get_ylabel()
+    'fraction learned'
     """
     series = overlap_series(data)
     with journal_style():
