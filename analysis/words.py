@@ -7,8 +7,7 @@ from dataclasses import replace
 from matplotlib.figure import Figure
 
 from physbatch.plots import plot_order, root_figure
-from physbatch.scaling import Extrapolation, TransitionOrder
-from physbatch.scaling.laws.fits import ScalingFit
+from physbatch.scaling import Extrapolation, ScalingFit, TransitionOrder
 
 __all__ = ["fit_words", "form_words", "order_figure", "order_words"]
 

@@ -22,14 +22,15 @@ from physbatch.plots import (
 )
 from physbatch.scaling import (
     Estimate,
+    ScalingFit,
     SuccessCurve,
+    fit_law,
+    law,
     make_table,
     success_counts,
     success_curve,
     transition_order,
 )
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

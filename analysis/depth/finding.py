@@ -24,10 +24,10 @@ from physbatch.scaling import (
     TransitionOrder,
     analyse,
     critical_controls,
+    fit_law,
+    law,
     transition_order,
 )
-from physbatch.scaling.laws.fits import fit_law
-from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.order.result import FIRST_ORDER
 
 LAYERS = (2, 3, 4)

@@ -10,9 +10,7 @@ from analysis.common import Datasets, Number
 from analysis.erf_committee.thresholds import fixed_learning_rate
 from physbatch.exact import committee
 from physbatch.plots import Measured
-from physbatch.scaling import Estimate
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling import Estimate, ScalingFit, fit_law, law
 
 FloatArray = npt.NDArray[np.float64]
 

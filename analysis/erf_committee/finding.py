@@ -28,8 +28,7 @@ from physbatch.plots import (
     plot_theory,
     root_figure,
 )
-from physbatch.scaling import collapse, transition_order
-from physbatch.scaling.laws.fits import ScalingFit
+from physbatch.scaling import ScalingFit, collapse, transition_order
 
 _QUICK = 10 * 50  # samples of a reduced stationary run: far from stationary, but the same kind
 

@@ -8,7 +8,7 @@ from analysis.common import Datasets, Finding, Number
 from physbatch.noise.evidence import ModelEvidence, logistic_evidence
 from physbatch.plots import plot_evidence
 from physbatch.scaling import Estimate
-from physbatch.systems.samples import Samples, load_samples
+from physbatch.systems import Samples, load_samples
 
 _REDUCED = {"batch_size": [15, 50], "replicas": 3, "duration": 1000, "test_samples": 100}
 REDUCED = {"true": _REDUCED, "random": _REDUCED}

@@ -20,9 +20,7 @@ from physbatch.plots import (
     plot_theory,
     root_figure,
 )
-from physbatch.scaling import Estimate
-from physbatch.scaling.laws.fits import fit_law
-from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling import Estimate, fit_law, law
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.dynamics.sgd.definition import TensorDescent
+from physbatch.dynamics import TensorDescent
 from physbatch.engines import engine_for, prepare_gradient
 from physbatch.exact import finite_linear_sgd, linear_sgd
 from physbatch.plots import (
@@ -24,9 +24,7 @@ from physbatch.plots import (
     plot_theory,
     root_figure,
 )
-from physbatch.scaling import Analysis, Estimate, analyse
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling import Analysis, Estimate, ScalingFit, analyse, fit_law, law
 from physbatch.scaling.times.growth import growth_rates, growth_threshold
 from physbatch.study import Study
 from physbatch.sweep import Plan

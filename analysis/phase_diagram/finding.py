@@ -8,9 +8,7 @@ from analysis.common import Datasets, Finding, Number
 from physbatch.exact import committee_stability, linear_sgd
 from physbatch.noise.transitions import transition_line
 from physbatch.plots import plot_phases
-from physbatch.scaling import Estimate
-from physbatch.scaling.laws.fits import fit_law
-from physbatch.scaling.laws.power_laws import law
+from physbatch.scaling import Estimate, fit_law, law
 
 REDUCED = {
     "erf": {

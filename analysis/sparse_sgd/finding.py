@@ -30,12 +30,12 @@ from physbatch.scaling import (
     SuccessCurve,
     extrapolate,
     fit_drift,
+    fit_law,
     fit_success_curve,
+    law,
     make_table,
     transition_order,
 )
-from physbatch.scaling.laws.fits import fit_law
-from physbatch.scaling.laws.power_laws import law
 
 FloatArray = npt.NDArray[np.float64]
 

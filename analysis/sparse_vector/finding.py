@@ -25,15 +25,16 @@ from physbatch.scaling import (
     Analysis,
     Estimate,
     Extrapolation,
+    ScalingFit,
     TransitionOrder,
     analyse,
     critical_controls,
     effective_exponents,
+    fit_critical_control,
+    fit_law,
+    law,
     transition_order,
 )
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
-from physbatch.scaling.laws.power_laws import law
-from physbatch.scaling.laws.size_laws import fit_critical_control
 
 DEGREES = (3, 5, 7, 9, 11)
 TIMES = (250.0, 500.0, 1000.0)

@@ -31,13 +31,17 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from plain_loop import plain_sweeps
 
-from physbatch.dynamics.bitsliced.definition import run_definition
-from physbatch.dynamics.bitsliced.limit import flip_sample_limit, vector_operation_rate
-from physbatch.dynamics.bitsliced.run import run_bitsliced
-from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import build_architecture
-from physbatch.systems.binary import BinarySystem, draw_system
+from physbatch.dynamics import (
+    CellRun,
+    acceptance_table,
+    batch_rule,
+    flip_sample_limit,
+    run_bitsliced,
+    run_definition,
+)
+from physbatch.dynamics.bitsliced.limit import vector_operation_rate
+from physbatch.streams import stream_keys
+from physbatch.systems import BinarySystem, build_architecture, draw_system
 
 #: (d, N, m, replicas per graph, sweeps, replicas of the kernel, of the plain loop, of the
 #: definition). All engines run the same sweeps from the same start: they are in the same regime.

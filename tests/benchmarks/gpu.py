@@ -22,8 +22,7 @@ from numba import cuda
 sys.path.insert(0, str(Path(__file__).parent))
 from flip_samples import set_up
 
-from physbatch.dynamics.bitsliced.cuda.run import run_cuda
-from physbatch.dynamics.bitsliced.run import run_bitsliced
+from physbatch.dynamics import run_bitsliced, run_cuda
 
 #: (d, N, m, replicas per graph, sweeps).
 CASES = [

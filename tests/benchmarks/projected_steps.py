@@ -23,10 +23,8 @@ import numba
 import numpy as np
 from scipy import special
 
+from physbatch.dynamics import CommitteeState, ProjectedRun, batch_rule, draw_state, run_projected
 from physbatch.dynamics.projected.parts import LANES, draw_factor, draw_normals
-from physbatch.dynamics.projected.run import ProjectedRun, run_projected
-from physbatch.dynamics.projected.state import CommitteeState, draw_state
-from physbatch.dynamics.rules import batch_rule
 from physbatch.streams.keys import KIND_FIELD
 
 #: N, K = M, m, steps of the kernel, steps of the peer.

@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.results import flag_names
+from physbatch.scaling import Collapse, collapse
 from physbatch.tables import read_table
 
 #: Environment variable that names the folder.

@@ -27,12 +27,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd.definition import TensorDescent
-from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import Architecture, build_architecture
-from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system
+from physbatch.dynamics import CompiledDescent, GradientRun, TensorDescent, batch_rule
+from physbatch.streams import stream_keys
+from physbatch.systems import (
+    Architecture,
+    ContinuousSystem,
+    Functions,
+    build_architecture,
+    draw_continuous_system,
+)
 
 REPLICAS = 64
 CORES = len(os.sched_getaffinity(0))

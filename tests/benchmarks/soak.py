@@ -25,7 +25,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.engines import engine_for
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.files import open_netcdf, save
 from physbatch.study import Study
 from physbatch.sweep import Cluster, Plan, Store, group_cells, run_status, run_study
 from physbatch.sweep import index as indices

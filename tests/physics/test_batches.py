@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from physbatch.dynamics.draws import CellStreams
-from physbatch.dynamics.rules import ALWAYS, acceptance_table, batch_rule
+from physbatch.dynamics import ALWAYS, CellStreams, acceptance_table, batch_rule
 
 
 def streams(replicas: int, size: int) -> CellStreams:

@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from physbatch.exact import curie_weiss, grids, scaling_functions
-from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling import Collapse, collapse
 from physbatch.tables import ScalingTable
 
 SIZES = (8, 16, 32, 64, 128)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from physbatch.exact import scaling_functions
-from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling import collapse
 from tests.physics import collapse_coverage as study
 
 FILE = "PHYSBATCH_COVERAGE_FILE"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from physbatch.exact import lattices
-from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.results import flag_names
+from physbatch.scaling import collapse
 from physbatch.tables import ScalingTable
 from tests.benchmarks.random_starts import same_answer
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physbatch.dynamics.projected.run import ProjectedRun, run_projected
-from physbatch.dynamics.projected.state import draw_state
-from physbatch.dynamics.rules import batch_rule
+from physbatch.dynamics import ProjectedRun, batch_rule, draw_state, run_projected
 from physbatch.errors import AnalysisError
 from physbatch.exact import committee, committee_scaling, committee_stability
 

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from scipy import special
 
-from physbatch.dynamics.projected.run import ProjectedRun, ProjectedTrajectory, run_projected
-from physbatch.dynamics.projected.state import CommitteeState, draw_state, state_from_overlaps
-from physbatch.dynamics.rules import batch_rule
+from physbatch.dynamics import (
+    CommitteeState,
+    ProjectedRun,
+    ProjectedTrajectory,
+    batch_rule,
+    draw_state,
+    run_projected,
+    state_from_overlaps,
+)
 from physbatch.errors import AnalysisError
 from physbatch.exact import committee, committee_stability
 from tests.physics.direct_committee import activate

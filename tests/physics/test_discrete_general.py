@@ -11,15 +11,25 @@ import pytest
 import torch
 from scipy import stats
 
-from physbatch.dynamics.discrete.definition import sign_outputs
-from physbatch.dynamics.discrete.rules import NORMAL_UNIT, DiscreteRun, InputRule
-from physbatch.dynamics.discrete.run import run_discrete
-from physbatch.dynamics.draws import CellStreams
-from physbatch.dynamics.rules import acceptance_table, batch_rule
+from physbatch.dynamics import (
+    NORMAL_UNIT,
+    CellStreams,
+    DiscreteRun,
+    InputRule,
+    acceptance_table,
+    batch_rule,
+    run_discrete,
+    sign_outputs,
+)
 from physbatch.exact import enumeration, greedy_unit, perceptron
-from physbatch.streams.keys import StreamKeys, stream_keys
-from physbatch.systems.architecture import Architecture, build_architecture, dense_student
-from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
+from physbatch.streams import StreamKeys, stream_keys
+from physbatch.systems import (
+    Architecture,
+    DiscreteSystem,
+    build_architecture,
+    dense_student,
+    draw_discrete_system,
+)
 
 GAUSSIAN = InputRule(gaussian=True)
 BINARY = InputRule()

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 from physbatch.dataset import open_dataset
-from physbatch.dynamics.draws import CellStreams
+from physbatch.dynamics import CellStreams
 from physbatch.engines import engine_for, prepare_discrete
 from physbatch.errors import AnalysisError
 from physbatch.exact import replicas

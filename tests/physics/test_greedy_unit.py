@@ -7,13 +7,10 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from physbatch.dynamics.bitsliced.definition import run_definition
-from physbatch.dynamics.bitsliced.run import run_bitsliced
-from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
+from physbatch.dynamics import CellRun, acceptance_table, batch_rule, run_bitsliced, run_definition
 from physbatch.exact import greedy_unit
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import build_architecture
-from physbatch.systems.binary import draw_system
+from physbatch.streams import stream_keys
+from physbatch.systems import build_architecture, draw_system
 
 #: (d, m) -> stationary overlap and P(perfect), ties accepted, to five digits.
 PUBLISHED = {

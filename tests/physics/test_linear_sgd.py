@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd.definition import TensorDescent
-from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
+from physbatch.dynamics import CompiledDescent, GradientRun, TensorDescent, batch_rule
 from physbatch.exact import linear_sgd
-from physbatch.streams.keys import stream_keys
+from physbatch.streams import stream_keys
 from physbatch.study import catalogue
 from physbatch.sweep import run_study
-from physbatch.systems.architecture import build_architecture
-from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system
+from physbatch.systems import (
+    ContinuousSystem,
+    Functions,
+    build_architecture,
+    draw_continuous_system,
+)
 
 #: eta, m, N
 CASES = [(0.5, 10, 29), (1.0, 60, 50), (1.4, 40, 15)]

@@ -13,7 +13,7 @@ from scipy import integrate
 from physbatch.exact import finite_linear_sgd
 from physbatch.noise.evidence import gaussian_evidence, logistic_evidence, regression_evidence
 from physbatch.noise.gradients import batch_factor, gradient_noise, update_variance
-from physbatch.systems.samples import Samples, load_samples
+from physbatch.systems import Samples, load_samples
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -19,8 +19,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK
 from physbatch.exact import curie_weiss, lattices, phases, planted, replicas
-from physbatch.scaling import transition_order
-from physbatch.scaling.order.histograms import fluctuations
+from physbatch.scaling import fluctuations, transition_order
 from physbatch.scaling.order.samples import sample_data
 from physbatch.scaling.order.sharpening import WIDTH_FORMS
 from physbatch.study import Study, catalogue

@@ -9,7 +9,7 @@ import pytest
 from scipy import optimize
 
 from physbatch.exact import curie_weiss
-from physbatch.results.flag import flag_names
+from physbatch.results import flag_names
 from physbatch.scaling.curves.peaks import Peaks, find_peaks
 from physbatch.tables import ScalingTable
 

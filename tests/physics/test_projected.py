@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from physbatch.dynamics.projected.definition import ProjectedNumbers
-from physbatch.dynamics.projected.run import ProjectedRun, run_projected
-from physbatch.dynamics.projected.state import CommitteeState, draw_state, state_from_overlaps
-from physbatch.dynamics.rules import batch_rule
+from physbatch.dynamics import (
+    CommitteeState,
+    ProjectedNumbers,
+    ProjectedRun,
+    batch_rule,
+    draw_state,
+    run_projected,
+    state_from_overlaps,
+)
 from physbatch.streams.keys import KIND_FIELD
 from tests.physics.direct_committee import activate, direct_overlaps
 

@@ -10,12 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import Architecture, build_architecture, dense_student
-from physbatch.systems.continuous import ContinuousSystem, Functions, draw_continuous_system
-from physbatch.systems.order_parameters import OverlapMeasurement, measure_overlaps
+from physbatch.dynamics import CompiledDescent, GradientRun, batch_rule
+from physbatch.streams import stream_keys
+from physbatch.systems import (
+    Architecture,
+    ContinuousSystem,
+    Functions,
+    OverlapMeasurement,
+    build_architecture,
+    dense_student,
+    draw_continuous_system,
+    measure_overlaps,
+)
 
 SEEDS = dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1)
 
@@ -249,7 +255,7 @@ def test_plain_overlap_of_relu_at_random() -> None:
 
 def test_matching_inflates_random_students_and_the_baseline_takes_it_off() -> None:
     """Random dense students of 50 units: about 0.33, the same for start and baseline."""
-    from physbatch.systems.continuous import random_students
+    from physbatch.systems import random_students
 
     layers = build_architecture(
         wiring="dense",

@@ -9,22 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.discrete.rules import DiscreteRun
-from physbatch.dynamics.discrete.run import run_discrete
-from physbatch.dynamics.rules import acceptance_table, batch_rule
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import Architecture, build_architecture, dense_student
-from physbatch.systems.discrete import (
+from physbatch.dynamics import DiscreteRun, acceptance_table, batch_rule, run_discrete
+from physbatch.streams import stream_keys
+from physbatch.systems import (
+    Architecture,
     DiscreteSystem,
+    build_architecture,
+    dense_student,
     draw_discrete_system,
-    embed,
-    layer_matrices,
-)
-from physbatch.systems.order_parameters_discrete import (
     overlaps,
     right_paths,
     same_function,
 )
+from physbatch.systems.discrete import embed, layer_matrices
 
 SEEDS = dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1)
 

@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physbatch.dynamics.bitsliced.definition import forward, path_sums
+from physbatch.dynamics import path_sums
+from physbatch.dynamics.bitsliced.definition import forward
 from physbatch.dynamics.bitsliced.layout import path_sum
 from physbatch.dynamics.bitsliced.run import replicas_of
-from physbatch.streams.keys import stream_keys
-from physbatch.systems.architecture import Architecture, build_architecture
-from physbatch.systems.binary import BinarySystem, draw_system
+from physbatch.streams import stream_keys
+from physbatch.systems import Architecture, BinarySystem, build_architecture, draw_system
 
 SEEDS = dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1)
 

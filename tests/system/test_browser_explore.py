@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from physbatch.report import write_explore
-from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.quality import collapse_quality, quality_of
+from physbatch.scaling import collapse, collapse_quality
+from physbatch.scaling.data_collapse import quality_of
 from physbatch.tables import ScalingTable, make_table
 from tests.system.test_browser_report import browser, pytestmark  # noqa: F401
 

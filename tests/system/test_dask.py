@@ -18,7 +18,7 @@ import xarray as xr
 
 import physbatch
 from physbatch.errors import StudyError, WorkerError
-from physbatch.files.netcdf import save
+from physbatch.files import save
 from physbatch.study import Study
 from physbatch.sweep import Cluster, dask_executor, run_study
 from physbatch.sweep import cluster as clusters
