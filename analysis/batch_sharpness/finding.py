@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.sharpness import late_sharpness, sharpness_lines
+from physbatch.noise import late_sharpness, sharpness_lines
 from physbatch.plots import plot_sharpness
 
 REDUCED = {

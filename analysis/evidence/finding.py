@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.evidence import ModelEvidence, logistic_evidence
+from physbatch.noise import ModelEvidence, logistic_evidence
 from physbatch.plots import plot_evidence
 from physbatch.scaling import Estimate
 from physbatch.systems import Samples, load_samples

@@ -7,9 +7,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.best_batch import OptimumBatch, batch_curves, optimum_batch
-from physbatch.noise.gradients import noise_scale
-from physbatch.noise.noise_scale import scale_collapse
+from physbatch.noise import OptimumBatch, batch_curves, noise_scale, optimum_batch, scale_collapse
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,

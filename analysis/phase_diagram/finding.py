@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.exact import committee_stability, linear_sgd
-from physbatch.noise.transitions import transition_line
+from physbatch.noise import transition_line
 from physbatch.plots import plot_phases
 from physbatch.scaling import Estimate, fit_law, law
 

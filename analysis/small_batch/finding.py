@@ -9,11 +9,14 @@ import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
 from physbatch.exact import committee_stability, linear_sgd
-from physbatch.noise.linear_stability import linear_thresholds
-from physbatch.noise.performance import performance_map
-from physbatch.noise.stability import StableRange, stable_range
-from physbatch.noise.thresholds import typical_threshold
-from physbatch.noise.transitions import learned
+from physbatch.noise import (
+    StableRange,
+    learned,
+    linear_thresholds,
+    performance_map,
+    stable_range,
+    typical_threshold,
+)
 from physbatch.plots import (
     DOUBLE_COLUMN_MM,
     figure_in_mm,

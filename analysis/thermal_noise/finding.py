@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.common import Datasets, Finding, Number
-from physbatch.noise.temperature import effective_temperature, stationary_state
+from physbatch.noise import effective_temperature, stationary_state
 from physbatch.plots import plot_temperature
 from physbatch.scaling import Estimate, flag_names
 

@@ -16,7 +16,7 @@ from physbatch.dynamics import CellStreams
 from physbatch.engines import engine_for, prepare_discrete
 from physbatch.errors import AnalysisError
 from physbatch.exact import replicas
-from physbatch.noise.temperature import batch_acceptance, effective_temperature
+from physbatch.noise import batch_acceptance, effective_temperature
 from physbatch.study import Study
 from physbatch.sweep import Plan, run_study
 

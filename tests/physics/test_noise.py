@@ -11,8 +11,14 @@ import pytest
 from scipy import integrate
 
 from physbatch.exact import finite_linear_sgd
-from physbatch.noise.evidence import gaussian_evidence, logistic_evidence, regression_evidence
-from physbatch.noise.gradients import batch_factor, gradient_noise, update_variance
+from physbatch.noise import (
+    batch_factor,
+    gaussian_evidence,
+    gradient_noise,
+    logistic_evidence,
+    regression_evidence,
+    update_variance,
+)
 from physbatch.systems import Samples, load_samples
 
 FloatArray = npt.NDArray[np.float64]

@@ -10,13 +10,20 @@ import pytest
 from physbatch.dataset import STATUS_DIVERGED, open_dataset
 from physbatch.errors import AnalysisError
 from physbatch.exact import batch_noise, linear_sgd
-from physbatch.noise.best_batch import optimum_batch
-from physbatch.noise.linear_stability import linear_thresholds, thresholds_of_steps
-from physbatch.noise.noise_scale import scale_collapse
-from physbatch.noise.performance import PerformanceMap, performance_map
-from physbatch.noise.stability import StableRange, stable_range
-from physbatch.noise.thresholds import TypicalThreshold, typical_threshold
-from physbatch.noise.transitions import TransitionLine, transition_line
+from physbatch.noise import (
+    PerformanceMap,
+    StableRange,
+    TransitionLine,
+    TypicalThreshold,
+    linear_thresholds,
+    optimum_batch,
+    performance_map,
+    scale_collapse,
+    stable_range,
+    thresholds_of_steps,
+    transition_line,
+    typical_threshold,
+)
 from physbatch.results import open_results
 from physbatch.study import Study
 from physbatch.sweep import run_study

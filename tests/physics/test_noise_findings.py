@@ -10,14 +10,18 @@ import xarray as xr
 
 from physbatch.dataset import open_dataset
 from physbatch.exact import committee_stability, linear_sgd
-from physbatch.noise.best_batch import optimum_batch
-from physbatch.noise.noise_scale import scale_collapse
-from physbatch.noise.performance import performance_map
-from physbatch.noise.sharpness import late_sharpness, sharpness_lines
-from physbatch.noise.stability import stable_range
-from physbatch.noise.temperature import effective_temperature
-from physbatch.noise.thresholds import typical_threshold
-from physbatch.noise.transitions import learned, transition_line
+from physbatch.noise import (
+    effective_temperature,
+    late_sharpness,
+    learned,
+    optimum_batch,
+    performance_map,
+    scale_collapse,
+    sharpness_lines,
+    stable_range,
+    transition_line,
+    typical_threshold,
+)
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch
-from physbatch.noise.noise_scale import ScaleCollapse
+from physbatch.noise.rescaled_curves import ScaleCollapse
 from physbatch.plots.style import (
     DATA_COLOUR,
     DOUBLE_COLUMN_MM,
@@ -49,7 +49,7 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
     --------
     >>> from physbatch.exact.batch_noise import optimum_batch_data
     >>> from physbatch.noise.best_batch import batch_curves, optimum_batch
-    >>> from physbatch.noise.noise_scale import scale_collapse
+    >>> from physbatch.noise.rescaled_curves import scale_collapse
     >>> data = optimum_batch_data(replicas=8)
     >>> best = optimum_batch(data, resamples=30)
     >>> len(plot_optimum(batch_curves(data), best, scale_collapse(data)).axes)

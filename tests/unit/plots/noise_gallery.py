@@ -15,8 +15,8 @@ from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, t
 from physbatch.exact.planted import first_order
 from physbatch.noise.best_batch import batch_curves, optimum_batch
 from physbatch.noise.evidence import ModelEvidence, logistic_evidence
-from physbatch.noise.noise_scale import scale_collapse
 from physbatch.noise.performance import performance_map
+from physbatch.noise.rescaled_curves import scale_collapse
 from physbatch.noise.stability import stable_range
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
 from physbatch.noise.transitions import transition_line

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from physbatch.exact.batch_noise import optimum_batch_data
 from physbatch.noise.best_batch import batch_curves, optimum_batch
-from physbatch.noise.noise_scale import scale_collapse
+from physbatch.noise.rescaled_curves import scale_collapse
 from physbatch.plots import (
     plot_optimum,
 )
