@@ -7,8 +7,15 @@ import xarray as xr
 from analysis.common import Datasets, Number
 from physbatch.exact import committee_stability
 from physbatch.plots import Measured
-from physbatch.scaling import Estimate, Law, ScalingFit, fit_law, law
-from physbatch.scaling.times.growth import growth_rates, growth_threshold
+from physbatch.scaling import (
+    Estimate,
+    Law,
+    ScalingFit,
+    fit_law,
+    growth_rates,
+    growth_threshold,
+    law,
+)
 from physbatch.study import Study
 
 #: Studies of a small error's growth: name -> alpha = samples/N from and to which it is seen.

@@ -23,19 +23,17 @@ from physbatch.plots import (
 )
 from physbatch.scaling import (
     Analysis,
+    EscapeTimes,
     Estimate,
     Extrapolation,
     TransitionOrder,
     analyse,
     critical_controls,
-    law,
-    transition_order,
-)
-from physbatch.scaling.times.escapes import (
-    EscapeTimes,
     escape_times,
     fit_divergence,
     fit_nucleation,
+    law,
+    transition_order,
 )
 
 RANDOM, PLANTED = 0.0, 0.97

@@ -24,8 +24,16 @@ from physbatch.plots import (
     plot_theory,
     root_figure,
 )
-from physbatch.scaling import Analysis, Estimate, ScalingFit, analyse, fit_law, law
-from physbatch.scaling.times.growth import growth_rates, growth_threshold
+from physbatch.scaling import (
+    Analysis,
+    Estimate,
+    ScalingFit,
+    analyse,
+    fit_law,
+    growth_rates,
+    growth_threshold,
+    law,
+)
 from physbatch.study import Study
 from physbatch.sweep import Plan
 

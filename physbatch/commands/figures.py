@@ -214,7 +214,8 @@ def _time_series(cell: xr.Dataset) -> Figure:
     from physbatch.plots import plot_time_series
     from physbatch.plots.style import root_figure
     from physbatch.scaling.statistics.replica_overlaps import only_dims
-    from physbatch.scaling.times.passages import fit_escape_time, survival_curve
+    from physbatch.scaling.times.exponential import fit_escape_time
+    from physbatch.scaling.times.passages import survival_curve
 
     watched = only_dims(cell, "replica", "time")
     watched = watched.isel(replica=watched["status"].values != STATUS_MISSING)

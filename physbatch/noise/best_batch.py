@@ -144,17 +144,17 @@ def optimum_batch(
     Smith and Le, arXiv 1710.06451 (2017).
     """
     curves = batch_curves(data, time=time)
-    found = find_peaks(curves.table, "error", minimum=True, resamples=resamples, seed=seed)
-    labelled = [_relabelled(flag, curves.names) for flag in found.flags]
-    size = np.exp(found.position)
+    peaks = find_peaks(curves.table, "error", minimum=True, resamples=resamples, seed=seed)
+    labelled = [_relabelled(flag, curves.names) for flag in peaks.flags]
+    size = np.exp(peaks.position)
     return OptimumBatch(
         learning_rate=curves.learning_rate,
         pattern_count=curves.pattern_count,
         batch_size=size,
-        stderr=size * found.position_stderr,
-        systematic=size * found.position_systematic,
-        best_error=found.height,
-        best_error_stderr=np.hypot(found.height_stderr, found.height_systematic),
+        stderr=size * peaks.position_stderr,
+        systematic=size * peaks.position_systematic,
+        best_error=peaks.height,
+        best_error_stderr=np.hypot(peaks.height_stderr, peaks.height_systematic),
         flags=(*curves.flags, *labelled),
     )
 
@@ -218,19 +218,19 @@ def _table(
     """Curves as a table: the number of the curve, from 1, stands for the size."""
     size, control, samples, diverged = [], [], [], 0
     for number, curve in enumerate(errors):
-        for place, values in enumerate(curve):
-            kept = values[(status[number, place] == STATUS_OK) & np.isfinite(values)]
-            lost = int((status[number, place] == STATUS_DIVERGED).sum())
+        for column, values in enumerate(curve):
+            kept = values[(status[number, column] == STATUS_OK) & np.isfinite(values)]
+            lost = int((status[number, column] == STATUS_DIVERGED).sum())
             diverged += lost
             if len(kept) < 2 or 2 * lost >= len(values):
                 continue
             size.append(number + 1.0)
-            control.append(math.log(batch_size[place]))
+            control.append(math.log(batch_size[column]))
             samples.append(np.asarray(kept, dtype=np.float64))
     if not samples:
         raise AnalysisError("no batch size has two replicas that converged", where="optimum batch")
-    mean = np.array([one.mean() for one in samples])
-    stderr = np.array([one.std(ddof=1) / math.sqrt(len(one)) for one in samples])
+    mean = np.array([sample.mean() for sample in samples])
+    stderr = np.array([sample.std(ddof=1) / math.sqrt(len(sample)) for sample in samples])
     # Replicas that agree to the last bit are not a measurement without error.
     stderr = np.maximum(stderr, 1e-12 * np.abs(mean) + np.finfo(float).tiny)
     flags = [DIVERGED(f"{diverged} replicas left out")] if diverged else []
@@ -254,12 +254,12 @@ def _coordinate(data: xr.Dataset, curves: list[str], name: str, count: int) -> F
     if "study" not in data.attrs:
         return np.full(count, math.nan)
     study = Study.from_json(str(data.attrs["study"]), where="optimum batch")
-    held = (
+    stated = (
         getattr(study.system.inputs, "count", None)
         if name == "pattern_count"
         else getattr(getattr(study.dynamics, "learning_rate", None), "base", None)
     )
-    return np.full(count, math.nan if held is None else float(held))
+    return np.full(count, math.nan if stated is None else float(stated))
 
 
 def _name(data: xr.Dataset, curves: list[str], number: int) -> str:

@@ -199,7 +199,7 @@ def logistic_evidence(samples: Samples, *, regularisation: float) -> ModelEviden
     _check(samples.inputs, samples.labels.astype(float), regularisation, 1.0)
     problem = _Logistic(samples, regularisation)
     start = np.zeros(problem.weights)
-    found = optimize.minimize(
+    best = optimize.minimize(
         problem.cost,
         start,
         jac=problem.gradient,
@@ -207,15 +207,15 @@ def logistic_evidence(samples: Samples, *, regularisation: float) -> ModelEviden
         method="trust-exact",
         options={"gtol": 1e-9 * len(samples), "maxiter": 500},
     )
-    slope = float(np.max(np.abs(problem.gradient(found.x))))
+    slope = float(np.max(np.abs(problem.gradient(best.x))))
     flags: tuple[Flag, ...] = ()
     if slope > 1e-6 * len(samples):
         flags = (NOT_CONVERGED(f"the largest slope at the best weights is {slope:.2g}"),)
-    wrong = np.mean(problem.scores(found.x).argmax(axis=1) != samples.labels)
+    wrong = np.mean(problem.scores(best.x).argmax(axis=1) != samples.labels)
     return _assemble(
-        problem.curvature(found.x),
-        found.x,
-        cost=problem.cost(found.x),
+        problem.curvature(best.x),
+        best.x,
+        cost=problem.cost(best.x),
         constant=0.0,
         ln_null=-len(samples) * math.log(samples.classes),
         regularisation=regularisation,
@@ -237,8 +237,8 @@ class _Logistic:
 
     def scores(self, weights: FloatArray) -> FloatArray:
         """Score of each class, shape (P, classes)."""
-        own = self.inputs @ weights.reshape(self.vectors, -1).T
-        return own if self.vectors > 1 else np.hstack((np.zeros_like(own), own))
+        score = self.inputs @ weights.reshape(self.vectors, -1).T
+        return score if self.vectors > 1 else np.hstack((np.zeros_like(score), score))
 
     def cost(self, weights: FloatArray) -> float:
         scores = self.scores(weights)

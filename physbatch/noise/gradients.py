@@ -102,8 +102,8 @@ def gradient_noise(gradients: FloatArray, *, largest: int = 5) -> GradientNoise:
             dtype=np.float64,
         )
         start = np.ones(weights) / math.sqrt(weights)
-        found = sparse_linalg.eigsh(operator, k=wanted, v0=start, return_eigenvectors=False)
-        eigenvalues = np.sort(found)[::-1]
+        largest_ones = sparse_linalg.eigsh(operator, k=wanted, v0=start, return_eigenvectors=False)
+        eigenvalues = np.sort(largest_ones)[::-1]
     return GradientNoise(
         samples=count,
         mean=mean,
@@ -268,13 +268,13 @@ def update_variance(
     centred = gradients - gradients.mean(axis=0)
     gram = centred @ centred.T
     variance, stderr = np.empty(len(sizes)), np.empty(len(sizes))
-    for place, size in enumerate(sizes):
+    for row, size in enumerate(sizes):
         squares = np.empty(draws)
         for draw in range(draws):
             rows = rng.integers(count, size=size) if replacement else rng.permutation(count)[:size]
             squares[draw] = gram[np.ix_(rows, rows)].sum()
-        variance[place] = base_learning_rate**2 * squares.mean()
-        stderr[place] = base_learning_rate**2 * squares.std(ddof=1) / math.sqrt(draws)
+        variance[row] = base_learning_rate**2 * squares.mean()
+        stderr[row] = base_learning_rate**2 * squares.std(ddof=1) / math.sqrt(draws)
     trace = float(np.trace(gram)) / (count - 1)
     share = np.array(
         [size * batch_factor(int(size), count, replacement=replacement) for size in sizes]

@@ -121,12 +121,12 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
         )
     drawn = _resampled(errors, half, resamples, rng)
     kept = drawn[np.isfinite(drawn[:, known]).all(axis=1)]
-    place = int(np.nanargmin(best))
-    apart = unbiased_spread(kept - kept[:, place : place + 1], replicas // 2)
-    as_good = known & (best - best[place] <= _AS_GOOD * apart)
+    lowest = int(np.nanargmin(best))
+    apart = unbiased_spread(kept - kept[:, lowest : lowest + 1], replicas // 2)
+    as_good = known & (best - best[lowest] <= _AS_GOOD * apart)
     flags = []
-    if place in (0, len(m) - 1):
-        flags.append(AT_EDGE(f"the best batch size {m[place]:g} is at an end of the grid"))
+    if lowest in (0, len(m) - 1):
+        flags.append(AT_EDGE(f"the best batch size {m[lowest]:g} is at an end of the grid"))
     if as_good.all():
         flags.append(FLAT("every batch size is as good as the best within two standard errors"))
     lost = int((status == STATUS_DIVERGED).sum())
@@ -143,7 +143,7 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
         best_error=best,
         best_error_stderr=unbiased_spread(kept, replicas // 2),
         best_batch_size=Estimate(
-            float(m[place]),
+            float(m[lowest]),
             float(chosen.std(ddof=1)),
             interval68=(float(low), float(high)),
             flags=tuple(flags),
@@ -203,8 +203,8 @@ def _means(errors: FloatArray, counts: FloatArray) -> FloatArray:
 def _cross_fitted(errors: FloatArray, half: BoolArray, counts: FloatArray) -> FloatArray:
     """Error at the rate that the other half of the replicas prefers, shape (n_batch_size,)."""
     by_half = [_means(errors[..., side], counts[side]) for side in (half, ~half)]
-    found = []
+    measured = []
     for choosing, measuring in (by_half, by_half[::-1]):
         rate = np.argmin(np.where(np.isfinite(choosing), choosing, np.inf), axis=1)
-        found.append(measuring[np.arange(len(rate)), rate])
-    return np.asarray(np.mean(found, axis=0))
+        measured.append(measuring[np.arange(len(rate)), rate])
+    return np.asarray(np.mean(measured, axis=0))

@@ -114,13 +114,13 @@ def scale_collapse(
     batch_size = np.exp(table.control)
     rate, count = curves.learning_rate[number], curves.pattern_count[number]
     value, stderr = table.values["error"], table.errors["error"]
-    curve = [np.flatnonzero(number == one) for one in number]
-    place = np.array([rows[value[rows].argmin()] for rows in curve])
-    ratio = value / value[place]
+    curve = [np.flatnonzero(number == label) for label in number]
+    lowest = np.array([rows[value[rows].argmin()] for rows in curve])
+    ratio = value / value[lowest]
     # The lowest point divides the whole curve, so its error is in all others.
     relative = stderr / value
-    others = place != np.arange(len(value))
-    error = ratio * np.hypot(relative, np.where(others, relative[place], 0.0))
+    others = lowest != np.arange(len(value))
+    error = ratio * np.hypot(relative, np.where(others, relative[lowest], 0.0))
     if against == "noise_scale":
         x = np.array(
             [

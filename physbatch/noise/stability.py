@@ -133,15 +133,15 @@ def stable_range(data: xr.Dataset) -> StableRange:
     m = control_values(data).values
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
-        for place in range(data.sizes[control]):
+        for column in range(data.sizes[control]):
             (ln_rate, stderr, systematic), why = falling_edge(
-                np.log(rates), good[number, place].sum(axis=1), counted[number, place].sum(axis=1)
+                np.log(rates), good[number, column].sum(axis=1), counted[number, column].sum(axis=1)
             )
             rate = math.exp(ln_rate)
             rows.append(
-                (float(size), float(m[number, place]), rate, rate * stderr, rate * systematic)
+                (float(size), float(m[number, column]), rate, rate * stderr, rate * systematic)
             )
             if why:
-                flags.append(why.at(f"N = {size:g}, m = {m[number, place]:g}"))
+                flags.append(why.at(f"N = {size:g}, m = {m[number, column]:g}"))
     columns = dict(zip(StableRange.dims, np.array(rows, dtype=np.float64).T, strict=True))
     return StableRange(flags=tuple(flags), **columns)

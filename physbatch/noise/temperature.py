@@ -193,17 +193,19 @@ def effective_temperature(
     weights = bootstrap_counts(generator, here.shape[2], resamples) / here.shape[2]
     other = bootstrap_counts(generator, there.shape[2], resamples) / there.shape[2]
     m = np.asarray(control_values(batches).values, dtype=np.float64).ravel()
-    found = np.full((2, len(m)), math.nan)
+    equivalent = np.full((2, len(m)), math.nan)
     drawn = np.full((2, len(m), resamples), math.nan)
     for number in range(2):
-        found[number] = _invert(temperature, there[number].mean(axis=1), here[number].mean(axis=1))
+        equivalent[number] = _invert(
+            temperature, there[number].mean(axis=1), here[number].mean(axis=1)
+        )
         for sample in range(resamples):
             drawn[number, :, sample] = _invert(
                 temperature, there[number] @ other[sample], here[number] @ weights[sample]
             )
     # A value at the edge of the thermal range is lost in some resamples; half must hold it.
     kept = np.isfinite(drawn).mean(axis=2) >= 0.5
-    found[~kept] = math.nan
+    equivalent[~kept] = math.nan
     stderr = np.array(
         [
             [np.nanstd(drawn[k, j], ddof=1) if kept[k, j] else math.nan for j in range(len(m))]
@@ -214,32 +216,32 @@ def effective_temperature(
     spread = np.array(
         [np.nanstd(apart[j], ddof=1) if kept[:, j].all() else math.nan for j in range(len(m))]
     )
-    difference = (found[0] - found[1]) / spread
+    difference = (equivalent[0] - equivalent[1]) / spread
     return EffectiveTemperature(
         batch_size=m,
-        from_energy=found[0],
+        from_energy=equivalent[0],
         from_energy_stderr=stderr[0],
-        from_overlap=found[1],
+        from_overlap=equivalent[1],
         from_overlap_stderr=stderr[1],
         difference=difference,
-        flags=_flags(m, found, difference),
+        flags=_flags(m, equivalent, difference),
     )
 
 
-def _flags(m: FloatArray, found: FloatArray, difference: FloatArray) -> tuple[Flag, ...]:
+def _flags(m: FloatArray, equivalent: FloatArray, difference: FloatArray) -> tuple[Flag, ...]:
     """What is missing or does not agree; `found` has the shape (2, n_batch_size)."""
     outside = [
-        OUTSIDE(f"no temperature gives the {name.replace('_', ' ')} of m = {one:g}")
-        for name, temperatures in zip(_OBSERVABLES, found, strict=True)
-        for one, temperature in zip(m, temperatures, strict=True)
+        OUTSIDE(f"no temperature gives the {name.replace('_', ' ')} of m = {batch_size:g}")
+        for name, temperatures in zip(_OBSERVABLES, equivalent, strict=True)
+        for batch_size, temperature in zip(m, temperatures, strict=True)
         if not math.isfinite(temperature)
     ]
     inconsistent = [
         INCONSISTENT(
             f"T = {energy:.3g} from the energy and {overlap:.3g} from the "
-            f"overlap at m = {one:g}, {abs(apart):.1f} standard errors apart"
+            f"overlap at m = {batch_size:g}, {abs(apart):.1f} standard errors apart"
         )
-        for one, energy, overlap, apart in zip(m, *found, difference, strict=True)
+        for batch_size, energy, overlap, apart in zip(m, *equivalent, difference, strict=True)
         if abs(apart) > _DISAGREE
     ]
     return (*outside, *inconsistent)
@@ -321,10 +323,10 @@ def _invert(temperature: FloatArray, curve: FloatArray, values: FloatArray) -> F
     smooth = optimize.isotonic_regression(curve, increasing=bool(rising)).x
     places = interpolate.PchipInterpolator(np.log(temperature), smooth)
     low, high = math.log(temperature[0]), math.log(temperature[-1])
-    found = np.full(len(values), math.nan)
-    for place, value in enumerate(values):
+    temperatures = np.full(len(values), math.nan)
+    for row, value in enumerate(values):
         ends = float(places(low)) - value, float(places(high)) - value
         if ends[0] * ends[1] < 0:
             root = optimize.brentq(lambda u, v=value: float(places(u)) - v, low, high)
-            found[place] = math.exp(root)
-    return found
+            temperatures[row] = math.exp(root)
+    return temperatures

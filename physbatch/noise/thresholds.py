@@ -90,11 +90,11 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
     drawn = bootstrap_indices(np.random.default_rng(seed), values.shape[3], resamples)
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
-        for place in range(values.shape[1]):
-            found, why = _crossing(ln_rate, values[number, place], drawn)
-            rows.append((float(size), float(m[number, place]), *found))
+        for column in range(values.shape[1]):
+            crossing, why = _crossing(ln_rate, values[number, column], drawn)
+            rows.append((float(size), float(m[number, column]), *crossing))
             if why:
-                flags.append(why.at(f"N = {size:g}, m = {m[number, place]:g}"))
+                flags.append(why.at(f"N = {size:g}, m = {m[number, column]:g}"))
     lost = int((data["status"] == STATUS_DIVERGED).sum())
     if lost:
         flags.append(DIVERGED(f"{lost} replicas, which count as grown beyond all bounds"))

@@ -157,9 +157,9 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
         backwards = -np.log(m[number][::-1])
-        for place, rate in enumerate(data["learning_rate"].values):
+        for row, rate in enumerate(data["learning_rate"].values):
             (edge, stderr, systematic), why = falling_edge(
-                backwards, good[number, place, ::-1], counted[number, place, ::-1]
+                backwards, good[number, row, ::-1], counted[number, row, ::-1]
             )
             m_c = math.exp(-edge)
             rows.append((float(size), float(rate), m_c, m_c * stderr, m_c * systematic))

@@ -6,6 +6,8 @@ Nothing here knows about torch or draws anything.
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, flag_names
 from physbatch.scaling.curves.crossings import Crossings, find_crossings
+from physbatch.scaling.curves.peaks import Peaks, find_peaks
+from physbatch.scaling.curves.slopes import derivative
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality
 from physbatch.scaling.data_collapse.result import (
@@ -25,9 +27,16 @@ from physbatch.scaling.laws.size_laws import (
     fit_critical_control,
     fit_width,
 )
-from physbatch.scaling.laws.universality import check_relations, compatible
+from physbatch.scaling.laws.universality import (
+    CLASSES,
+    Compatibility,
+    Relation,
+    UniversalityClass,
+    check_relations,
+    compatible,
+)
 from physbatch.scaling.order.classification import transition_order
-from physbatch.scaling.order.result import Evidence, TransitionOrder
+from physbatch.scaling.order.result import VERDICTS, Evidence, TransitionOrder
 from physbatch.scaling.statistics.observables import sample_moments
 from physbatch.scaling.statistics.replica_moments import fluctuations, moments
 from physbatch.scaling.statistics.success_fits import deviance_p_value
@@ -36,7 +45,16 @@ from physbatch.scaling.statistics.two_peaks import (
     split_in_two,
     valley_p_value,
 )
-from physbatch.scaling.times.escapes import quasi_stationary
+from physbatch.scaling.times.escapes import (
+    EscapeTimes,
+    escape_times,
+    fit_divergence,
+    fit_nucleation,
+    quasi_stationary,
+)
+from physbatch.scaling.times.exponential import EscapeTime, fit_escape_time
+from physbatch.scaling.times.growth import GrowthThreshold, growth_rates, growth_threshold
+from physbatch.scaling.times.passages import Survival, survival_curve
 from physbatch.scaling.transition.analysis import analyse
 from physbatch.scaling.transition.criteria import critical_controls
 from physbatch.scaling.transition.drift import fit_drift
@@ -59,6 +77,25 @@ from physbatch.tables.read import from_dataset, read_table
 from physbatch.tables.table import ScalingTable
 
 __all__ = [
+    "Peaks",
+    "find_peaks",
+    "derivative",
+    "CLASSES",
+    "Compatibility",
+    "Relation",
+    "UniversalityClass",
+    "VERDICTS",
+    "EscapeTimes",
+    "escape_times",
+    "fit_divergence",
+    "fit_nucleation",
+    "EscapeTime",
+    "fit_escape_time",
+    "GrowthThreshold",
+    "growth_rates",
+    "growth_threshold",
+    "Survival",
+    "survival_curve",
     "Analysis",
     "Collapse",
     "CollapsedPoints",

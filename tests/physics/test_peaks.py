@@ -10,7 +10,7 @@ from scipy import optimize
 
 from physbatch.exact import curie_weiss
 from physbatch.results import flag_names
-from physbatch.scaling.curves.peaks import Peaks, find_peaks
+from physbatch.scaling import Peaks, find_peaks
 from physbatch.tables import ScalingTable
 
 SIZES = (64, 256, 1024)

@@ -12,8 +12,7 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.errors import AnalysisError
-from physbatch.scaling import collapse, find_crossings
-from physbatch.scaling.curves.peaks import find_peaks
+from physbatch.scaling import collapse, find_crossings, find_peaks
 from physbatch.tables import ScalingTable
 
 Rows = list[tuple[float, float, float, float]]

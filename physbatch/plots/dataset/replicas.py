@@ -41,7 +41,8 @@ from physbatch.scaling.statistics.replica_overlaps import (
     swept_dim,
 )
 from physbatch.scaling.times.escapes import EscapeTimes
-from physbatch.scaling.times.passages import EscapeTime, Survival
+from physbatch.scaling.times.exponential import EscapeTime
+from physbatch.scaling.times.passages import Survival
 from physbatch.typing import FloatArray
 
 __all__ = ["plot_escape_times", "plot_evolution", "plot_time_series"]

@@ -43,7 +43,7 @@ class Crossings(Record):
 
     dims: ClassVar[Dims] = {
         **dict.fromkeys(("size", "control", "value", "stderr"), ("point",)),
-        **dict.fromkeys(("small", "large", "mean_size", "chi2", "dof", "found"), ("pair",)),
+        **dict.fromkeys(("small", "large", "mean_size", "chi2", "dof"), ("pair",)),
         **dict.fromkeys(("crossing", "crossing_stderr", "crossing_systematic"), ("pair",)),
         **dict.fromkeys(("level", "level_stderr", "level_systematic"), ("pair",)),
         **dict.fromkeys(("crossing_lower68", "crossing_upper68"), ("pair",)),
@@ -74,7 +74,6 @@ class Crossings(Record):
     level_systematic: FloatArray
     chi2: FloatArray  # of the best local polynomials
     dof: FloatArray
-    found: FloatArray  # number of significant crossings
     candidate_pair: FloatArray  # shape (n_candidate,): every significant crossing, about
     candidate: FloatArray
     candidate_chosen: FloatArray  # 1: the one that is reported
@@ -207,7 +206,7 @@ def find_crossings(
     curves = curves_of_sizes(table, name, resamples, generator)
     chosen_pairs = pairs_of_sizes(table.sizes, pairs)
     brackets = [find_candidates(curves[a], curves[b]) for a, b in chosen_pairs]
-    chain = choose_chain([found for found, _ in brackets], near)
+    chain = choose_chain([candidates for candidates, _ in brackets], near)
     fits: list[CrossingFit] = []
     flags = [
         CORRELATED_POINTS(
@@ -288,7 +287,6 @@ def _assemble(
         crossing_upper68=ends[:, 1],
         chi2=np.array([fit.chi2 for fit in fits]),
         dof=np.array([float(fit.dof) for fit in fits]),
-        found=np.array([float(np.sum(which[0] == i)) for i in range(len(fits))]),
         candidate_pair=which[0],
         candidate=which[1],
         candidate_chosen=which[2],

@@ -23,7 +23,7 @@ from physbatch.results.flags import (
 )
 from physbatch.results.record import Record, chosen, result
 from physbatch.scaling.laws.power_laws import Law, law, law_of_text
-from physbatch.scaling.laws.single_fits import LawFit, least_squares
+from physbatch.scaling.laws.single_fits import LawFit, average, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import Dims, FloatArray, IntArray
 
@@ -244,7 +244,7 @@ def fit_law(
         for column, k in columns:
             table[:, row, column] = fit.values[k], fit.stderr[k]
     estimates = tuple(
-        _average(table[:, :, column], _sharing(name, fits, weights, best))
+        average(table[:, :, column], _sharing(name, fits, weights, best))
         if weights.any()
         else Estimate(math.nan, flags=flags)
         for column, name in enumerate(names)
@@ -335,17 +335,6 @@ def _sharing(name: str, fits: list[LawFit], weights: FloatArray, best: LawFit) -
         [name in fit.law.parameters and (shared or fit.law == best.law) for fit in fits]
     )
     return np.asarray(weights * same / np.sum(weights * same))
-
-
-def _average(columns: FloatArray, weights: FloatArray) -> Estimate:
-    """Weighted mean of values and errors, shape (2, n_fit), with their spread."""
-    used = weights > 0.0
-    values, errors = columns[:, used]
-    w = weights[used]
-    value = float(w @ values)
-    stderr = math.sqrt(float(w @ errors**2))
-    systematic = math.sqrt(max(float(w @ (values - value) ** 2), 0.0))
-    return Estimate(value, stderr, systematic, (value - stderr, value + stderr))
 
 
 def _flags(

@@ -51,16 +51,16 @@ def effective_exponents(
     if not points[0].shape == points[1].shape == points[2].shape:
         raise AnalysisError("points, values and errors do not fit together")
     used = np.isfinite(points[1]) & (points[2] > 0.0) & np.isfinite(points[2])
-    place, y, error = (one[used][np.argsort(points[0][used])] for one in points)
-    if np.any(place <= 0.0) or np.any(y <= 0.0) or np.any(np.diff(place) == 0.0):
+    at, y, error = (column[used][np.argsort(points[0][used])] for column in points)
+    if np.any(at <= 0.0) or np.any(y <= 0.0) or np.any(np.diff(at) == 0.0):
         raise AnalysisError(
             "an exponent needs positive x and y, and each x once", where="effective_exponents"
         )
-    found: dict[float, Estimate] = {}
-    for i in range(place.size - 1):
-        reach = math.log(place[i + 1] / place[i])
+    exponents: dict[float, Estimate] = {}
+    for i in range(at.size - 1):
+        reach = math.log(at[i + 1] / at[i])
         slope = math.log(y[i + 1] / y[i]) / reach
         spread = math.hypot(error[i] / y[i], error[i + 1] / y[i + 1]) / reach
-        middle = math.sqrt(place[i] * place[i + 1])
-        found[middle] = Estimate(slope, spread, 0.0, (slope - spread, slope + spread))
-    return found
+        middle = math.sqrt(at[i] * at[i + 1])
+        exponents[middle] = Estimate(slope, spread, 0.0, (slope - spread, slope + spread))
+    return exponents

@@ -196,8 +196,8 @@ class Law(Record):
     @property
     def exponents(self) -> tuple[str, ...]:
         """Names of the exponents that are free."""
-        held = dict(self.fixed)
-        return tuple(exponent for exponent in _LAWS[self.name].bounds if exponent not in held)
+        fixed = dict(self.fixed)
+        return tuple(exponent for exponent in _LAWS[self.name].bounds if exponent not in fixed)
 
     @property
     def amplitudes(self) -> tuple[str, ...]:
@@ -212,9 +212,9 @@ class Law(Record):
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
         """Range of each free exponent; a fit that ends at a bound is not used."""
-        held, bounds = dict(self.fixed), _LAWS[self.name].bounds
+        fixed, bounds = dict(self.fixed), _LAWS[self.name].bounds
         return tuple(
-            (held.get("lowest", low), held.get("highest", high)) if (low, high) == _GIVEN
+            (fixed.get("lowest", low), fixed.get("highest", high)) if (low, high) == _GIVEN
             else (low, high)
             for low, high in (bounds[exponent] for exponent in self.exponents)
         )  # fmt: skip
@@ -226,9 +226,9 @@ class Law(Record):
     def terms(self, x: FloatArray, *exponents: Any) -> list[FloatArray]:
         """One array for each amplitude; free exponents broadcast against (n_point,)."""
         names = _LAWS[self.name].bounds
-        held = {name: value for name, value in self.fixed if name in names}
+        fixed = {name: value for name, value in self.fixed if name in names}
         free = dict(zip(self.exponents, exponents, strict=True))
-        return _LAWS[self.name].terms(x, **held, **free)
+        return _LAWS[self.name].terms(x, **fixed, **free)
 
     def __call__(self, x: FloatArray, values: Sequence[float]) -> FloatArray:
         """The law at x, shape (n_point,) or (n_point, n_variable) -> (n_point,).

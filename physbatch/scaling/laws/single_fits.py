@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage, stats
 
+from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import AT_BOUND, NOT_CONVERGED, TOO_FEW_POINTS, UNDETERMINED
 from physbatch.scaling.laws.power_laws import POSITIVE, Law
 from physbatch.typing import FloatArray
 
-__all__ = ["LawFit", "least_squares"]
+__all__ = ["LawFit", "average", "least_squares"]
 
 
 _GRID = {0: 1, 1: 97, 2: 33}  # points per exponent of the scan
@@ -154,3 +155,14 @@ def _polish(
         return None
     values = np.array([fit.params[name].value for name in law.parameters])
     return values, np.asarray(covariance), float(np.sum(fit.residual**2))
+
+
+def average(columns: FloatArray, weights: FloatArray) -> Estimate:
+    """Weighted mean of values and errors, shape (2, n_fit), with their spread."""
+    used = weights > 0.0
+    values, errors = columns[:, used]
+    w = weights[used]
+    value = float(w @ values)
+    stderr = math.sqrt(float(w @ errors**2))
+    systematic = math.sqrt(max(float(w @ (values - value) ** 2), 0.0))
+    return Estimate(value, stderr, systematic, (value - stderr, value + stderr))

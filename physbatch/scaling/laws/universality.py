@@ -187,11 +187,13 @@ may be compatible too
     none of the 14 tabulated classes is within 2 sigma
     """
     given = {"nu": nu, "beta": beta, "gamma": gamma, "eta": eta, "omega": omega}
-    measured = {name: one for name, one in given.items() if one is not None}
-    for name, one in measured.items():
-        if not (math.isfinite(one.value) and math.isfinite(one.total) and one.total > 0.0):
+    measured = {name: exponent for name, exponent in given.items() if exponent is not None}
+    for name, exponent in measured.items():
+        if not (
+            math.isfinite(exponent.value) and math.isfinite(exponent.total) and exponent.total > 0.0
+        ):
             raise AnalysisError(
-                f"{name} = {one} cannot be compared", remedy="give a value with its error"
+                f"{name} = {exponent} cannot be compared", remedy="give a value with its error"
             )
     candidates = [c for c in CLASSES if dimension in (None, c.dimension)]
     tested = sorted((_match(c, measured, size) for c in candidates), key=lambda m: -m.p_value)
@@ -207,12 +209,12 @@ def _match(known: UniversalityClass, measured: Mapping[str, Estimate], size: str
     volume = float(known.dimension if size == "N" else 1)
     factor = {"nu": volume, "omega": 1.0 / volume}
     pulls = {}
-    for name, one in measured.items():
+    for name, exponent in measured.items():
         listed: Estimate = getattr(known, name)
         scale = factor.get(name, 1.0)
         if math.isfinite(listed.value):
-            error = math.hypot(one.total, listed.stderr * scale)
-            pulls[name] = (one.value - listed.value * scale) / error
+            error = math.hypot(exponent.total, listed.stderr * scale)
+            pulls[name] = (exponent.value - listed.value * scale) / error
     chi2 = sum(pull**2 for pull in pulls.values())
     return Match(known.name, pulls, float(stats.chi2.sf(chi2, max(len(pulls), 1))), known.doi)
 
@@ -266,7 +268,7 @@ def check_relations(
     >>> relation.name, round(relation.pull, 1)
     ('2 beta + gamma = d nu', 1.3)
     """
-    e = {name: one.value for name, one in exponents.items()}
+    e = {name: exponent.value for name, exponent in exponents.items()}
     nan = math.nan
     nu, alpha, eta = e.get("nu", nan), e.get("alpha", nan), e.get("eta", nan)
     d = nan if dimension is None else float(dimension)
@@ -277,7 +279,7 @@ def check_relations(
         ("alpha + 2 beta + gamma = 2", -2.0, {"alpha": 1.0, "beta": 2.0, "gamma": 1.0}),
         ("gamma = (2 - eta) nu", 0.0, {"gamma": 1.0, "eta": nu, "nu": eta - 2.0}),
     )
-    found = []
+    relations = []
     for name, constant, slopes in laws:
         if not set(slopes) <= set(exponents) or (dimension is None and " d nu" in name):
             continue
@@ -292,8 +294,8 @@ def check_relations(
         interval = (difference - stderr, difference + stderr)
         pull = difference / stderr
         p_value = 2.0 * float(stats.norm.sf(abs(pull)))
-        found.append(Relation(name, Estimate(difference, stderr, 0.0, interval), pull, p_value))
-    return tuple(found)
+        relations.append(Relation(name, Estimate(difference, stderr, 0.0, interval), pull, p_value))
+    return tuple(relations)
 
 
 def _variance(
@@ -302,7 +304,7 @@ def _variance(
     covariance: Mapping[tuple[str, str], float],
 ) -> float:
     variance = sum((slope * exponents[name].total) ** 2 for name, slope in slopes.items())
-    for (one, two), value in covariance.items():
-        if one != two and one in slopes and two in slopes:
-            variance += 2.0 * slopes[one] * slopes[two] * value
+    for (first, second), value in covariance.items():
+        if first != second and first in slopes and second in slopes:
+            variance += 2.0 * slopes[first] * slopes[second] * value
     return variance

@@ -132,21 +132,21 @@ def transition_order(
             "a Binder parameter has no samples of its own",
             remedy="give the samples of the order parameter, or the curve with its errors",
         )
-    found = sample_data(data, observable, time=time, space_dimension=space_dimension)
-    jumps = view_peaks(found, resamples, seed)
+    samples = sample_data(data, observable, time=time, space_dimension=space_dimension)
+    jumps = view_peaks(samples, resamples, seed)
     evidence = (
         two_peaks(jumps),
         latent_jump(jumps),
-        fluctuations(found),
-        self_averaging(found, resamples, seed),
-        one_curve(found),
-        _binder_of_samples(found),
-        width_forms(found, jumps),
-        hysteresis(found, jumps),
-        escapes(found, jumps),
+        fluctuations(samples),
+        self_averaging(samples, resamples, seed),
+        one_curve(samples),
+        _binder_of_samples(samples),
+        width_forms(samples, jumps),
+        hysteresis(samples, jumps),
+        escapes(samples, jumps),
     )
-    verdict, reasons = _decide({one.name: one for one in evidence}, coarse_size(found))
-    return _result(found, verdict, reasons, evidence, jumps)
+    verdict, reasons = _decide({piece.name: piece for piece in evidence}, coarse_size(samples))
+    return _result(samples, verdict, reasons, evidence, jumps)
 
 
 def _decide(evidence: Mapping[str, Evidence], coarse: float) -> tuple[str, tuple[str, ...]]:
@@ -190,8 +190,8 @@ def _without_divergence(spread: Evidence) -> bool:
 def _binder_of_samples(data: OrderData) -> Evidence:
     """The Binder parameter 1 - <q^4>/(3 <q^2>^2) along the control, and its minimum."""
     curves = []
-    for one in data.sizes:
-        value, error = np.array([_binder(values) for values in one.values]).T
+    for size in data.sizes:
+        value, error = np.array([_binder(values) for values in size.values]).T
         known = np.isfinite(value) & np.isfinite(error)
         curves.append((value[known], error[known]))
     if any(value.size < 3 for value, _ in curves):
@@ -223,7 +223,7 @@ def _of_curve(data: OrderData, kind: str) -> TransitionOrder:
     missing = "only a curve with errors: histograms of replicas are needed to see a jump"
     if evidence[0].points_to == CROSSOVER and kind == "order parameter":
         return _result(data, CROSSOVER, (evidence[0].text,), tuple(evidence), ())
-    reasons = (missing, *(one.text for one in evidence))
+    reasons = (missing, *(piece.text for piece in evidence))
     return _result(data, UNDECIDED, reasons, tuple(evidence), ())
 
 
@@ -245,7 +245,7 @@ def _result(
     for line, row in zip(block, rows, strict=True):
         line[: row.size] = row
     size = data.volumes if data.curve is None else data.curve.sizes
-    flags = (*data.flags, *(flag for one in evidence for flag in one.flags))
+    flags = (*data.flags, *(flag for piece in evidence for flag in piece.flags))
     return TransitionOrder(
         verdict=verdict,
         reasons=reasons,

@@ -45,8 +45,8 @@ def hysteresis(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
         if float(size) not in cuts:
             continue
         up, down = (
-            _half(one.sel(size=size), data.observable, cuts[float(size)])
-            for one in (data.runs, data.planted)
+            _half(runs.sel(size=size), data.observable, cuts[float(size)])
+            for runs in (data.runs, data.planted)
         )
         if math.isfinite(up.value) and math.isfinite(down.value):
             loop = up.value - down.value
@@ -70,18 +70,18 @@ def hysteresis(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     )
 
 
-def _half(one: xr.Dataset, observable: str, cut: float) -> Estimate:
+def _half(runs: xr.Dataset, observable: str, cut: float) -> Estimate:
     """Control at which half of the replicas end above the cut, whatever the law of the rest.
 
     That of the monotonic curve through the fractions, with the error of resampled counts; where
     fewer than two controls have replicas on both sides, the bracket of `success_curve`.
     """
-    dim = control_dim(one)
-    last = one.isel(time=-1).transpose(dim, "replica", ...)
+    dim = control_dim(runs)
+    last = runs.isel(time=-1).transpose(dim, "replica", ...)
     values = last[observable].values
     good = (last["status"].values == STATUS_OK) & np.isfinite(values)
     trials = good.sum(axis=1)
-    upper, control = np.sum(good & (values >= cut), axis=1)[trials > 0], one[dim].values
+    upper, control = np.sum(good & (values >= cut), axis=1)[trials > 0], runs[dim].values
     control, trials = np.asarray(control, dtype=np.float64)[trials > 0], trials[trials > 0]
     mixed = np.flatnonzero((upper > 0) & (upper < trials))
     if mixed.size < 2:
@@ -122,9 +122,9 @@ def escapes(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
         return silent(name, f"at no control is tau known at {LEAST_SIZES} sizes")
     share = passed.sum("replica") / good.sum("replica")
     unequal = abs(share - 0.5).mean("size").where(sizes == sizes.max(), np.inf)
-    place = int(unequal.argmin(dim).item())
-    times = escape_times(data.runs.isel({dim: [place]}))
-    control = float(data.runs[dim].values[place])
+    column = int(unequal.argmin(dim).item())
+    times = escape_times(data.runs.isel({dim: [column]}))
+    control = float(data.runs[dim].values[column])
     known = np.isfinite(times.tau) & np.isfinite(times.stderr)
     if int(known.sum()) < LEAST_SIZES:
         return silent(name, f"tau is known at {int(known.sum())} sizes only, at {control:g}")

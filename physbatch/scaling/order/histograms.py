@@ -66,9 +66,9 @@ def view_peaks(data: OrderData, resamples: int, seed: int) -> tuple[Jump, ...]:
             math.nan,
             time=float(history["time"].values[-1]),
             resamples=resamples,
-            seed=int(np.random.SeedSequence([seed, 51, place]).generate_state(1)[0]),
+            seed=int(np.random.SeedSequence([seed, 51, number]).generate_state(1)[0]),
         )
-        for place, history in enumerate(data.histories)
+        for number, history in enumerate(data.histories)
     )
 
 
@@ -80,7 +80,7 @@ def with_two_peaks(jumps: Sequence[Jump]) -> list[Jump]:
 def coarse_size(data: OrderData) -> float:
     """The largest size if its mean jumps between two neighbouring controls; nan if not."""
     largest = data.sizes[-1]
-    span = float(np.ptp(np.concatenate([one.mean for one in data.sizes])))
+    span = float(np.ptp(np.concatenate([size.mean for size in data.sizes])))
     step = np.abs(np.diff(largest.mean))
     slope = np.pad(step / np.diff(largest.control), 1)
     steep = (step > _STEP * span) & (slope[1:-1] > _STEEPER * np.maximum(slope[:-2], slope[2:]))
@@ -189,7 +189,7 @@ def fluctuations(data: OrderData) -> Evidence:
     point with a divergent susceptibility; a = 1 where the central limit theorem holds
     everywhere. Binder and Landau, doi 10.1103/PhysRevB.30.1477.
     """
-    rows = [_largest_variance(one) for one in data.sizes]
+    rows = [_largest_variance(sample) for sample in data.sizes]
     size = data.volumes
     value, stderr = (np.array(column) for column in zip(*rows, strict=True))
     fit = power(size, value, stderr, "largest variance")
@@ -220,19 +220,19 @@ def fluctuations(data: OrderData) -> Evidence:
     )  # fmt: skip
 
 
-def _largest_variance(one: SizeSamples) -> tuple[float, float]:
+def _largest_variance(samples: SizeSamples) -> tuple[float, float]:
     """The largest variance over the controls and its error."""
-    variance = one.variance
-    place = int(np.argmax(variance))
-    values = one.values[place]
-    if variance[place] == 0.0:
+    variance = samples.variance
+    widest = int(np.argmax(variance))
+    values = samples.values[widest]
+    if variance[widest] == 0.0:
         return math.nan, math.nan
     kurtosis = float(
         np.mean((values - values.mean()) ** 4) / np.mean((values - values.mean()) ** 2) ** 2
     )
     # The variance of a variance; the grid meets the maximum only nearly, so never below 10 %.
     relative = math.sqrt(max((kurtosis - 1.0) / values.size, 0.01))
-    return float(variance[place]), float(variance[place]) * relative
+    return float(variance[widest]), float(variance[widest]) * relative
 
 
 def binder_minimum(size: FloatArray, curves: Sequence[tuple[FloatArray, FloatArray]]) -> Evidence:
@@ -276,5 +276,5 @@ def _excess(value: FloatArray, error: FloatArray) -> tuple[float, float]:
     below, above = int(np.argmin(value)), int(np.argmax(value))
     depths = ((value[ends[0]] - value[below], below, ends[0]),
               (value[above] - value[ends[1]], above, ends[1]))  # fmt: skip
-    depth, place, end = max(depths, key=lambda one: float(one[0]))
-    return float(depth), math.hypot(error[place], error[end])
+    depth, furthest, end = max(depths, key=lambda reach: float(reach[0]))
+    return float(depth), math.hypot(error[furthest], error[end])

@@ -38,17 +38,17 @@ class SizeSamples:
     @property
     def mean(self) -> FloatArray:
         """Mean at each control."""
-        return np.array([float(one.mean()) for one in self.values])
+        return np.array([float(sample.mean()) for sample in self.values])
 
     @property
     def variance(self) -> FloatArray:
         """Variance over replicas at each control, divisor n - 1."""
-        return np.array([float(one.var(ddof=1)) for one in self.values])
+        return np.array([float(sample.var(ddof=1)) for sample in self.values])
 
     @property
     def replicas(self) -> IntArray:
         """Number of values at each control."""
-        return np.array([one.size for one in self.values], dtype=np.int64)
+        return np.array([sample.size for sample in self.values], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ class OrderData:
     @property
     def volumes(self) -> FloatArray:
         """N of every size."""
-        return np.array([one.volume for one in self.sizes])
+        return np.array([samples.volume for samples in self.sizes])
 
 
 def sample_data(
@@ -104,22 +104,22 @@ def sample_data(
         observable, one with two values only, linear sizes without the dimension of space, or
         swept parameters with more than one value.
     """
-    found = (
+    samples = (
         _of_table(data, observable, space_dimension)
         if isinstance(data, ScalingTable)
         else _of_dataset(data, observable or "overlap", time)
     )
-    _check(found)
-    return _folded(found) if _is_even(found) else found
+    _check(samples)
+    return _folded(samples) if _is_even(samples) else samples
 
 
 def curve_data(table: ScalingTable, observable: str | None = None) -> OrderData:
     """A curve with errors, from which no histogram can be had."""
     name = _observable(table, observable)
-    one = table.only(name)
-    _check_sizes(one.sizes, one.source)
+    curve = table.only(name)
+    _check_sizes(curve.sizes, curve.source)
     return OrderData(
-        name, table.control_name, table.source, (), (), one, None, None, tuple(table.flags)
+        name, table.control_name, table.source, (), (), curve, None, None, tuple(table.flags)
     )
 
 
@@ -143,27 +143,29 @@ def _check_sizes(sizes: Sequence[float] | FloatArray, source: str) -> None:
         )
 
 
-def _check(found: OrderData) -> None:
+def _check(data: OrderData) -> None:
     """Refuse what says nothing about the order of a transition."""
-    where = found.source or "transition_order"
-    _check_sizes(found.volumes, found.source)
-    most = max(int(one.replicas.max(initial=0)) for one in found.sizes)
+    where = data.source or "transition_order"
+    _check_sizes(data.volumes, data.source)
+    most = max(int(samples.replicas.max(initial=0)) for samples in data.sizes)
     if most < LEAST_REPLICAS:
         raise AnalysisError(
             f"at most {most} replicas at a point",
             where=where,
             remedy=f"histograms need at least {LEAST_REPLICAS} independent values at each point",
         )
-    distinct = np.unique(np.concatenate([value for one in found.sizes for value in one.values]))
+    distinct = np.unique(
+        np.concatenate([value for samples in data.sizes for value in samples.values])
+    )
     if distinct.size == 1:
         raise AnalysisError(
-            f"observable {found.observable!r} is {distinct[0]:g} everywhere",
+            f"observable {data.observable!r} is {distinct[0]:g} everywhere",
             where=where,
             remedy="a constant says nothing of a transition; name another observable",
         )
     if distinct.size == 2:
         raise AnalysisError(
-            f"observable {found.observable!r} takes two values only, {distinct[0]:g} and "
+            f"observable {data.observable!r} takes two values only, {distinct[0]:g} and "
             f"{distinct[1]:g}: it is an event, not an intensive order parameter",
             where=where,
             remedy="events of all units drift with ln N without any transition; give an overlap, "
@@ -178,8 +180,8 @@ def _of_table(
     table: ScalingTable, observable: str | None, space_dimension: float | None
 ) -> OrderData:
     name = _observable(table, observable)
-    one = table.only(name)
-    if one.dimension == "L":
+    chosen = table.only(name)
+    if chosen.dimension == "L":
         if space_dimension is None:
             raise AnalysisError(
                 "sizes are linear",
@@ -187,12 +189,12 @@ def _of_table(
                 remedy="laws of fluctuations are in the volume N: state d in N = L^d, or that "
                 "sizes are volumes",
             )
-        one = one.to_dimension("N", space_dimension)
+        chosen = chosen.to_dimension("N", space_dimension)
     sizes = []
-    for volume in one.sizes:
-        rows = np.flatnonzero(one.size == volume)
-        values = tuple(one.samples[name][row] for row in rows)
-        sizes.append(_sorted(float(volume), one.control[rows], values))
+    for volume in chosen.sizes:
+        rows = np.flatnonzero(chosen.size == volume)
+        values = tuple(chosen.samples[name][row] for row in rows)
+        sizes.append(_sorted(float(volume), chosen.control[rows], values))
     kept = tuple(size for size in sizes if size.control.size)
     return OrderData(
         name,
@@ -213,10 +215,10 @@ def _sorted(volume: float, control: FloatArray, values: tuple[FloatArray, ...]) 
     return SizeSamples(volume, control[order], tuple(values[i] for i in order))
 
 
-def _history(one: SizeSamples) -> xr.Dataset:
+def _history(samples: SizeSamples) -> xr.Dataset:
     """Samples without times as the dataset that `find_jump` takes."""
-    block = np.full((1, one.control.size, int(one.replicas.max()), 1), np.nan)
-    for row, values in enumerate(one.values):
+    block = np.full((1, samples.control.size, int(samples.replicas.max()), 1), np.nan)
+    for row, values in enumerate(samples.values):
         block[0, row, : values.size, 0] = values
     status = np.where(np.isnan(block[..., 0]), STATUS_MISSING, STATUS_OK)
     return xr.Dataset(
@@ -224,7 +226,7 @@ def _history(one: SizeSamples) -> xr.Dataset:
             "overlap": (("size", "batch_size", "replica", "time"), block),
             "status": (("size", "batch_size", "replica"), status),
         },
-        coords={"size": [one.volume], "batch_size": one.control, "time": [1.0]},
+        coords={"size": [samples.volume], "batch_size": samples.control, "time": [1.0]},
         attrs={"control_dim": "batch_size"},  # whatever the control is, the schema's name
     )
 
@@ -247,7 +249,7 @@ def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderD
     named = runs.drop_vars("overlap") if observable != "overlap" else runs
     named = named.rename({observable: "overlap"}) if observable != "overlap" else named
     histories = tuple(named.isel(size=[i]) for i in range(named.sizes["size"]))
-    sizes = tuple(_last_samples(one, dim) for one in histories)
+    sizes = tuple(_last_samples(history, dim) for history in histories)
     return OrderData(
         observable, dim, str(data.attrs.get("title", "")), sizes, histories, None, runs, planted,
         flags,
@@ -297,24 +299,25 @@ def _until(data: xr.Dataset, time: float | None) -> xr.Dataset:
     return data.isel(time=times <= time)
 
 
-def _last_samples(one: xr.Dataset, dim: str) -> SizeSamples:
+def _last_samples(history: xr.Dataset, dim: str) -> SizeSamples:
     """The values at the last time of the replicas that ended well."""
-    last = one.isel(size=0, time=-1)
+    last = history.isel(size=0, time=-1)
     block = np.asarray(last["overlap"].transpose(dim, "replica").values, dtype=np.float64)
     good = (last["status"].transpose(dim, "replica").values == STATUS_OK) & np.isfinite(block)
     values = tuple(row[keep] for row, keep in zip(block, good, strict=True))
-    control = np.asarray(one[dim].values, dtype=np.float64)
-    return _sorted(float(one["size"].values[0]), control, values)
+    control = np.asarray(history[dim].values, dtype=np.float64)
+    return _sorted(float(history["size"].values[0]), control, values)
 
 
 # --- symmetry ---------------------------------------------------------------------------
 
 
-def _is_even(found: OrderData) -> bool:
+def _is_even(data: OrderData) -> bool:
     """Whether both signs are equally frequent at every point, and both occur."""
     positive, negative = (
         np.array(
-            [np.sum(sign * value > 0.0) for one in found.sizes for value in one.values], dtype=float
+            [np.sum(sign * value > 0.0) for samples in data.sizes for value in samples.values],
+            dtype=float,
         )
         for sign in (1.0, -1.0)
     )
@@ -326,16 +329,19 @@ def _is_even(found: OrderData) -> bool:
     return bool(stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
 
 
-def _folded(found: OrderData) -> OrderData:
+def _folded(data: OrderData) -> OrderData:
     """Absolute values instead of an order parameter with a symmetric law."""
     return replace(
-        found,
+        data,
         sizes=tuple(
-            replace(one, values=tuple(np.abs(value) for value in one.values)) for one in found.sizes
+            replace(samples, values=tuple(np.abs(value) for value in samples.values))
+            for samples in data.sizes
         ),
-        histories=tuple(one.assign(overlap=np.abs(one["overlap"])) for one in found.histories),
+        histories=tuple(
+            samples.assign(overlap=np.abs(samples["overlap"])) for samples in data.histories
+        ),
         flags=(
-            *found.flags,
-            FOLDED(f"the law of {found.observable} is even, its absolute value is analysed"),
+            *data.flags,
+            FOLDED(f"the law of {data.observable} is even, its absolute value is analysed"),
         ),
     )

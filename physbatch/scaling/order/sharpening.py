@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import NO_FINITE_LIMIT
 from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.laws.single_fits import least_squares
@@ -72,13 +73,13 @@ def self_averaging(data: OrderData, resamples: int, seed: int) -> Evidence:
     and Harris, doi 10.1103/PhysRevLett.77.3700.
     """
     name = "self-averaging"
-    drawn = [_resampled(one, resamples, [seed, 52, k]) for k, one in enumerate(data.sizes)]
-    found = [_sharpening(data, top, drawn) for top in _tops(data)]
-    known = [one for one in found if one.estimates]
+    drawn = [_resampled(samples, resamples, [seed, 52, k]) for k, samples in enumerate(data.sizes)]
+    pieces = [_sharpening(data, top, drawn) for top in _tops(data)]
+    known = [samples for samples in pieces if samples.estimates]
     if not known:
-        return found[0] if found else silent(name, "the mean changes sign")
+        return pieces[0] if pieces else silent(name, "the mean changes sign")
     # Of q and 1 - q that which sharpens with more certainty: only one needs to be critical.
-    return max(known, key=lambda one: one["1/nu"].value / max(one["1/nu"].total, 1e-12))
+    return max(known, key=lambda samples: samples["1/nu"].value / max(samples["1/nu"].total, 1e-12))
 
 
 def _tops(data: OrderData) -> list[float]:
@@ -87,9 +88,10 @@ def _tops(data: OrderData) -> list[float]:
     Where a mean passes through 0 its relative variance diverges, within a width that falls as
     N^(-1/2), and nothing is critical there.
     """
-    every = np.concatenate([value for one in data.sizes for value in one.values])
+    every = np.concatenate([value for samples in data.sizes for value in samples.values])
     below = [
-        one.mean < -SIGMAS * np.sqrt(one.variance / one.replicas) - 1e-12 for one in data.sizes
+        samples.mean < -SIGMAS * np.sqrt(samples.variance / samples.replicas) - 1e-12
+        for samples in data.sizes
     ]
     tops = [] if np.concatenate(below).any() else [0.0]
     return [*tops, 1.0] if float(np.abs(every).max()) <= 1.0 else tops
@@ -101,11 +103,16 @@ def _sharpening(
     name, quantity = "self-averaging", "width of the relative variance in the control"
     word = "1 - q" if top else "q"
     curves = [_log_ratios(top - mean if top else mean, variance) for mean, variance in drawn]
-    trend = sum(_trend(one.control, rows[0]) for one, rows in zip(data.sizes, curves, strict=True))
+    trend = sum(
+        _trend(samples.control, rows[0]) for samples, rows in zip(data.sizes, curves, strict=True)
+    )
     widths = [
-        _read_width(one, rows, trend > 0.0) for one, rows in zip(data.sizes, curves, strict=True)
+        _read_width(samples, rows, trend > 0.0)
+        for samples, rows in zip(data.sizes, curves, strict=True)
     ]
-    there = np.array([math.isfinite(one.width) and math.isfinite(one.stderr) for one in widths])
+    there = np.array(
+        [math.isfinite(samples.width) and math.isfinite(samples.stderr) for samples in widths]
+    )
     size = data.volumes
     value, stderr, middle, error = np.array(widths).T
     if there.sum() < LEAST_SIZES or not there[-1]:
@@ -128,23 +135,25 @@ def _sharpening(
     if sharpens:
         text = f"{word} becomes self-averaging within a width that falls as N^(-1/nu), "
         text += f"1/nu = {inverse_nu}"
-        place = f", at c = {limit} for N -> infinity" if math.isfinite(limit.value) else ""
+        ending = f", at c = {limit} for N -> infinity" if math.isfinite(limit.value) else ""
     else:
         text = f"the width over which {word} becomes self-averaging does not fall with N "
         text += f"(N^-x, x = {inverse_nu})"
-        drifts = "no_finite_limit" in " ".join(limit.flags)
-        place = "; its place drifts as ln N" if drifts else ""
+        drifts = NO_FINITE_LIMIT.among(limit.flags)
+        ending = "; its place drifts as ln N" if drifts else ""
     return Evidence(
-        name, "transition" if sharpens else "", text + place, ("1/nu", "c_c"), (inverse_nu, limit),
+        name, "transition" if sharpens else "", text + ending, ("1/nu", "c_c"), (inverse_nu, limit),
         quantity, size, value, stderr, limit.flags,
     )  # fmt: skip
 
 
-def _resampled(one: SizeSamples, resamples: int, words: list[int]) -> tuple[FloatArray, FloatArray]:
+def _resampled(
+    samples: SizeSamples, resamples: int, words: list[int]
+) -> tuple[FloatArray, FloatArray]:
     """Mean and variance at each control, shape (1 + resamples, n_control); data first."""
     generator = np.random.default_rng(words)
     means, variances = [], []
-    for values in one.values:
+    for values in samples.values:
         n = values.size
         counts = np.vstack([np.ones(n), bootstrap_counts(generator, n, resamples)])
         # Powers of the distance from the mean: near q = 1 the digits would be lost.
@@ -169,21 +178,21 @@ def _trend(control: FloatArray, ratio: FloatArray) -> float:
     return float(np.sum((control - control.mean()) / np.ptp(control) * (ratio - ratio.mean())))
 
 
-def _read_width(one: SizeSamples, rows: FloatArray, rising: bool) -> _Width:
+def _read_width(samples: SizeSamples, rows: FloatArray, rising: bool) -> _Width:
     """The two levels read off the monotonic curve nearest to ln R (isotonic regression)."""
     high, low = (math.log(level) for level in _LEVELS)
-    ends = np.array([levels_of(one.control, row, rising, (high, low)) for row in rows])
+    ends = np.array([levels_of(samples.control, row, rising, (high, low)) for row in rows])
     width, middle = np.abs(ends[:, 0] - ends[:, 1]), ends.mean(axis=1)
-    if not _resolved(one.control, rows[0], (float(ends[0].min()), float(ends[0].max())), high):
+    if not _resolved(samples.control, rows[0], (float(ends[0].min()), float(ends[0].max())), high):
         return _Width(*[math.nan] * 4)
     with np.errstate(divide="ignore"):
         logarithm = np.log(width)
     drawn = logarithm[1:][np.isfinite(logarithm[1:])]
     if not math.isfinite(logarithm[0]) or drawn.size < 0.8 * (len(rows) - 1):
         return _Width(*[math.nan] * 4)
-    replicas = int(one.replicas.min())
-    held = middle[1:][np.isfinite(middle[1:])]
-    errors = (float(unbiased_spread(x, replicas)) for x in (drawn, held))
+    replicas = int(samples.replicas.min())
+    middles = middle[1:][np.isfinite(middle[1:])]
+    errors = (float(unbiased_spread(x, replicas)) for x in (drawn, middles))
     relative, middle_error = errors
     return _Width(float(width[0]), float(width[0]) * relative, float(middle[0]), middle_error)
 
@@ -207,13 +216,13 @@ def levels_of(
     """
     fit = optimize.isotonic_regression(values, increasing=rising)
     starts = fit.blocks
-    place = np.add.reduceat(control, starts[:-1]) / np.diff(starts)
+    middle = np.add.reduceat(control, starts[:-1]) / np.diff(starts)
     height = fit.x[starts[:-1]]
     if not rising:
-        place, height = place[::-1], height[::-1]
+        middle, height = middle[::-1], height[::-1]
     if height.size < 2:
         return (math.nan,) * len(levels)
-    return tuple(np.interp(levels, height, place, left=math.nan, right=math.nan).tolist())
+    return tuple(np.interp(levels, height, middle, left=math.nan, right=math.nan).tolist())
 
 
 # --- one curve for all sizes ------------------------------------------------------------
@@ -227,14 +236,14 @@ def one_curve(data: OrderData) -> Evidence:
     :math:`v(c)/N` that is pooled over the sizes, as without a transition.
     """
     points: dict[float, list[tuple[float, float, int, float]]] = {}
-    for one in data.sizes:
-        rows = zip(one.control, one.mean, one.variance, one.replicas, strict=True)
+    for samples in data.sizes:
+        rows = zip(samples.control, samples.mean, samples.variance, samples.replicas, strict=True)
         for control, mean, variance, replicas in rows:
-            held = points.setdefault(float(f"{control:.9g}"), [])
-            held.append((one.volume, mean, int(replicas), variance))
+            cell = points.setdefault(float(f"{control:.9g}"), [])
+            cell.append((samples.volume, mean, int(replicas), variance))
     cells = []
-    for held in points.values():
-        n, mean, replicas, variance = (np.array(column) for column in zip(*held, strict=True))
+    for cell in points.values():
+        n, mean, replicas, variance = (np.array(column) for column in zip(*cell, strict=True))
         freedom = replicas - 1.0
         pooled = float(np.sum(freedom * n * variance) / np.sum(freedom))
         if pooled > 0.0:
@@ -298,11 +307,11 @@ def width_forms(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     if len(cuts) < LEAST_SIZES:
         return silent(name, "fewer than three sizes show two peaks")
     rows = []
-    for one in data.sizes:
-        if one.volume in cuts:
-            width = _upper_width(one, cuts[one.volume])
+    for samples in data.sizes:
+        if samples.volume in cuts:
+            width = _upper_width(samples, cuts[samples.volume])
             if math.isfinite(width.value):
-                rows.append((one.volume, width.value, width.stderr))
+                rows.append((samples.volume, width.value, width.stderr))
     if len(rows) < LEAST_SIZES:
         return silent(name, f"the width is resolved at {len(rows)} sizes only")
     size, value, stderr = np.array(rows).T
@@ -328,11 +337,11 @@ def width_forms(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     return Evidence(name, "", text, ("b",), (b,), quantity, size, value, stderr, b.flags)
 
 
-def _upper_width(one: SizeSamples, cut: float) -> Estimate:
+def _upper_width(samples: SizeSamples, cut: float) -> Estimate:
     """Width of the logistic curve through the fraction above the cut."""
-    upper = np.array([int(np.sum(value >= cut)) for value in one.values])
-    trials = one.replicas
-    order = one.control
+    upper = np.array([int(np.sum(value >= cut)) for value in samples.values])
+    trials = samples.replicas
+    order = samples.control
     if np.cov(order, upper / trials)[0, 1] < 0.0:  # a temperature: the upper state lies below
         order, upper, trials = -order[::-1], upper[::-1], trials[::-1]
     mixed = np.flatnonzero((upper > 0) & (upper < trials))
@@ -340,4 +349,4 @@ def _upper_width(one: SizeSamples, cut: float) -> Estimate:
         return Estimate(math.nan)
     # Beyond the next points on both sides all replicas agree, which says no more.
     near = slice(max(int(mixed[0]) - 1, 0), int(mixed[-1]) + 2)
-    return success_curve(order[near], upper[near], trials[near], size=one.volume).width
+    return success_curve(order[near], upper[near], trials[near], size=samples.volume).width

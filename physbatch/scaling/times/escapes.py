@@ -18,7 +18,7 @@ from physbatch.results.flag import Flag, bracketed
 from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
-from physbatch.scaling.times.passages import fit_escape_time
+from physbatch.scaling.times.exponential import fit_escape_time
 from physbatch.typing import Dims, FloatArray
 
 __all__ = [
@@ -70,7 +70,7 @@ class EscapeTimes(Record):
                 tau, stderr, 0.0, (low, high)
             )
             for size, control, tau, stderr, low, high in zip(
-                self.size, self.control, *(map(float, one) for one in columns), strict=True
+                self.size, self.control, *(map(float, column) for column in columns), strict=True
             )
         }
 
@@ -285,10 +285,10 @@ def quasi_stationary(
         raise AnalysisError(f"no observable {variable!r} over replica and time")
     alive = (data["time"] < data["first_passage"]) & (data["status"] != STATUS_MISSING)
     values = data[variable].where(alive)
-    held = values.notnull()
-    survivors = held.sum("replica")
+    known = values.notnull()
+    survivors = known.sum("replica")
     spread = values.std("replica", ddof=1) if data.sizes["replica"] > 1 else values.mean("replica")
-    found: dict[str, xr.DataArray] = {
+    columns: dict[str, xr.DataArray] = {
         "mean": values.mean("replica").where(survivors > 1),
         "stderr": (spread / np.sqrt(survivors.where(survivors > 1))),
         "survivors": survivors,
@@ -296,12 +296,12 @@ def quasi_stationary(
     if time_min is not None:
         late = data["time"] >= time_min
         sums = values.where(late).sum("time")
-        counts = (held & late).sum("time")
+        counts = (known & late).sum("time")
         taken = (counts > 0).sum("replica")
         total = counts.sum("replica")
         plateau = sums.sum("replica") / total.where(taken > 1)
         square = ((sums - plateau * counts) ** 2).sum("replica")
-        found["plateau"] = plateau
+        columns["plateau"] = plateau
         variance = square * taken / (taken - 1.0).where(taken > 1)
-        found["plateau_stderr"] = variance**0.5 / total
-    return xr.Dataset(found).assign_attrs(variable=variable)
+        columns["plateau_stderr"] = variance**0.5 / total
+    return xr.Dataset(columns).assign_attrs(variable=variable)

@@ -13,7 +13,7 @@ their average does, which rare large deviations rule. Each has its own threshold
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import BAD_FIT, LEFT_OUT, NO_THRESHOLD, TOO_FEW_POINTS
 from physbatch.results.record import Record, result
+from physbatch.scaling.laws.single_fits import average
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import Dims, FloatArray
 
@@ -232,7 +233,7 @@ def growth_threshold(
     used = np.isfinite(x) & np.isfinite(y) & np.isfinite(error) & (error > 0)
     flags: tuple[Flag, ...] = ()
     if not used.all():
-        listed = ", ".join(f"{one:.4g}" for one in x[~used])
+        listed = ", ".join(f"{c:.4g}" for c in x[~used])
         flags = (LEFT_OUT(f"no rate or no error at {listed}"),)
     order = np.argsort(x[used])
     x, y, error = (v[used][order] for v in (x, y, error))
@@ -251,17 +252,15 @@ def growth_threshold(
         return _unknown(x, y, error, (*flags, *problems))
     weights /= weights.sum()
     best = fits[int(np.argmax(weights))]
+    roots = np.array([(middle + unit * fit.root, unit * fit.root_stderr) for fit in fits]).T
+    slopes = np.array([(fit.slope / unit, fit.slope_stderr / unit) for fit in fits]).T
     curve = np.linspace(-1.0, 1.0, 101)
     return GrowthThreshold(
         control=x,
         rate=y,
         stderr=error,
-        threshold=_average(
-            [(middle + unit * fit.root, unit * fit.root_stderr) for fit in fits], weights, flags
-        ),
-        slope=_average(
-            [(fit.slope / unit, fit.slope_stderr / unit) for fit in fits], weights, flags
-        ),
+        threshold=replace(average(roots, weights), flags=flags),
+        slope=replace(average(slopes, weights), flags=flags),
         degree=best.degree,
         chi2=best.chi2,
         dof=best.dof,
@@ -292,8 +291,8 @@ def _polynomial(x: FloatArray, y: FloatArray, error: FloatArray, degree: int) ->
     slope = float(np.polyval(derivative, root))
     # The slope at the zero moves with the zero, too.
     bend = float(np.polyval(np.polyder(derivative), root))
-    own = np.append(np.arange(degree, 0, -1) * np.vander([root], degree)[0], 0.0)
-    by_slope = own - bend / slope * powers
+    by_root = np.append(np.arange(degree, 0, -1) * np.vander([root], degree)[0], 0.0)
+    by_slope = by_root - bend / slope * powers
     root_stderr = math.sqrt(float(powers @ covariance @ powers)) / abs(slope)
     slope_stderr = math.sqrt(float(by_slope @ covariance @ by_slope))
     return _Fit(
@@ -313,17 +312,6 @@ def _polynomial(x: FloatArray, y: FloatArray, error: FloatArray, degree: int) ->
 
 def _bad(fit: _Fit) -> Flag:
     return BAD_FIT(f"a polynomial of degree {fit.degree} has chi2/dof {fit.chi2:.1f}/{fit.dof}")
-
-
-def _average(
-    found: list[tuple[float, float]], weights: FloatArray, flags: tuple[Flag, ...]
-) -> Estimate:
-    """Weighted mean of values and errors, with the spread of the values."""
-    values, errors = np.array([one for one, w in zip(found, weights, strict=True) if w > 0]).T
-    w = weights[weights > 0]
-    value, stderr = float(w @ values), math.sqrt(float(w @ errors**2))
-    systematic = math.sqrt(max(float(w @ (values - value) ** 2), 0.0))
-    return Estimate(value, stderr, systematic, (value - stderr, value + stderr), flags)
 
 
 def _unknown(

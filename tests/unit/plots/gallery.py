@@ -38,7 +38,8 @@ from physbatch.scaling import (
 from physbatch.scaling.curves.peaks import Peaks, find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.statistics.observables import sample_moments
-from physbatch.scaling.times.passages import EscapeTime, Survival, fit_escape_time, survival_curve
+from physbatch.scaling.times.exponential import EscapeTime, fit_escape_time
+from physbatch.scaling.times.passages import Survival, survival_curve
 from tests.unit.plots.noise_gallery import NOISE_FIGURES
 
 FOLDER = Path(__file__).with_name("baseline")

@@ -27,7 +27,7 @@ from physbatch.scaling import (
 from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.times.escapes import escape_times
-from physbatch.scaling.times.passages import fit_escape_time
+from physbatch.scaling.times.exponential import fit_escape_time
 
 
 def table() -> Any:

@@ -16,7 +16,8 @@ from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.escapes import escape_times
-from physbatch.scaling.times.passages import fit_escape_time, survival_curve
+from physbatch.scaling.times.exponential import fit_escape_time
+from physbatch.scaling.times.passages import survival_curve
 from physbatch.tables.make import make_table
 
 NASTY = "<i>m_1 & 50 %</i>"

@@ -16,7 +16,8 @@ from physbatch.plots import (
 )
 from physbatch.plots.style import root_figure
 from physbatch.scaling.times.escapes import escape_times
-from physbatch.scaling.times.passages import fit_escape_time, survival_curve
+from physbatch.scaling.times.exponential import fit_escape_time
+from physbatch.scaling.times.passages import survival_curve
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from physbatch.scaling.times.escapes import (
     fit_nucleation,
     quasi_stationary,
 )
-from physbatch.scaling.times.passages import fit_escape_time, survival_curve
+from physbatch.scaling.times.exponential import fit_escape_time
+from physbatch.scaling.times.passages import survival_curve
 
 # Remission times of 21 leukaemia patients (Freireich et al. 1963), the example of most textbooks:
 # a minus sign is a patient who was lost from sight.
