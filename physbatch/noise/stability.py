@@ -11,8 +11,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import RateThresholds, squeezed_to
-from physbatch.noise.success_edge import falling_edge
+from physbatch.noise.plane import PlaneThresholds, falling_edge, squeezed_to
 from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
@@ -24,23 +23,13 @@ FloatArray = npt.NDArray[np.float64]
 
 @result("stable range")
 @dataclass(frozen=True, eq=False, repr=False)
-class StableRange(RateThresholds, Record):
+class StableRange(PlaneThresholds, Record):
     """Upper end of the range of learning rates, for each size and batch size.
 
-    Attributes
-    ----------
-    size, batch_size : ndarray, shape (n_curve,)
-        N and m.
-    learning_rate : ndarray, shape (n_curve,)
-        Where half of the replicas succeed; nan where the grid does not hold it.
-    stderr : ndarray, shape (n_curve,)
-        Its statistical error.
-    systematic : ndarray, shape (n_curve,)
-        Half the distance between the grid points where success falls too fast to be fitted.
-    flags : tuple of Flag
-        ``above_grid`` (half of the replicas still succeed at the largest learning rate),
-        ``never_learns`` (fewer than half succeed at every learning rate), ``step`` (success
-        falls too fast for the grid, which then sets the error).
+    Systematic errors are half the distance between the grid points where success falls too fast
+    to be fitted. Flags: ``above_grid`` (half of the replicas still succeed at the largest
+    learning rate), ``never_learns`` (fewer than half succeed at every learning rate), ``step``
+    (success falls too fast for the grid, which then sets the error).
     """
 
     def fit(self, size: float | None = None, *, smallest: float = 0.0) -> ScalingFit:

@@ -11,7 +11,7 @@ from scipy import optimize
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import RateThresholds, squeezed_to
+from physbatch.noise.plane import PlaneThresholds, squeezed_to
 from physbatch.results.flag import Flag
 from physbatch.results.flags import ABOVE_GRID, BELOW_GRID, DIVERGED, STEP
 from physbatch.results.record import Record, result
@@ -26,21 +26,13 @@ _NEIGHBOURS = 4  # points of the interpolation: a cubic
 
 @result("typical threshold")
 @dataclass(frozen=True, eq=False, repr=False)
-class TypicalThreshold(RateThresholds, Record):
-    """Learning rate above which the mean logarithm of the error grows.
+class TypicalThreshold(PlaneThresholds, Record):
+    """Learning rate above which the mean logarithm of the error grows, in swept units.
 
-    Attributes
-    ----------
-    size, batch_size : ndarray, shape (n_curve,)
-        N and m.
-    learning_rate, stderr : ndarray, shape (n_curve,)
-        The threshold, in units of the swept learning rate; nan where there is none.
-    systematic : ndarray, shape (n_curve,)
-        What the interpolation between learning rates may cost.
-    flags : tuple of Flag
-        ``above_grid`` (errors still shrink at the largest rate), ``below_grid`` (they grow at
-        every rate), ``step`` (replicas diverge next to the threshold), ``diverged`` (replicas
-        that diverged count as grown beyond all bounds).
+    Systematic errors are what the interpolation between learning rates may cost. Flags:
+    ``above_grid`` (errors still shrink at the largest rate), ``below_grid`` (they grow at every
+    rate), ``step`` (replicas diverge next to the threshold), ``diverged`` (replicas that
+    diverged count as grown beyond all bounds).
     """
 
 

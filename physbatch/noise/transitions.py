@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,43 +18,29 @@ from physbatch.dataset import (
     validate,
 )
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import counted_repr, squeezed_to, stated_rows
-from physbatch.noise.success_edge import falling_edge
+from physbatch.noise.plane import (
+    PlaneThresholds,
+    counted_repr,
+    falling_edge,
+    squeezed_to,
+    stated_rows,
+)
 from physbatch.results.estimate import Estimate
-from physbatch.results.flag import Flag
 from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
 from physbatch.results.record import Record, result
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["LearnedPlane", "TransitionLine", "learned", "learned_plane", "transition_line"]
 
 
 @result("transition line")
 @dataclass(frozen=True, eq=False, repr=False)
-class TransitionLine(Record):
+class TransitionLine(PlaneThresholds, Record):
     """Smallest batch size with which half of the replicas learn, at every learning rate.
 
-    Attributes
-    ----------
-    size, learning_rate : ndarray, shape (n_curve,)
-        N, and eta or the base of the rule.
-    batch_size, stderr, systematic : ndarray, shape (n_curve,)
-        m_c, its statistical error, and half the distance of the grid points between which
-        success sets in at once; nan where the grid does not hold it.
-    flags : tuple of Flag
-        ``always_learns`` (half succeed at the smallest m), ``never_learns``, ``step``.
+    Systematic errors are half the distance of the grid points between which success sets in at
+    once. Flags: ``always_learns`` (half succeed at the smallest m), ``never_learns``, ``step``.
     """
-
-    dims: ClassVar[Dims] = dict.fromkeys(
-        ("size", "learning_rate", "batch_size", "stderr", "systematic"), ("curve",)
-    )
-
-    size: FloatArray
-    learning_rate: FloatArray
-    batch_size: FloatArray
-    stderr: FloatArray
-    systematic: FloatArray
-    flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
         return counted_repr(self, self.batch_size, "points", self.flags)
@@ -162,7 +148,7 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
                 backwards, good[number, row, ::-1], counted[number, row, ::-1]
             )
             m_c = math.exp(-edge)
-            rows.append((float(size), float(rate), m_c, m_c * stderr, m_c * systematic))
+            rows.append((float(size), m_c, float(rate), m_c * stderr, m_c * systematic))
             if why and why.kind is ABOVE_GRID:
                 why = ALWAYS_LEARNS("half of the replicas learn with the smallest batch")
             if why:
