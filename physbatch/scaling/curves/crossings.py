@@ -117,6 +117,11 @@ class Crossings(Record):
             **pairs,
         }
 
+    @classmethod
+    def upgraded(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Without the number of candidates, which version 1 had beside them."""
+        return {name: value for name, value in fields.items() if name != "found"}
+
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of ``--json``, with every pair under ``crossings``."""
         limits = dict(list(self.stated().items())[:4])

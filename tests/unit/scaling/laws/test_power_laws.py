@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results import open_results
@@ -86,3 +89,25 @@ def test_every_form_of_an_extrapolation_is_drawn():
     np.testing.assert_allclose(curves[law("inverse")], [14.0, 13.1], atol=0.01)
     assert found.curve(N).shape == (4, 5)
     assert extrapolate("m_c", [], [], []).curve(N).shape == (0, 5)
+
+
+def test_a_fit_of_version_1_is_read_with_its_laws(tmp_path: Path):
+    fit = fit_law(N, 3.0 * N**0.5, 0.01 * N**0.5, [law("constant"), law("shifted", phi=0.5)])
+    content = {name: getattr(fit, name) for name in ("quantity", "variables", "chi2", "dof")}
+    content |= {name: getattr(fit, name) for name in ("p_value", "starts_tried", "starts_agreed")}
+    content |= {"form": fit.form, "names": fit.names, "fit_form": fit.fit_form, "flags": ()}
+    arrays = ("x", "value", "stderr", "fitted", "curve_x", "fit_size_min", "fit_chi2", "fit_dof")
+    arrays = (*arrays, "fit_p_value", "fit_weight", "fit_values", "fit_stderr")
+    content |= {name: _array(getattr(fit, name)) for name in arrays}
+    content["curve_y"] = _array(fit.curve(fit.curve_x))
+    content["estimates"] = [{"Estimate": dataclasses.astuple(one)} for one in fit.estimates]
+    record = json.dumps({"ScalingFit": content})
+    data = xr.Dataset(attrs={"physbatch_record": "ScalingFit", "record": record})
+    back = open_results(save(data, tmp_path / "fit.nc"))
+    assert isinstance(back, ScalingFit)
+    assert back.identical(fit)
+    assert back.law == law("shifted", phi=0.5)
+
+
+def _array(values: np.ndarray) -> dict[str, list[object]]:
+    return {"array": [values.dtype.str, list(values.shape), values.ravel().tolist()]}
