@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 
 from physbatch.errors import AnalysisError, DatasetError
+from physbatch.files.netcdf import save
 from physbatch.results import open_results
-from physbatch.scaling import Law, extrapolate, fit_law, law
+from physbatch.scaling import Law, ScalingFit, extrapolate, fit_law, law
 from physbatch.scaling.laws.power_laws import law_of_text
 
 N = np.array([16.0, 32.0, 64.0, 128.0, 256.0])
@@ -92,10 +93,11 @@ def test_every_form_of_an_extrapolation_is_drawn():
 
 
 def test_a_fit_of_version_1_is_read_with_its_laws(tmp_path: Path):
-    fit = fit_law(N, 3.0 * N**0.5, 0.01 * N**0.5, [law("constant"), law("shifted", phi=0.5)])
+    y, stderr = 13.0 + 3.0 * N**-0.5, np.full(N.size, 1e-3)
+    fit = fit_law(N, y, stderr, [law("constant"), law("shifted", phi=0.5)])
     content = {name: getattr(fit, name) for name in ("quantity", "variables", "chi2", "dof")}
     content |= {name: getattr(fit, name) for name in ("p_value", "starts_tried", "starts_agreed")}
-    content |= {"form": fit.form, "names": fit.names, "fit_form": fit.fit_form, "flags": ()}
+    content |= {"form": fit.form, "names": fit.names, "fit_form": fit.fit_form, "flags": fit.flags}
     arrays = ("x", "value", "stderr", "fitted", "curve_x", "fit_size_min", "fit_chi2", "fit_dof")
     arrays = (*arrays, "fit_p_value", "fit_weight", "fit_values", "fit_stderr")
     content |= {name: _array(getattr(fit, name)) for name in arrays}
