@@ -170,17 +170,6 @@ class ScalingFit(Record):
         """The parameters of the form by their names."""
         return dict(zip(self.names, self.estimates, strict=True))
 
-    @classmethod
-    def upgraded(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        """Laws instead of the texts of version 1, and no curves, which follow from them."""
-        if "fit_form" not in fields:
-            return fields
-        forms = list(dict.fromkeys(fields["fit_form"]))
-        index = np.array([forms.index(form) for form in fields["fit_form"]], dtype=np.int64)
-        gone = ("form", "names", "fitted", "curve_x", "curve_y", "fit_form")
-        kept = {name: value for name, value in fields.items() if name not in gone}
-        return kept | {"laws": tuple(map(law_of_text, forms)), "fit_law": index}
-
 
 def fit_law(
     size: npt.ArrayLike,
