@@ -83,7 +83,8 @@ def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[Fla
 
     Examples
     --------
-    >>> counted_repr(1.0, np.array([2.0, np.nan]), "points", ("step: too coarse",))
+    >>> from physbatch.results.flags import STEP
+    >>> counted_repr(1.0, np.array([2.0, np.nan]), "points", (STEP("too coarse"),))
     'float(1 of 2 points) [step]'
     """
     known = int(np.isfinite(values).sum())

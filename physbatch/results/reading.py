@@ -62,6 +62,7 @@ def open_results(path: str | os.PathLike[str]) -> Record:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from physbatch.results import open_results
     >>> from physbatch.scaling import fit_law
     >>> fit = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)

@@ -1,23 +1,23 @@
 """The one way to be a result: a frozen dataclass of numbers that files, tables and pages take.
 
 A result derives from `Record` and has a name in the list of results, by which a file finds its
-class again:
+class again::
 
->>> import numpy as np
->>> from dataclasses import dataclass
->>> from typing import ClassVar
->>> from physbatch.results import Estimate, Record, result
->>> from physbatch.typing import Dims, FloatArray
->>> @result("width in an example")
-... @dataclass(frozen=True, eq=False, repr=False)
-... class Width(Record):
-...     dims: ClassVar[Dims] = {"size": ("size",), "width": ("size",)}
-...     size: FloatArray
-...     width: FloatArray
-...     limit: Estimate
->>> width = Width(np.array([8.0, 16.0]), np.array([0.2, 0.1]), Estimate(0.01, 0.02))
->>> float(width.to_dataset()["width"].sel(size=16)), width["limit"].stderr
-(0.1, 0.02)
+    @result("width")
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Width(Record):
+        dims: ClassVar[Dims] = {"size": ("size",), "width": ("size",)}
+
+        size: FloatArray
+        width: FloatArray
+        limit: Estimate
+
+What it then can:
+
+>>> from physbatch.scaling import fit_law
+>>> fit = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)
+>>> fit["b"], fit.to_dataset()["value"].values.tolist()
+(1.00(6), [1.0, 2.0, 4.0])
 """
 
 from __future__ import annotations

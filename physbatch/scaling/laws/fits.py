@@ -41,7 +41,8 @@ class ScalingFit(Record):
 
     dims: ClassVar[Dims] = {
         "x": ("point", "variable"),
-        **dict.fromkeys(("value", "stderr"), ("point",)),
+        "value": ("point",),
+        "stderr": ("point",),
         **{f"fit_{n}": ("fit",) for n in ("law", "size_min", "chi2", "dof", "p_value", "weight")},
         **dict.fromkeys(("fit_values", "fit_stderr"), ("fit", "parameter")),
         "estimates": ("parameter",),
@@ -73,12 +74,10 @@ class ScalingFit(Record):
     @classmethod
     def upgraded(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """The fields of version 1, which held laws as texts and the curve as numbers."""
-        forms = fields["fit_form"]
-        texts = list(dict.fromkeys((*forms, fields["form"])))
-        indices = np.array([texts.index(form) for form in forms], dtype=np.int64)
-        gone = ("form", "names", "fitted", "curve_x", "curve_y", "fit_form")
-        kept = {name: value for name, value in fields.items() if name not in gone}
-        return {**kept, "laws": tuple(map(law_of_text, texts)), "fit_law": indices}
+        texts = list(dict.fromkeys((*fields["fit_form"], fields["form"])))
+        fields["laws"] = tuple(map(law_of_text, texts))
+        fields["fit_law"] = np.array([texts.index(t) for t in fields["fit_form"]], dtype=np.int64)
+        return {name: value for name, value in fields.items() if name in cls.__annotations__}
 
     def __getitem__(self, name: str) -> Estimate:
         """The estimate of a parameter; nan if another of the laws has it.
@@ -95,10 +94,8 @@ class ScalingFit(Record):
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{name} = {estimate}" for name, estimate in self.stated().items())
-        return (
-            f"ScalingFit({self.quantity} = {self.form}: {listed}; chi2/dof = "
-            f"{self.chi2:.3g}/{self.dof}){bracketed(self.flags)}"
-        )
+        goodness = f"chi2/dof = {self.chi2:.3g}/{self.dof}){bracketed(self.flags)}"
+        return f"ScalingFit({self.quantity} = {self.form}: {listed}; {goodness}"
 
     @property
     def law(self) -> Law:
@@ -235,7 +232,8 @@ def fit_law(
         for cut in np.unique(points.x[:, 0])[: None if scan else 1]
     ]
     weights = _weights(fits)
-    best = fits[int(np.argmax(weights))] if fits else _nothing(points)
+    nothing = least_squares(law("constant"), points.x, points.value, points.covariance)
+    best = fits[int(np.argmax(weights))] if fits else nothing
     flags = (*flags, *_flags(quantity, variables, points, fits, weights))
     names = best.law.parameters
     table = np.full((2, len(fits), len(names)), math.nan)
@@ -311,10 +309,6 @@ def _from_size_on(points: _Points, fitted: Law, cut: float, variables: tuple[str
     covariance = points.covariance[np.ix_(keep, keep)]
     fit = least_squares(fitted, points.x[keep], points.value[keep], covariance, cut, variables)
     return fit._replace(aic=fit.aic + 2.0 * float(np.sum(~keep)))
-
-
-def _nothing(points: _Points) -> LawFit:
-    return least_squares(law("constant"), points.x, points.value, points.covariance)
 
 
 def _weights(fits: list[LawFit]) -> FloatArray:
