@@ -10,6 +10,9 @@ Each module is a room of its own, imported when it is first used:
   states), `lattices` (percolation and Ising in 2-D), `batch_noise` (the noise of batches);
 * what these share: `grids` (of sizes and controls), `replicas` (datasets and tables of them).
 
+In all of them N or L is the size, m the batch size, eta the learning rate, `replicas` the number
+of independent ones at each point, and the same `seed` gives the same bits.
+
 Examples
 --------
 >>> from physbatch import exact

@@ -1,8 +1,4 @@
-"""Data with planted answers for the estimators of batch noise.
-
-Everywhere `replicas` is the number of replicas at each point of the grid, and the same `seed` gives
-the same bits.
-"""
+"""Data with planted answers for the estimators of batch noise."""
 
 from __future__ import annotations
 
@@ -37,21 +33,7 @@ def stable_range_data(
 ) -> xr.Dataset:
     """Replicas that learn below eta_max = A m^b, with a logistic edge in ln eta.
 
-    P(success) = 1/(1 + exp((ln eta - ln eta_max)/width)).
-
-    Parameters
-    ----------
-    amplitude, exponent : float
-        A and b.
-    width : float
-        Width of the edge in ln eta.
-    batch_sizes, learning_rates : sequence of float
-        The grid.
-
-    Examples
-    --------
-    >>> stable_range_data(replicas=4)["success"].dims
-    ('size', 'learning_rate', 'batch_size', 'replica')
+    P(success) = 1/(1 + exp((ln eta - ln eta_max)/width)); A and b are `amplitude` and `exponent`.
     """
     rng = np.random.default_rng(seed)
     coords = replica_coords([100], batch_sizes, replicas, [1.0])
@@ -75,25 +57,11 @@ def linear_growth_data(
     replicas: int = 60,
     seed: int = 1,
 ) -> xr.Dataset:
-    """Errors of a linear student as products of exact one-step factors.
+    """Errors of a linear student of N = `size` inputs as products of exact one-step factors.
 
-    The factor of a step is F = 1 - 2 eta A + eta^2 B with A = chi^2_m/m and
-    B = A^2 + (A/m) chi^2_(N-1), eta = m eta_base. The learning rates lie up to 14 % around the
-    typical thresholds of all batch sizes; time 1 is the start.
-
-    Parameters
-    ----------
-    size : int
-        N.
-    batch_sizes : sequence of int
-        m.
-    steps : int
-        Number of steps.
-
-    Examples
-    --------
-    >>> linear_growth_data(replicas=2).sizes["learning_rate"]
-    14
+    The factor of a step is F = 1 - 2 eta A + eta^2 B with A = chi^2_m/m and B = A^2 + (A/m)
+    chi^2_(N-1), eta = m eta_base. The learning rates lie up to 14 % around the typical thresholds
+    of all batch sizes; time 1 is the start.
     """
     rng = np.random.default_rng(seed)
     coords = replica_coords([size], batch_sizes, replicas, [1.0, 1.0 + steps])
@@ -125,19 +93,6 @@ def transition_data(
     """Replicas that become perfect above m_c = slope eta, with a logistic edge in ln m.
 
     P(success) = 1/(1 + exp(-(ln m - ln m_c)/width)); the others halve their error, from 0.5.
-
-    Parameters
-    ----------
-    slope, width : float
-        m_c/eta, and the width of the edge in ln m.
-    batch_sizes, learning_rates : sequence of float
-        The grid.
-
-    Examples
-    --------
-    >>> data = transition_data(replicas=4)
-    >>> int(data["success"].isel(size=0, learning_rate=0, batch_size=-1).sum())
-    4
     """
     rng = np.random.default_rng(seed)
     coords = replica_coords([100], batch_sizes, replicas, [1.0, 2.0])
@@ -154,17 +109,7 @@ def transition_data(
 
 @dataclass(frozen=True)
 class OptimumCurve:
-    """Parameters of `optimum_batch_data`.
-
-    Attributes
-    ----------
-    amplitude, rate_exponent, count_exponent : float
-        A, b and a.
-    floor, curvature, skew : float
-        Shape of the curve.
-    noise : float
-        Spread of the replicas.
-    """
+    """Parameters of `optimum_batch_data`: A, b, a, the shape of the curve and the spread."""
 
     amplitude: float = 0.5
     rate_exponent: float = 1.0
@@ -186,17 +131,9 @@ def optimum_batch_data(
 ) -> xr.Dataset:
     """Generalisation errors with a minimum at B_opt = A eps^b P^a.
 
-    error = floor + curvature u^2 + skew u^3 + noise z, with u = ln(m/B_opt) and z normal.
+    error = floor + curvature u^2 + skew u^3 + noise z, with u = ln(m/B_opt) and z normal; the
+    parameters are those of `OptimumCurve`.
 
-    Parameters
-    ----------
-    batch_sizes, learning_rates, pattern_counts : sequence
-        The grid.
-    **parameters
-        Those of `OptimumCurve`.
-
-    Examples
-    --------
     >>> data = optimum_batch_data(noise=1e-9, replicas=2)
     >>> curve = data["generalization_error"].isel(size=0, learning_rate=1, pattern_count=0, time=0)
     >>> float(curve.mean("replica").idxmin("batch_size"))

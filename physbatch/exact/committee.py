@@ -39,13 +39,8 @@ def _joint(student_overlap: Array, teacher_overlap: Array, teacher_teacher: Arra
     """Covariance of the fields (lambda, rho), shape (..., K + M, K + M)."""
     mixed = np.swapaxes(teacher_overlap, -1, -2)
     shape = (*teacher_overlap.shape[:-2], *teacher_teacher.shape[-2:])
-    return np.concatenate(
-        [
-            np.concatenate([student_overlap, teacher_overlap], axis=-1),
-            np.concatenate([mixed, np.broadcast_to(teacher_teacher, shape)], axis=-1),
-        ],
-        axis=-2,
-    )
+    teachers = np.broadcast_to(teacher_teacher, shape)
+    return np.block([[student_overlap, teacher_overlap], [mixed, teachers]])
 
 
 def _output_products(covariance: Array, activation: str) -> Array:
@@ -73,32 +68,13 @@ def generalization_error(
     teacher_teacher: FloatArray,
     activation: str = "erf",
 ) -> FloatArray:
-    """Generalisation error <(y - y*)^2>/2 in closed form.
+    """Generalisation error <(y - y*)^2>/2 from Q (..., K, K), R (..., K, M) and T (..., M, M).
 
-    For erf, (1/pi) [sum_ik asin(Q_ik/sqrt((1 + Q_ii)(1 + Q_kk))) + the same for T
-    - 2 sum_in asin(R_in/sqrt((1 + Q_ii)(1 + T_nn)))]; for relu the arc-cosine kernel (Cho and
-    Saul, NIPS 22 (2009) 342).
+    For erf, (1/pi) [sum_ik asin(Q_ik/sqrt((1 + Q_ii)(1 + Q_kk))) + the same for T - 2 sum_in
+    asin(R_in/sqrt((1 + Q_ii)(1 + T_nn)))]; for relu the arc-cosine kernel (Cho and Saul, NIPS 22
+    (2009) 342); also linear. Accurate within 1e-15 of the sums' terms: below 1e-12 use the
+    projected engine's.
 
-    Parameters
-    ----------
-    student_overlap, teacher_overlap, teacher_teacher : ndarray
-        Q (..., K, K), R (..., K, M) and T (..., M, M).
-    activation : {"erf", "relu", "linear"}
-        g.
-
-    Returns
-    -------
-    ndarray, shape (...)
-        Accurate within 1e-15 of the sums' terms: below 1e-12 use the projected engine's.
-
-    Raises
-    ------
-    AnalysisError
-        For another activation.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> float(generalization_error(np.eye(1), np.zeros((1, 1)), np.eye(1)).round(6))
     0.333333
     """
@@ -111,13 +87,7 @@ def generalization_error(
 def random_student_error(
     students: int, teachers: int, activation: str = "erf", teacher_teacher: FloatArray | None = None
 ) -> float:
-    """Generalisation error of a student with Q = I and R = 0, the random student for N -> infinity.
-
-    Examples
-    --------
-    >>> round(random_student_error(2, 2), 6)
-    0.666667
-    """
+    """Generalisation error of a student with Q = I and R = 0, the random one for N -> infinity."""
     teacher = np.eye(teachers) if teacher_teacher is None else teacher_teacher
     return float(
         generalization_error(np.eye(students), np.zeros((students, teachers)), teacher, activation)
@@ -157,29 +127,10 @@ def equations_of_motion(
     rate: float,
     label_noise: float = 0.0,
 ) -> tuple[Array, Array]:
-    """dQ/dalpha and dR/dalpha of the erf committee, alpha = samples/N.
+    """dQ/dalpha and dR/dalpha of the erf committee, alpha = samples/N, at `rate` c = eta/m.
 
-    Parameters
-    ----------
-    student_overlap, teacher_overlap, teacher_teacher : ndarray
-        Q (K, K), R (K, M) and T (M, M), real or complex.
-    rate : float
-        c = eta/m.
-    label_noise : float
-        Variance of the Gaussian noise on the teacher's output.
-
-    Returns
-    -------
-    velocity_q, velocity_r : ndarray
-        Of the shapes of Q and R.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> unit = np.eye(1)
-    >>> velocity_q, velocity_r = equations_of_motion(unit, unit, unit, 1.0)
-    >>> float(abs(velocity_q).max() + abs(velocity_r).max())
-    0.0
+    Q (K, K), R (K, M) and T (M, M) are real or complex; `label_noise` is the variance of the
+    Gaussian noise on the teacher's output.
     """
     first, second = _drift_and_noise(student_overlap, teacher_overlap, teacher_teacher, label_noise)
     students = student_overlap.shape[0]
@@ -205,17 +156,7 @@ def _drift_and_noise(q: Array, r: Array, t: Array, label_noise: float) -> tuple[
 
 @dataclass(frozen=True)
 class CommitteeCurve:
-    """A solution of the equations of motion.
-
-    Attributes
-    ----------
-    alpha : ndarray, shape (time,)
-        Samples/N.
-    student_overlap, teacher_overlap : ndarray, shape (time, K, K or M)
-        Q and R.
-    generalization_error : ndarray, shape (time,)
-        Without label noise.
-    """
+    """A solution of the equations of motion; the error is that without label noise."""
 
     alpha: FloatArray
     student_overlap: FloatArray
@@ -231,31 +172,11 @@ def integrate_equations(
     alpha: FloatArray,
     label_noise: float = 0.0,
 ) -> CommitteeCurve:
-    """Solve the equations of motion of the erf committee.
+    """Solve the equations of motion from the start Q (K, K) and R (K, M), at `rate` c = eta/m.
 
-    Parameters
-    ----------
-    student_overlap, teacher_overlap, teacher_teacher : ndarray
-        Start Q (K, K), R (K, M), and T (M, M).
-    rate : float
-        c = eta/m.
-    alpha : ndarray, shape (time,)
-        Increasing times alpha = samples/N >= 0 at which the solution is wanted.
-    label_noise : float
-        Variance of the noise on the teacher's output.
+    The solution is given at the increasing times `alpha` = samples/N >= 0. AnalysisError if the
+    integrator does not reach the last one.
 
-    Returns
-    -------
-    CommitteeCurve
-
-    Raises
-    ------
-    AnalysisError
-        If the integrator does not reach the last time.
-
-    Examples
-    --------
-    >>> import numpy as np
     >>> curve = integrate_equations(
     ...     np.eye(1), np.array([[0.1]]), np.eye(1), 1.0, np.array([0.0, 30.0])
     ... )

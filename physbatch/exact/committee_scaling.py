@@ -56,20 +56,10 @@ def _rate_of(distance: float) -> float:
 
 
 def stationary_distance(rate: float) -> float:
-    """Stationary Delta = |w - w*|^2/N of one unit for N -> infinity; 0 up to c_max.
+    """Stationary Delta = |w - w*|^2/N of one unit at c = eta/m for N -> infinity; 0 up to c_max.
 
-    Parameters
-    ----------
-    rate : float
-        c = eta/m.
+    AnalysisError if Delta is above 1.
 
-    Raises
-    ------
-    AnalysisError
-        If Delta is above 1.
-
-    Examples
-    --------
     >>> round(stationary_distance(1.1 * largest_rate(1)), 6), stationary_distance(4.0)
     (0.113753, 0.0)
     """
@@ -93,13 +83,7 @@ def stationary_distance(rate: float) -> float:
 
 @cache
 def active_state_slope() -> float:
-    """S = d Delta/d(c/c_max) of the stationary state at c_max, for N -> infinity.
-
-    Examples
-    --------
-    >>> round(active_state_slope(), 4)
-    0.8572
-    """
+    """S = d Delta/d(c/c_max) of the stationary state at c_max, for N -> infinity; about 0.857."""
     # Delta/excess is smooth in Delta: two steps of Richardson's extrapolation to 0.
     step = 4e-3
     coarse, middle, fine = (d / _rate_of(d) for d in (4 * step, 2 * step, step))
@@ -108,26 +92,10 @@ def active_state_slope() -> float:
 
 
 def active_state(distance: npt.ArrayLike, batch_size: float = 1) -> tuple[FloatArray, FloatArray]:
-    r"""Mean and relative variance of N Delta at x = N (c/c_max - 1), to leading order in 1/N.
+    """Mean and relative variance of N Delta at x = N (c/c_max - 1), to leading order in 1/N.
 
-    Parameters
-    ----------
-    distance : array_like
-        x.
-    batch_size : float
-        m >= 1; it moves the threshold x_c.
-
-    Returns
-    -------
-    mean, relative_variance : ndarray
-        S (x - x_c) and C/(2 A (x - x_c)) of a gamma law; 0 and nan below the threshold, where
-        the perfect student is absorbing.
-
-    Examples
-    --------
-    >>> mean, relative_variance = active_state([5.0])
-    >>> mean.round(2).tolist(), relative_variance.round(4).tolist()
-    ([4.94], [0.0626])
+    S (x - x_c) and C/(2 A (x - x_c)) of a gamma law; 0 and nan below the threshold x_c (which the
+    batch size m moves), where the perfect student is absorbing.
     """
     beyond = np.asarray(distance, dtype=np.float64) - finite_size_shift(batch_size)
     above = beyond > 0

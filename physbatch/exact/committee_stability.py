@@ -40,15 +40,7 @@ _WHERE = "committee"
 
 @dataclass(frozen=True)
 class Plateau:
-    """The fixed point at which all student units are alike.
-
-    Attributes
-    ----------
-    student_overlap, teacher_overlap : float
-        Q_ik and R_in, the same for all pairs.
-    generalization_error : float
-        On the plateau.
-    """
+    """The fixed point at which all student units are alike: one Q_ik and one R_in for all pairs."""
 
     student_overlap: float
     teacher_overlap: float
@@ -56,25 +48,10 @@ class Plateau:
 
 
 def plateau(units: int) -> Plateau:
-    """The symmetric plateau of K = M units, T = I, in the limit of small rates.
+    """The symmetric plateau of K = M >= 2 units, T = I, in the limit of small rates.
 
-    Parameters
-    ----------
-    units : int
-        K = M, at least 2 (a single unit has no plateau).
+    Where the drift of Q and R vanishes, found numerically; AnalysisError if it was not found.
 
-    Returns
-    -------
-    Plateau
-        Where the drift of Q and R vanishes, found numerically.
-
-    Raises
-    ------
-    AnalysisError
-        If there is no such state, or it was not found.
-
-    Examples
-    --------
     >>> round(plateau(2).generalization_error, 7), round(plateau(3).generalization_error, 7)
     (0.0116108, 0.0202966)
     """
@@ -126,24 +103,9 @@ def _jacobian_parts(units: int) -> tuple[FloatArray, FloatArray]:
 
 
 def jacobian(units: int, rate: float) -> FloatArray:
-    """Jacobian of the equations of motion at the specialised state Q = R = T = I.
+    """Jacobian of the equations of motion at Q = R = T = I, K = M, c = eta/m; shape (n, n).
 
-    Parameters
-    ----------
-    units : int
-        K = M.
-    rate : float
-        c = eta/m.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        n = K (K + 1)/2 + K^2: the upper triangle of Q, then R, row by row.
-
-    Examples
-    --------
-    >>> jacobian(2, 1.0).shape
-    (7, 7)
+    n = K (K + 1)/2 + K^2: the upper triangle of Q, then R, row by row.
     """
     first, second = _jacobian_parts(units)
     return np.asarray(rate * first + rate**2 * second)
@@ -151,24 +113,11 @@ def jacobian(units: int, rate: float) -> FloatArray:
 
 @cache
 def largest_rate(units: int) -> float:
-    """c_max(K): the specialised state of K = M units is stable for eta/m below it.
+    """c_max(K): the specialised state of K = M >= 1 units is stable for eta/m below it.
 
-    The smallest c at which an eigenvalue of the Jacobian has a real part of zero. For N ->
-    infinity learning therefore needs a batch larger than m_c = eta/c_max.
+    The smallest c, up to 100, at which an eigenvalue of the Jacobian has a real part of zero. For N
+    -> infinity learning therefore needs a batch larger than m_c = eta/c_max.
 
-    Parameters
-    ----------
-    units : int
-        K = M, at least 1.
-
-    Raises
-    ------
-    AnalysisError
-        If there is no such rate below 100.
-
-    Examples
-    --------
-    >>> from math import pi, sqrt
     >>> bool(abs(largest_rate(1) - pi * sqrt(5 / 3)) < 1e-12)
     True
     """
@@ -186,26 +135,18 @@ def largest_rate(units: int) -> float:
 
 
 def finite_size_shift(batch_size: float) -> float:
-    """N times the relative shift of the threshold in eta/m at size N, for K = M = 1.
+    """N times the relative shift of the threshold in eta/m at size N, for K = M = 1, m >= 1.
 
-    A single replica stays near the perfect state if the logarithm of its distance a = w - w*
-    falls on average. To first order in 1/N, at c_max = `largest_rate(1)`,
+    A single replica stays near the perfect state if the logarithm of its distance a = w - w* falls
+    on average. To first order in 1/N, at c_max = `largest_rate(1)`,
 
         c_c(N)/c_max - 1 = -(1/N) [1 + 3/25 - (3/2) v + (m - 1) sqrt(5)/3],
 
-    with s = g'(rho)^2 and v = <(c^2 s^2 - 2 c s)^2>/(c^2 <s^2>). The terms are: the fourth
-    moment of the field along a; the part of a along w*, whose mean square is of order 1/N;
-    minus half the variance of a step, since the mean logarithm is below the logarithm of the
-    mean; and pairs of samples in a batch. Without the third term it is the mean-square
-    threshold.
+    with s = g'(rho)^2 and v = <(c^2 s^2 - 2 c s)^2>/(c^2 <s^2>). The terms are: the fourth moment
+    of the field along a; the part of a along w*, whose mean square is of order 1/N; minus half the
+    variance of a step, since the mean logarithm is below the logarithm of the mean; and pairs of
+    samples in a batch. Without the third term it is the mean-square threshold.
 
-    Parameters
-    ----------
-    batch_size : float
-        m >= 1.
-
-    Examples
-    --------
     >>> round(finite_size_shift(1), 3), round(finite_size_shift(5), 3)
     (-0.76, -3.741)
     """
@@ -234,14 +175,9 @@ def _slope_moments() -> list[float]:
 def relu_rate(size: int, batch_size: float) -> float:
     """eta/m at which the mean square of a small deviation from a perfect relu unit starts to grow.
 
-    Of x and -x one is active, so that even moments of the active inputs are half of those of
-    all. A step d -> (1 - eta H) d with H = sum over the active x of x x'/(m N) has
-    <H> = 1/(2 N) and <H^2> = [(N + 2)/(2 m) + (1 - 1/m)/4]/N^2. The factor of d^2,
-    1 - 2 eta <H> + eta^2 <H^2>, is 1 at eta/m = 4 N/(2 N + m + 3).
-
-    Examples
-    --------
-    >>> relu_rate(10, 17)
-    1.0
+    Of x and -x one is active, so that even moments of the active inputs are half of those of all. A
+    step d -> (1 - eta H) d with H = sum over the active x of x x'/(m N) has <H> = 1/(2 N) and <H^2>
+    = [(N + 2)/(2 m) + (1 - 1/m)/4]/N^2. The factor of d^2, 1 - 2 eta <H> + eta^2 <H^2>, is 1 at
+    eta/m = 4 N/(2 N + m + 3).
     """
     return 4 * size / (2 * size + batch_size + 3)

@@ -53,26 +53,8 @@ _POWERS = {"magnetization": 1.0, "second_moment": 2.0, "fourth_moment": 4.0}
 
 
 def law(size: int, beta: float) -> tuple[FloatArray, FloatArray]:
-    """Magnetisations and their probabilities.
+    """Magnetisations and their probabilities, shape (N + 1,) each, for N >= 1 and a finite beta.
 
-    Parameters
-    ----------
-    size : int
-        Number of spins N >= 1.
-    beta : float
-        Inverse temperature in units of the coupling.
-
-    Returns
-    -------
-    magnetization, probability : ndarray, shape (N + 1,)
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a size below 1 or a beta that is not finite.
-
-    Examples
-    --------
     >>> mu, probability = law(2, 0.0)
     >>> mu.tolist(), probability.round(6).tolist()
     ([-1.0, 0.0, 1.0], [0.25, 0.5, 0.25])
@@ -88,47 +70,23 @@ def law(size: int, beta: float) -> tuple[FloatArray, FloatArray]:
 
 
 def moment(size: int, beta: float, power: float = 1.0) -> float:
-    r""":math:`\langle|\mu|^p\rangle`.
-
-    Examples
-    --------
-    >>> round(moment(100, 0.0, 2.0), 12)  # free spins: 1/N
-    0.01
-    """
+    r""":math:`\langle|\mu|^p\rangle`."""
     mu, probability = law(size, beta)
     return float(np.abs(mu) ** power @ probability)
 
 
 def binder(size: int, beta: float) -> float:
-    r"""Binder parameter :math:`U = 1 - \langle\mu^4\rangle/(3\langle\mu^2\rangle^2)`.
-
-    Examples
-    --------
-    >>> round(binder(10**6, 1.0), 4)  # 0.270520 + 0.34 N^(-1/2)
-    0.2709
-    """
+    r"""Binder parameter :math:`U = 1 - \langle\mu^4\rangle/(3\langle\mu^2\rangle^2)`."""
     return 1.0 - moment(size, beta, 4.0) / (3.0 * moment(size, beta, 2.0) ** 2)
 
 
 def susceptibility(size: int, beta: float) -> float:
-    r""":math:`N(\langle\mu^2\rangle - \langle|\mu|\rangle^2)`.
-
-    Examples
-    --------
-    >>> round(susceptibility(1, 0.5), 12)
-    0.0
-    """
+    r""":math:`N(\langle\mu^2\rangle - \langle|\mu|\rangle^2)`."""
     return size * (moment(size, beta, 2.0) - moment(size, beta, 1.0) ** 2)
 
 
 def observable_value(name: str, size: int, beta: float) -> float:
-    """One of `OBSERVABLES` by its name.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For another name.
-    """
+    """One of `OBSERVABLES` by its name; AnalysisError for another name."""
     if name in _POWERS:
         return moment(size, beta, _POWERS[name])
     if name == "binder":
@@ -144,17 +102,7 @@ def scaling_function(x: float, power: float = 1.0) -> float:
     .. math:: f_p(x) = \frac{\int_0^\infty y^p e^{x y^2/2 - y^4/12} dy}
                             {\int_0^\infty e^{x y^2/2 - y^4/12} dy}
 
-    Parameters
-    ----------
-    x : float
-        Scaling variable, |x| up to a few tens.
-    power : float
-        p >= 0.
-
-    Examples
-    --------
-    >>> round(1 - scaling_function(0.0, 4.0) / (3 * scaling_function(0.0, 2.0) ** 2), 6)
-    0.27052
+    for p >= 0 and |x| up to a few tens.
     """
     peak = np.sqrt(max(3.0 * x, 0.0))
     top = 0.5 * x * peak**2 - peak**4 / 12.0
@@ -176,19 +124,9 @@ def scaling_function(x: float, power: float = 1.0) -> float:
 
 
 def crossing(size: int, factor: int = 2) -> float:
-    """Inverse temperature at which the Binder parameters of N and factor N are equal.
+    """Inverse temperature at which the Binder parameters of N and factor N are equal, N >= 8.
 
     For factor 2 it is 1 + 1.48/N at N of some hundreds, and 1 + 1.50/N at large N.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For sizes too small to cross near beta_c (N below 8).
-
-    Examples
-    --------
-    >>> round((crossing(200) - 1.0) * 200, 2)
-    1.48
     """
     if size < 8 or factor < 2:
         raise AnalysisError(f"size = {size}, factor = {factor}", remedy="take N >= 8, factor >= 2")
@@ -212,34 +150,12 @@ def table(
 ) -> ScalingTable:
     """Exact values with a small Gaussian noise of stated errors.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        N.
-    betas : array_like or mapping of size to array_like
-        The same inverse temperatures for all sizes, or ragged (`scaled_grid`).
-    observable : str or sequence of str
-        From `OBSERVABLES`; the noise of different ones is independent.
-    noise : float
-        Standard error, in units of the value if `relative`.
-    seed : int
-        The same seed gives the same bits.
-    relative : bool
-        See `noise`.
+    The noise, independent for different observables, is in units of the value if `relative`.
+    Inverse temperatures are the same for all sizes, or ragged (`scaled_grid`). Sizes are volumes:
+    nu = 2, zeta = -1/2 for ``magnetization``, -1 for ``second_moment``, 0 for ``binder``, 1 for
+    ``susceptibility``. AnalysisError for noise that is not positive, an unknown observable or a bad
+    grid.
 
-    Returns
-    -------
-    ScalingTable
-        Sizes are volumes: nu = 2, zeta = -1/2 for ``magnetization``, -1 for
-        ``second_moment``, 0 for ``binder``, 1 for ``susceptibility``.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For noise that is not positive, an unknown observable or a bad grid.
-
-    Examples
-    --------
     >>> data = table((64, 256), (0.9, 1.0, 1.1), "magnetization", noise=1e-6)
     >>> data.values["magnetization"].round(3).tolist()
     [0.249, 0.32, 0.43, 0.143, 0.227, 0.435]
@@ -265,13 +181,7 @@ def table(
 
 
 def sample(size: int, beta: float, replicas: int, generator: np.random.Generator) -> FloatArray:
-    """Independent magnetisations mu from the law, signed, shape (n_replica,).
-
-    Examples
-    --------
-    >>> sample(3, 50.0, 4, np.random.default_rng(1)).tolist()
-    [1.0, 1.0, -1.0, 1.0]
-    """
+    """Independent magnetisations mu from the law, signed, shape (n_replica,)."""
     mu, probability = law(size, beta)
     drawn = np.searchsorted(np.cumsum(probability), generator.random(replicas), side="right")
     # The cumulated probability may end at 1 - 1e-16.
@@ -283,26 +193,8 @@ def sample_table(
 ) -> ScalingTable:
     """Independent replicas at every point, as a simulation would give them.
 
-    Parameters
-    ----------
-    sizes, betas
-        As in `table`.
-    replicas : int
-        Independent magnetisations of each point.
-    seed : int
-        The same seed gives the same bits.
-
-    Returns
-    -------
-    ScalingTable
-        Observables ``magnetization`` (the mean of abs(mu)), ``second_moment`` and
-        ``fourth_moment``, with samples.
-
-    Examples
-    --------
-    >>> data = sample_table((64,), (1.0,), replicas=500)
-    >>> round(float(data.values["magnetization"][0]), 1), len(data.samples["second_moment"][0])
-    (0.3, 500)
+    Observables ``magnetization`` (the mean of abs(mu)), ``second_moment`` and ``fourth_moment``,
+    with samples.
     """
     size, beta = flatten_grid(sizes, betas)
     generator = np.random.default_rng([seed, 32])
@@ -331,25 +223,8 @@ def sample_dataset(
 ) -> xr.Dataset:
     r"""The same as a dataset of the schema, in which success means abs(mu) >= 1/2.
 
-    Parameters
-    ----------
-    sizes, replicas, seed
-        As in `sample_table`.
-    control : sequence of float, optional
-        Inverse temperature beta; by default :math:`|\beta - 1| N^{1/2} \le 4`.
-    signed : bool
-        The overlap is mu, with two peaks of either sign below T_c, instead of abs(mu).
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a bad axis.
-
-    Examples
-    --------
-    >>> data = sample_dataset(sizes=(400,), control=(0.5, 2.0), replicas=100)
-    >>> data["overlap"].mean("replica").values.ravel().round(1).tolist()  # the latter: 0.957
-    [0.1, 1.0]
+    The control is beta, by default :math:`|\beta - 1| N^{1/2} \le 4`. If `signed`, the overlap is
+    mu, with two peaks of either sign below T_c, instead of abs(mu).
     """
     if control is None:
         control = critical_grid(sizes, 1.0, 0.5, (-4.0, 4.0))

@@ -32,8 +32,6 @@ __all__ = [
 def all_students(count: int, values: Sequence[int] = (-1, 1)) -> IntArray:
     """Every choice of `count` weights, shape (len(values)^count, count), in counting order.
 
-    Examples
-    --------
     >>> all_students(2).tolist()
     [[-1, -1], [-1, 1], [1, -1], [1, 1]]
     """
@@ -46,15 +44,10 @@ def all_binary_inputs(size: int) -> IntArray:
 
 
 def network_outputs(weights: IntArray, widths: Sequence[int], inputs: npt.ArrayLike) -> IntArray:
-    """Outputs of dense sign networks, shape (student, input, output).
+    """Outputs of dense sign networks on inputs (input, N), shape (student, input, output).
 
-    Parameters
-    ----------
-    weights : ndarray, shape (student, weight)
-        Weights numbered layer by layer, unit by unit.
-    widths : sequence of int
-        N, then the number of units of each layer.
-    inputs : array_like, shape (input, N)
+    Weights, shape (student, weight), are numbered layer by layer, unit by unit; `widths` are N,
+    then the number of units of each layer.
     """
     values = np.broadcast_to(np.asarray(inputs), (len(weights), *np.shape(inputs)))
     first = 0
@@ -72,28 +65,9 @@ def half_error_table(outputs: IntArray, targets: IntArray) -> IntArray:
 
 
 def gibbs_law(half_errors: IntArray, temperature: float) -> FloatArray:
-    """Gibbs law exp(-E/T)/Z with E the number of wrong output bits.
+    """Gibbs law exp(-E/T)/Z of students with `half_errors` 2 E, E the number of wrong output bits.
 
-    Parameters
-    ----------
-    half_errors : ndarray, shape (student,)
-        2 E.
-    temperature : float
-        T > 0.
-
-    Raises
-    ------
-    ValueError
-        If T is not positive.
-
-    References
-    ----------
-    Metropolis et al., J. Chem. Phys. 21 (1953) 1087, doi 10.1063/1.1699114.
-
-    Examples
-    --------
-    >>> gibbs_law(np.array([0, 2]), 1.0).round(5).tolist()
-    [0.73106, 0.26894]
+    Metropolis et al., J. Chem. Phys. 21 (1953) 1087, doi 10.1063/1.1699114. ValueError if T <= 0.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, not {temperature}")
@@ -102,23 +76,10 @@ def gibbs_law(half_errors: IntArray, temperature: float) -> FloatArray:
 
 
 def batch_error_law(patterns: int, wrong: int, batch_size: int) -> FloatArray:
-    """Law of the number of wrong patterns in a batch drawn without replacement.
+    """Law of the number of wrong patterns in a batch drawn without replacement, shape (m + 1,).
 
-    Hypergeometric: mean m W/P, variance m (W/P)(1 - W/P)(P - m)/(P - 1).
-
-    Parameters
-    ----------
-    patterns, wrong, batch_size : int
-        P, the number W of patterns that the student gets wrong, and m.
-
-    Returns
-    -------
-    ndarray, shape (m + 1,)
-
-    Examples
-    --------
-    >>> batch_error_law(3, 1, 2).round(5).tolist()
-    [0.33333, 0.66667, 0.0]
+    Hypergeometric, with W of P patterns wrong: mean m W/P, variance m (W/P)(1 - W/P)(P - m)/(P -
+    1).
     """
     return np.asarray(stats.hypergeom.pmf(np.arange(batch_size + 1), patterns, wrong, batch_size))
 
@@ -146,26 +107,12 @@ def proposal_chain(
 ) -> FloatArray:
     """One proposal: transition matrix between all students, shape (student, student).
 
-    One uniformly random weight is changed to another of its values, uniformly.
+    One uniformly random weight is changed to another of its values, uniformly. Moves are judged by
+    `half_errors` (`half_error_table`) on m uniformly random inputs, fresh for every proposal, or,
+    with no batch size, on every input once, as for a batch that is the whole pattern set. `ties`
+    ("accept" or "reject") rule dE = 0 at zero temperature; at T > 0 (Metropolis) they are ignored.
 
-    Parameters
-    ----------
-    students : ndarray, shape (student, weight)
-        Every student, as from `all_students`.
-    half_errors : ndarray, shape (student, input)
-        From `half_error_table`.
-    batch_size : int or None
-        m uniformly random inputs, fresh for every proposal; None: every input once, as for a
-        batch that is the whole pattern set.
-    ties : {"accept", "reject"}
-        Whether dE = 0 is accepted at zero temperature.
-    temperature : float, optional
-        Metropolis at T > 0; `ties` is then ignored.
-
-    Examples
-    --------
-    >>> students = all_students(1)
-    >>> inputs = all_binary_inputs(1)
+    >>> students = inputs = all_students(1)
     >>> errors = half_error_table(network_outputs(students, [1, 1], inputs), inputs)
     >>> proposal_chain(students, errors, 1).tolist()
     [[0.0, 1.0], [0.0, 1.0]]

@@ -40,36 +40,10 @@ def escape(
 ) -> tuple[FloatArray, FloatArray]:
     """Simulate independent escapes by the stochastic Heun method.
 
-    Parameters
-    ----------
-    control : array_like, shape (n_control,)
-        E.
-    times : array_like, shape (n_time,)
-        Measuring times s, increasing.
-    replicas : int
-    generator : numpy.random.Generator
-    noise : float
-        D > 0.
-    step : float
-        Longest time step; shorter where E is large.
-
-    Returns
-    -------
-    state : ndarray, shape (n_control, n_replica, n_time)
-        X; the last one before the edge for those that have escaped.
-    passage : ndarray, shape (n_control, n_replica)
-        Time of escape, infinite if later than the last time.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a noise or step that is not positive.
-
-    Examples
-    --------
-    >>> state, passage = escape([-9.0, 9.0], [3.0], 100, np.random.default_rng(1))
-    >>> (passage <= 3.0).mean(axis=1).tolist()
-    [0.0, 1.0]
+    E is `control`, shape (n_control,), `times` increase, D is `noise`, and `step` the longest time
+    step, shorter where E is large. Returns X, shape (n_control, n_replica, n_time), the last one
+    before the edge for those that have escaped, and the time of escape, shape (n_control,
+    n_replica), infinite if later than the last time. AnalysisError for a noise or step <= 0.
     """
     if not noise > 0.0 or not step > 0.0:
         raise AnalysisError(f"noise = {noise:g}, step = {step:g}", remedy="take both > 0")
@@ -115,32 +89,14 @@ def _heun(
 def mean_passage_time(
     control: float, *, noise: float = 1.0, start: float = START, end: float = EDGE
 ) -> float:
-    r"""Exact mean time from `start` to `end`.
+    r"""Exact mean time from `start` to `end` at E = `control`, D = `noise`.
 
     .. math:: T = \frac1D \int_\text{start}^\text{end} dx \int_0^\infty du\,
                   \exp\left(-\frac{E u + x^2 u - x u^2 + u^3/3}{D}\right)
 
-    From :math:`-\infty` to :math:`\infty` it is
-    :math:`(2\pi/D)^{1/2} \int_0^\infty h^{-1/2} \exp(-(2h^3/3 + 2Eh)/D)\,dh`.
-
-    Parameters
-    ----------
-    control : float
-        E, not so negative that the barrier exceeds some hundred D.
-    noise : float
-        D.
-    start, end : float
-        start < end.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If start is not below end or the noise is not positive.
-
-    Examples
-    --------
-    >>> round(mean_passage_time(0.0, start=-60.0, end=60.0) + 2 / 60, 3)  # 1/60 for each end
-    4.976
+    From :math:`-\infty` to :math:`\infty` it is :math:`(2\pi/D)^{1/2} \int_0^\infty h^{-1/2}
+    \exp(-(2h^3/3 + 2Eh)/D)\,dh`. E must not be so negative that the barrier exceeds some hundred D.
+    AnalysisError if start is not below end or the noise is not positive.
     """
     if not start < end or not noise > 0.0:
         raise AnalysisError(f"start = {start:g}, end = {end:g}, noise = {noise:g}")
@@ -164,29 +120,14 @@ def nucleation_rate(
     barrier_exponent: float = 1.0,
     attempt: float = 1.0,
 ) -> FloatArray:
-    r"""Escape rate of a metastable state.
+    r"""Escape rate of a metastable state; `size` N and `distance` delta are broadcast together.
 
     With the distance :math:`\delta = c - c_s` from the point where the state vanishes,
     ``extensive``: :math:`k \exp(-N B (-\delta)^\gamma)` for delta < 0 and k beyond. With the
-    distance :math:`\delta = c - c_x` from coexistence, ``droplet``:
-    :math:`N k \exp(-B/\delta)` for delta > 0 and 0 before, as for a droplet that may form
-    anywhere.
+    distance :math:`\delta = c - c_x` from coexistence, ``droplet``: :math:`N k \exp(-B/\delta)` for
+    delta > 0 and 0 before, as for a droplet that may form anywhere. B, gamma and k are `barrier`,
+    `barrier_exponent` and `attempt`, all positive.
 
-    Parameters
-    ----------
-    size, distance : array_like
-        N and delta, broadcast together.
-    kind : {"extensive", "droplet"}
-    barrier, barrier_exponent, attempt : float
-        B, gamma and k.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For another kind, or parameters that are not positive.
-
-    Examples
-    --------
     >>> nucleation_rate(100, [-0.1, 0.0]).round(8).tolist()
     [4.54e-05, 1.0]
     """

@@ -31,18 +31,12 @@ _MOST_ITERATIONS = 20_000
 
 @dataclass(frozen=True)
 class StationaryCovariance:
-    """Second moments of SGD in its stationary state.
+    """Second moments of SGD in its stationary state: `covariance` is E[e e'], shape (N, N).
 
-    Attributes
-    ----------
-    covariance : ndarray, shape (N, N)
-        E[e e'].
-    small_rate : ndarray, shape (N, N)
-        What first order in eta predicts: the solution of H C + C H = eta S_m / (1 - beta), with
-        S_m the covariance of the batch gradient at w0. At beta > 0 that is the usual
-        statement that momentum multiplies the noise scale by 1/(1 - beta).
-    excess_loss : float
-        tr(H C)/2, the mean loss above its minimum.
+    `small_rate` is what first order in eta predicts: the solution of H C + C H = eta S_m / (1 -
+    beta), with S_m the covariance of the batch gradient at w0. At beta > 0 that is the usual
+    statement that momentum multiplies the noise scale by 1/(1 - beta). `excess_loss` is tr(H C)/2,
+    the mean loss above its minimum.
     """
 
     covariance: FloatArray
@@ -59,44 +53,19 @@ def stationary_covariance(
     replacement: bool,
     momentum: float = 0.0,
 ) -> StationaryCovariance:
-    """Exact stationary covariance of linear SGD on a finite set.
+    """Exact stationary covariance of linear SGD on inputs (P, N) of full rank and targets (P,).
 
-    The loss of a sample is (y_mu - w x_mu)^2 / 2. Batches of m samples are drawn anew at each
-    step; kappa = 1/m with replacement, (P - m)/(m (P - 1)) without. The second moments M of
-    z = (e, u) obey
+    The loss of a sample is (y_mu - w x_mu)^2 / 2. Batches of m samples are drawn anew at each step;
+    kappa = 1/m with replacement, (P - m)/(m (P - 1)) without. The second moments M of z = (e, u)
+    obey
 
         M = A M A' + kappa eta^2 J [mean(D_mu C D_mu) + mean(r_mu^2 x_mu x_mu')] J',
 
-    with D_mu = x_mu x_mu' - H, C = E[e e'], J = (1, 1)' and A the mean step. It is iterated
-    from the solution without multiplicative noise.
+    with D_mu = x_mu x_mu' - H, C = E[e e'], J = (1, 1)' and A the mean step. It is iterated from
+    the solution without multiplicative noise. AnalysisError if the samples do not determine the
+    weights, or the second moments diverge, so that no stationary state exists. Ziyin, Liu, Mori and
+    Ueda, arXiv 2102.05375 (2021), treat the same equation.
 
-    Parameters
-    ----------
-    inputs : ndarray, shape (P, N)
-        x, of full rank N.
-    targets : ndarray, shape (P,)
-        y.
-    learning_rate : float
-        eta.
-    batch_size : int
-        m, from 1 to P.
-    replacement : bool
-        Whether a sample may be in a batch twice.
-    momentum : float
-        beta, from 0 to below 1.
-
-    Raises
-    ------
-    AnalysisError
-        If the samples do not determine the weights, or no stationary state exists: the
-        second moments diverge.
-
-    References
-    ----------
-    Ziyin, Liu, Mori and Ueda, arXiv 2102.05375 (2021), treat the same equation.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> inputs = rng.normal(size=(50, 2))
     >>> state = stationary_covariance(inputs, inputs @ [1.0, 2.0] + rng.normal(size=50),

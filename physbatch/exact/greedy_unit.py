@@ -60,31 +60,11 @@ def _sum_law(terms: int) -> list[tuple[int, float]]:
 def flip_probabilities(
     degree: int, wrong: int, flip_wrong: bool, inputs: Inputs = "binary"
 ) -> tuple[float, float]:
-    """Chances that a flip makes a sample newly wrong and newly right.
+    """Chances over one input that a flip makes a sample newly wrong and newly right.
 
-    With u_i = x_i w*_i, A the sum of u over right weights and B over wrong ones, the teacher
-    says sign(A + B) and the student sign(A - B).
-
-    Parameters
-    ----------
-    degree : int
-        Number of weights d, odd.
-    wrong : int
-        Number j of wrong weights before the flip.
-    flip_wrong : bool
-        Flip one of the wrong weights (which makes it right) or one of the right ones.
-    inputs : {"binary", "gaussian"}
-        Uniform binary or standard normal inputs.
-
-    Returns
-    -------
-    newly_wrong, newly_right : float
-        Probabilities over one input.
-
-    Examples
-    --------
-    >>> flip_probabilities(1, 0, False)
-    (1.0, 0.0)
+    With u_i = x_i w*_i, A the sum of u over right weights and B over the `wrong` ones before the
+    flip, the teacher says sign(A + B) and the student sign(A - B). `flip_wrong` flips a wrong
+    weight, which makes it right. Inputs are uniform binary (d odd) or standard normal.
     """
     if inputs == "gaussian":
         return _gaussian_flip_probabilities(degree, wrong, wrong + (-1 if flip_wrong else 1))
@@ -128,20 +108,10 @@ def acceptance(
     ties: str = "accept",
     temperature: float | None = None,
 ) -> float:
-    """Chance that a batch of m samples accepts a flip.
+    """Chance that a batch of m samples accepts a flip with the chances of `flip_probabilities`.
 
-    A real m mixes batches of floor(m) and floor(m) + 1 samples.
-
-    Parameters
-    ----------
-    newly_wrong, newly_right : float
-        See `flip_probabilities`.
-    batch_size : float
-        m >= 1.
-    ties : {"accept", "reject"}
-        Whether dE = 0 is accepted at zero temperature.
-    temperature : float, optional
-        Metropolis at T > 0; `ties` is then ignored.
+    A real m >= 1 mixes batches of floor(m) and floor(m) + 1 samples. `ties` ("accept" or "reject")
+    rule dE = 0 at zero temperature; at T > 0 (Metropolis) they are ignored.
     """
     floor = math.floor(batch_size)
     part = batch_size - floor
@@ -186,11 +156,7 @@ def transition_matrix(
     """One proposal: P[j, k] from j to k wrong weights, shape (d + 1, d + 1).
 
     `ties` and `temperature` are those of `acceptance`, `inputs` those of `flip_probabilities`.
-
-    Raises
-    ------
-    ValueError
-        If d is even with binary inputs, or m is below 1.
+    ValueError if d is even with binary inputs, or m is below 1.
     """
     _check(degree, batch_size, inputs)
     matrix = np.zeros((degree + 1, degree + 1))
@@ -214,13 +180,8 @@ def transition_matrix(
 def stationary_law(degree: int, batch_size: float, **rule: Unpack[Rule]) -> FloatArray:
     """Stationary law of the number of wrong weights, shape (d + 1,).
 
-    A birth-death chain: pi(j + 1)/pi(j) = P[j, j + 1]/P[j + 1, j]. With ties rejected the
-    perfect unit is absorbing and holds all the weight.
-
-    Examples
-    --------
-    >>> stationary_law(3, 2).round(5).tolist()[0]
-    0.39024
+    A birth-death chain: pi(j + 1)/pi(j) = P[j, j + 1]/P[j + 1, j]. With ties rejected the perfect
+    unit is absorbing and holds all the weight.
     """
     matrix = transition_matrix(degree, batch_size, **rule)
     law = np.zeros(degree + 1)
@@ -257,8 +218,6 @@ def law_after(
 def overlap_and_perfect(law: FloatArray) -> tuple[float, float]:
     """Mean overlap 1 - 2 <j>/d and the chance P(j = 0) that the unit is perfect.
 
-    Examples
-    --------
     >>> overlap, perfect = overlap_and_perfect(stationary_law(5, 10))
     >>> round(overlap, 5), round(perfect, 5)
     (0.90047, 0.86627)

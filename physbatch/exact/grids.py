@@ -27,23 +27,11 @@ def scaled_grid(
     ragged: bool = False,
     seed: int = 0,
 ) -> dict[float, FloatArray]:
-    r"""Controls :math:`c = c_c + x N^{-1/\nu}` for each size, over the same range of x.
+    r"""Controls :math:`c = c_c + x N^{-1/\nu}` for each size, evenly spaced over one range of x.
 
-    Parameters
-    ----------
-    sizes : sequence of float
-    c_c, nu : float
-    x : tuple of float
-        Ends of the range of the scaling variable.
-    points : int
-        Controls of each size, evenly spaced.
-    ragged : bool
-        Each size has its own random controls in this range, and one, two ... fewer of them.
-    seed : int
-        For `ragged` only.
+    If `ragged`, each size has its own random controls in this range, and one, two ... fewer of
+    them.
 
-    Examples
-    --------
     >>> scaled_grid((10, 100), 0.5, 1.0, (-1, 1), 3)[100].tolist()
     [0.49, 0.5, 0.51]
     """
@@ -61,11 +49,8 @@ def scaled_grid(
 def flatten_grid(sizes: Sequence[float], controls: Controls) -> tuple[FloatArray, FloatArray]:
     """Size and control of every point, shape (n_point,) each, sorted by size, then control.
 
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a size that is not positive or stands twice, or controls that are not finite, not
-        different, or missing for a size.
+    AnalysisError for a size that is not positive or stands twice, or controls that are not finite,
+    not different, or missing for a size.
     """
     if len(sizes) == 0 or min(sizes) <= 0 or len(set(sizes)) < len(sizes):
         raise AnalysisError("sizes must be positive and different", where="sizes")
@@ -96,28 +81,13 @@ def table_from_samples(
     dimension: Dimension = "N",
     source: str = "",
 ) -> ScalingTable:
-    r"""A table of the means of replica-level samples.
+    r"""A table of the means of replica-level samples, shape (n_point, n_replica) by name.
 
-    The error of a mean over R replicas is :math:`s/\sqrt R`, s the standard deviation of the
-    samples with R - 1. Where all samples are equal it is 1/R, about what one different replica
-    of an indicator would give; 0 would claim that the value is known.
+    Points are sorted by size, then control; a column is the same replica for all names, at least
+    two. The error of a mean over R replicas is :math:`s/\sqrt R`, s the standard deviation of the
+    samples with R - 1. Where all samples are equal it is 1/R, about what one different replica of
+    an indicator would give; 0 would claim that the value is known.
 
-    Parameters
-    ----------
-    size, control : array_like, shape (n_point,)
-        Sorted by size, then control.
-    samples : mapping of name to array_like, shape (n_point, n_replica)
-        The replica of one column is the same for all names.
-    size_name, control_name, dimension, source
-        As in `ScalingTable`.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        With fewer than two replicas.
-
-    Examples
-    --------
     >>> table = table_from_samples([8, 8], [0.1, 0.2], {"success": [[0, 0, 1, 1], [1, 1, 1, 1]]})
     >>> table.values["success"].tolist(), table.errors["success"].round(3).tolist()
     ([0.5, 1.0], [0.289, 0.25])

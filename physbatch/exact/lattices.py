@@ -47,31 +47,12 @@ def _check(size: int, replicas: int) -> None:
 def percolation_runs(
     size: int, replicas: int, seed: int = 0
 ) -> tuple[IntArray, npt.NDArray[np.int8]]:
-    """Fill lattices site by site and record every state on the way (Newman and Ziff).
+    """Fill L x L lattices site by site and record every state on the way (Newman and Ziff).
 
-    Parameters
-    ----------
-    size : int
-        Linear size L >= 2.
-    replicas : int
-        Independent orders of filling.
-    seed : int
-        The same seed gives the same bits.
+    Returns the sites of the largest cluster with n = 0 ... L^2 occupied sites, shape (n_replica,
+    L^2 + 1), and 1 where a cluster winds around the torus in any direction. AnalysisError for L
+    below 2 or no replicas.
 
-    Returns
-    -------
-    largest : ndarray of int, shape (n_replica, L^2 + 1)
-        Sites of the largest cluster with n = 0 ... L^2 occupied sites.
-    wrapping : ndarray of int8, shape (n_replica, L^2 + 1)
-        1 if a cluster winds around the torus in any direction.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For L below 2 or no replicas.
-
-    Examples
-    --------
     >>> largest, wrapping = percolation_runs(2, 3)
     >>> largest[0].tolist()[-1], wrapping[0].tolist()  # two sites on a diagonal do not touch
     (4, [0, 0, 0, 1, 1])
@@ -84,25 +65,11 @@ def percolation_runs(
 
 
 def canonical_average(states: npt.ArrayLike, probability: npt.ArrayLike) -> FloatArray:
-    r"""Means at occupation probability p of a quantity known at every number of sites.
+    r"""Means at occupation probabilities p of a quantity Q_n, shape (..., L^2 + 1).
 
     .. math:: Q(p) = \sum_n \binom{L^2}{n} p^n (1 - p)^{L^2 - n} Q_n
 
-    Parameters
-    ----------
-    states : array_like, shape (..., L^2 + 1)
-        Q_n.
-    probability : array_like, shape (n_point,)
-
-    Returns
-    -------
-    ndarray, shape (..., n_point)
-        Of one replica, values at different p are strongly correlated.
-
-    Examples
-    --------
-    >>> canonical_average([0, 1, 2, 3, 4], [0.25, 0.5]).round(12).tolist()
-    [1.0, 2.0]
+    Shape (..., n_point). Of one replica, values at different p are strongly correlated.
     """
     values = np.asarray(states, dtype=np.float64)
     sites = values.shape[-1] - 1
@@ -114,30 +81,11 @@ def canonical_average(states: npt.ArrayLike, probability: npt.ArrayLike) -> Floa
 def percolation_samples(
     size: int, probability: float, replicas: int, seed: int = 0
 ) -> dict[str, FloatArray]:
-    """Independent lattices at occupation probability p.
+    """Independent lattices at occupation probability p: arrays of shape (n_replica,).
 
-    Parameters
-    ----------
-    size, replicas, seed
-        As in `percolation_runs`.
-    probability : float
-        p in [0, 1].
-
-    Returns
-    -------
-    dict of ndarray, shape (n_replica,)
-        ``largest_cluster``, the fraction s of all sites that belong to the largest cluster, its
-        ``second_moment`` s^2 and ``fourth_moment`` s^4, and ``wrapping`` (0 or 1).
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For L below 2, no replicas, or p outside [0, 1].
-
-    Examples
-    --------
-    >>> percolation_samples(4, 1.0, 2)["largest_cluster"].tolist()
-    [1.0, 1.0]
+    ``largest_cluster``, the fraction s of all sites that belong to the largest cluster, its
+    ``second_moment`` s^2 and ``fourth_moment`` s^4, and ``wrapping`` (0 or 1). AnalysisError for L
+    below 2, no replicas, or p outside [0, 1].
     """
     _check(size, replicas)
     if not 0.0 <= probability <= 1.0:
@@ -161,25 +109,8 @@ def percolation_table(
 ) -> ScalingTable:
     """Site percolation with independent points, the control being p.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        L.
-    probabilities : array_like or mapping of size to array_like
-    replicas, seed
-        As in `percolation_samples`.
-
-    Returns
-    -------
-    ScalingTable
-        The observables of `percolation_samples`, with samples. Sizes are linear: nu = 4/3,
-        zeta = -5/36 for ``largest_cluster``, 0 for ``wrapping``.
-
-    Examples
-    --------
-    >>> table = percolation_table((8, 16), (0.55, 0.6), replicas=50)
-    >>> table.observables
-    ('largest_cluster', 'second_moment', 'fourth_moment', 'wrapping')
+    The observables of `percolation_samples`, with samples. Sizes are linear: nu = 4/3, zeta = -5/36
+    for ``largest_cluster``, 0 for ``wrapping``.
     """
     size, p = flatten_grid(sizes, probabilities)
     points = [
@@ -200,34 +131,12 @@ def ising_samples(
 ) -> dict[str, FloatArray]:
     """Independent Wolff chains of the 2-D Ising model, each from a random start.
 
-    Parameters
-    ----------
-    size : int
-        Linear size L >= 2.
-    temperature : float
-        T > 0 in units of the coupling.
-    replicas : int
-        Independent chains.
-    seed : int
-        The same seed gives the same bits.
-    clusters : int, optional
-        Cluster flips before the first measurement; 4 L + 20 by default.
-    measurements : int
-        Each chain's value is the mean over so many measurements, 10 flips apart.
+    Of shape (n_replica,): ``magnetization`` abs(m), ``second_moment`` m^2, ``fourth_moment`` m^4
+    and ``energy`` per site at T, in units of the coupling. `clusters` are flipped before the first
+    measurement, 4 L + 20 by default; each chain's value is the mean over `measurements`, 10 flips
+    apart. AnalysisError for L below 2, no replicas, a temperature that is not positive, or no
+    measurement.
 
-    Returns
-    -------
-    dict of ndarray, shape (n_replica,)
-        ``magnetization`` abs(m), ``second_moment`` m^2, ``fourth_moment`` m^4 and ``energy``
-        per site.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For L below 2, no replicas, a temperature that is not positive, or no measurement.
-
-    Examples
-    --------
     >>> ising_samples(4, 0.1, 2)["energy"].tolist()
     [-2.0, -2.0]
     """
@@ -257,24 +166,8 @@ def ising_table(
 ) -> ScalingTable:
     """The 2-D Ising model with independent points, the control being T.
 
-    Parameters
-    ----------
-    sizes : sequence of int
-        L.
-    temperatures : array_like or mapping of size to array_like
-    replicas, seed, clusters, measurements
-        As in `ising_samples`.
-
-    Returns
-    -------
-    ScalingTable
-        The observables of `ising_samples`, with samples. Sizes are linear: nu = 1, zeta = -1/8
-        for ``magnetization``.
-
-    Examples
-    --------
-    >>> ising_table((4, 8), (2.0, 2.5), replicas=20).sizes.tolist()
-    [4.0, 8.0]
+    The observables of `ising_samples`, with samples. Sizes are linear: nu = 1, zeta = -1/8 for
+    ``magnetization``.
     """
     size, t = flatten_grid(sizes, temperatures)
     points = [

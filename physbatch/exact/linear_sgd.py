@@ -72,24 +72,8 @@ def mean_square_factor(learning_rate: float, size: int, batch_size: float) -> fl
 
     .. math:: 1 - 2 \eta + \eta^2 \left[\frac{N + 1}{m} + 1 + \frac{\mathrm{Var}\, n}{m^2}\right]
 
-    with Var n = 0 for whole m.
+    with Var n = 0 for whole m. ValueError unless eta > 0, N >= 1 and m >= 1.
 
-    Parameters
-    ----------
-    learning_rate : float
-        eta > 0.
-    size : int
-        N.
-    batch_size : float
-        m >= 1.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its range.
-
-    Examples
-    --------
     >>> round(mean_square_factor(1.0, 100, 101), 12)
     1.0
     """
@@ -101,13 +85,8 @@ def mean_square_factor(learning_rate: float, size: int, batch_size: float) -> fl
 def mean_square_threshold(learning_rate: float, size: int) -> float:
     """m_c = eta (N + 1)/(2 - eta): the mean squared error shrinks for m > m_c.
 
-    inf for eta >= 2, where no batch is large enough. Exact for whole m_c; in between the spread
-    of the number of samples raises it by less than eta/(4 m_c (2 - eta)).
-
-    Examples
-    --------
-    >>> mean_square_threshold(0.5, 29)
-    10.0
+    inf for eta >= 2, where no batch is large enough. Exact for whole m_c; in between the spread of
+    the number of samples raises it by less than eta/(4 m_c (2 - eta)).
     """
     _check(learning_rate, size, 1)
     if learning_rate >= 2:
@@ -116,13 +95,7 @@ def mean_square_threshold(learning_rate: float, size: int) -> float:
 
 
 def largest_learning_rate(size: int, batch_size: float) -> float:
-    """eta_max = 2 m/(N + m + 1), where the mean squared error stops shrinking (whole m).
-
-    Examples
-    --------
-    >>> largest_learning_rate(9, 10)
-    1.0
-    """
+    """eta_max = 2 m/(N + m + 1), where the mean squared error stops shrinking (whole m)."""
     _check(1.0, size, batch_size)
     return 2 * batch_size / (size + batch_size + 1 + batch_size * _spread(batch_size))
 
@@ -132,16 +105,7 @@ def stationary_error(
 ) -> float:
     """Stationary E|e|^2 = eta N s2/(2 m - eta (N + m + 1)) (whole m); inf above eta_max.
 
-    Parameters
-    ----------
-    learning_rate, size, batch_size
-        As for `mean_square_factor`.
-    label_noise : float
-        Variance s2 of the labels' noise.
-
-    Examples
-    --------
-    >>> stationary_error(0.5, 9, 10, 2.0)
+    >>> stationary_error(0.5, 9, 10, label_noise=2.0)  # s2 = 2
     0.9
     """
     shrinks = 1 - mean_square_factor(learning_rate, size, batch_size)
@@ -171,13 +135,8 @@ def typical_rate(learning_rate: float, size: int, batch_size: float) -> float:
     .. math:: \frac{|e'|^2}{|e|^2} = \left(1 - \frac{\eta s}{m}\right)^2 + \frac{\eta^2 s t}{m^2},
         \qquad s \sim \chi^2_n, \quad t \sim \chi^2_{N-1},
 
-    so |e|^2 of a single student decays as exp(t times this mean). Arguments as for
-    `mean_square_factor`; quadrature, to about eight digits for N >= 3.
-
-    Examples
-    --------
-    >>> typical_rate(1.0, 20, 21) < 0 < typical_rate(1.5, 20, 21)
-    True
+    so |e|^2 of a single student decays as exp(t times this mean). By quadrature, to about eight
+    digits for N >= 3.
     """
     _check(learning_rate, size, batch_size)
     floor = math.floor(batch_size)
@@ -197,15 +156,9 @@ def typical_rate(learning_rate: float, size: int, batch_size: float) -> float:
 def typical_threshold(learning_rate: float, size: int) -> float:
     """The batch size at which single students stop learning: `typical_rate` = 0; 1 at least.
 
-    Below `mean_square_threshold`, by a part that falls as 1/N.
+    Below `mean_square_threshold`, by a part that falls as 1/N. ValueError if no batch is large
+    enough (eta >= 2).
 
-    Raises
-    ------
-    ValueError
-        If no batch is large enough (eta >= 2).
-
-    Examples
-    --------
     >>> round(typical_threshold(1.0, 100) / mean_square_threshold(1.0, 100), 3)
     0.98
     """
@@ -218,13 +171,7 @@ def typical_threshold(learning_rate: float, size: int) -> float:
 
 
 def typical_learning_rate(size: int, batch_size: float) -> float:
-    """The learning rate at which single students stop learning: `typical_rate` = 0.
-
-    Examples
-    --------
-    >>> round(typical_learning_rate(50, 50) / largest_learning_rate(50, 50), 2)
-    1.02
-    """
+    """The learning rate at which single students stop learning: `typical_rate` = 0."""
     low = largest_learning_rate(size, batch_size)
     high = 2 * low
     while typical_rate(high, size, batch_size) < 0:
@@ -238,31 +185,14 @@ def typical_learning_rate(size: int, batch_size: float) -> float:
 def second_moment_map(
     learning_rate: float, spectrum: npt.ArrayLike, batch_size: float
 ) -> FloatArray:
-    r"""How the mean squared components of e along the principal axes change in a step.
+    r"""How the mean squared components of e along the principal axes change: <e'^2> = M <e^2>.
 
     .. math:: \langle e_i'^2 \rangle = \langle e_i^2 \rangle \left[1 - 2 \eta \lambda_i
         + \eta^2 \lambda_i^2 \left(1 + \tfrac1m + \tfrac{\mathrm{Var}\, n}{m^2}\right)\right]
         + \frac{\eta^2}{m} \lambda_i \sum_j \lambda_j \langle e_j^2 \rangle
 
-    Parameters
-    ----------
-    learning_rate : float
-        eta > 0.
-    spectrum : array_like, shape (N,)
-        Variances lambda_i > 0 of the inputs along the principal axes.
-    batch_size : float
-        m >= 1.
-
-    Returns
-    -------
-    ndarray, shape (N, N)
-        The matrix M of <e'^2> = M <e^2>; its largest eigenvalue decides about learning.
-
-    Examples
-    --------
-    >>> matrix = second_moment_map(0.5, [1.0, 1.0, 1.0], 10)
-    >>> round(float(matrix.sum(axis=0)[0] - mean_square_factor(0.5, 3, 10)), 12)
-    0.0
+    `spectrum` are the variances lambda_i > 0 of the inputs along the axes, shape (N,). The largest
+    eigenvalue of M, shape (N, N), decides about learning.
     """
     values = _checked_spectrum(spectrum)
     _check(learning_rate, len(values), batch_size)
@@ -287,8 +217,6 @@ def spectrum_threshold(learning_rate: float, spectrum: npt.ArrayLike) -> float:
 
     (whole m). inf if eta lambda_max >= 2.
 
-    Examples
-    --------
     >>> round(spectrum_threshold(0.5, [1.0] * 29), 10)
     10.0
     """
@@ -315,14 +243,8 @@ def stationary_spectrum(
 ) -> FloatArray:
     """Stationary <e_i^2> along the principal axes; inf where there is no stationary state.
 
-    The solution of <e^2> = M <e^2> + (eta^2 s2/m) lambda with M of `second_moment_map`.
-    Arguments as there, and `label_noise` the variance s2.
-
-    Examples
-    --------
-    >>> total = stationary_spectrum(0.5, [1.0] * 9, 10, 2.0).sum()
-    >>> round(float(total - stationary_error(0.5, 9, 10, 2.0)), 12)
-    0.0
+    The solution of <e^2> = M <e^2> + (eta^2 s2/m) lambda with M of `second_moment_map` and
+    `label_noise` the variance s2.
     """
     values = _checked_spectrum(spectrum)
     matrix = second_moment_map(learning_rate, values, batch_size)

@@ -11,30 +11,13 @@ __all__ = ["generalization_error", "hebb_overlap"]
 
 
 def generalization_error(overlap: npt.ArrayLike) -> FloatArray:
-    r"""Chance that two sign units with a given overlap disagree on a Gaussian input.
+    """Chance arccos(R)/pi that two sign units with overlap R disagree on a Gaussian input.
 
-    .. math:: \epsilon = \frac{1}{\pi} \arccos R
+    The fields of both are Gaussian with correlation R = w . w* / (|w| |w*|), at any N. Binary
+    inputs obey it only when N is large: one wrong weight of three gives 0.5, not 0.392. ValueError
+    outside [-1, 1]. Engel and Van den Broeck, Statistical Mechanics of Learning (2001), section
+    1.3, doi 10.1017/CBO9781139164542.
 
-    The fields of both are Gaussian with correlation R, at any N. Binary inputs obey it only when
-    N is large: one wrong weight of three gives 0.5, not 0.392.
-
-    Parameters
-    ----------
-    overlap : array_like
-        R = w . w* / (|w| |w*|), from -1 to 1, unit 1.
-
-    Raises
-    ------
-    ValueError
-        If an overlap is outside [-1, 1].
-
-    References
-    ----------
-    Engel and Van den Broeck, Statistical Mechanics of Learning (2001), section 1.3,
-    doi 10.1017/CBO9781139164542.
-
-    Examples
-    --------
     >>> float(generalization_error(0.0))
     0.5
     """
@@ -49,27 +32,9 @@ def hebb_overlap(load: npt.ArrayLike) -> FloatArray:
 
     .. math:: R = \left(1 + \frac{\pi}{2 \alpha}\right)^{-1/2}
 
-    Each pattern adds sqrt(2/pi) along the teacher and noise across it. The rule is a sum, so
-    the size of the batches in which it is done is of no consequence.
-
-    Parameters
-    ----------
-    load : array_like
-        alpha = P/N, positive, unit 1.
-
-    Raises
-    ------
-    ValueError
-        If alpha is not positive.
-
-    References
-    ----------
+    Each pattern adds sqrt(2/pi) along the teacher and noise across it. The rule is a sum, so the
+    size of the batches in which it is done is of no consequence. ValueError for a load alpha <= 0.
     Vallet and Cailton, Phys. Rev. A 41 (1990) 3059, doi 10.1103/PhysRevA.41.3059.
-
-    Examples
-    --------
-    >>> round(float(hebb_overlap(1.0)), 6)
-    0.623686
     """
     values = np.asarray(load, dtype=np.float64)
     if not np.all(values > 0):

@@ -66,33 +66,9 @@ def equilibrium_first_order(
 
     .. math:: P = \frac{1}{1 + \exp(-N a (c - 10))}
 
-    and its overlap is Gaussian around 0.2 or 0.8, with standard deviation 0.6/sqrt(N). There is
-    no hysteresis. Binder and Landau,
-    doi 10.1103/PhysRevB.30.1477.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        N.
-    control : sequence of float, optional
-        c; by default the `critical_grid` with :math:`|N a (c - 10)| \le 6`.
-    replicas : int
-        Independent replicas of each point.
-    slope : float
-        a > 0.
-    seed : int
-        The same seed gives the same bits.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a slope that is not positive, or a bad axis.
-
-    Examples
-    --------
-    >>> data = equilibrium_first_order(sizes=(50, 100), control=(9.9, 10.0), replicas=4)
-    >>> dict(data["overlap"].sizes)
-    {'size': 2, 'batch_size': 2, 'replica': 4, 'time': 1}
+    and its overlap is Gaussian around 0.2 or 0.8, with standard deviation 0.6/sqrt(N). There is no
+    hysteresis. Binder and Landau, doi 10.1103/PhysRevB.30.1477. a is `slope`; by default the
+    controls c are the `critical_grid` with :math:`|N a (c - 10)| \le 6`.
     """
     if not slope > 0.0:
         raise AnalysisError(f"slope = {slope:g}", remedy="take slope > 0")
@@ -123,30 +99,11 @@ def saddle_node(
 
     Below c_s the state :math:`q = -(c_s - c)^{1/2}` is metastable, above it there is none. With
     :math:`q = N^{-1/3} X`, :math:`t = N^{1/3} s`, :math:`c - c_s = N^{-2/3} E` the equation
-    (`physbatch.exact.escapes`) no longer holds N: success after a time s is a function of
-    E alone, and the rounding is N^(-2/3). Here c_s = 10 and D = 1; the overlap is 0.2 + 0.2 q
-    before the escape, and Gaussian around 0.8 after it. The upper state vanishes, in a mirrored
-    saddle node, at c = 8.
-
-    Parameters
-    ----------
-    sizes, control, replicas, seed
-        As in `equilibrium_first_order`; by default :math:`|E| \le 6`.
-    times : sequence of float
-        Measuring times in units of N^(1/3).
-    planted_start : bool
-        Start in the upper state and see whether it stays.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a bad axis.
-
-    Examples
-    --------
-    >>> data = saddle_node(sizes=(64,), control=(9.0, 11.0), replicas=20)
-    >>> data["success"].mean("replica").values.tolist()
-    [[0.0, 1.0]]
+    (`physbatch.exact.escapes`) no longer holds N: success after a time s is a function of E alone,
+    and the rounding is N^(-2/3). Here c_s = 10 and D = 1; the overlap is 0.2 + 0.2 q before the
+    escape, and Gaussian around 0.8 after it. The upper state vanishes, in a mirrored saddle node,
+    at c = 8. By default :math:`|E| \le 6`; `times` are in units of N^(1/3); a `planted_start` is in
+    the upper state, to see whether it stays.
     """
     turn = _CRITICAL - _HYSTERESIS if planted_start else _CRITICAL
     if control is None:
@@ -185,32 +142,11 @@ def nucleation(
 ) -> xr.Dataset:
     r"""Nucleation: a replica escapes at an exponential time, once and for all.
 
-    The chance of success by time t is :math:`1 - \exp(-r t)`, r the `nucleation_rate` with
-    barrier 1 (extensive) or 20 (droplet). So half of the runs succeed by t at
-    :math:`10 - \ln(t/\ln 2)/N` (extensive; the upper state vanishes, in mirror image, at 8) or at
-    :math:`10 + 20/\ln(N t/\ln 2)` (droplet; 10 is coexistence, below it the upper state decays).
-
-    Parameters
-    ----------
-    sizes, control, replicas, seed
-        As in `equilibrium_first_order`; the default grid covers the last time.
-    times : sequence of float
-        Measuring times.
-    kind : {"extensive", "droplet"}
-        Whether the barrier grows with N.
-    planted_start : bool
-        Start in the upper state and see whether it stays.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For another kind, or a bad axis.
-
-    Examples
-    --------
-    >>> data = nucleation(sizes=(100,), control=(9.5, 10.5), replicas=20)
-    >>> data["success"].mean("replica").values.tolist()
-    [[0.0, 1.0]]
+    The chance of success by time t is :math:`1 - \exp(-r t)`, r the `nucleation_rate` with barrier
+    1 (extensive) or 20 (droplet). So half of the runs succeed by t at :math:`10 - \ln(t/\ln 2)/N`
+    (extensive; the upper state vanishes, in mirror image, at 8) or at :math:`10 + 20/\ln(N t/\ln
+    2)` (droplet; 10 is coexistence, below it the upper state decays). The default grid covers the
+    last time; `planted_start` is that of `saddle_node`.
     """
     extensive = kind == "extensive"
     turn = _CRITICAL - _HYSTERESIS if planted_start and extensive else _CRITICAL

@@ -30,14 +30,9 @@ _TIMES = tuple(float(round(10.0 ** (1.0 + i / 6.0))) for i in range(13))  # 10 t
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """Parameters of `first_order`.
+    """Parameters of `first_order`: m_c at infinite N and the last time, s <= 0, b and w > 0.
 
-    Attributes
-    ----------
-    m_c, drift, size_shift, width : float
-        m_c at infinite N and the last time, s <= 0, b and w > 0.
-    lower_overlap, lower_spread : float
-        Mean of the metastable overlap, and its standard deviation times sqrt(N).
+    The metastable overlap has the mean `lower_overlap` and the spread lower_spread/sqrt(N).
     """
 
     m_c: float = 13.0
@@ -72,30 +67,11 @@ def first_order(
     .. math:: P = \frac{1}{1 + \exp(-(m - m_c(N, t))/w)}, \qquad
               m_c(N, t) = m_c + \frac{b}{N} + s \ln(t / t_\text{end})
 
-    Before, its overlap is Gaussian around `lower_overlap` with standard deviation
-    ``lower_spread / sqrt(N)``; from then on it is 1. Overlaps are multiples of
-    2/(N degree^2) away from 1, as for N degree^2 paths.
+    Before, its overlap is Gaussian around `lower_overlap` with standard deviation ``lower_spread /
+    sqrt(N)``; from then on it is 1. Overlaps are multiples of 2/(N degree^2) away from 1, as for N
+    degree^2 paths. Sizes N, batch sizes m and times in sweeps increase strictly; `parameters` are
+    those of `FirstOrder`.
 
-    Parameters
-    ----------
-    sizes, control, times : sequence of float
-        N, batch size m, and measuring times in sweeps, all strictly increasing.
-    replicas : int
-        Independent replicas of each cell.
-    degree : int
-        Degree of the wiring, which sets the grain of the overlap.
-    seed : int
-        The same seed gives the same bits.
-    **parameters
-        Those of `FirstOrder`. The latent overlap is 1 - lower_overlap.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a positive drift, a width that is not positive, or an empty axis.
-
-    Examples
-    --------
     >>> data = first_order(sizes=(50, 100), replicas=4)
     >>> dict(data["overlap"].sizes)
     {'size': 2, 'batch_size': 13, 'replica': 4, 'time': 13}
@@ -133,27 +109,11 @@ def independent_units(
 ) -> xr.Dataset:
     r"""N independent units without any transition: a fake m_c that drifts as ln N.
 
-    Each unit is right by time t with probability
-    :math:`p_0 = 1/(1 + \exp(-(m - h - s\ln(t/t_\text{end}))/w))`, h = 3.1, w = 1.43, s = -0.3, and
-    all are with :math:`P = p_0^N`. So one half is reached at about h + w ln(N / ln 2), 7 for N = 10
-    and 20 for N = 10^5, while the mean overlap is the same smooth function of m at every N. A
-    wrong unit has one wrong weight more than it would have if the other ``degree - 1`` were each
-    wrong with probability 1 - p_0.
-
-    Parameters
-    ----------
-    sizes, control, replicas, times, degree, seed
-        As in `first_order`.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For an empty axis.
-
-    Examples
-    --------
-    >>> bool(independent_units(sizes=(10,), replicas=4)["overlap"].max() == 1.0)
-    True
+    Each unit is right by time t with probability :math:`p_0 = 1/(1 + \exp(-(m - h -
+    s\ln(t/t_\text{end}))/w))`, h = 3.1, w = 1.43, s = -0.3, and all are with :math:`P = p_0^N`. So
+    one half is reached at about h + w ln(N / ln 2), 7 for N = 10 and 20 for N = 10^5, while the
+    mean overlap is the same smooth function of m at every N. A wrong unit has one wrong weight more
+    than it would have if the other ``degree - 1`` were each wrong with probability 1 - p_0.
     """
     half, scale, drift = 3.1, 1.43, -0.3
     generator = np.random.default_rng([seed, 12])
@@ -184,26 +144,10 @@ def smooth_crossover(
 ) -> xr.Dataset:
     r"""A smooth crossover: one peak of the overlap at every m, of width N^(-1/2).
 
-    The mean overlap is :math:`\bar q = c/(1 + \exp(-(m - h)/w))` at every N, with h = 6.15,
-    w = 1.28 and c = 0.99: .29, .80, .98 at m = 5, 8, 12. Each of 3 N weights is wrong with
-    probability (1 - q)/2 at every time anew, so perfect students appear and are lost again,
-    ever more rarely as N grows: what a dynamics that accepts ties does.
-
-    Parameters
-    ----------
-    sizes, control, replicas, times, seed
-        As in `first_order`.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For an empty axis.
-
-    Examples
-    --------
-    >>> data = smooth_crossover(sizes=(400,), control=(8.0,), replicas=100)
-    >>> round(float(data["overlap"].mean()), 2)
-    0.8
+    The mean overlap is :math:`\bar q = c/(1 + \exp(-(m - h)/w))` at every N, with h = 6.15, w =
+    1.28 and c = 0.99: .29, .80, .98 at m = 5, 8, 12. Each of 3 N weights is wrong with probability
+    (1 - q)/2 at every time anew, so perfect students appear and are lost again, ever more rarely as
+    N grows: what a dynamics that accepts ties does.
     """
     half, scale, ceiling, degree = 6.15, 1.28, 0.99, 3
     generator = np.random.default_rng([seed, 13])

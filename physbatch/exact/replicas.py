@@ -50,8 +50,6 @@ def critical_grid(
 
     The union over sizes of :math:`c_c + s\,x N^{-\phi}`, `points` values of x each.
 
-    Examples
-    --------
     >>> critical_grid((10, 100), 5.0, 1.0, (-1, 1), 3).tolist()
     [4.9, 4.99, 5.0, 5.01, 5.1]
     """
@@ -69,10 +67,7 @@ def replica_coords(
 ) -> dict[str, npt.NDArray[Any]]:
     """Coordinates of a dataset by the name of their dimension.
 
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For an axis that is empty or not strictly increasing, or sizes or times below 0.
+    AnalysisError for an axis that is empty or not strictly increasing, or sizes or times below 0.
     """
     coords: dict[str, npt.NDArray[Any]] = {
         "size": np.asarray(sizes, dtype=np.int64),
@@ -97,16 +92,8 @@ def replica_dataset(
 ) -> xr.Dataset:
     """The variables of the schema from the state of every replica at every time.
 
-    Parameters
-    ----------
-    coords : mapping
-        Of `replica_coords`.
-    overlap, up : ndarray, shape (n_size, n_control, n_replica, n_time)
-        Order parameter, and whether the replica is in the upper state, which is success.
-    labels : Labels
-        Title, units and long names.
-    truth : mapping, optional
-        The attributes ``planted_*``.
+    `overlap` is the order parameter and `up` whether the replica is in the upper state, which is
+    success, shape (n_size, n_control, n_replica, n_time); `truth` are attributes ``planted_*``.
     """
     times = coords["time"]
     ever, first = up.any(axis=-1), up.argmax(axis=-1)
@@ -166,15 +153,8 @@ def both_starts(
 ) -> xr.Dataset:
     """Uninformed and planted starts of `saddle_node` or `nucleation` in one dataset.
 
-    The swept dimension ``initial_overlap`` is 0 for the start in the lower state and 0.97 for
-    the start in the upper one.
-
-    Examples
-    --------
-    >>> from physbatch.exact.phases import nucleation
-    >>> data = both_starts(nucleation, (7.0, 9.0, 11.0), sizes=(400,), replicas=10)
-    >>> data["success"].mean("replica").values.tolist()
-    [[[0.0, 0.0, 1.0]], [[0.0, 1.0, 1.0]]]
+    The swept dimension ``initial_overlap`` is 0 for the start in the lower state and 0.97 for the
+    start in the upper one.
     """
     starts = [make(control=control, planted_start=up, **parameters) for up in (False, True)]
     both = joined(starts, "initial_overlap", [0.0, 0.97])
@@ -183,22 +163,11 @@ def both_starts(
 
 
 def as_table(data: xr.Dataset) -> ScalingTable:
-    """A table with samples of a dataset at its last time.
+    """A table with samples of a dataset at its last time, nothing missing.
 
     Observables are ``overlap`` q, ``second_moment`` q^2, ``fourth_moment`` q^4 and ``success``.
+    AnalysisError if there is another swept dimension, or fewer than two replicas.
 
-    Parameters
-    ----------
-    data : xarray.Dataset
-        Dims size, control, replica and time, nothing missing.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If the dataset has another swept dimension, or fewer than two replicas.
-
-    Examples
-    --------
     >>> from physbatch.exact.planted import smooth_crossover
     >>> table = as_table(smooth_crossover(sizes=(50, 100), control=(5.0, 8.0), replicas=50))
     >>> table.size.tolist(), table.control.tolist()

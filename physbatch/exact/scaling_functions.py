@@ -36,20 +36,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ExponentSet:
-    """Exponents and critical point of one universality class, with a reference.
+    r"""Exponents and critical point of one universality class, with a reference.
 
-    Attributes
-    ----------
-    name : str
-    nu, zeta : float
-        :math:`y = N^{\\zeta/\\nu} f(N^{1/\\nu} (c - c_c))`; zeta is -beta for an order parameter.
-    c_c : float
-        Critical control (a probability or an inverse temperature).
-    omega : float
-        Exponent of the leading correction to scaling.
-    dimension : {"N", "L"}
-        Whether nu refers to volumes or to linear sizes.
-    reference : str
+    :math:`y = N^{\zeta/\nu} f(N^{1/\nu} (c - c_c))`; zeta is -beta for an order parameter, omega
+    the exponent of the leading correction to scaling, c_c a probability or an inverse temperature.
+    `dimension` says whether nu refers to volumes N or to linear sizes L.
     """
 
     name: str
@@ -104,18 +95,7 @@ EXPONENT_SETS: Mapping[str, ExponentSet] = {
 
 
 def exponent_set(name: str) -> ExponentSet:
-    """One of `EXPONENT_SETS`.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a name that is not among them.
-
-    Examples
-    --------
-    >>> exponent_set("mean field").nu
-    2.0
-    """
+    """One of `EXPONENT_SETS`; AnalysisError for a name that is not among them."""
     if name not in EXPONENT_SETS:
         raise AnalysisError(
             f"no set of exponents is called {name!r}",
@@ -154,15 +134,10 @@ SHAPES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 
 
 def correction(x: npt.ArrayLike) -> FloatArray:
-    r"""The correction :math:`f_1(x) = (1 + x/2)/(1 + x^2/4)`.
+    """The correction :math:`f_1(x) = (1 + x/2)/(1 + x^2/4)`.
 
-    Neither a multiple of a master curve nor of its derivative, so neither another amplitude
-    nor another critical point can stand in for it.
-
-    Examples
-    --------
-    >>> float(correction(0.0))
-    1.0
+    Neither a multiple of a master curve nor of its derivative, so neither another amplitude nor
+    another critical point can stand in for it.
     """
     x = np.asarray(x, dtype=np.float64)
     return np.asarray((1.0 + 0.5 * x) / (1.0 + 0.25 * x**2))
@@ -170,24 +145,12 @@ def correction(x: npt.ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True)
 class ScalingLaw:
-    """What is planted in a table: the law of this module.
+    r"""What is planted in a table: the law of this module.
 
-    Attributes
-    ----------
-    exponents : ExponentSet
-        c_c, nu, zeta, and whether sizes are volumes.
-    shape : str, optional
-        Master curve f0 in `SHAPES`; by default ``binder`` if zeta = 0, else
-        ``order_parameter``.
-    amplitude, omega : float
-        Amplitude A and exponent of the correction to scaling (the set's omega by default).
-    drift_amplitude, drift_exponent : float
-        a and phi of :math:`c_c(N) = c_c + a N^{-\\phi}`.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For an unknown shape, or a nu that is not positive.
+    `shape` is the master curve f0 in `SHAPES`, by default ``binder`` if zeta = 0, else
+    ``order_parameter``; `amplitude` A and omega are those of the correction to scaling (the set's
+    omega by default); `drift_amplitude` a and `drift_exponent` phi shift :math:`c_c(N) = c_c + a
+    N^{-\phi}`. AnalysisError for an unknown shape, or a nu that is not positive.
     """
 
     exponents: ExponentSet
@@ -207,14 +170,7 @@ class ScalingLaw:
             raise AnalysisError(f"nu = {self.exponents.nu:g}", remedy="take nu > 0")
 
     def curve(self, size: npt.ArrayLike, control: npt.ArrayLike) -> FloatArray:
-        """The observable without noise at (size, control), broadcast together.
-
-        Examples
-        --------
-        >>> law = ScalingLaw(exponent_set("percolation 2-D"))
-        >>> float(law.curve(10**6, 0.59274605).round(6))  # N^(-5/48) tanh-like f0(0) = 1
-        0.237137
-        """
+        """The observable without noise at (size, control), broadcast together."""
         known = self.exponents
         n, c = np.asarray(size, dtype=np.float64), np.asarray(control, dtype=np.float64)
         critical = known.c_c + self.drift_amplitude * n**-self.drift_exponent
@@ -236,37 +192,16 @@ def planted_table(
     replicas: int | None = None,
     seed: int = 0,
 ) -> ScalingTable:
-    r"""Data that obey a scaling law, with Gaussian noise of stated errors.
+    """Data that obey a scaling law, with Gaussian noise of stated errors.
 
-    Parameters
-    ----------
-    law : ScalingLaw or str
-        What is planted; a name of one of `EXPONENT_SETS` stands for its plain law.
-    sizes : sequence of float
-        N.
-    controls : array_like or mapping of size to array_like, optional
-        c, the same for all sizes or ragged; by default `scaled_grid` with 15 points.
-    noise : float
-        Standard error of a value, in units of abs(y) if `relative`, else in units of y.
-    relative : bool
-        See `noise`.
-    correlation : float
-        Correlation r of neighbouring points of a size, r^k of k-th neighbours; the table then
-        carries its covariance.
-    replicas : int, optional
-        Give so many Gaussian samples of each point, whose mean has the error that `noise`
-        says; the table then states the error estimated from them.
-    seed : int
-        The same seed gives the same bits.
+    A name of one of `EXPONENT_SETS` stands for its plain law. Controls are the same for all sizes
+    or ragged; by default `scaled_grid` with 15 points. `noise` is the standard error of a value, in
+    units of abs(y) if `relative`. With a `correlation` r neighbouring points of a size have r, k-th
+    neighbours r^k, and the table carries its covariance. `replicas` gives so many Gaussian samples
+    of each point, whose mean has the error that `noise` says; the table then states the error
+    estimated from them. AnalysisError for an unknown set, noise that is not positive, a value of 0
+    with relative noise, a correlation outside [0, 1) or together with replicas.
 
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For an unknown set, noise that is not positive, a value of 0 with relative noise, a
-        correlation outside [0, 1) or together with replicas.
-
-    Examples
-    --------
     >>> law = ScalingLaw(exponent_set("Ising 2-D"))
     >>> table = planted_table(law, (16, 32, 64), noise=0.002, seed=1)
     >>> deviation = table.values["y"] / law.curve(table.size, table.control) - 1

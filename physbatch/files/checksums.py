@@ -50,19 +50,9 @@ def digest_of(path: Path) -> str | None:
 
 
 def holds_checksum(path: Path) -> bool:
-    """Whether a file ends with a checksum, and it holds.
+    """Whether a file ends with a checksum, and it holds; False for an older or a foreign file.
 
-    Returns
-    -------
-    bool
-        False for a file without a checksum: an older or a foreign one.
-
-    Raises
-    ------
-    DatasetError
-        If there is a checksum and the content is not what was written.
-    OSError
-        If the file cannot be read.
+    DatasetError if there is a checksum and the content is not what was written.
     """
     length = path.stat().st_size
     with open(path, "rb") as stream:
@@ -75,13 +65,7 @@ def holds_checksum(path: Path) -> bool:
 
 
 def without_checksum(content: bytes, *, where: str) -> bytes:
-    """The content of a file written by `with_checksum`.
-
-    Raises
-    ------
-    DatasetError
-        If there is no checksum or it does not match.
-    """
+    """The content of a file written by `with_checksum`, or DatasetError."""
     body, footer = content[:-FOOTER_BYTES], content[-FOOTER_BYTES:]
     if footer != checksum_line(hashlib.sha256(body).hexdigest()):
         raise damaged(where, "its checksum does not match")

@@ -40,10 +40,7 @@ class HarmfulFile(Exception):
 def probe(path: Path) -> None:
     """Read a whole NetCDF file in a child process.
 
-    Raises
-    ------
-    HarmfulFile
-        If the file cannot be read, or the child crashed, hung or ran out of memory.
+    HarmfulFile if the file cannot be read, or the child crashed, hung or ran out of memory.
     """
     facts = path.stat()
     _probe_once(str(path.resolve()), facts.st_size, facts.st_mtime_ns, facts.st_ino)

@@ -77,12 +77,7 @@ def to_bytes(data: xr.Dataset) -> bytes:
 
 
 def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Path:
-    """Write tables as the groups of one NetCDF-4 file, that of the root under ``""``.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written; an existing file stays untouched.
+    """Write tables as the groups of one NetCDF-4 file like `save`, that of the root under ``""``.
     """
     import netCDF4  # xarray loads it with the first file, too
     from xarray.backends import NetCDF4DataStore
@@ -126,10 +121,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 def _replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, which it gets at the end of the context.
 
-    Raises
-    ------
-    OutputError
-        If the folder or the disk does not take it; `path` is then as it was.
+    OutputError if the folder or the disk does not take it; `path` is then as it was.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -163,21 +155,10 @@ def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
 
 
 def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a NetCDF-4 file that does not fit into memory, whole or not at all.
+    """Write a NetCDF-4 file that does not fit into memory, whole or not at all, like `save`.
 
+    `write` makes the HDF5 file under the name that it is given; the checksum line is added here.
     What killed processes left of the same file is removed: nobody else may be writing it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    write : callable
-        Makes the HDF5 file under the name that it is given; the checksum line is added here.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written; an existing file stays untouched.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError):
@@ -229,13 +210,7 @@ def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datase
 
 
 def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
-    """Load every group of a NetCDF file; that of the root is named ``""``.
-
-    Raises
-    ------
-    DatasetError
-        If the file is missing, not NetCDF-4, truncated or damaged.
-    """
+    """Load every group of a NetCDF file like `open_netcdf`; that of the root is named ``""``."""
     source = Path(path)
     require_sound(source)
     with _damage_named(source):
@@ -262,10 +237,7 @@ def _damage_named(source: Path) -> Iterator[None]:
 def require_sound(source: Path) -> None:
     """Make sure that the HDF5 library may be given a file.
 
-    Raises
-    ------
-    DatasetError
-        If the file is missing, not NetCDF, truncated, altered or harmful to the library.
+    DatasetError if it is missing, not NetCDF, truncated, altered or harmful to the library.
     """
     try:
         with open(source, "rb") as stream:

@@ -26,15 +26,8 @@ def roughness(table: ScalingTable, observable: str) -> tuple[float, int]:
 
     At every other point of a size the value is predicted by the quadratic through the two
     neighbours on either side. For independent points the squared residual over its variance has
-    mean 1 (more where the curve bends within five points); for points that move together it is
-    far below.
-
-    Returns
-    -------
-    mean_square : float
-        nan if no size has five points.
-    count : int
-        Number of residuals, about independent of each other.
+    mean 1 (more where the curve bends within five points); for points that move together it is far
+    below. It is nan if no size has five points; the residuals are about independent of each other.
     """
     squares: list[float] = []
     for size in table.sizes:
@@ -52,19 +45,13 @@ def roughness(table: ScalingTable, observable: str) -> tuple[float, int]:
 
 
 def correlated_covariance(table: ScalingTable, observable: str) -> tuple[FloatArray | None, float]:
-    r"""Covariance of points that move together, where their roughness shows it.
+    r"""Covariance of points that move together, where their roughness r shows it, and r.
 
     .. math:: C_{ij} = e_i e_j [r \delta_{ij} + (1 - r) e^{-(c_i - c_j)^2/2\lambda^2}]
 
-    within one size, with the roughness r (`roughness`) and lambda a third of the range of
-    controls of that size: the errors stay what they were, their common part is kept.
-
-    Returns
-    -------
-    covariance : ndarray, shape (n_point, n_point), or None
-        None where the points are as rough as independent ones.
-    roughness : float
-        r.
+    within one size, with the roughness r (`roughness`) and lambda a third of the range of controls
+    of that size: the errors stay what they were, their common part is kept. None where the points
+    are as rough as independent ones.
     """
     mean_square, count = roughness(table, observable)
     if count < 5 or mean_square > _SMOOTH or stats.chi2.cdf(mean_square * count, count) > _LEVEL:

@@ -22,18 +22,10 @@ __all__ = [
 
 
 class OverlapHistograms(NamedTuple):
-    """Histograms over replicas, one at each time or control.
+    """Histograms over replicas, one at each time or control: the share of replicas in each bin.
 
-    Attributes
-    ----------
-    coordinate : ndarray, shape (n_histogram,)
-        The times, or the controls.
-    edges : ndarray, shape (n_bin + 1,)
-        Ends of the bins.
-    share : ndarray, shape (n_histogram, n_bin)
-        Fraction of the replicas in each bin.
-    mean : ndarray, shape (n_histogram,)
-        Mean overlap; nan where there is none.
+    Shapes: coordinate and mean (n_histogram,), the latter nan where there is none; edges (n_bin +
+    1,); share (n_histogram, n_bin).
     """
 
     coordinate: FloatArray
@@ -51,13 +43,7 @@ class OverlapSeries(NamedTuple):
 
 
 def only_dims(data: xr.Dataset, *dims: str) -> xr.Dataset:
-    """The dataset without dimensions of length 1, which must leave the given ones.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If more than one value of another dimension is left.
-    """
+    """The dataset without dimensions of length 1, which must leave the given ones."""
     squeezed = data.squeeze([dim for dim, n in data.sizes.items() if n == 1 and dim not in dims])
     left = {str(dim) for dim in squeezed["overlap"].dims}
     extra, lacking = sorted(left - set(dims)), sorted(set(dims) - left)
@@ -71,13 +57,7 @@ def only_dims(data: xr.Dataset, *dims: str) -> xr.Dataset:
 
 
 def swept_dim(data: xr.Dataset) -> str:
-    """The only one of time and control that has more than one value.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If both have, or none.
-    """
+    """The only one of time and control that has more than one value, or AnalysisError."""
     left = [dim for dim in ("time", *CONTROL_DIMS) if data.sizes.get(dim, 1) > 1]
     if len(left) != 1:
         raise AnalysisError(
@@ -91,19 +71,8 @@ def swept_dim(data: xr.Dataset) -> str:
 def overlap_histograms(data: xr.Dataset, *, bins: int) -> OverlapHistograms:
     """Histograms of the overlap over replicas against time, or against the control.
 
-    The bins reach from 0 to 1, and further where an overlap does.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A dataset of the schema with one size, and one time or one control.
-    bins : int
-        Number of bins.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If more than time or control is left besides the replicas.
+    The data have one size, and one time or one control. The bins reach from 0 to 1, and further
+    where an overlap does.
     """
     along = swept_dim(data)
     cell = only_dims(data, "replica", along)
@@ -124,13 +93,7 @@ def overlap_histograms(data: xr.Dataset, *, bins: int) -> OverlapHistograms:
 
 
 def overlap_series(data: xr.Dataset) -> OverlapSeries:
-    """Overlaps of the replicas of one cell against time.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If the data hold more than one cell.
-    """
+    """Overlaps of the replicas of one cell against time."""
     cell = only_dims(data, "replica", "time")
     ok = cell["status"].values == STATUS_OK
     overlap = cell["overlap"].transpose("replica", "time").values[ok]

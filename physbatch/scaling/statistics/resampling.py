@@ -53,20 +53,7 @@ def bootstrap_means(
 ) -> FloatArray:
     """Means of resampled replicas, the same replicas for all observables.
 
-    Parameters
-    ----------
-    generator : numpy.random.Generator
-    samples : array_like, shape (n_observable, n_replica)
-    resamples : int
-
-    Returns
-    -------
-    ndarray, shape (n_observable, resamples)
-
-    Examples
-    --------
-    >>> bootstrap_means(np.random.default_rng(1), [[5.0, 5.0, 5.0]], 2).tolist()
-    [[5.0, 5.0]]
+    From shape (n_observable, n_replica) to (n_observable, resamples).
     """
     drawn = np.asarray(samples, dtype=np.float64)
     replicas = drawn.shape[1]
@@ -101,14 +88,8 @@ def bootstrap_indices(
 ) -> IntArray:
     """The replicas drawn in each resample, shape (resamples, replicas).
 
-    With `clusters`, the label of each replica's cluster, whole clusters are drawn until there
-    are enough replicas; the last one may be cut.
-
-    Examples
-    --------
-    >>> generator = np.random.default_rng(4)
-    >>> bootstrap_indices(generator, 4, 2, clusters=[0, 0, 1, 1]).tolist()
-    [[2, 3, 2, 3], [2, 3, 2, 3]]
+    With `clusters`, the label of each replica's cluster, whole clusters are drawn until there are
+    enough replicas; the last one may be cut.
     """
     if clusters is None:
         return generator.integers(0, replicas, size=(resamples, replicas))

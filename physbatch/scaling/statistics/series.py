@@ -43,13 +43,8 @@ MINIMUM_UNITS = 4
 def block_length(tau: float, length: int) -> int:
     """Length of blocks that makes the error of the error smallest: (n tau^2)^(1/3), >= 2 tau.
 
-    Short blocks miss correlation (a fraction tau/b of the variance, most of which
-    `blocks` puts back), long ones are few (relative error (2 b/n)^(1/2) of the variance).
-
-    Examples
-    --------
-    >>> block_length(0.5, 1000), block_length(10.0, 10_000), block_length(100.0, 5000)
-    (1, 100, 369)
+    Short blocks miss correlation (a fraction tau/b of the variance, most of which `blocks` puts
+    back), long ones are few (relative error (2 b/n)^(1/2) of the variance).
     """
     if tau <= 0.5:
         return 1
@@ -58,16 +53,10 @@ def block_length(tau: float, length: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Independent units of some samples, each with the sums of its features.
+    """Independent units of some samples: the sums of k features, shape (n_unit, k), of each.
 
-    Attributes
-    ----------
-    sums : ndarray, shape (n_unit, k)
-        Sums of the k features over the samples of a unit.
-    weights : ndarray, shape (n_unit,)
-        Number of samples of a unit.
-    length : int
-        Length of the blocks; 1 for units that are independent by themselves.
+    `weights`, shape (n_unit,), are the numbers of samples; `length` is that of blocks, 1 for units
+    that are independent by themselves.
     """
 
     sums: FloatArray
@@ -111,20 +100,7 @@ def replicas(features: npt.ArrayLike) -> Units:
 
 
 def clusters(features: npt.ArrayLike, labels: npt.ArrayLike) -> Units:
-    """Samples with the same label (replicas on one graph) are one unit.
-
-    Parameters
-    ----------
-    features : array_like, shape (n, k)
-        Features of the samples.
-    labels : array_like, shape (n,)
-        Label of the cluster of each sample.
-
-    Examples
-    --------
-    >>> clusters([[1.0], [2.0], [5.0]], [7, 7, 8]).sums.tolist()
-    [[3.0], [5.0]]
-    """
+    """Samples with the same label (replicas on one graph), shapes (n, k) and (n,), are one unit."""
     array = _as_features(features)
     _, label = np.unique(np.asarray(labels), return_inverse=True)
     if label.shape != array.shape[:1]:
@@ -136,14 +112,9 @@ def clusters(features: npt.ArrayLike, labels: npt.ArrayLike) -> Units:
 
 
 def blocks(features: npt.ArrayLike, length: int) -> Units:
-    """Blocks of a series; the few steps that fill no block are left out at its start.
+    """Blocks of a series, shape (n, k), each at least 2 tau long (`block_length`).
 
-    Parameters
-    ----------
-    features : array_like, shape (n, k)
-        Features of the series.
-    length : int
-        Length of a block, at least 2 tau (`block_length`).
+    The few steps that fill no block are left out at its start.
     """
     array = _as_features(features)
     if not 1 <= length <= array.shape[0]:
@@ -175,19 +146,11 @@ def influence(features: npt.ArrayLike, function: Function) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """Functions of means with their errors.
+    """Functions of means with their errors; values and errors have shape (j,).
 
-    Attributes
-    ----------
-    value : ndarray, shape (j,)
-        Values, the bias of order 1/n taken out by the jackknife.
-    error : ndarray, shape (j,)
-        Standard errors.
-    covariance : ndarray, shape (j, j)
-        Covariance of the values; its diagonal is ``error**2``.
-    pseudo_values : ndarray, shape (n_unit, j)
-        One value for each unit, whose mean is `value` and whose scatter, as that of
-        independent samples, gives the jackknife error.
+    The bias of order 1/n is taken out of the values. `pseudo_values`, shape (n_unit, j), are one
+    for each unit: their mean is the value, and their scatter, as that of independent samples, gives
+    the jackknife error.
     """
 
     value: FloatArray
@@ -197,35 +160,13 @@ class Resampled:
 
 
 def jackknife(units: Units, function: Function, *, tau: npt.ArrayLike = 0.5) -> Resampled:
-    r"""Functions of means, by leaving out one unit at a time.
+    r"""Functions of means, from shape (..., k) to (..., j), by leaving out one unit at a time.
 
     Pseudo-values :math:`\theta_J + (g m_i/n)(h_i\theta - (h_i - 1)\theta_{(i)} - \theta_J)` with
     :math:`h_i = n/m_i` for units of :math:`m_i` of n samples, :math:`\theta_J` the mean of
     :math:`h_i\theta - (h_i - 1)\theta_{(i)}` weighted with :math:`m_i`; for equal units the
-    ordinary ones. Busing, Meijer and van der Leeden, doi 10.1023/A:1008800423698.
-
-    Parameters
-    ----------
-    units : Units
-        Independent units, from `replicas`, `clusters` or `blocks`.
-    function : callable
-        From means of the features, shape (..., k), to values, shape (..., j).
-    tau : float or array_like, shape (j,)
-        Autocorrelation times of the values, for what blocks miss of the variance.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For fewer than `MINIMUM_UNITS` units.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> m = np.array([1.0, 2.0, 3.0, 6.0])
-    >>> units = replicas(np.stack([m, m**2], axis=1))
-    >>> variance = lambda means: (means[..., 1] - means[..., 0] ** 2)[..., None]
-    >>> jackknife(units, variance).value.round(12).tolist()  # divisor n - 1
-    [4.666666666667]
+    ordinary ones. Busing, Meijer and van der Leeden, doi 10.1023/A:1008800423698. `tau`, one or
+    shape (j,), are the autocorrelation times of the values, for what blocks miss of the variance.
     """
     _require_units(units)
     total = units.weights.sum()
@@ -251,22 +192,8 @@ def bootstrap(
 ) -> Resampled:
     """Functions of means, their errors from units drawn with replacement.
 
-    The value is that of `jackknife`, which needs no random numbers; pseudo-values are scaled
-    to the error found here.
-
-    Parameters
-    ----------
-    units, function, tau
-        As in `jackknife`.
-    resamples : int
-        Number of resamples, at least 50.
-    seed : int or Generator
-        Seed of the resamples.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For too few units or resamples.
+    The value is that of `jackknife`, which needs no random numbers; pseudo-values are scaled to the
+    error found here. AnalysisError for too few units or resamples.
     """
     if resamples < 50:
         raise AnalysisError(f"resamples = {resamples}", remedy="take at least 50")
