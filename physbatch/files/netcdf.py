@@ -77,8 +77,7 @@ def to_bytes(data: xr.Dataset) -> bytes:
 
 
 def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Path:
-    """Write tables as the groups of one NetCDF-4 file like `save`, that of the root under ``""``.
-    """
+    """Write tables as groups of one NetCDF-4 file like `save`, that of the root under ``""``."""
     import netCDF4  # xarray loads it with the first file, too
     from xarray.backends import NetCDF4DataStore
 

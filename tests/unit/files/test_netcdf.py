@@ -49,9 +49,9 @@ def test_no_flipped_bit_goes_unnoticed(file: Path, data: xr.Dataset, tmp_path: P
     broken = tmp_path / "broken.nc"
     chance = random.Random(7)
     places = chance.sample(range(len(whole) - FOOTER_BYTES), 300)
-    for place in places:
+    for position in places:
         content = bytearray(whole)
-        content[place] ^= 1 << chance.randrange(8)
+        content[position] ^= 1 << chance.randrange(8)
         broken.write_bytes(content)
         with pytest.raises(DatasetError, match=r"checksum|truncated|not a NetCDF"):
             open_netcdf(broken)
@@ -62,9 +62,9 @@ def test_a_damaged_checksum_line_is_refused_or_does_no_harm(
 ) -> None:
     whole = file.read_bytes()
     broken = tmp_path / "broken.nc"
-    for place in (1, 20, FOOTER_BYTES - 2, FOOTER_BYTES):
+    for distance in (1, 20, FOOTER_BYTES - 2, FOOTER_BYTES):
         content = bytearray(whole)
-        content[-place] ^= 4
+        content[-distance] ^= 4
         broken.write_bytes(content)
         try:
             read = open_netcdf(broken)

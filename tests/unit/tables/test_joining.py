@@ -26,36 +26,38 @@ def parts(replicas=32):
 
 
 def test_every_point_keeps_its_values_and_the_rest_is_missing():
-    one = join_sizes(parts()[::-1])
-    assert one["size"].values.tolist() == [50, 100, 400]
-    assert one["batch_size"].values.tolist() == sorted({m for grid in GRIDS.values() for m in grid})
+    whole = join_sizes(parts()[::-1])
+    assert whole["size"].values.tolist() == [50, 100, 400]
+    assert whole["batch_size"].values.tolist() == sorted(
+        {m for grid in GRIDS.values() for m in grid}
+    )
     for part in parts():
         size = int(part["size"].values[0])
-        same = one.sel(size=[size], batch_size=part["batch_size"])
+        same = whole.sel(size=[size], batch_size=part["batch_size"])
         for name in part.data_vars:
             assert np.array_equal(same[name].values, part[name].values, equal_nan=True), name
             assert same[name].dtype == part[name].dtype, name
-        absent = one.sel(size=size).drop_sel(batch_size=part["batch_size"].values)
+        absent = whole.sel(size=size).drop_sel(batch_size=part["batch_size"].values)
         assert (absent["status"] == STATUS_MISSING).all()
         assert absent["overlap"].isnull().all()
         assert (absent["success"] == -1).all()
-    assert int((one["status"] == STATUS_OK).sum()) == 32 * sum(map(len, GRIDS.values()))
+    assert int((whole["status"] == STATUS_OK).sum()) == 32 * sum(map(len, GRIDS.values()))
 
 
 def test_estimators_give_bit_for_bit_what_they_give_alone():
-    one = join_sizes(parts())
-    found = critical_controls(one)
+    whole = join_sizes(parts())
+    critical = critical_controls(whole)
     for row, part in enumerate(parts()):
-        alone, joined = (fit_success_curve(d, 1000.0) for d in (part, one.isel(size=[row])))
+        alone, joined = (fit_success_curve(d, 1000.0) for d in (part, whole.isel(size=[row])))
         assert (alone.m_c, alone.width, alone.deviance) == (
             joined.m_c,
             joined.width,
             joined.deviance,
         )
-        assert found.value[row] == alone.m_c.value
-        slopes = [fit_drift(d, resamples=50).slope.value for d in (part, one.isel(size=[row]))]
+        assert critical.value[row] == alone.m_c.value
+        slopes = [fit_drift(d, resamples=50).slope.value for d in (part, whole.isel(size=[row]))]
         assert slopes[0] == pytest.approx(slopes[1], rel=1e-12)
-    assert transition_order(one).size.tolist() == [50.0, 100.0, 400.0]
+    assert transition_order(whole).size.tolist() == [50.0, 100.0, 400.0]
 
 
 def test_refused_parts():

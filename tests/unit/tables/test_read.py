@@ -188,8 +188,8 @@ def test_rows_of_one_point_are_replicas(tmp_path: Path) -> None:
     path = write(tmp_path, "L T m E\n" + "".join(" ".join(map(str, row)) + "\n" for row in rows))
     table = read_table(path, observable=["m", "E"])
     assert table.control.tolist() == [1, 2, 1]
-    assert [one.tolist() for one in table.samples["m"]] == [[0.5, 1.5, 4], [3, 5], [2, 4]]
-    assert [one.tolist() for one in table.samples["E"]] == [[2, 4, 9], [3, 8], [1, 2]]
+    assert [samples.tolist() for samples in table.samples["m"]] == [[0.5, 1.5, 4], [3, 5], [2, 4]]
+    assert [samples.tolist() for samples in table.samples["E"]] == [[2, 4, 9], [3, 8], [1, 2]]
     assert table.values["m"].tolist() == [2, 4, 3]
     assert table.errors["m"][1] == 1.0
 
@@ -201,7 +201,7 @@ def test_a_million_rows_take_seconds(tmp_path: Path) -> None:
     start = time.perf_counter()
     table = read_table(path)
     assert time.perf_counter() - start < 15  # 1 s on an idle machine
-    assert sum(one.size for one in table.samples["m"]) == count
+    assert sum(samples.size for samples in table.samples["m"]) == count
 
 
 def test_our_own_tables_come_back(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_our_own_datasets_give_overlaps_of_good_replicas() -> None:
     table = from_dataset(data)
     assert table.dimension == "N"
     assert table.control_name == "batch_size"
-    assert [one.size for one in table.samples["overlap"]] == [8, 9, 9, 9, 9]
+    assert [samples.size for samples in table.samples["overlap"]] == [8, 9, 9, 9, 9]
     kept = np.delete(data["overlap"].values[0, 0, :, -1], 4)
     np.testing.assert_array_equal(table.samples["overlap"][0], kept)
     assert any(flag.startswith("cells_left_out") for flag in table.flags)

@@ -124,8 +124,8 @@ def test_a_table_survives_its_file(tmp_path: Path) -> None:
     for name in table.observables:
         np.testing.assert_array_equal(again.values[name], table.values[name])
         np.testing.assert_array_equal(again.errors[name], table.errors[name])
-        for one, other in zip(again.samples[name], table.samples[name], strict=True):
-            np.testing.assert_array_equal(one, other)
+        for samples, expected in zip(again.samples[name], table.samples[name], strict=True):
+            np.testing.assert_array_equal(samples, expected)
 
 
 def test_a_covariance_survives_as_well() -> None:
@@ -157,7 +157,9 @@ def test_means_and_errors_of_samples() -> None:
     samples = [np.array([1.0, 2.0, 6.0]), np.array([0.0, 4.0]), np.arange(5.0), np.arange(3.0)]
     table = make_sample_table(SIZE, CONTROL, {"m": samples})
     assert table.values["m"].tolist() == [2, 2, 1, 3]
-    expected = [one.std(ddof=1) / np.sqrt(one.size) for one in (samples[i] for i in (1, 2, 3, 0))]
+    expected = [
+        point.std(ddof=1) / np.sqrt(point.size) for point in (samples[i] for i in (1, 2, 3, 0))
+    ]
     np.testing.assert_allclose(table.errors["m"], expected, rtol=1e-14)
     assert [flag.partition(":")[0] for flag in table.flags] == ["few_samples"]
 
@@ -186,8 +188,8 @@ def test_rows_that_follow_each_other_are_noticed() -> None:
     for step in range(1, 400):
         walk[:, step] += 0.5 * walk[:, step - 1]
     names = [
-        [flag.partition(":")[0] for flag in make_sample_table(SIZE, CONTROL, {"m": one}).flags]
-        for one in (independent, walk)
+        [flag.partition(":")[0] for flag in make_sample_table(SIZE, CONTROL, {"m": series}).flags]
+        for series in (independent, walk)
     ]
     assert names == [[], ["rows_correlated"]]
 

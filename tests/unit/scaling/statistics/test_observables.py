@@ -37,7 +37,7 @@ def one_size(samples: Any, size: float = 100.0, **names: Any) -> ScalingTable:
 def test_values_are_those_of_the_formulas_up_to_the_bias() -> None:
     m = np.random.default_rng(1).normal(0.3, 1.0, size=(1, 200_000))
     result = sample_moments(one_size(m, 50), moments=tuple(OBSERVABLES))
-    m1, a1, m2, m4 = (np.mean(one) for one in (m, np.abs(m), m**2, m**4))
+    m1, a1, m2, m4 = (np.mean(power) for power in (m, np.abs(m), m**2, m**4))
     expected = {
         "mean": m1,
         "mean_abs": a1,
@@ -61,9 +61,9 @@ def test_the_jackknife_takes_the_bias_out_of_binder() -> None:
     plain = 1 - np.mean(m**4, axis=1) / (3 * np.mean(m**2, axis=1) ** 2)
     spread = plain.std() / np.sqrt(4000)
     assert abs(plain.mean() - 2 / (n + 2)) < 4 * spread
-    found = sample_moments(one_size(m), moments=("binder",)).values["binder"]
-    spread = found.std() / np.sqrt(4000)
-    assert abs(found.mean() - 4 / ((n + 1) * (n + 2))) < 4 * spread
+    values = sample_moments(one_size(m), moments=("binder",)).values["binder"]
+    spread = values.std() / np.sqrt(4000)
+    assert abs(values.mean() - 4 / ((n + 1) * (n + 2))) < 4 * spread
     assert spread < 0.01 < plain.mean() / 10
 
 
@@ -97,7 +97,7 @@ def test_errors_cover_the_exact_curie_weiss_moments(method: Any) -> None:
     m = generator.choice(mu, p=weight, size=(250, 300))
     names = ("mean", "mean_abs", "susceptibility_abs", "binder", "binder_abs")
     result = sample_moments(one_size(m, size), moments=names, method=method, resamples=300)
-    a1, m2, m4 = (float(weight @ one) for one in (np.abs(mu), mu**2, mu**4))
+    a1, m2, m4 = (float(weight @ power) for power in (np.abs(mu), mu**2, mu**4))
     exact = (0.0, a1, size * (m2 - a1**2), 1 - m4 / (3 * m2**2), m2 / a1**2)
     for name, value in zip(names, exact, strict=True):
         z = (result.values[name] - value) / result.errors[name]
@@ -215,9 +215,9 @@ def test_slopes_and_their_errors() -> None:
                 continue
             z[size].append((slope.value - exact) / slope.stderr)
             assert slope.stderr < 0.03 * exact
-    for one in z.values():
-        assert len(one) > 180
-        assert 0.85 < np.sqrt(np.mean(np.square(one))) < 1.3
+    for deviations in z.values():
+        assert len(deviations) > 180
+        assert 0.85 < np.sqrt(np.mean(np.square(deviations))) < 1.3
 
 
 def test_a_polynomial_has_its_slope_exactly() -> None:

@@ -100,11 +100,11 @@ def test_only_valid_replicas_count():
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     data = smooth_crossover(sizes=(50,), replicas=8, times=(10.0, 20.0))
-    one, two = moments(data, seed=4), moments(data, seed=4)
+    first, again = moments(data, seed=4), moments(data, seed=4)
     other = moments(data, seed=5)
-    assert one.identical(two)
-    np.testing.assert_array_equal(one["overlap_mean"], other["overlap_mean"])
-    assert not np.array_equal(one["overlap_mean_stderr"], other["overlap_mean_stderr"])
+    assert first.identical(again)
+    np.testing.assert_array_equal(first["overlap_mean"], other["overlap_mean"])
+    assert not np.array_equal(first["overlap_mean_stderr"], other["overlap_mean_stderr"])
 
 
 def test_the_order_of_dimensions_does_not_matter_and_swept_ones_stay():
@@ -158,19 +158,19 @@ def test_errors_of_replicas_that_share_graphs_follow_the_spread_of_graphs():
     generator = np.random.default_rng(8)
     graphs, each = 60, 4
     template = first_order(sizes=(50,), replicas=graphs * each).isel(batch_size=[0], time=[-1])
-    found = {True: [], False: []}
+    stderr = {True: [], False: []}
     for _ in range(120):
         shared = generator.normal(size=graphs).repeat(each)
         q = 0.3 + 0.02 * (shared + generator.normal(size=graphs * each))
         data = template.copy(deep=True)
         data["overlap"].values[...] = q.reshape(data["overlap"].shape)
         for known in (True, False):
-            one = data.assign_coords(graph=("replica", np.arange(graphs * each) // each))
-            result = moments(one if known else data, resamples=200, seed=3)
-            found[known].append(float(result["overlap_mean_stderr"].squeeze()))
+            labelled = data.assign_coords(graph=("replica", np.arange(graphs * each) // each))
+            result = moments(labelled if known else data, resamples=200, seed=3)
+            stderr[known].append(float(result["overlap_mean_stderr"].squeeze()))
     exact = 0.02 * np.sqrt(1 / graphs + 1 / (graphs * each))
     for known, factor in ((True, 1.0), (False, np.sqrt(2 / 240) / np.sqrt(1 / 60 + 1 / 240))):
-        errors = np.array(found[known])
+        errors = np.array(stderr[known])
         z = (errors.mean() - factor * exact) / (errors.std() / np.sqrt(errors.size))
         assert abs(z) < 4.0, (known, z)
 

@@ -48,8 +48,8 @@ def test_autocorrelation_is_that_of_the_definition() -> None:
 @pytest.mark.parametrize(("rho", "count"), [(0.0, 4000), (0.5, 6000), (0.9, 30_000)])
 def test_time_of_an_autoregressive_series(rho: float, count: int) -> None:
     exact = 0.5 * (1 + rho) / (1 - rho)
-    found = [integrated_time(autoregressive(rho, count, s)) for s in range(150)]
-    z = np.array([(one.value - exact) / one.stderr for one in found])
+    times = [integrated_time(autoregressive(rho, count, s)) for s in range(150)]
+    z = np.array([(time.value - exact) / time.stderr for time in times])
     assert abs(z.mean()) < 0.45  # the window loses exp(-5); at rho = 0, tau >= 1/2 gains
     assert 0.3 < z.std() < 1.1  # the stated error is an upper bound
 
@@ -79,8 +79,8 @@ def test_what_is_no_series_is_refused(wrong: list[float]) -> None:
 
 def test_what_blocks_see_of_the_variance_is_exact_for_one_exponential() -> None:
     rho, length = 0.8, 30
-    place = np.arange(length)
-    exact = np.sum(rho ** np.abs(place[:, None] - place)) / length  # n times the variance
+    step = np.arange(length)
+    exact = np.sum(rho ** np.abs(step[:, None] - step)) / length  # n times the variance
     tau = 0.5 * (1 + rho) / (1 - rho)
     seen = series.Units(np.ones((2, 1)), np.ones(2), length).seen(np.array([tau, 0.5]))
     np.testing.assert_allclose(seen, [exact / (2 * tau), 1.0], rtol=1e-12)
@@ -113,12 +113,12 @@ def test_pseudo_values_carry_value_error_and_covariance() -> None:
 
 def test_bootstrap_agrees_with_jackknife_and_keeps_its_seed() -> None:
     units = series.replicas(powers(np.random.default_rng(2).normal(size=400)))
-    one = series.bootstrap(units, variance, resamples=4000, seed=1)
-    assert one.error == pytest.approx(series.jackknife(units, variance).error, rel=0.06)
-    assert one.value == series.jackknife(units, variance).value
+    drawn = series.bootstrap(units, variance, resamples=4000, seed=1)
+    assert drawn.error == pytest.approx(series.jackknife(units, variance).error, rel=0.06)
+    assert drawn.value == series.jackknife(units, variance).value
     again = series.bootstrap(units, variance, resamples=4000, seed=1)
-    assert again.error == one.error
-    assert series.bootstrap(units, variance, resamples=4000, seed=2).error != one.error
+    assert again.error == drawn.error
+    assert series.bootstrap(units, variance, resamples=4000, seed=2).error != drawn.error
     with pytest.raises(AnalysisError, match="at least 50"):
         series.bootstrap(units, variance, resamples=10)
 
