@@ -28,7 +28,7 @@ from physbatch.scaling import (
     law,
     transition_order,
 )
-from physbatch.scaling.order.result import FIRST_ORDER
+from physbatch.scaling.order import FIRST_ORDER
 
 LAYERS = (2, 3, 4)
 #: An overlap above it is that of the learned state.

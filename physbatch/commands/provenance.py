@@ -13,7 +13,7 @@ from physbatch.errors import DatasetError, StudyError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from physbatch.study.study import Study
+    from physbatch.study.model import Study
 
 __all__ = ["diff", "rerun", "verify"]
 

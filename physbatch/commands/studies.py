@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from physbatch.errors import StudyError
 
 if TYPE_CHECKING:
-    from physbatch.study.study import Study
+    from physbatch.study.model import Study
 
 __all__ = ["check_workers", "load_study", "study_of_dataset"]
 
@@ -23,7 +23,7 @@ def load_study(name: str) -> Study:
         If there is neither, or the file holds no study.
     """
     from physbatch.study import catalogue as studies
-    from physbatch.study.study import Study
+    from physbatch.study.model import Study
 
     if Path(name).exists() or name not in studies.names():
         if not Path(name).exists() and not name.endswith(".toml"):
@@ -45,7 +45,7 @@ def study_of_dataset(attributes: dict[str, object], *, where: str) -> Study:
     StudyError
         If they hold none.
     """
-    from physbatch.study.study import Study
+    from physbatch.study.model import Study
 
     return Study.from_json(str(attributes.get("study", "")), where=where)
 

@@ -16,7 +16,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import Greedy
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 

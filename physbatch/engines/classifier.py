@@ -23,7 +23,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import SGD
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.study.system import ConvolutionalWiring, DenseWiring, SampleInputs
 from physbatch.systems.samples import Samples, load_samples
 

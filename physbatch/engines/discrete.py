@@ -26,7 +26,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval, unmeasured
 from physbatch.streams.keys import StreamKeys
 from physbatch.study.dynamics import Greedy
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.study.system import PatternInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system

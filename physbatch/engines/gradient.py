@@ -23,7 +23,7 @@ from physbatch.engines.gradient_measurement import (
 )
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.study.system import DenseWiring
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import draw_continuous_system

@@ -18,7 +18,7 @@ from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
 from physbatch.streams.keys import StreamKeys
 from physbatch.study.dynamics import SGD
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.study.system import DenseWiring
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions, random_students

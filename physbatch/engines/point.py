@@ -15,7 +15,7 @@ import numpy as np
 from physbatch.streams.keys import StreamKeys, stream_keys
 from physbatch.study.dynamics import SGD, Metropolis
 from physbatch.study.measurement import Purpose
-from physbatch.study.study import Study, canonical_json
+from physbatch.study.model import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.typing import IntArray

@@ -31,8 +31,8 @@ from physbatch.engines.checkpoint import (
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.exact.committee import random_student_error
+from physbatch.study.model import Study
 from physbatch.study.projection import committee_units
-from physbatch.study.study import Study
 from physbatch.systems.order_parameters import match_units
 from physbatch.typing import FloatArray
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from physbatch.dataset import VariableSpec
 from physbatch.engines.checkpoint import UNSAVED, Checkpoint
 from physbatch.engines.point import GridPoint
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.typing import IntArray
 
 __all__ = ["Arrays", "Engine", "first_passage_interval", "unmeasured"]

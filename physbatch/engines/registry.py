@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 from physbatch.engines.protocol import Engine
 from physbatch.errors import NotBuiltError
 from physbatch.study.dynamics import SGD
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 
 __all__ = ["ENGINES", "Entry", "engine_for", "missing", "require_built"]
 

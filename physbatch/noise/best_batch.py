@@ -20,7 +20,7 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.curves.peaks import find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import Dims, FloatArray
 

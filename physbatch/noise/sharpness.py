@@ -13,7 +13,7 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import DIVERGED, FEW
 from physbatch.study.dynamics import SGD
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.typing import FloatArray
 
 __all__ = ["SharpnessBand", "late_sharpness", "sharpness_band", "sharpness_lines"]

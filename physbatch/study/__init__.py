@@ -20,7 +20,7 @@ from physbatch.study.base import Model
 from physbatch.study.dynamics import SGD, Dynamics, Greedy, LearningRate, Metropolis
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import LinearTimes, ListedTimes, LogTimes, Measurement, Seed
-from physbatch.study.study import Study, canonical_json
+from physbatch.study.model import Study, canonical_json
 from physbatch.study.system import (
     BinaryInputs,
     ConvolutionalWiring,

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from physbatch.errors import StudyError
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 
 __all__ = ["names", "study"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.typing import BoolArray
 
 __all__ = [

@@ -10,7 +10,7 @@ import xarray as xr
 
 from physbatch.dataset import SWEPT_DIMS, control_dim, validate
 from physbatch.errors import DatasetError
-from physbatch.study.study import FIXED_FIELDS, Study
+from physbatch.study.model import FIXED_FIELDS, Study
 
 __all__ = ["select"]
 

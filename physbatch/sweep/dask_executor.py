@@ -22,7 +22,7 @@ import physbatch
 from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError, WorkerError
 from physbatch.files.checksums import digest_of, without_checksum
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.cluster import PATIENCE, Cluster, connect, quietly
 from physbatch.sweep.executors import Outcome, compute_group, in_one_line, limit_threads
 from physbatch.sweep.plan import Cells, Group, Plan

@@ -24,7 +24,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.stopping import Stopper

@@ -13,7 +13,7 @@ import xarray as xr
 
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
 __all__ = ["Slab", "frame", "merge"]

@@ -14,7 +14,7 @@ from physbatch.dataset import SWEPT_DIMS, VariableSpec
 from physbatch.engines.point import GridPoint, GridPoints
 from physbatch.engines.protocol import Engine
 from physbatch.study.grid import REPLICAS_PER_CELL
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["Cells", "Group", "Plan", "group_cells"]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from physbatch.engines.registry import engine_for, require_built
 from physbatch.errors import StudyError, WorkerError
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.assembly import open_whole, write_dataset
 from physbatch.sweep.cluster import Cluster
 from physbatch.sweep.dask_executor import run_on_cluster

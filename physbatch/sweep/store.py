@@ -23,7 +23,7 @@ from physbatch.errors import DatasetError, OutputError, StudyError
 from physbatch.files.checksums import stated_digest, without_checksum
 from physbatch.files.netcdf import open_netcdf, to_bytes, write_atomic
 from physbatch.study.comparison import extends
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
 from physbatch.sweep.plan import Plan
 

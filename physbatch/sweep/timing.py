@@ -16,7 +16,7 @@ from physbatch.engines.protocol import Arrays
 from physbatch.engines.registry import engine_for
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import Greedy
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
 __all__ = ["Benchmark", "Timing", "bench_study"]

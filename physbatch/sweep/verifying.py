@@ -12,7 +12,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.registry import engine_for, require_built
 from physbatch.errors import DatasetError
 from physbatch.study.comparison import same_bits
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
 __all__ = ["Verification", "verify_dataset"]

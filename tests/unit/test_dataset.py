@@ -14,7 +14,7 @@ import xarray as xr
 from physbatch import dataset
 from physbatch.errors import DatasetError, OutputError
 from physbatch.files.netcdf import save
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.run import run_study
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 
 __all__ = ["STUDIES", "small_study"]
 

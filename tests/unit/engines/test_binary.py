@@ -10,7 +10,7 @@ import pytest
 from physbatch.engines.registry import require_built
 from physbatch.errors import NotBuiltError
 from physbatch.scaling import moments
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import TINY, plan_of
 

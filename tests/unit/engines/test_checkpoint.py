@@ -18,7 +18,7 @@ from physbatch.dynamics.rules import Trajectory
 from physbatch.engines import checkpoint as checkpoints
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, FileCheckpoint, Pauses
 from physbatch.engines.protocol import Arrays
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.executors import compute_group
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store

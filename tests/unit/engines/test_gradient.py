@@ -15,7 +15,7 @@ from physbatch.engines import gradient as gradient_engine
 from physbatch.engines.gradient import GradientEngine, replicas_at_once
 from physbatch.engines.registry import require_built
 from physbatch.errors import StudyError
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.run import run_study
 from tests.conftest import plan_of
 

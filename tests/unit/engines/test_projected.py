@@ -12,7 +12,7 @@ from physbatch.dataset import STATUS_DIVERGED
 from physbatch.errors import StudyError
 from physbatch.exact.committee import generalization_error
 from physbatch.study import catalogue
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.run import run_study
 
 

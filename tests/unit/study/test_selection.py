@@ -13,8 +13,8 @@ from physbatch.dataset import open_dataset
 from physbatch.errors import DatasetError
 from physbatch.scaling import analyse
 from physbatch.study import catalogue
+from physbatch.study.model import Study
 from physbatch.study.selection import select
-from physbatch.study.study import Study
 from physbatch.sweep.run import run_study
 from physbatch.sweep.verifying import verify_dataset
 

@@ -14,7 +14,7 @@ import xarray as xr
 from physbatch import dataset
 from physbatch.errors import DatasetError, OutputError
 from physbatch.files.netcdf import open_netcdf
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep import assembly
 from physbatch.sweep import plan as planning
 from physbatch.sweep.lock import Part

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from physbatch.engines.binary import BinaryEngine
 from physbatch.engines.point import GridPoint
 from physbatch.files.netcdf import open_netcdf
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep import executors
 from physbatch.sweep.index import Index, ShardNote, _numbers, _ranges, read_index
 from physbatch.sweep.lock import Lock, Part

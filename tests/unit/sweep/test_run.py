@@ -16,7 +16,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.errors import NotBuiltError, OutputError, StudyError, WorkerError
 from physbatch.files.netcdf import save
 from physbatch.study import catalogue
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep import executors
 from physbatch.sweep.merging import merge
 from physbatch.sweep.plan import group_cells

@@ -13,7 +13,7 @@ from physbatch.dynamics.bitsliced.limit import flip_sample_limit, operations_per
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.timing import bench_study
 from physbatch.systems.architecture import build_architecture

@@ -7,7 +7,7 @@ import pytest
 
 from physbatch.dynamics.sgd.definition import TensorDescent
 from physbatch.engines.gradient import prepare_gradient
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from tests.conftest import plan_of
 
 

@@ -12,7 +12,7 @@ from physbatch.engines.point import GridPoints
 from physbatch.engines.registry import require_built
 from physbatch.errors import NotBuiltError, StudyError
 from physbatch.study import catalogue
-from physbatch.study.study import Study
+from physbatch.study.model import Study
 from tests.conftest import plan_of
 
 BASE: dict[str, Any] = {

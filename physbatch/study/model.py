@@ -63,7 +63,7 @@ class Study(Model):
 
     Examples
     --------
-    >>> from physbatch.study.study import Study
+    >>> from physbatch.study.model import Study
     >>> study = Study.from_dict({
     ...     "title": "one unit",
     ...     "system": {"depth": 1, "wiring": {"kind": "tree", "degree": 3}},
