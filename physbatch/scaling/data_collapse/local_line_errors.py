@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -176,7 +177,7 @@ def refits(
     done = []
     drawn = resampled_observables(quality.table, form.observables, generator, resamples)
     for values, shift in zip(drawn, shifts, strict=True):
-        moved = Quality(form, quality.table, values)
+        moved = Quality(form, replace(quality.table, values=values))
         starts = optimum.vector + shift
         tried = [minimise(moved, start, rounds=2, steps=2.0 * sides) for start in starts]
         again = max(tried, key=lambda minimum: minimum.value)
@@ -232,7 +233,7 @@ def _end(
             return math.inf
         form = quality.form.holding(name, value)
         begin = form.vector({**quality.form.exponents(optimum.vector), name: value})
-        lowest = minimise(Quality(form, quality.table, quality.values), begin, rounds=2)
+        lowest = minimise(Quality(form, quality.table), begin, rounds=2)
         return -lowest.value + optimum.value - 1.0
 
     outer = guess

@@ -51,16 +51,8 @@ def search_local_lines(
 ) -> Search:
     """Minimise S over the exponents, globally, in every window.
 
-    Parameters
-    ----------
-    form : ScalingForm
-        The scaling form, without corrections and drift.
-    table : ScalingTable
-        The data, sorted by size and control.
-    window : {"scan", "all"}
-        Scan windows, or take all points.
-    start : mapping, optional
-        One more start.
+    Parameters are those of `physbatch.scaling.data_collapse.search.search_globally`; the form has
+    neither corrections nor a drift.
 
     Raises
     ------
@@ -144,7 +136,6 @@ def _fit_window(
         covariance=goodness.covariance,
         chi2=goodness.chi2,
         dof=goodness.dof,
-        shared=form.shared(vector, quality.table),
         points=len(quality.table.size),
     )
 

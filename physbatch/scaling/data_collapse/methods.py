@@ -42,7 +42,7 @@ _ERRORS = {
 _LEAST_POINTS = 8
 #: Most points of a Gaussian process; its cost grows as their cube.
 _MOST_POINTS = 2000
-#: Flags of a table that say what its errors are worth.
+#: Flags of a table that say what its errors, and so those of the fit, are worth.
 _ON_ERRORS = (CELLS_LEFT_OUT, FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED)
 
 
@@ -179,7 +179,8 @@ def collapse(
             search = search_globally(form, table, window=window, start=start)
             final = by_spline(search.settled) if method == "spline" else search.settled
             uncertainties = uncertainties_of(final, errors, seed)
-        flags = (*_of_the_data(table), *_point_noise(table, names))
+        of_the_data = (flag for flag in table.flags if flag.kind in _ON_ERRORS)
+        flags = (*of_the_data, *_point_noise(table, names))
         return conclude(search, final, uncertainties, method=method, named=named, flags=flags)
 
 
@@ -274,11 +275,6 @@ def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
                 where="collapse",
                 remedy=f"give finite (positive) values of {', '.join(form.names)}",
             )
-
-
-def _of_the_data(table: ScalingTable) -> tuple[Flag, ...]:
-    """Flags of the table that bear on its errors, and so on those of the fit."""
-    return tuple(flag for flag in table.flags if flag.kind in _ON_ERRORS)
 
 
 def _point_noise(table: ScalingTable, names: Sequence[str]) -> tuple[Flag, ...]:

@@ -184,14 +184,11 @@ class Optimum:
         Log posterior.
     converged : bool
         Whether the gradient vanishes there.
-    evaluations : int
-        Number of evaluations spent.
     """
 
     vector: FloatArray
     value: float
     converged: bool
-    evaluations: int
 
 
 def climb(objective: Objective, start: FloatArray, *, steps: int = 200) -> Optimum:
@@ -221,7 +218,7 @@ def climb(objective: Objective, start: FloatArray, *, steps: int = 200) -> Optim
             options={"maxiter": steps, "ftol": 1e-11},
         )
         value = objective(ended.x, gradient=False)[0]
-    return Optimum(ended.x, float(value), bool(ended.success), int(ended.nfev))
+    return Optimum(ended.x, float(value), bool(ended.success))
 
 
 def curvature(objective: Objective, vector: FloatArray) -> FloatArray:
@@ -275,7 +272,7 @@ def newton(
         decrement = float((modes.T @ slope) ** 2 @ (1 / np.maximum(np.abs(strength), 1e-2)))
         # One thousandth of a sigma from the top, and a top in every direction.
         converged = bool(strength.min() > 0 and decrement < 1e-4)
-    return Optimum(vector, float(value), converged, optimum.evaluations), bend
+    return Optimum(vector, float(value), converged), bend
 
 
 def response(

@@ -6,8 +6,7 @@ most of it to start its operations, this loop some microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -151,7 +150,6 @@ def simplex_minimum(
     -------
     best : ndarray, shape (n_free,)
     height : float
-    evaluations : int
     converged : bool
         Whether the simplex shrank to 1e-6 in all directions, and in height.
     """
@@ -200,7 +198,7 @@ def simplex_minimum(
                 continue
         corners[-1], heights[-1] = trial, height
     lowest = np.argmin(heights)
-    return corners[lowest].copy(), heights[lowest], evaluations, converged
+    return corners[lowest].copy(), heights[lowest], converged
 
 
 # --- S of a table -----------------------------------------------------------------------
@@ -216,13 +214,10 @@ class Quality:
         The scaling form.
     table : ScalingTable
         The data, sorted by size and control.
-    values : mapping
-        Other values of the observables than those of the table (resampled ones).
     """
 
     form: ScalingForm
     table: ScalingTable
-    values: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def objective(self) -> Objective:
@@ -247,7 +242,7 @@ class Quality:
             np.searchsorted(table.size, [*table.sizes, np.inf]).astype(np.int64),
             np.log(table.size / form.size_unit),
             (table.control - form.control_middle) / form.control_unit,
-            np.array([self.values.get(name, table.values[name]) for name in names]),
+            np.array([table.values[name] for name in names]),
             np.array([table.errors[name] for name in names]),
             LEAST_SHARED * len(table.size),
         )
@@ -283,17 +278,16 @@ def minimise(
     """
     count = len(quality.form.names)
     best: FloatArray = np.asarray(begin, dtype=np.float64)
-    height, evaluations, converged = quality(best), 1, count == 0
+    height, converged = quality(best), count == 0
     if steps is None:
         steps = np.diag([_STEPS.get(name, _STEP) for name in quality.form.names])
     for number in range(rounds if count else 0):
-        lowest, reached, spent, shrunk = simplex_minimum(
+        lowest, reached, shrunk = simplex_minimum(
             best,
             np.ascontiguousarray(steps * (-1.0) ** number),
             _EVALUATIONS * count,
             *quality._data,
         )
-        evaluations += spent
         gain = height - reached
         if gain > 0:
             best, height = lowest, reached
@@ -301,4 +295,4 @@ def minimise(
         if converged:
             break
         steps = 0.3 * steps
-    return Optimum(best, -height, converged and height < NOWHERE, evaluations)
+    return Optimum(best, -height, converged and height < NOWHERE)

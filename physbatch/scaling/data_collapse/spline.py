@@ -218,14 +218,8 @@ def fit_spline(
     within = np.array([minimum.model.covariance(minimum.vector) for minimum in near])
     apart = vectors - vector
     covariance = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
-    return SplineFit(
-        vector,
-        covariance,
-        best.chi2,
-        best.dof,
-        best.model.coefficients,
-        best.converged,
-    )
+    count = best.model.coefficients
+    return SplineFit(vector, covariance, best.chi2, best.dof, count, best.converged)
 
 
 def _minimum(model: _Model, begin: FloatArray) -> _Minimum:

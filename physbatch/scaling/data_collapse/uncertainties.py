@@ -76,14 +76,14 @@ def _nearby_optimum(objective: Objective, begin: FloatArray, inverse: FloatArray
     low, high = np.array(objective.bounds).T
     vector = begin
     value, slope = objective(vector)
-    for evaluations in range(1, _QUICK_STEPS + 1):
+    for _ in range(_QUICK_STEPS):
         step = inverse @ slope
         gain = float(slope @ step)
         if not (math.isfinite(value) and gain > 0):
             break
         # One thousandth of a sigma from the top.
         if gain < 1e-6:
-            return Optimum(vector, value, True, evaluations)
+            return Optimum(vector, value, True)
         step *= min(1.0, 0.5 / float(np.abs(step).max()))
         trial = np.clip(vector + step, low, high)
         height, trial_slope = objective(trial)

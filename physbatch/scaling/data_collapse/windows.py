@@ -97,7 +97,6 @@ class Fit:
     covariance: FloatArray  # of the fit vector
     chi2: float
     dof: float
-    shared: float
     points: int  # of the window; the fit may use fewer
 
     @property
@@ -124,6 +123,11 @@ class Fit:
         count = len(self.form.names)
         jacobian = self.form.jacobian(self.exponents)
         return np.asarray(jacobian @ self.covariance[:count, :count] @ jacobian.T)
+
+    @cached_property
+    def shared(self) -> float:
+        """Fraction of the points that share their x with another size."""
+        return self.form.shared(self.exponents, self.objective.table)
 
     @property
     def sound(self) -> bool:
@@ -217,8 +221,7 @@ def _fit_at(
     """The fit at an optimum with the curvature there."""
     covariance = _covariance(objective, optimum, bend)
     chi2, dof = objective.goodness(optimum.vector)
-    shared = objective.form.shared(optimum.vector, objective.table)
-    return Fit(window, objective, optimum, covariance, chi2, dof, shared, points)
+    return Fit(window, objective, optimum, covariance, chi2, dof, points)
 
 
 def _covariance(objective: Objective, optimum: Optimum, bend: FloatArray) -> FloatArray:
@@ -330,14 +333,13 @@ def by_spline(fit: Fit) -> Fit:
     vector = np.concatenate([spline.vector, fit.optimum.vector[count:]])
     low, high = np.array(fit.objective.bounds).T
     converged = spline.converged and bool(((vector >= low) & (vector <= high)).all())
-    optimum = Optimum(vector, fit.optimum.value, converged, fit.optimum.evaluations)
+    optimum = Optimum(vector, fit.optimum.value, converged)
     return replace(
         fit,
         optimum=optimum,
         covariance=covariance,
         chi2=spline.chi2,
         dof=float(spline.dof),
-        shared=form.shared(vector, table),
     )
 
 
