@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from physbatch.results.flag import flag_names
 from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.identifiability import c_c_beyond
 from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.outcome import start_flags
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.tables.table import ScalingTable
@@ -181,23 +179,6 @@ def test_a_refused_nu_takes_its_exponents_along() -> None:
 
 
 # --- starts -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("tried", "agreed", "p_value", "said"),
-    [
-        (8, 8, 0.5, False),
-        (8, 1, 0.5, False),  # an acceptable fit without a rival stands on its own
-        (8, 4, 1e-9, False),
-        (8, 3, 1e-9, True),
-        (8, 1, math.nan, True),
-        (1, 1, 1e-9, False),
-    ],
-)
-def test_when_starts_disagree(tried: int, agreed: int, p_value: float, said: bool) -> None:
-    flags = start_flags(SimpleNamespace(p_value=p_value), tried, agreed)
-    assert bool(flags) is said
-    assert all(f"only {agreed} of {tried} starts" in flag for flag in flags)
 
 
 def test_how_many_agree_is_always_said() -> None:

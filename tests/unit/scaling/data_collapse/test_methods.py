@@ -10,7 +10,7 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.form import make_form, shared_fraction
+from physbatch.scaling.data_collapse.form import make_form
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature
 from physbatch.scaling.data_collapse.result import Collapse
@@ -81,15 +81,6 @@ def test_analytic_gradient(options: dict[str, object]) -> None:
         assert slope[place] == pytest.approx(numeric, rel=5e-4, abs=0.05), place
     bend = curvature(objective, vector)
     np.testing.assert_allclose(bend, bend.T)
-
-
-@pytest.mark.parametrize("options", [{}, {"corrections": True}, {"drift": True}])
-def test_fit_vectors_and_exponents_translate_both_ways(options: dict[str, bool]) -> None:
-    form = make_form(planted(1), ["m"], **options)
-    values = {"c_c": 0.97, "nu": 1.3, "zeta": -0.12, "omega": 1.1, "shift": 0.03, "phi": 0.8}
-    back = form.exponents(form.vector(values))
-    for name in form.names:
-        assert back[name] == pytest.approx(values[name], rel=1e-12)
 
 
 @pytest.mark.parametrize("method", ["gp", "spline"])
@@ -306,12 +297,6 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
         }
         one, other = (collapse(data, **options) for data in (table, mixed))
         assert one.identical(other)
-
-
-def test_shared_fraction() -> None:
-    size = np.repeat([1.0, 2.0], 5)
-    assert shared_fraction(size, np.tile(np.arange(5.0), 2)) == 1
-    assert shared_fraction(size, np.arange(10.0)) == 0
 
 
 def test_repr_and_json() -> None:
