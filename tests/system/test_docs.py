@@ -74,7 +74,7 @@ def test_the_numbers_of_the_readme_are_findings() -> None:
 
 
 def test_every_field_of_a_study_is_documented() -> None:
-    from physbatch import axes
+    from physbatch import study as axes
 
     page = (DOCS / "how-to" / "write-a-study.md").read_text("utf-8")
     models = [getattr(axes, name) for name in axes.__all__]
