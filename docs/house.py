@@ -109,8 +109,17 @@ def circles() -> list[list[str]]:
     return [component for component in components if len(component) > 1]
 
 
+def direct(below: Mapping[str, set[str]], room: str, other: str) -> bool:
+    """Whether no third room leads from one to the other: what follows from others is not drawn."""
+
+    def leads(start: str) -> bool:
+        return other in below[start] or any(map(leads, below[start]))
+
+    return not any(leads(third) for third in below[room] - {other})
+
+
 def draw(path: Path) -> None:
-    """The rooms on their floors, with an arrow from each room to those that it imports."""
+    """The rooms on their floors; an arrow leads down to each room that others do not lead to."""
     from matplotlib.figure import Figure
 
     floor_of = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
@@ -119,24 +128,25 @@ def draw(path: Path) -> None:
         for level, rooms in enumerate(FLOORS)
         for index, room in enumerate(rooms)
     }
+    below: dict[str, set[str]] = {room: set() for room in floor_of}
     lines = dict.fromkeys(floor_of, 0)
-    arrows: set[tuple[str, str]] = set()
     for module in modules().values():
-        if module.room not in floor_of:
-            continue
-        lines[module.room] += len(module.path.read_text("utf-8").splitlines())
-        for target in module.imports:
-            other = modules()[target].room
-            if other in floor_of and other != module.room:
-                arrows.add((module.room, other))
-    figure = Figure(figsize=(7, 8))
+        if module.room in floor_of:
+            lines[module.room] += len(module.path.read_text("utf-8").splitlines())
+            below[module.room] |= {modules()[target].room for target in module.imports}
+    below = {room: (rooms & set(floor_of)) - {room} for room, rooms in below.items()}
+    arrows = [
+        (room, other) for room in below for other in below[room] if direct(below, room, other)
+    ]
+    figure = Figure(figsize=(7, 7))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(-0.6, len(FLOORS) - 0.4))
+    style = {"arrowstyle": "-|>", "color": "0.5", "lw": 0.7, "shrinkA": 8, "shrinkB": 8}
     for room, other in sorted(arrows):
-        style = {"arrowstyle": "-|>", "color": "0.75", "lw": 0.5, "shrinkA": 8, "shrinkB": 8}
-        bend = 0.12 * (place[room][1] - place[other][1] > 1)
-        arrow = {**style, "connectionstyle": f"arc3,rad={bend}"}
+        (x, y), (other_x, other_y) = place[room], place[other]
+        past_a_room = abs(x - other_x) < 0.1 and y - other_y > 1
+        arrow = {**style, "connectionstyle": f"arc3,rad={0.15 * past_a_room}"}
         axes.annotate("", place[other], place[room], arrowprops=arrow, zorder=1)
     for room, (x, y) in place.items():
         box = {"boxstyle": "round,pad=0.35", "fc": "white", "ec": "0.2", "lw": 0.8}
