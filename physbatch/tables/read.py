@@ -163,14 +163,10 @@ def from_dataset(
         of the replicas.
     replica_dim : str, optional
         Dimension of the replicas.
-    time : float, optional
-        Which value of the dimension ``time``; by default the last.
-    dimension : {"N", "L"}, optional
-        Whether sizes are volumes or linear sizes.
     source : str
         Name of the dataset in messages.
-    minimum_sizes, minimum_points : int
-        As in `make_table`.
+    dimension, time, minimum_sizes, minimum_points
+        As in `read_table`.
 
     Returns
     -------

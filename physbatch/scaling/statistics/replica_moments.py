@@ -17,7 +17,6 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import (
     bootstrap_counts,
     graph_labels,
-    independent_units,
     unbiased_spread,
 )
 from physbatch.tables.samples import binomial_error
@@ -180,20 +179,22 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     used = (stacked["status"].values == STATUS_OK) & np.all(np.isfinite(overlap), axis=-1)
     sizes = np.broadcast_to(stacked["size"].values, (overlap.shape[0],)).astype(float)
     names = [*MOMENTS, *_ERRORS]
+    sources = ("overlap", *(name.removesuffix("_mean") for name in _ERRORS))
+    observed = [name for name in sources if name in stacked]
     shape = (overlap.shape[0], overlap.shape[2])
     result = {f"{name}{end}": np.full(shape, np.nan) for name in names for end in ("", "_stderr")}
     for cell in range(shape[0]):
         rows = used[cell]
         n = int(rows.sum())
         clusters = None if graphs is None else graphs[rows]
-        units = independent_units(n, clusters)
+        units = n if clusters is None else np.unique(clusters).size
         if units < 2:
             continue
         drawn = n if clusters is None else clusters.tobytes()
         if drawn not in counts:
             counts[drawn] = bootstrap_counts(generator, n, resamples, clusters)
         for name, (value, stderr) in _cell_moments(
-            {str(v): stacked[v].values[cell, rows] for v in _observed(stacked)},
+            {name: stacked[name].values[cell, rows] for name in observed},
             counts[drawn],
             float(sizes[cell]),
             units,
@@ -201,11 +202,6 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
             result[name][cell] = value
             result[f"{name}_stderr"][cell] = stderr
     return _labelled(data, stacked, cells, result, used)
-
-
-def _observed(stacked: xr.Dataset) -> list[str]:
-    wanted = ("overlap", "generalization_error", "batch_error")
-    return [name for name in wanted if name in stacked]
 
 
 def _cell_moments(

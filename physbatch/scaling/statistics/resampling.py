@@ -16,7 +16,6 @@ __all__ = [
     "bootstrap_indices",
     "bootstrap_means",
     "graph_labels",
-    "independent_units",
     "unbiased_spread",
 ]
 
@@ -66,11 +65,6 @@ def bootstrap_means(
         for mean, sample in zip(means, drawn, strict=True):
             mean[row] = sample[chosen].mean()
     return means
-
-
-def independent_units(replicas: int, clusters: npt.ArrayLike | None) -> int:
-    """Number of independent units: of clusters if there are any, of replicas otherwise."""
-    return replicas if clusters is None else int(np.unique(np.asarray(clusters)).size)
 
 
 def graph_labels(data: xr.Dataset) -> IntArray | None:

@@ -168,7 +168,12 @@ def jackknife(units: Units, function: Function, *, tau: npt.ArrayLike = 0.5) -> 
     ordinary ones. Busing, Meijer and van der Leeden, doi 10.1023/A:1008800423698. `tau`, one or
     shape (j,), are the autocorrelation times of the values, for what blocks miss of the variance.
     """
-    _require_units(units)
+    if units.count < MINIMUM_UNITS:
+        raise AnalysisError(
+            f"{units.count} independent samples",
+            where="resampling",
+            remedy=f"give at least {MINIMUM_UNITS} replicas, clusters or blocks",
+        )
     total = units.weights.sum()
     share = units.weights[:, None] / total
     left_out = (units.sums.sum(axis=0) - units.sums) / (total - units.weights)[:, None]
@@ -229,12 +234,3 @@ def _resampled_means(units: Units, generator: np.random.Generator, resamples: in
         counts = counts.reshape(rows, units.count).astype(np.float64)
         means.append((counts @ units.sums) / (counts @ units.weights)[:, None])
     return np.concatenate(means)
-
-
-def _require_units(units: Units) -> None:
-    if units.count < MINIMUM_UNITS:
-        raise AnalysisError(
-            f"{units.count} independent samples",
-            where="resampling",
-            remedy=f"give at least {MINIMUM_UNITS} replicas, clusters or blocks",
-        )
