@@ -52,10 +52,10 @@ SWEPT_DIMS = ("degree", "initial_overlap", "temperature", "learning_rate", "patt
 class VariableSpec:
     """What the schema says of one data variable."""
 
-    dims: tuple[str, ...]  # besides size, swept parameters and control
-    dtype: str
-    fill: float | int
     long_name: str
+    dims: tuple[str, ...] = ("replica", "time")  # besides size, swept parameters and control
+    dtype: str = "float64"
+    fill: float | int = np.nan
     is_time: bool = False  # in the unit of the time coordinate rather than "1"
 
 
@@ -64,87 +64,58 @@ UNIT_DIMS = ("student_unit", "other_student_unit", "teacher_unit")
 
 
 VARIABLES: Mapping[str, VariableSpec] = {
-    "overlap": VariableSpec(
-        ("replica", "time"), "float64", np.nan, "teacher-student overlap modulo symmetry"
-    ),
-    "generalization_error": VariableSpec(
-        ("replica", "time"), "float64", np.nan, "fraction of wrong output bits on fresh inputs"
-    ),
-    "batch_error": VariableSpec(
-        ("replica", "time"),
-        "float64",
-        np.nan,
-        "fraction of wrong output bits on the batch last drawn",
-    ),
+    "overlap": VariableSpec("teacher-student overlap modulo symmetry"),
+    "generalization_error": VariableSpec("fraction of wrong output bits on fresh inputs"),
+    "batch_error": VariableSpec("fraction of wrong output bits on the batch last drawn"),
     "first_passage": VariableSpec(
-        ("replica",),
-        "float64",
-        np.nan,
         "upper end of the interval that holds the time of first success; inf: not within the run",
+        dims=("replica",),
         is_time=True,
     ),
     "first_passage_lower": VariableSpec(
-        ("replica",),
-        "float64",
-        np.nan,
         "lower end of the interval that holds the time of first success",
+        dims=("replica",),
         is_time=True,
     ),
     "success": VariableSpec(
-        ("replica",), "int8", -1, "1 if the student is perfect at the end, 0 if not, -1 if missing"
+        "1 if the student is perfect at the end, 0 if not, -1 if missing",
+        dims=("replica",),
+        dtype="int8",
+        fill=-1,
     ),
-    "status": VariableSpec(("replica",), "int8", STATUS_MISSING, "how the replica ended"),
+    "status": VariableSpec(
+        "how the replica ended", dims=("replica",), dtype="int8", fill=STATUS_MISSING
+    ),
 }
 
 #: What only some systems and dynamics measure; a file holds those that its study asks for.
 OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
     "student_overlap": VariableSpec(
-        ("replica", "time", "student_unit", "other_student_unit"),
-        "float64",
-        np.nan,
         "overlaps Q = w w'/N of the student's hidden units",
+        dims=("replica", "time", "student_unit", "other_student_unit"),
     ),
     "teacher_overlap": VariableSpec(
-        ("replica", "time", "student_unit", "teacher_unit"),
-        "float64",
-        np.nan,
         "overlaps R = w w*'/N of the student's with the teacher's hidden units",
+        dims=("replica", "time", "student_unit", "teacher_unit"),
     ),
-    "weight_error": VariableSpec(
-        ("replica", "time"), "float64", np.nan, "squared distance to the teacher |w - w*|^2/N"
-    ),
+    "weight_error": VariableSpec("squared distance to the teacher |w - w*|^2/N"),
     "student_norm": VariableSpec(
-        ("replica", "time"),
-        "float64",
-        np.nan,
-        "root mean square of the student's weights over that of the teacher's",
+        "root mean square of the student's weights over that of the teacher's"
     ),
-    "training_error": VariableSpec(
-        ("replica", "time"), "float64", np.nan, "fraction of training samples in the wrong class"
-    ),
-    "test_loss": VariableSpec(
-        ("replica", "time"), "float64", np.nan, "mean loss on the test samples"
-    ),
+    "training_error": VariableSpec("fraction of training samples in the wrong class"),
+    "test_loss": VariableSpec("mean loss on the test samples"),
     "sharpness": VariableSpec(
-        ("replica", "time"),
-        "float64",
-        np.nan,
-        "largest eigenvalue of the second derivative of the mean loss on the training set",
+        "largest eigenvalue of the second derivative of the mean loss on the training set"
     ),
     "batch_sharpness": VariableSpec(
-        ("replica", "time"),
-        "float64",
-        np.nan,
-        "largest eigenvalue of the second derivative of the mean loss on the next batch",
+        "largest eigenvalue of the second derivative of the mean loss on the next batch"
     ),
     "random_overlap": VariableSpec(
-        ("replica",), "float64", np.nan, "overlap of a random student, positive by matching alone"
+        "overlap of a random student, positive by matching alone", dims=("replica",)
     ),
     "diverged_at": VariableSpec(
-        ("replica",),
-        "float64",
-        np.nan,
         "time at which the replica left the range of floating-point numbers; inf: it did not",
+        dims=("replica",),
         is_time=True,
     ),
 }
@@ -193,13 +164,7 @@ def variable_attributes(name: str, spec: VariableSpec, time_units: str) -> dict[
 
 
 def control_dim(data: xr.Dataset) -> str:
-    """Name of the control dimension: ``batch_size`` or ``batch_ratio``.
-
-    Raises
-    ------
-    DatasetError
-        If the dataset names none, or one that it lacks.
-    """
+    """``batch_size`` or ``batch_ratio``; DatasetError if the dataset names none that it has."""
     name = str(data.attrs.get("control_dim", ""))
     if name not in CONTROL_DIMS or name not in data.dims:
         raise DatasetError(
@@ -221,14 +186,7 @@ def control_values(data: xr.Dataset) -> xr.DataArray:
 
 
 def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
-    """Return `data` if it follows the schema, or say what does not.
-
-    Raises
-    ------
-    DatasetError
-        For a missing dimension or variable, wrong dims, unsorted or duplicate
-        coordinates, a newer schema, or attributes that NetCDF cannot hold.
-    """
+    """Return `data` if it follows the schema, else DatasetError with what does not."""
     version = data.attrs.get("physbatch_schema")
     if version is None:
         raise DatasetError(

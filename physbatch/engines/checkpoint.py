@@ -58,15 +58,8 @@ class Checkpoint(Protocol):
     def offer(self, state: State) -> None:
         """Called about once a second at a point from which the cell can go on.
 
-        Parameters
-        ----------
-        state : dict of ndarray
-            What `load` will return; it is read at once or not at all.
-
-        Raises
-        ------
-        CellPaused
-            If the run must end; the engine lets it pass.
+        The state is read at once or not at all. The engine lets pass the `CellPaused` that is
+        raised if the run must end.
         """
 
 
@@ -87,14 +80,8 @@ UNSAVED: Checkpoint = _Unsaved()
 class Pauses:
     """Cuts the steps of a cell into pieces of about a second and offers its state between them.
 
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        Where states come from and go to.
-    device : str
-        Where the engine computes. A state of another device is not used: its bits may differ.
-    steps : int
-        Steps of the first piece; where little is known of their pace, 1.
+    A state of another `device` is not used: its bits may differ. `steps` are those of the first
+    piece; where little is known of their pace, 1.
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str, steps: int = 1) -> None:
@@ -115,17 +102,8 @@ class Pauses:
     def pieces(self, first: int, last: int, state: Callable[[], State]) -> Iterator[int]:
         """The steps up to which to go, one after the other, the last of them `last`.
 
-        Parameters
-        ----------
-        first, last : int
-            Where the cell is and where it shall go; nothing is yielded if they are the same.
-        state : callable
-            The state at the step that was yielded before, or at `first`.
-
-        Raises
-        ------
-        CellPaused
-            If the run must end.
+        `state` is that at the step that was yielded before, or at `first`. CellPaused if the run
+        must end.
         """
         while first < last:
             if time.monotonic() - self._offered >= PIECE_SECONDS:
@@ -162,17 +140,7 @@ def unpack_into(arrays: Mapping[str, npt.NDArray[np.generic]], name: str, state:
 
 
 class FileCheckpoint:
-    """The checkpoint of one cell as a file beside the shards.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of shards.
-    key : str
-        The key of the cell; everything that the state depends on is in it.
-    stop : callable
-        Whether the run must end.
-    """
+    """The checkpoint of a cell as a file beside the shards; `stop` is whether the run must end."""
 
     def __init__(self, folder: Path, key: str, stop: Callable[[], bool]) -> None:
         self.path = folder / f"{key}.checkpoint"

@@ -44,12 +44,8 @@ _LONG_NAMES = {
 def study_samples(study: Study) -> Samples:
     """The samples of a study, inputs shifted and scaled to mean 0 and variance 1 as a whole.
 
-    Raises
-    ------
-    StudyError
-        If they do not have the size of the study's grid, or are too few.
-    DatasetError
-        If they cannot be read.
+    StudyError if they do not have the size of the grid or are too few, DatasetError if they
+    cannot be read.
     """
     inputs = study.system.inputs
     assert isinstance(inputs, SampleInputs)  # engine_for has made sure

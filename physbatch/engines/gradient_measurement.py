@@ -139,23 +139,10 @@ def run_and_measure(
     whole: Arrays,
     pauses: Pauses,
 ) -> None:
-    """Simulate some replicas of a cell and measure them at every measuring time.
+    """Simulate some replicas of a cell from time 0 and measure them at every measuring time.
 
-    Parameters
-    ----------
-    point, prepared, descent
-        These replicas, at time 0.
-    rows : slice
-        Where they stand in the cell.
-    whole : dict of ndarray
-        The variables of the whole cell; those of these replicas are filled in.
-    pauses : Pauses
-        Where the run may be cut; a state that it holds is gone on from.
-
-    Raises
-    ------
-    CellPaused
-        If the run must end.
+    The `rows` of `whole`, the variables of the whole cell, are filled in. A state that `pauses`
+    holds is gone on from; CellPaused if the run must end.
     """
     out = {name: values[rows] for name, values in whole.items()}
     begun = pauses.take()

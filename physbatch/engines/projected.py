@@ -139,13 +139,7 @@ class _Chain:
         )
 
     def advance(self, stop: int, *, due: bool) -> FloatArray:
-        """Go on to a step, a measuring time if it is `due`.
-
-        Returns
-        -------
-        ndarray, shape (replica,)
-            The generalisation error there.
-        """
+        """The generalisation error at a step, shape (replica,); a measuring time if it is `due`."""
         end = run_projected(
             self.state,
             ProjectedRun(

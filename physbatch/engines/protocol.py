@@ -36,20 +36,8 @@ class Engine(Protocol):
     def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
         """Run the replicas of a grid point; the data depend on the point alone.
 
-        Parameters
-        ----------
-        point : GridPoint
-            What to simulate.
-        device : str
-            Where.
-        checkpoint : Checkpoint
-            Where the state of an earlier run is found, and states are offered on the way: a
-            cell that is stopped and goes on gives the same bits.
-
-        Raises
-        ------
-        CellPaused
-            If the checkpoint stops the cell.
+        The checkpoint has the state of an earlier run and is offered others on the way: a cell
+        that it stopped (CellPaused) and that goes on gives the same bits.
         """
 
     def compile(self, points: Sequence[GridPoint]) -> None:
@@ -76,15 +64,9 @@ def unmeasured(engine: Engine, point: GridPoint) -> Arrays:
 
 
 def first_passage_interval(sweeps: IntArray, duration: int) -> Arrays:
-    """``first_passage`` and ``first_passage_lower`` from what discrete dynamics counted.
+    """First passage and its lower bound from the sweep after which a replica was first perfect.
 
-    Parameters
-    ----------
-    sweeps : ndarray of int, shape (replica,)
-        The sweep after which a replica was first perfect, 0 at the start, -1 if it never was.
-        The interval is that sweep.
-    duration : int
-        Sweeps of the run, up to which a replica that never was perfect is known not to be.
+    `sweeps` (replica,) is 0 at the start, -1 if it never was, as is then known up to `duration`.
     """
     passed = sweeps >= 0
     lower = np.where(passed, np.maximum(sweeps - 1, 0), duration)

@@ -15,42 +15,25 @@ __all__ = ["ENGINES", "Entry", "engine_for", "missing", "require_built"]
 
 
 class Entry(NamedTuple):
-    """An engine of the table.
+    """Module and class of an engine, and whether a study is one of its own.
 
-    Attributes
-    ----------
-    name : str
-        What it simulates.
-    kind : str
-        Its module and class, imported when they are needed: engines load compilers and torch.
-    serves : callable
-        Whether a study is one of its own, if no entry before it took the study.
+    The module is imported when it is needed: engines load compilers and torch.
     """
 
-    name: str
     kind: str
     serves: Callable[[Study], bool]
 
 
-def _projected(study: Study) -> bool:
-    return isinstance(study.dynamics, SGD) and study.dynamics.engine == "projected"
-
-
 #: The first entry that serves a study runs it.
 ENGINES: tuple[Entry, ...] = (
+    Entry("classifier.ClassifierEngine", lambda s: s.system.inputs.kind == "samples"),
     Entry(
-        "samples",
-        "physbatch.engines.classifier.ClassifierEngine",
-        lambda s: s.system.inputs.kind == "samples",
+        "projected.ProjectedEngine",
+        lambda s: isinstance(s.dynamics, SGD) and s.dynamics.engine == "projected",
     ),
-    Entry("projected dynamics", "physbatch.engines.projected.ProjectedEngine", _projected),
-    Entry(
-        "gradient descent",
-        "physbatch.engines.gradient.GradientEngine",
-        lambda s: s.dynamics.kind == "sgd",
-    ),
-    Entry("bit-sliced weights", "physbatch.engines.binary.BinaryEngine", lambda s: s.bitsliced),
-    Entry("discrete weights", "physbatch.engines.discrete.DiscreteEngine", lambda s: True),
+    Entry("gradient.GradientEngine", lambda s: s.dynamics.kind == "sgd"),
+    Entry("binary.BinaryEngine", lambda s: s.bitsliced),
+    Entry("discrete.DiscreteEngine", lambda s: True),
 )
 
 
@@ -65,7 +48,8 @@ def engine_for(study: Study) -> Engine:
     """
     entry = next(entry for entry in ENGINES if entry.serves(study))
     module, _, kind = entry.kind.rpartition(".")
-    return cast("Engine", getattr(importlib.import_module(module), kind)())
+    home = importlib.import_module(f"physbatch.engines.{module}")
+    return cast("Engine", getattr(home, kind)())
 
 
 def missing(study: Study) -> list[str]:

@@ -94,14 +94,8 @@ def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 class ValueDifference:
     """How the values of one variable differ where both datasets have them.
 
-    Attributes
-    ----------
-    common : int
-        Number of values that both have.
-    differing : int
-        Number of those whose bits differ.
-    largest : float
-        Largest absolute difference; nan if one side is not finite there.
+    Numbers of values that both have and of those whose bits differ; `largest` absolute difference
+    is nan if one side is not finite there.
     """
 
     common: int

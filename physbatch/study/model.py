@@ -278,13 +278,7 @@ class Study(Model):
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], *, where: str = "study") -> Study:
-        """Build a study from plain data.
-
-        Raises
-        ------
-        StudyError
-            With one line that names the field and what is wrong with it.
-        """
+        """Build a study from plain data; StudyError in one line names the field and its fault."""
         try:
             return cls.model_validate(content)
         except pydantic.ValidationError as error:
@@ -292,13 +286,7 @@ class Study(Model):
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str]) -> Study:
-        """Read a study file.
-
-        Raises
-        ------
-        StudyError
-            If the file cannot be read, is not TOML, or is not a valid study.
-        """
+        """Read a study file; StudyError if it cannot be read, is not TOML or is no valid study."""
         source = Path(path)
         try:
             content = tomllib.loads(source.read_bytes().decode("utf-8"))

@@ -26,17 +26,8 @@ _REASONS = {
 
 
 def refusal(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) -> str:
-    """The first problem of a validation in words, and how many more there are.
+    """The first problem of the validation of a model in words, and how many more there are.
 
-    Parameters
-    ----------
-    error : pydantic.ValidationError
-        What the validation raised.
-    model : type of pydantic.BaseModel
-        The model that was validated; it knows the fields that there are.
-
-    Examples
-    --------
     >>> from physbatch.study.grid import Grid
     >>> try:
     ...     Grid.model_validate({"size": [9], "batch_size": [2], "replica": 4})

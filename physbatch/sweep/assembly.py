@@ -38,26 +38,9 @@ CHUNK_BYTES = 2**20
 
 
 def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
-    """Merge the shards of a store and write its dataset.
+    """Merge the shards of a store and write its dataset, opened as by `open_whole`.
 
-    Parameters
-    ----------
-    store, plan
-        The shards, and which cells there must be.
-    device : str
-        Where they were computed, for the attributes.
-    partial : bool
-        Write the dataset even if cells are missing; it says which.
-
-    Returns
-    -------
-    xarray.Dataset
-        As written; see `open_whole`.
-
-    Raises
-    ------
-    OutputError
-        If cells are missing, or the file cannot be written.
+    OutputError if cells are missing and it may not be `partial`, or if it cannot be written.
     """
     if _is_large(plan):
         large = _LargeMerge(store, plan)
@@ -93,15 +76,7 @@ def _require_cells(store: Store, plan: Plan, missing: int, partial: bool) -> Non
 
 
 class _LargeMerge:
-    """The merge of a store, in pieces.
-
-    Parameters
-    ----------
-    store : Store
-        The shards; those that are damaged are noted in its `damaged`.
-    plan : Plan
-        Which cells.
-    """
+    """The merge of a store, in pieces; damaged shards are noted in its `damaged`."""
 
     def __init__(self, store: Store, plan: Plan) -> None:
         self._store, self._plan = store, plan
@@ -123,13 +98,7 @@ class _LargeMerge:
         return int((self._holder.reshape(-1, self._plan.blocks) < 0).any(axis=1).sum())
 
     def save(self, target: Path, device: str) -> None:
-        """Write the dataset.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written; an existing file stays untouched.
-        """
+        """Write the dataset; OutputError if it cannot be, an existing file stays untouched."""
         empty = frame(self._plan, device)
         slabs = list(_slabs(self._plan))
 

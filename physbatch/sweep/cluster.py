@@ -47,23 +47,9 @@ class Cluster:
 
 
 def connect(cluster: Cluster, workers: int, stack: contextlib.ExitStack, folder: Path) -> Any:
-    """A client of a cluster, which is closed with the stack.
+    """A client of a cluster, which is closed with the stack; Slurm's jobs print to the folder.
 
-    Parameters
-    ----------
-    cluster : Cluster
-        Which scheduler, or where to start one.
-    workers : int
-        Worker processes of a local cluster.
-    stack : ExitStack
-        Closes what was opened.
-    folder : Path
-        Where Slurm's jobs write what they print.
-
-    Raises
-    ------
-    StudyError
-        If dask is not installed, no scheduler answers or workers do not start.
+    StudyError if dask is not installed, no scheduler answers or workers do not start.
     """
     try:
         distributed: Any = importlib.import_module("distributed")

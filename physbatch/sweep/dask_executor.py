@@ -43,11 +43,7 @@ _MARK = ".shared-"
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know.
-
-    The study is too long to go with every task: only a worker that does not know it yet
-    gets it.
-    """
+    """What a worker needs to know; the study, which is long, only if it does not know it yet."""
 
     study: str | None
     ordinals: Any
@@ -60,10 +56,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a worker says: the outcome, and the shard if it could not write it.
-
-    Without an outcome it asks for the study.
-    """
+    """The outcome, or None to ask for the study, and the shard if it could not be written there."""
 
     outcome: Outcome | None
     content: bytes | None
@@ -79,16 +72,9 @@ def run_on_cluster(
     note: Callable[[str], None],
     begun: Callable[[int], None],
 ) -> Iterator[Outcome]:
-    """Compute groups on a cluster.
+    """Compute groups on a cluster; StudyError, WorkerError if there is none or it goes away.
 
-    Raises
-    ------
-    StudyError
-        If dask is not installed or the scheduler does not answer.
-    WorkerError
-        If the scheduler goes away.
-    PhysbatchError
-        What a worker raised, for example `OutputError` on a full disk.
+    What a worker raised, for example `OutputError` on a full disk, is raised here.
     """
     token = secrets.token_hex(8)
     mark = store.folder / f"{_MARK}{token}"
@@ -261,13 +247,7 @@ def _plan_of(task: Task) -> Plan | None:
 
 
 def compute_remotely(task: Task) -> Answer:
-    """Compute one group on a dask worker.
-
-    Raises
-    ------
-    StudyError
-        If the worker has another version of physbatch.
-    """
+    """Compute one group on a worker; StudyError if it has another version of physbatch."""
     if task.version != physbatch.__version__:
         raise StudyError(
             f"a dask worker has physbatch {physbatch.__version__}, this is {task.version}",

@@ -55,20 +55,9 @@ def _ignore(group: int) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a group.
+    """What became of a group: its shard if any cell was finished, and the time it took.
 
-    Attributes
-    ----------
-    group : int
-        Number of the group.
-    note : ShardNote or None
-        The shard, if any cell was finished.
-    finished : tuple of int
-        Numbers in the group of the cells in the shard.
-    failed : dict
-        Number in the group -> why that cell failed.
-    seconds : float
-        Time it took.
+    Cells are named by their number in the group; `failed` says why.
     """
 
     group: int
@@ -99,12 +88,8 @@ def compute_group(
 ) -> Outcome:
     """Simulate the cells of a group and write the shard of those that succeed.
 
-    A cell that fails for a reason of its own does not stop the others.
-
-    Raises
-    ------
-    PhysbatchError
-        What the user can act upon, for example `OutputError` on a full disk.
+    A cell that fails for a reason of its own does not stop the others; what the user can act
+    upon, for example `OutputError` on a full disk, is raised.
     """
     began = time.perf_counter()
     store = Store(output)
@@ -159,13 +144,8 @@ def run_in_processes(
 ) -> Iterator[Outcome]:
     """Compute groups in worker processes; the largest number of `workers` at a time.
 
-    A worker that dies is replaced, and the group that it computed has failed.
-
-    Raises
-    ------
-    PhysbatchError
-        What a worker raised, for example `OutputError` on a full disk. Shards already written
-        stay.
+    A worker that dies is replaced, and the group that it computed has failed. A PhysbatchError
+    of a worker is raised here; shards already written stay.
     """
     limit_threads()
     team = _Team(plan.study.model_dump_json(), output)

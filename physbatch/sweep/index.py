@@ -41,17 +41,9 @@ class ShardNote:
 class Record:
     """What the lines of an index say together.
 
-    Attributes
-    ----------
-    shards : dict
-        File name -> digest and numbers of the cells it holds.
-    failed : dict
-        Number of a cell -> why it failed last.
-    running : dict
-        Suffix of a part -> numbers of the first cells of the groups it is computing, each with
-        how many cells there are in the group.
-    cost, seconds : float
-        Estimated cost of what is done and the processor time it took.
+    Cells are numbers in the plan: `shards` holds digest and cells of each file, `failed` the last
+    reason. `running`, of each part, has the first cell of the groups in work -> number of cells.
+    `cost` is the estimate for what is done, `seconds` the processor time that it took.
     """
 
     shards: dict[str, tuple[str, IntArray]] = field(default_factory=dict)
@@ -73,13 +65,7 @@ class Record:
 
 
 class Index:
-    """The index that a run appends to, a context that closes its file.
-
-    Raises
-    ------
-    OutputError
-        If a line cannot be written.
-    """
+    """The index that a run appends to, a context that closes its file; OutputError if it cannot."""
 
     def __init__(self, folder: Path, study_hash: str, part: Part | None = None) -> None:
         suffix = part.suffix if part else ""
@@ -139,17 +125,7 @@ class Index:
 
 
 def read_index(folder: Path, study_hash: str, cells: int) -> Record:
-    """What the indices of a study, of all its parts, say.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of shards.
-    study_hash : str
-        `Study.hash()`.
-    cells : int
-        Number of cells of the plan; a line with a larger number is not believed.
-    """
+    """What the indices of a study, of all its parts, say; cells from number `cells` on are not."""
     record = Record()
     stem = _stem(study_hash)
     for path in sorted(folder.glob(f"{stem}*.jsonl")):
@@ -214,13 +190,7 @@ def _ranges(ordinals: Iterable[int] | IntArray) -> str:
 
 
 def _numbers(text: str, cells: int) -> IntArray:
-    """The numbers that `_ranges` wrote.
-
-    Raises
-    ------
-    ValueError
-        If it is no such text, or holds a number that is not below `cells`.
-    """
+    """The numbers that `_ranges` wrote; ValueError if it did not, or one is not below `cells`."""
     pieces = [np.empty(0, dtype=np.int64)]
     for piece in filter(None, text.split(",")):
         first, _, last = piece.partition("-")

@@ -106,17 +106,8 @@ class Owner:
 class Lock:
     """Exclusive right to write the shards of an output, or of one part of it.
 
-    Parameters
-    ----------
-    folder : Path
-        The folder of shards; it is made if it is not there.
-    part : Part, optional
-        The part to lock; by default the whole output.
-
-    Raises
-    ------
-    OutputError
-        On entering, if another run holds it, or if the folder cannot be written.
+    On entering the folder is made; OutputError if another run holds the lock or the folder
+    cannot be written.
     """
 
     def __init__(self, folder: Path, part: Part | None = None) -> None:
@@ -190,13 +181,7 @@ class Lock:
         return True
 
     def _take_over(self, path: Path) -> None:
-        """Remove a lock whose owner is dead.
-
-        Raises
-        ------
-        OutputError
-            If the owner may be alive.
-        """
+        """Remove a lock whose owner is dead; OutputError if it may be alive."""
         owner = Owner.read(path)
         if owner is None or not owner.gone:
             age = _age(path)

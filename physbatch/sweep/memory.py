@@ -41,18 +41,7 @@ def available_bytes() -> int | None:
 
 
 def parse_bytes(text: str) -> int:
-    """A size such as 500MB, 8GB or 2.5G, in bytes (1 kB = 1000 B).
-
-    Raises
-    ------
-    StudyError
-        If the text is no size.
-
-    Examples
-    --------
-    >>> parse_bytes("2.5GB")
-    2500000000
-    """
+    """A size such as 500MB, 8GB or 2.5G, in bytes (1 kB = 1000 B); StudyError if it is none."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)B?", text.strip())
     if match is None or float(match[1]) == 0:
         raise StudyError(f"{text!r} is no size", where="--memory", remedy="write 500MB or 8GB")
@@ -60,21 +49,9 @@ def parse_bytes(text: str) -> int:
 
 
 def workers_that_fit(plan: Plan, workers: int, memory: int | None) -> int:
-    """How many of the wanted workers fit into the memory, by the largest cell of the plan.
+    """How many workers fit into the memory (bytes; None: what is free) by the largest cell.
 
-    Parameters
-    ----------
-    plan : Plan
-        What they compute.
-    workers : int
-        How many are wanted.
-    memory : int, optional
-        Bytes that they may use; by default what is available.
-
-    Raises
-    ------
-    StudyError
-        If not even one fits.
+    StudyError if not even one does.
     """
     limit = available_bytes() if memory is None else memory
     if limit is None:

@@ -25,19 +25,9 @@ Slab = dict[str, slice]
 def merge(plan: Plan, shards: Iterable[xr.Dataset], slab: Slab | None = None) -> xr.Dataset:
     """Place the cells of many shards into one labelled dataset, without coordinates.
 
-    A pure function: neither the order of the shards nor how cells were grouped into
-    them changes a bit of the result. Cells that no shard holds keep the fill values
-    and ``status`` missing.
-
-    Parameters
-    ----------
-    plan : Plan
-        What the shards hold, and the grid.
-    shards : iterable of xarray.Dataset
-        Taken one at a time. Each with dims ``cell``, ``replica``, ``time``; coordinates on
-        ``cell`` give the place of each cell along every dimension of the grid.
-    slab : dict, optional
-        The part of the grid and of the replicas that is wanted; the shards hold no others.
+    A pure function: neither the order of the shards nor how cells were grouped into them changes
+    a bit of the result. Cells that no shard holds keep the fill values and ``status`` missing. Of
+    a `slab` of the grid the shards hold no other cells.
     """
     grid, lengths, first_replica = plan.grid, plan.lengths, 0
     if slab is not None:

@@ -31,11 +31,6 @@ class Cells(Sequence[GridPoint]):
 
     A cell is a grid point with one block of replicas. A plan of ten million cells is a range of
     numbers; the cells would fill ten gigabytes.
-
-    Attributes
-    ----------
-    ordinals : ndarray of int64
-        Numbers of the cells in the plan.
     """
 
     def __init__(self, plan: Plan, ordinals: IntArray) -> None:
@@ -61,15 +56,7 @@ class Cells(Sequence[GridPoint]):
 
 
 class Plan:
-    """All cells of a study.
-
-    Parameters
-    ----------
-    study : Study
-        The study; it must have been checked with `require_built`.
-    engine : Engine
-        What simulates its cells, `physbatch.engines.registry.engine_for` of the study.
-    """
+    """All cells of a study that `require_built` has checked, and the engine that simulates them."""
 
     def __init__(self, study: Study, engine: Engine) -> None:
         self.study, self.engine = study, engine
@@ -132,13 +119,7 @@ class Plan:
         return Cells(self, np.arange(0, len(self), self.blocks, dtype=np.int64))
 
     def cell(self, ordinal: int) -> GridPoint:
-        """Cell number `ordinal`.
-
-        Raises
-        ------
-        IndexError
-            If there is no such cell.
-        """
+        """Cell number `ordinal`; IndexError if there is none."""
         if not 0 <= ordinal < len(self):
             raise IndexError(f"no cell {ordinal} in a plan of {len(self)}")
         number, block = divmod(ordinal, self.blocks)
@@ -236,13 +217,7 @@ class Plan:
 
 
 class Group(Cells):
-    """The cells of one shard, all of the same replicas.
-
-    Attributes
-    ----------
-    cost : float
-        About how many core seconds they take.
-    """
+    """The cells of one shard, all of the same replicas; `cost` in core seconds."""
 
     def __init__(self, plan: Plan, ordinals: IntArray, cost: float) -> None:
         super().__init__(plan, ordinals)

@@ -105,13 +105,7 @@ def default_workers() -> int:
 
 
 def resolve_device(device: str) -> str:
-    """Where to compute, ``cpu`` or ``cuda``; ``auto`` is the CPU.
-
-    Raises
-    ------
-    StudyError
-        If a GPU is asked for and there is none.
-    """
+    """Where to compute, ``cpu`` or ``cuda``; ``auto`` is the CPU. StudyError without a GPU."""
     if device in ("auto", "cpu"):
         return "cpu"
     import torch

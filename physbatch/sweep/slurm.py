@@ -59,25 +59,10 @@ def array_script(
     partition: str | None = None,
     account: str | None = None,
 ) -> str:
-    """An sbatch script for a study.
+    """An sbatch script for a study (a file or a name in the catalogue) in so many parts.
 
-    Parameters
-    ----------
-    study : str
-        A study file or the name of a study in the catalogue.
-    output : Path
-        The dataset, on a file system that all nodes share.
-    jobs, cpus : int
-        Number of parts, and cores of each.
-    time : str
-        Time limit of a job, as Slurm writes it.
-    partition, account : str, optional
-        Where to run, whom to charge.
-
-    Raises
-    ------
-    StudyError
-        If a number is not positive, or a name holds more than letters, digits and ``._,-``.
+    All nodes share the file system of the output. StudyError if a number is not positive, or a
+    name holds more than letters, digits and ``._,-``.
     """
     for value, name in ((jobs, "--jobs"), (cpus, "--cpus")):
         if value < 1:
@@ -143,13 +128,7 @@ class SlurmWorkers:
 
     @classmethod
     def parse(cls, text: str) -> SlurmWorkers:
-        """Read ``partition=short,hours=2,jobs=10``.
-
-        Raises
-        ------
-        StudyError
-            For an unknown word, a number that is not positive, or a name that is none.
-        """
+        """Read ``partition=short,hours=2,jobs=10``; StudyError if it makes no sense."""
         where = "--slurm"
         kinds = {"hours": float, "jobs": int, "cpus": int, "memory": float}
         names = ("partition", "account", "interface")

@@ -41,16 +41,8 @@ class RunStatus:
 def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None) -> Survey:
     """Which cells are done, from the index and from the shards that it does not know.
 
-    Parameters
-    ----------
-    store : Store
-        The shards; what is damaged is noted in its `damaged`.
-    plan : Plan
-        The cells that count.
-    verify : bool
-        Compare every shard with its checksum; otherwise those in the index are believed.
-    index : Index, optional
-        Where to note the shards that were not in the index.
+    If not to `verify`, shards in the index are believed without their checksum. An `index` is
+    told of shards that were in none; what is damaged is noted in the store.
     """
     record = read_index(store.folder, plan.study.hash(), len(plan))
     done = np.zeros(len(plan), dtype=bool)

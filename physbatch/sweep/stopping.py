@@ -26,13 +26,8 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def parse_duration(text: str) -> float:
     """Seconds of ``90``, ``55m``, ``1.5h`` or, as batch systems write it, ``[D-]HH:MM:SS``.
 
-    Raises
-    ------
-    StudyError
-        For anything else, and for times that are not positive.
+    StudyError for anything else, and for times that are not positive.
 
-    Examples
-    --------
     >>> parse_duration("1.5h"), parse_duration("1-00:10:00")
     (5400.0, 87000.0)
     """
@@ -52,14 +47,8 @@ def parse_duration(text: str) -> float:
 class Stopper:
     """Asks a run to stop, by signals and time; a context in which the signals are caught.
 
-    Parameters
-    ----------
-    note : callable
-        Told once why the run stops.
-    time_limit : float, optional
-        Seconds after which it stops.
-    lost : callable
-        Whether the lock was lost: then nothing more may be written.
+    `note` is told once why; `time_limit` in seconds; nothing may be written once the lock is
+    `lost`.
     """
 
     def __init__(

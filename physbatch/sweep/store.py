@@ -57,11 +57,8 @@ class Store:
     def is_complete(self, study: Study) -> bool:
         """Whether the dataset is there with every cell of this study.
 
-        Raises
-        ------
-        OutputError
-            If the output belongs to another study or is no dataset. One that the study only
-            adds sizes, control values or replicas to is its own.
+        OutputError if the output belongs to another study or is no dataset. One that the study only
+        adds sizes, control values or replicas to is its own.
         """
         if self.output.is_dir():
             raise OutputError("is a folder", where=str(self.output), remedy="name a file with -o")
@@ -89,23 +86,11 @@ class Store:
         return False
 
     def begin(self, study: Study) -> None:
-        """Note the study beside its shards, for `status` and `merge`.
-
-        Raises
-        ------
-        OutputError
-            If the folder cannot be written.
-        """
+        """Note the study beside its shards, for `status` and `merge`; OutputError if it cannot."""
         write_atomic(self.folder / "study.toml", study.to_toml().encode())
 
     def study(self) -> Study:
-        """The study of this store: of the run under way, or of the dataset.
-
-        Raises
-        ------
-        StudyError
-            If there is neither.
-        """
+        """The study of the run under way, or of the dataset; StudyError if there is neither."""
         source = self.folder / "study.toml"
         if source.exists():
             return Study.from_toml(source)
@@ -123,13 +108,7 @@ class Store:
         return self.output.is_file() or (self.folder / "study.toml").is_file()
 
     def copy_shards(self, other: Store) -> int:
-        """Copy the sound shards of another store that are not here; returns how many.
-
-        Raises
-        ------
-        DatasetError
-            If one of them is damaged.
-        """
+        """Copy what another store has and this one lacks, and count it; DatasetError if damaged."""
         here = set(self.shard_names())
         fresh = [name for name in other.shard_names() if name not in here]
         for name in fresh:
@@ -168,13 +147,7 @@ class Store:
         return sorted(name for name in names if SHARD_NAME.fullmatch(name))
 
     def open_shard(self, name: str) -> xr.Dataset:
-        """Load a shard after its checksum was verified.
-
-        Raises
-        ------
-        DatasetError
-            If it is damaged, or no shard.
-        """
+        """Load a shard after its checksum was verified; DatasetError if damaged, or no shard."""
         path = self.folder / name
         shard = open_netcdf(path)
         if int(shard.attrs.get("physbatch_shard", 0)) != SCHEMA_VERSION:
@@ -185,10 +158,7 @@ class Store:
     def rows(self, plan: Plan, name: str, shard: xr.Dataset) -> tuple[list[int], list[int]]:
         """Rows of a shard that are cells of a plan, and the numbers of these cells.
 
-        Raises
-        ------
-        DatasetError
-            If there are any and the shard lacks a variable that the plan measures.
+        DatasetError if there are any and the shard lacks a variable that the plan measures.
         """
         if not set(plan.grid) <= set(map(str, shard.variables)):
             return [], []

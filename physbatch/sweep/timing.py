@@ -31,25 +31,11 @@ SHORTER = 5
 class Timing:
     """What one cell costs on one core.
 
-    Attributes
-    ----------
-    cell : str
-        Its grid point in words.
-    replicas, duration : int
-        How much of it was run: replicas, and sweeps or steps.
-    fixed_seconds : float
-        Drawing the systems and measuring, for all replicas of the cell.
-    seconds_per_time : float
-        One sweep or step of all replicas of the cell.
-    throughput : float
-        Flip-samples per second (discrete weights: attempted changes times m), or weight-samples
-        (gradient descent: weights times m).
-    limit_share : float or None
-        Throughput over what vector logic would allow; None where that is not known.
-    expected_seconds : float
-        The whole cell, if no replica ends early.
-    model_ratio : float
-        `expected_seconds` over the plan's own estimate.
+    `replicas` for `duration` sweeps or steps were run. For all replicas of the cell:
+    `fixed_seconds` for drawing the systems and measuring, `seconds_per_time` for a sweep or step,
+    `expected_seconds` if none ends early, and `model_ratio`, these over the plan's estimate.
+    Throughput counts flip-samples (attempted changes times m) or weight-samples (weights times m)
+    a second; `limit_share` is that over what vector logic would allow, None where not known.
     """
 
     cell: str

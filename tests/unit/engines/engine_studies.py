@@ -65,7 +65,7 @@ _DIGITS: dict[str, Any] = {
 
 
 def _changed(study: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any]:
-    return {**study, **{name: {**study[name], **one} for name, one in sections.items()}}
+    return {**study, **{name: {**study[name], **fields} for name, fields in sections.items()}}
 
 
 _PATTERNS = {"kind": "patterns", "of": "binary", "count": 20, "label_noise": 0.1}

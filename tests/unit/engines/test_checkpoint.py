@@ -99,16 +99,16 @@ def test_every_engine_stopped_at_random_gives_the_same_bits(
     monkeypatch.setattr(checkpoints, "WORTH_SAVING", 0.0)
     chance = random.Random(17)
     for number, expected in enumerate(whole):
-        found, pauses = resumed(plan, number, tmp_path, chance)
+        resumed_cell, pauses = resumed(plan, number, tmp_path, chance)
         assert pauses >= 1
-        assert set(found) == set(plan.variables)
+        assert set(resumed_cell) == set(plan.variables)
         for variable, values in expected.items():
-            assert found[variable].dtype == values.dtype, variable
-            assert found[variable].tobytes() == values.tobytes(), variable
+            assert resumed_cell[variable].dtype == values.dtype, variable
+            assert resumed_cell[variable].tobytes() == values.tobytes(), variable
     if "diverging" in name or "divergence" in name:
-        assert any((one["status"] == STATUS_DIVERGED).any() for one in whole)
+        assert any((cell["status"] == STATUS_DIVERGED).any() for cell in whole)
     if "early" in name:
-        assert all(np.isfinite(one["first_passage"]).any() for one in whole)
+        assert all(np.isfinite(cell["first_passage"]).any() for cell in whole)
 
 
 def test_a_state_of_another_device_is_not_used(

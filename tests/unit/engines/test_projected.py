@@ -39,8 +39,8 @@ def test_below_m_c_an_error_remains_and_above_none(committee: xr.Dataset) -> Non
 def test_error_and_distance_are_those_of_the_overlaps(committee: xr.Dataset) -> None:
     q, r = committee["student_overlap"].values, committee["teacher_overlap"].values
     expected = generalization_error(q, r, np.eye(1), "erf")
-    found = committee["generalization_error"].values
-    np.testing.assert_allclose(found, expected, atol=1e-14)
+    errors = committee["generalization_error"].values
+    np.testing.assert_allclose(errors, expected, atol=1e-14)
     distance = q[..., 0, 0] - 2 * r[..., 0, 0] + 1
     np.testing.assert_allclose(committee["weight_error"].values, distance, atol=1e-12)
 
@@ -59,10 +59,10 @@ def test_first_passage_lies_in_its_interval(committee: xr.Dataset) -> None:
 def test_replicas_are_the_same_in_any_company(tmp_path: Path) -> None:
     few = catalogue.study("erf-committee", size=[100], batch_size=[4.5], replicas=3, duration=200)
     many = catalogue.study("erf-committee", size=[100], batch_size=[4.5], replicas=40, duration=200)
-    one = run_study(few, tmp_path / "few.nc", workers=1)
-    other = run_study(many, tmp_path / "many.nc", workers=1).isel(replica=slice(0, 3))
-    for name in one.data_vars:
-        assert one[name].values.tobytes() == other[name].values.tobytes(), name
+    alone = run_study(few, tmp_path / "few.nc", workers=1)
+    among_many = run_study(many, tmp_path / "many.nc", workers=1).isel(replica=slice(0, 3))
+    for name in alone.data_vars:
+        assert alone[name].values.tobytes() == among_many[name].values.tobytes(), name
 
 
 def test_relu_diverges_as_data(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
     """The base study with one field set (or removed, for the value `...`)."""
     content = copy.deepcopy(BASE)
     *sections, field = path.split(".")
-    place = content
+    table = content
     for section in sections:
-        place = place.setdefault(section, {})
+        table = table.setdefault(section, {})
     if value is ...:
-        del place[field]
+        del table[field]
     else:
-        place[field] = value
+        table[field] = value
     return content
 
 

@@ -66,9 +66,9 @@ def test_several_values_stay_a_dimension(swept: Path) -> None:
 def test_cells_of_a_part_are_those_of_the_whole(swept: Path) -> None:
     """The study of the part draws the same random numbers: recomputed cells have the same bits."""
     part = select(open_dataset(swept), {"degree": [3], "initial_overlap": [0.0], "size": [15]})
-    found = verify_dataset(part, cells=3, seed=1)
-    assert found.checked == found.total == 3
-    assert found.differences == {}
+    verification = verify_dataset(part, cells=3, seed=1)
+    assert verification.checked == verification.total == 3
+    assert verification.differences == {}
 
 
 def test_what_is_not_there_is_named(swept: Path) -> None:

@@ -80,10 +80,10 @@ def test_any_slab_gives_the_same_bits(
     # What a reader finds is a file of ours, with a checksum, that needs no probing.
     assert_same(dataset.open_dataset(whole), reference)
     assert dataset.validate(open_netcdf(whole)) is not None
-    covered = np.zeros([len(one) for one in plan.grid.values()] + [70], dtype=int)
+    covered = np.zeros([len(values) for values in plan.grid.values()] + [70], dtype=int)
     slabs = list(assembly._slabs(plan))
-    for one in slabs:
-        covered[tuple(one.values())] += 1
+    for rectangle in slabs:
+        covered[tuple(rectangle.values())] += 1
     assert (covered == 1).all()
     assert (len(slabs) == 1) == (slab == 400_000)
 
@@ -91,7 +91,7 @@ def test_any_slab_gives_the_same_bits(
 def test_every_chunk_divides_its_slab() -> None:
     for extents in ([1, 7, 64, 100], [3, 5, 2, 9], [1, 1, 32, 100_000], [12, 1, 1, 1]):
         chunks = assembly._chunks(extents, 8)
-        assert all(one % other == 0 for one, other in zip(extents, chunks, strict=True))
+        assert all(extent % chunk == 0 for extent, chunk in zip(extents, chunks, strict=True))
         assert 8 * np.prod(chunks) <= assembly.CHUNK_BYTES
 
 

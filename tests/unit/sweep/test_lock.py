@@ -40,8 +40,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_second_run_is_refused_and_the_lock_released(tmp_path: Path) -> None:
     folder = tmp_path / "x.nc.cells"
-    with Lock(folder) as held:
-        assert owners(folder) == {"": held.owner}
+    with Lock(folder) as lock:
+        assert owners(folder) == {"": lock.owner}
         with pytest.raises(OutputError, match=rf"x\.nc: is being written by process {os.getpid()}"):
             Lock(folder).__enter__()
     assert list(folder.iterdir()) == []
@@ -85,8 +85,8 @@ class TestOwnersElsewhere:
 
     def test_silent_for_long(self, tmp_path: Path) -> None:
         write_lock(tmp_path, elsewhere(), age=10_000)
-        with Lock(tmp_path) as held:
-            assert owners(tmp_path) == {"": held.owner}
+        with Lock(tmp_path) as lock:
+            assert owners(tmp_path) == {"": lock.owner}
 
     @pytest.mark.parametrize("age", [10_000.0, -10_000.0])
     def test_a_jump_of_the_clock_takes_no_lock_from_the_living(
@@ -110,10 +110,10 @@ class TestOwnersElsewhere:
             thread.join()
 
     def test_the_owner_notices_a_takeover(self, tmp_path: Path) -> None:
-        with Lock(tmp_path) as held:
-            assert not held.lost.is_set()
+        with Lock(tmp_path) as lock:
+            assert not lock.lost.is_set()
             write_lock(tmp_path, elsewhere())
-            assert held.lost.wait(5)
+            assert lock.lost.wait(5)
         assert owners(tmp_path)[""].host == "node17"  # what is another's stays
 
 
@@ -136,17 +136,17 @@ def test_of_many_at_once_one_takes_over(round_: int, tmp_path: Path) -> None:
     start = threading.Barrier(8)
 
     def attempt(_: int) -> Lock | None:
-        one = Lock(tmp_path)
+        lock = Lock(tmp_path)
         start.wait()
         try:
-            return one.__enter__()
+            return lock.__enter__()
         except OutputError:
             return None
 
     with ThreadPoolExecutor(8) as pool:
-        held = [one for one in pool.map(attempt, range(8)) if one is not None]
-    assert len(held) == 1
-    held[0].__exit__(None, None, None)
+        locks = [lock for lock in pool.map(attempt, range(8)) if lock is not None]
+    assert len(locks) == 1
+    locks[0].__exit__(None, None, None)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ def test_a_failing_cell_is_named_and_all_others_are_done(
         outcomes = list(executors.run_serial(plan, store.output, groups, "cpu"))
     else:
         outcomes = list(executors.run_in_processes(plan, store.output, groups, workers))
-    assert sorted(one.group for one in outcomes) == list(range(6))
-    failed = {one.group: one.failed for one in outcomes if one.failed}
+    assert sorted(outcome.group for outcome in outcomes) == list(range(6))
+    failed = {outcome.group: outcome.failed for outcome in outcomes if outcome.failed}
     assert set(failed) == {3}
     assert set(failed[3]) == {0}
     assert "Error" in failed[3][0]
@@ -269,8 +269,8 @@ def test_groups_hold_each_cell_once_with_one_replica_range() -> None:
 
 def test_estimate_counts_what_is_stored(reference: xr.Dataset) -> None:
     plan = plan_of(Study.from_dict(TINY))
-    held = sum(reference[name].nbytes for name in reference.data_vars)
-    assert plan.dataset_bytes == held
+    stored = sum(reference[name].nbytes for name in reference.data_vars)
+    assert plan.dataset_bytes == stored
     assert len(plan) == 6
 
 

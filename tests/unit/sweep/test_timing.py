@@ -44,21 +44,21 @@ def test_the_time_foretold_is_that_of_a_clock_with_known_costs(
         return seconds, {"first_passage": np.full(cell.replicas, np.inf)}
 
     monkeypatch.setattr("physbatch.sweep.timing._run", run)
-    found = bench_study(leaky_study, seconds=0.5, kinds=4)
-    assert (found.cells, len(found.timings)) == (4, 4)
+    bench = bench_study(leaky_study, seconds=0.5, kinds=4)
+    assert (bench.cells, len(bench.timings)) == (4, 4)
     times = len(leaky_study.measurement.measuring_times())
     flips = 2 * (2 * 3) * (60 + 120) * 4000
     expected = 8 * (4 * times * 2e-3 + 3e-9 * flips)
-    assert found.core_seconds == pytest.approx(expected, rel=1e-6)
+    assert bench.core_seconds == pytest.approx(expected, rel=1e-6)
 
 
 def test_throughput_counts_flips_times_samples(leaky_study: Study) -> None:
-    for one in bench_study(leaky_study, seconds=0.1, kinds=4).timings:
-        size, m = (int(part.split(" = ")[1]) for part in one.cell.split(", "))
+    for timing in bench_study(leaky_study, seconds=0.1, kinds=4).timings:
+        size, m = (int(part.split(" = ")[1]) for part in timing.cell.split(", "))
         tried = 8 * 2 * 3 * size * m
-        assert one.throughput == pytest.approx(tried / one.seconds_per_time, rel=1e-12)
-        assert one.limit_share is not None
-        assert 0 < one.limit_share < 1
+        assert timing.throughput == pytest.approx(tried / timing.seconds_per_time, rel=1e-12)
+        assert timing.limit_share is not None
+        assert 0 < timing.limit_share < 1
 
 
 def test_operations_are_those_of_the_formulas() -> None:
@@ -93,11 +93,11 @@ def test_other_engines_are_timed_without_a_limit() -> None:
             "measurement": {"duration": 200, "test_samples": 16},
         }
     )
-    found = bench_study(study, seconds=0.05, kinds=1)
-    assert found.operation_rate is None
-    assert found.timings[0].limit_share is None
-    assert math.isfinite(found.core_seconds)
-    assert found.throughput_unit == "weight-samples"
+    bench = bench_study(study, seconds=0.05, kinds=1)
+    assert bench.operation_rate is None
+    assert bench.timings[0].limit_share is None
+    assert math.isfinite(bench.core_seconds)
+    assert bench.throughput_unit == "weight-samples"
 
 
 def test_bad_numbers_are_refused(leaky_study: Study) -> None:
