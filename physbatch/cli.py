@@ -11,21 +11,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
 from physbatch.commands.options import Json, OptionalOutput
-from physbatch.commands.output import keep_other_results, print_json, span
+from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from physbatch.scaling import Analysis
 
 __all__ = ["app", "main"]
 
@@ -53,28 +47,16 @@ for _name, _home, _help in (
     ("verify", "provenance:verify", "Recompute some cells of a dataset, compare bit for bit."),
     ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
     ("select", "select:select_command", "Write a part of a dataset: some sizes, one degree ..."),
-    (
-        "bench",
-        "bench:bench_command",
-        "Time cells of a study: throughput, limit, memory.",
-    ),
+    ("bench", "bench:bench_command", "Time cells of a study: throughput, limit, memory."),
     ("figure", "figures:figure", "Draw the figures of a dataset or of results, as PDF and PNG."),
     ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),
-    (
-        "moments",
-        "moments:moments_command",
-        "Moments of samples, with errors: Binder ...",
-    ),
+    ("moments", "moments:moments_command", "Moments of samples, with errors: Binder ..."),
     ("crossings", "crossings:crossings_command", "Where the curves of two sizes cross."),
     ("collapse", "collapse:collapse_command", "Critical point and exponents by data collapse."),
     ("exponents", "exponents:exponents_command", "Exponents from power laws in the size."),
-    (
-        "order",
-        "order:order_command",
-        "First order, continuous, crossover or undecided.",
-    ),
+    ("order", "order:order_command", "First order, continuous, crossover or undecided."),
     ("explore", "explore:explore_command", "A page on which sliders move the collapse live."),
     ("passages", "passages:passages_command", "Mean times to the first passage, and their laws."),
 ):
@@ -86,11 +68,7 @@ app.command(
 
 @app.command
 def analyse(
-    dataset: Path,
-    *,
-    output: OptionalOutput = None,
-    time: float | None = None,
-    json_: Json = False,
+    dataset: Path, *, output: OptionalOutput = None, time: float | None = None, json_: Json = False
 ) -> None:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
 
@@ -103,17 +81,17 @@ def analyse(
     time
         Run time at which to analyse; by default the last one.
     """
-    if output is not None:
-        keep_other_results(output, "analysis")
-    result = _analyse(_open(dataset), time)
-    if output is not None:
-        result.save(output)
+    from physbatch.dataset import open_dataset
+    from physbatch.scaling import analyse as analyse_dataset
+
+    keep_other_results(output, "analysis")
+    result = analyse_dataset(open_dataset(dataset), time=time)
+    save_record(result, output)
     if json_:
         print_json(result.to_json())
     else:
         print(result)
-        if output is not None:
-            print(f"results  {output}")
+        print_rest(results=output)
 
 
 @app.command
@@ -178,30 +156,12 @@ def check(file: str, *, json_: Json = False) -> None:
 # --- helpers ----------------------------------------------------------------------------
 
 
-def _open(path: Path) -> xr.Dataset:
-    from physbatch.dataset import open_dataset
-
-    return open_dataset(path)
-
-
-def _analyse(data: xr.Dataset, time: float | None = None) -> Analysis:
-    from physbatch.scaling import analyse as analyse_dataset
-
-    return analyse_dataset(data, time=time)
-
-
 def _megabytes(size: int) -> str:
     return f"{size / 1e6:.3g} MB"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The words after ``physbatch``; by default those of the process.
-    """
+    """Run the command line on some words, by default those of the process; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(words, exit_on_error=False, print_error=False)

@@ -6,16 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from physbatch.commands.options import ColumnsOfMany, ResultAndFigure, Switch, Words
-from physbatch.commands.output import keep_other_results, print_json, save_pictures
+from physbatch.commands.output import (
+    keep_other_results,
+    print_json,
+    print_rest,
+    save_pictures,
+    save_record,
+)
 from physbatch.errors import AnalysisError
-
-if TYPE_CHECKING:
-    from physbatch.scaling.data_collapse.result import Collapse
 
 __all__ = ["collapse_command"]
 
@@ -95,33 +98,12 @@ def collapse_command(
     ----------
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> lines = [
-    ...     f"{n} {c:.3f} {np.tanh(n * (c - 1)) + 0.01 * np.sin(37 * i):.6f} 0.01"
-    ...     for n in (8, 16, 32)
-    ...     for i, c in enumerate(np.linspace(0.9, 1.1, 15))
-    ... ]
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     written = Path(folder, "u.dat").write_text("\\n".join(["L T U dU", *lines]))
-    ...     collapse_command(
-    ...         Path(folder, "u.dat"),
-    ...         columns=ColumnsOfMany(observable=["U"], error=["dU"]),
-    ...         form=Form(fix=["zeta=0"]),
-    ...         search=Search(window="all"),
-    ...     )  # doctest: +ELLIPSIS
-    Collapse of U: c_c = ..., nu = ..., zeta = 0 (fixed)
-    ...
     """
     from physbatch.scaling.data_collapse.methods import collapse
 
     fixed, start = _numbers(form.fix or (), "--fix"), _numbers(search.start or (), "--start")
     exponent = _exponent(form.exponent or ())
-    if outputs.output is not None:
-        keep_other_results(outputs.output, "collapse")
+    keep_other_results(outputs.output, "collapse")
     table = columns.read(file)
     result = collapse(
         table,
@@ -135,14 +117,16 @@ def collapse_command(
         start=start or None,
         seed=search.seed,
     )
-    written = _write(result, outputs.output, outputs.figure)
+    save_record(result, outputs.output)
+    figures = save_pictures(result, outputs.figure)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
     if outputs.json:
         document = result.to_json()
         document["flags"] = [*of_reading, *document["flags"]]
         print_json(document)
         return
-    print("\n".join([repr(result), *(f"flag     {flag}" for flag in of_reading), *written]))
+    print(result)
+    print_rest(of_reading, results=outputs.output, figures=figures)
 
 
 def _numbers(words: Sequence[str], option: str) -> dict[str, float]:
@@ -179,13 +163,3 @@ def _exponent(words: Sequence[str]) -> str | dict[str, str] | None:
             )
         named[observable] = name
     return named or None
-
-
-def _write(result: Collapse, output: Path | None, figure: Path | None) -> list[str]:
-    """Write what was asked for and say what was written, a line each."""
-    lines = []
-    if output is not None:
-        lines.append(f"results  {result.save(output)}")
-    if figure is not None:
-        lines += [f"figure   {path}" for path in save_pictures(result, figure)]
-    return lines

@@ -45,11 +45,8 @@ def crossings_command(
     )
     document = result.to_json()
     document["flags"] = [*data.flags, *document["flags"]]
-    figures: list[Path] = []
-    if outputs.output is not None:
-        figures = save_pictures(result, outputs.output)
-    if outputs.table is not None:
-        write_estimates(outputs.table, result)
+    figures = save_pictures(result, outputs.output)
+    write_estimates(outputs.table, result)
     if outputs.json:
         print_json(document)
         return

@@ -62,8 +62,7 @@ def exponents_command(
         else:
             drawn = plot_peaks(data, peaks, fits[0], fits[1])
         figures = write_figure(drawn[0], outputs.output)
-    if outputs.table is not None:
-        write_estimates(outputs.table, *fits)
+    write_estimates(outputs.table, *fits)
     if outputs.json:
         print_json(document)
         return

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
-
-from physbatch.commands.output import save_pictures
+from physbatch.commands.options import Output
+from physbatch.commands.output import print_rest, save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["figure"]
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 Kind = Literal[
     "overview", "overlap", "success", "histograms", "drift", "extrapolation", "jump",
     "evolution", "time-series", "order", "phase-diagram",
@@ -69,38 +67,26 @@ def figure(
     time
         Run time at which to analyse a dataset, or (evolution) a time at which it was measured;
         by default the last one.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from physbatch.files.netcdf import save
-    >>> from physbatch.exact.planted import first_order
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     data = save(first_order(sizes=(50, 100)), Path(folder, "runs.nc"))
-    ...     figure(data, output=Path(folder, "t.pdf"), kind="time-series")  # doctest: +ELLIPSIS
-    figure   ...t.pdf
-    figure   ...t.png
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
     from physbatch.results import holds_results, kind_of, open_results
 
     content = open_netcdf(file)
-    own = holds_results(content) and kind_of(content) != "analysis"
-    if own and (kind, size, control, time) != (None,) * 4:
+    other_results = holds_results(content) and kind_of(content) != "analysis"
+    if other_results and (kind, size, control, time) != (None,) * 4:
         raise AnalysisError(
             "these results have one kind of figure",
             where=str(file),
             remedy="leave --kind, --size, --control and --time out",
         )
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
-    if own:
+    if other_results:
         written = save_pictures(open_results(file), output)
     else:
         drawn = _of_dataset(content, file, kind or "overview", size, control, time)
         written = list(save_figure(drawn, output))
-    for path in written:
-        print(f"figure   {path}")
+    print_rest(figures=written)
 
 
 def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
@@ -168,7 +154,7 @@ def _of_analysis(analysis: Analysis, kind: Kind, size: float | None) -> Figure:
         "success": plots.plot_success,
         "drift": plots.plot_drift,
         "extrapolation": plots.plot_extrapolation,
-        "jump": lambda one: plots.plot_extrapolation(one, quantity="jump"),
+        "jump": lambda jumps: plots.plot_extrapolation(jumps, quantity="jump"),
     }
     return root_figure(draw[kind](analysis))
 
@@ -192,8 +178,8 @@ def _of_replicas(
     sizes = data["size"].values.tolist()
     row = _place("size", sizes, sizes[-1] if size is None else size)
     if kind == "phase-diagram":
-        found = stable_range(data)
-        return root_figure(plots.plot_phase_diagram(data, found, size=float(sizes[row])))
+        thresholds = stable_range(data)
+        return root_figure(plots.plot_phase_diagram(data, thresholds, size=float(sizes[row])))
     cell = data.isel(size=row)
     name = str(data.attrs["control_dim"])
     if kind == "evolution" and control is None:
@@ -237,14 +223,16 @@ def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
 
 def _place(name: str, values: list[float], wanted: float) -> int:
     """Where a value stands on its axis."""
-    near = [at for at, one in enumerate(values) if math.isclose(one, wanted, rel_tol=1e-9)]
+    near = [at for at, value in enumerate(values) if math.isclose(value, wanted, rel_tol=1e-9)]
     if not near:
         raise _not_there(name, wanted, values)
     return near[0]
 
 
 def _not_there(name: str, wanted: float, values: list[float]) -> AnalysisError:
-    listed = ", ".join(f"{one:g}" for one in values[:12]) + (", ..." if len(values) > 12 else "")
+    listed = ", ".join(f"{value:g}" for value in values[:12]) + (
+        ", ..." if len(values) > 12 else ""
+    )
     return AnalysisError(
         f"there is no {name} {wanted:g}", where=f"--{name}", remedy=f"choose one of {listed}"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from physbatch.commands.options import BootstrapSeed, Resamples, ResultAndFigure, Samples, Words
-from physbatch.commands.output import print_json, write_figure
+from physbatch.commands.output import print_json, print_rest, write_figure
 from physbatch.commands.tables import write_table
 from physbatch.errors import AnalysisError
 
@@ -75,10 +75,8 @@ def moments_command(
         print_json(_json(result))
         return
     print(_text(result))
-    if outputs.output is not None:
-        print(f"table    {outputs.output}")
-    for path in figures:
-        print(f"figure   {path}")
+    print_rest(table=outputs.output)
+    print_rest(figures=figures)
 
 
 def _json(table: ScalingTable) -> dict[str, Any]:

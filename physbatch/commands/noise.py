@@ -175,8 +175,7 @@ def sharpness(data: Path, *, after: float, figure: Figure = None, json_: Json = 
         rows.append((float(m), whole, late_sharpness(at, "batch_sharpness", after=after)))
     drawn: list[Path] = []
     if figure is not None:
-        from physbatch.plots.noise.sharpness import plot_sharpness
-        from physbatch.plots.style import save_figure
+        from physbatch.plots import plot_sharpness, save_figure
 
         drawn = list(save_figure(plot_sharpness(content), figure))
     flags = tuple(flag for _, whole, batch in rows for flag in (*whole.flags, *batch.flags))

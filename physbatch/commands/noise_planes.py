@@ -121,9 +121,7 @@ def map_(
     keep_other_results(output)
     result = performance_map(open_dataset(data), resamples=resamples, seed=seed)
     save_record(result, output)
-    drawn: list[Path] = []
-    if figure is not None:
-        drawn = save_pictures(result, figure)
+    drawn = save_pictures(result, figure)
     best = estimates(result.best_error, result.best_error_stderr)
     rows = list(
         zip(result.batch_size, best, result.best_rate, result.as_good.tolist(), strict=True)
@@ -149,11 +147,7 @@ def map_(
 
 
 def line(
-    data: Path,
-    *,
-    fraction: float | None = None,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    data: Path, *, fraction: float | None = None, output: OptionalOutput = None, json_: Json = False
 ) -> None:
     """The transition line m_c against the learning rate.
 

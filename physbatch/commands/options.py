@@ -121,12 +121,10 @@ class Samples(Sizes):
         str | None, Parameter(help="Column that labels replicas which share a graph.")
     ] = None
     space_dimension: Annotated[
-        float | None,
-        Parameter(help="d in N = L^d; susceptibilities of linear sizes need it."),
+        float | None, Parameter(help="d in N = L^d; susceptibilities of linear sizes need it.")
     ] = None
     time: Annotated[
-        float | None,
-        Parameter(help="For datasets with a time: which one; by default the last."),
+        float | None, Parameter(help="For datasets with a time: which one; by default the last.")
     ] = None
 
 
@@ -152,8 +150,7 @@ class ResultAndFigure:
     """What a command writes whose result is a file."""
 
     output: Annotated[
-        Path | None,
-        Parameter(name=["--output", "-o"], help="Where to write the result (NetCDF)."),
+        Path | None, Parameter(name=["--output", "-o"], help="Where to write the result (NetCDF).")
     ] = None
     figure: Annotated[
         Path | None,

@@ -55,10 +55,8 @@ def order_command(
     keep_other_results(outputs.output)
     how = {"space_dimension": space_dimension, "resamples": resamples, "seed": seed}
     result = _of_dataset(file, columns, time, how) or _of_table(file, columns, time, kind, how)
-    figures: list[Path] = []
     save_record(result, outputs.output)
-    if outputs.figure is not None:
-        figures = save_pictures(result, outputs.figure)
+    figures = save_pictures(result, outputs.figure)
     if outputs.json:
         print_json(result.to_json())
         return

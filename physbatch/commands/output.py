@@ -37,19 +37,9 @@ __all__ = [
 
 
 def keep_others(path: Path | None, attribute: str) -> None:
-    """Make sure that a NetCDF output replaces nothing but a file of its own kind.
+    """An OutputError unless a NetCDF output is new or replaces a file of its own kind.
 
-    Parameters
-    ----------
-    path : Path
-        The output.
-    attribute : str
-        Global attribute that marks the kind, such as ``physbatch_results``.
-
-    Raises
-    ------
-    OutputError
-        If there is a file of another kind.
+    `attribute` is the global attribute that marks the kind, such as ``physbatch_schema``.
     """
     if path is None or not path.exists():
         return
@@ -64,19 +54,9 @@ def keep_others(path: Path | None, attribute: str) -> None:
 
 
 def keep_other_results(path: Path | None, *kinds: str) -> None:
-    """Make sure that an output replaces nothing but results of some kinds.
+    """An OutputError unless an output is new or replaces results of one of these kinds.
 
-    Parameters
-    ----------
-    path : Path
-        The output.
-    *kinds : str
-        Their names in the list of results; by default all but ``analysis`` and ``collapse``.
-
-    Raises
-    ------
-    OutputError
-        If there is a file of something else.
+    By default of any kind but ``analysis`` and ``collapse``.
     """
     if path is None or not path.exists():
         return
@@ -104,32 +84,20 @@ def keep_other_text(path: Path, mark: str) -> None:
         raise _occupied(path)
 
 
-def write_estimates(path: Path, *results: Tabled) -> None:
-    """Write the estimates of results by the suffix; only a table of ours is replaced.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For a suffix other than .csv, .tex and .html.
-    OutputError
-        If there is a file of another kind, or the file cannot be written.
-    """
+def write_estimates(path: Path | None, *results: Tabled) -> None:
+    """Write estimates as .csv, .tex or .html by the suffix; only a table of ours is replaced."""
+    if path is None:
+        return
     from physbatch.results.export import FIRST_WORDS, write_results
 
     keep_other_text(path, FIRST_WORDS.get(path.suffix.lower(), ""))
     write_results(path, *results)
 
 
-def save_pictures(result: object, path: Path) -> list[Path]:
-    """Write all figures of a result as PDF and PNG, the first to `path`, others to PATH-NAME.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If such results have no figure.
-    OutputError
-        If a file cannot be written.
-    """
+def save_pictures(result: object, path: Path | None) -> list[Path]:
+    """Write all figures of a result as PDF and PNG, the first to `path`, others to PATH-NAME."""
+    if path is None:
+        return []
     from physbatch.plots import pictures_of, save_figure  # matplotlib takes a while to load
 
     first, *others = pictures_of(result)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from physbatch.commands.options import Json, OptionalOutput, Switch
-from physbatch.commands.output import keep_other_results, print_json
+from physbatch.commands.output import (
+    finite_number,
+    keep_other_results,
+    print_json,
+    print_rest,
+    save_record,
+)
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flag import Flag
 
@@ -48,23 +53,11 @@ def passages_command(
         At every size, also fit a divergence |c - c_s|^-y with c_s below or above all controls.
     output
         Where to write the escape times (NetCDF).
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from physbatch.files.netcdf import save
-    >>> from physbatch.exact.planted import first_order
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     data = save(first_order(sizes=(50,), control=(13.0,)), Path(folder, "runs.nc"))
-    ...     passages_command(data)  # doctest: +ELLIPSIS
-    tau of 1 of 1 cells, in sweeps
-      N = 50, m = 13: ... (... of 32 passed)
     """
     from physbatch.dataset import open_dataset
     from physbatch.scaling.times.escapes import escape_times
 
-    if output is not None:
-        keep_other_results(output)
+    keep_other_results(output)
     data = open_dataset(file)
     if "first_passage" not in data:
         raise DatasetError(
@@ -73,14 +66,12 @@ def passages_command(
     times = escape_times(_one_of_each(data, file), delay=delay)
     fits = {**_growths(times), **_divergences(times, divergence)}
     flags = list(dict.fromkeys([*times.flags, *(flag for f in fits.values() for flag in f.flags)]))
-    if output is not None:
-        times.save(output)
+    save_record(times, output)
     if json_:
         print_json(_document(times, fits, flags))
         return
-    print("\n".join(_lines(times, fits, flags)))
-    if output is not None:
-        print(f"results  {output}")
+    print("\n".join(_lines(times, fits)))
+    print_rest(flags, results=output)
 
 
 def _one_of_each(data: xr.Dataset, file: Path) -> xr.Dataset:
@@ -132,7 +123,7 @@ def _divergences(
 # --- words ------------------------------------------------------------------------------
 
 
-def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -> list[str]:
+def _lines(times: EscapeTimes, fits: dict[str, ScalingFit]) -> list[str]:
     known = int(np.isfinite(times.tau).sum())
     unit = f", in {times.time_units}s" if times.time_units else ""
     symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(times.control_name, times.control_name)
@@ -147,18 +138,14 @@ def _lines(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -
             for size, control, tau, passed, replicas in rows
         ),
         *(f"{name}: {fit}" for name, fit in fits.items()),
-        *(f"flag     {flag}" for flag in flags),
     ]
 
 
 def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return float(value) if math.isfinite(value) else None
-
     names = ("size", "control", "tau", "stderr", "lower68", "upper68", "delay", "p_value")
     cells = [
         {
-            **{name: number(float(getattr(times, name)[row])) for name in names},
+            **{name: finite_number(getattr(times, name)[row]) for name in names},
             "passed": int(times.passed[row]),
             "replicas": int(times.replicas[row]),
         }

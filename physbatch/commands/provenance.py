@@ -69,13 +69,7 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
         print("no difference in the study" + (" and in the values" if values else ""))
 
 
-def verify(
-    file: Path,
-    *,
-    cells: int = 3,
-    seed: int | None = None,
-    json_: Json = False,
-) -> None:
+def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json = False) -> None:
     """Recompute a random sample of the cells of a dataset and compare bit for bit.
 
     Parameters

@@ -30,6 +30,7 @@ def report(*files: Path, output: Output) -> None:
         The page to write.
     """
     from physbatch.report import write_page, write_report
+    from physbatch.scaling import analyse
 
     keep_other_text(output, "<!doctype html")
     contents = {path: _read(path) for path in files}
@@ -39,7 +40,7 @@ def report(*files: Path, output: Output) -> None:
         return
     data, results, order = _sorted(contents)
     if results is None:
-        results = _analysed(data)
+        results = analyse(data)
     elif results.study_hash != str(data.attrs.get("study_hash", "")):
         raise DatasetError(
             "the results belong to another study than the dataset",
@@ -92,12 +93,6 @@ def _sorted(
             "no dataset among the files", where="report", remedy="give DATASET.nc [RESULTS.nc]"
         )
     return data, results, order
-
-
-def _analysed(data: xr.Dataset) -> Analysis:
-    from physbatch.scaling import analyse
-
-    return analyse(data)
 
 
 def _order(data: xr.Dataset, time: float) -> TransitionOrder | str:

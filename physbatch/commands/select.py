@@ -28,17 +28,6 @@ def select_command(file: Path, *values: str, output: Output) -> None:
         What to keep, as in degree=5 or size=50,100.
     output
         The dataset to write (NetCDF).
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from physbatch.files.netcdf import save
-    >>> from physbatch.exact.planted import first_order
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     data = save(first_order(sizes=(50, 100), control=(13.0,)), Path(folder, "runs.nc"))
-    ...     select_command(data, "size=50", output=Path(folder, "part.nc"))  # doctest: +ELLIPSIS
-    kept     1 of 2 grid points
-    dataset  ...part.nc
     """
     from physbatch.dataset import open_dataset
     from physbatch.files.netcdf import save

@@ -15,13 +15,7 @@ __all__ = ["check_workers", "load_study", "study_of_dataset"]
 
 
 def load_study(name: str) -> Study:
-    """A study from a file, or from the catalogue by name.
-
-    Raises
-    ------
-    StudyError
-        If there is neither, or the file holds no study.
-    """
+    """A study from a file, or from the catalogue by name; StudyError if there is neither."""
     from physbatch.study import catalogue as studies
     from physbatch.study.model import Study
 
@@ -38,25 +32,13 @@ def load_study(name: str) -> Study:
 
 
 def study_of_dataset(attributes: dict[str, object], *, where: str) -> Study:
-    """The study that made a dataset, from the dataset's own attributes.
-
-    Raises
-    ------
-    StudyError
-        If they hold none.
-    """
+    """The study that made a dataset, from the dataset's own attributes; StudyError without one."""
     from physbatch.study.model import Study
 
     return Study.from_json(str(attributes.get("study", "")), where=where)
 
 
 def check_workers(workers: int | None) -> None:
-    """Refuse a run without workers.
-
-    Raises
-    ------
-    StudyError
-        For fewer than 1.
-    """
+    """Refuse a run with fewer than one worker (StudyError)."""
     if workers is not None and workers < 1:
         raise StudyError(f"{workers} workers", where="--workers", remedy="give 1 or more")

@@ -85,13 +85,7 @@ def export(file: Path, *, output: Output) -> None:
 
 
 def write_table(table: ScalingTable, path: Path) -> None:
-    """Write a table as NetCDF; only a file that holds a table is replaced.
-
-    Raises
-    ------
-    physbatch.errors.OutputError
-        If the file holds something else, or cannot be written.
-    """
+    """Write a table as NetCDF; only a file that holds a table is replaced."""
     from physbatch.files.netcdf import save
 
     keep_others(path, "physbatch_table")

@@ -25,17 +25,10 @@ __all__ = ["PlaneThresholds", "counted_repr", "falling_edge", "squeezed_to", "st
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlaneThresholds:
-    """Fields of a record that holds thresholds in the plane.
+    """Fields of a record that holds thresholds in the plane, one for each curve.
 
-    Attributes
-    ----------
-    size, batch_size, learning_rate : ndarray, shape (n_curve,)
-        N, m, and eta or the base of the rule: that of the two which is sought is nan where the
-        grid does not hold it.
-    stderr, systematic : ndarray, shape (n_curve,)
-        Its statistical and its systematic error.
-    flags : tuple of Flag
-        Which threshold is missing or doubtful, and why.
+    Of `batch_size` and `learning_rate` (eta, or the base of the rule) the one that is sought is
+    nan where the grid does not hold it; `stderr` and `systematic` are its errors.
     """
 
     dims: ClassVar[Dims] = dict.fromkeys(
@@ -93,29 +86,12 @@ def counted_repr(record: object, values: FloatArray, what: str, flags: tuple[Fla
 
 
 def squeezed_to(data: xr.Dataset, dims: Sequence[str], where: str) -> xr.Dataset:
-    """The data without those dimensions of the cells that are not among `dims`.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A dataset of the schema.
-    dims : sequence of str
-        What an analysis uses.
-    where : str
-        Its name, for the error.
-
-    Raises
-    ------
-    AnalysisError
-        If another dimension has more than one value.
-    """
+    """The data with the cells' `dims` alone; an AnalysisError if another one is swept."""
     others = [str(dim) for dim in data["success"].dims if dim not in dims]
     for dim in others:
         if data.sizes[dim] > 1:
             raise AnalysisError(
-                f"dimension {dim!r} is swept",
-                where=where,
-                remedy=f"select one: isel({dim}=0)",
+                f"dimension {dim!r} is swept", where=where, remedy=f"select one: isel({dim}=0)"
             )
     return data.squeeze(others)
 
@@ -123,25 +99,11 @@ def squeezed_to(data: xr.Dataset, dims: Sequence[str], where: str) -> xr.Dataset
 def falling_edge(
     x: FloatArray, successes: IntArray, trials: IntArray
 ) -> tuple[tuple[float, float, float], Flag | None]:
-    """Position of the edge beyond the place with the most successes.
+    """Edge beyond the place with the most successes: position, statistical and systematic error.
 
-    A logistic curve is fitted by maximum likelihood; where outcomes change from one point of
-    the grid to the next, the edge lies between them.
-
-    Parameters
-    ----------
-    x : ndarray, shape (n,)
-        Control, ascending.
-    successes, trials : ndarray of int, shape (n,)
-        Counts; points without trials are left out.
-
-    Returns
-    -------
-    edge : tuple of float
-        Position, statistical and systematic error (half the grid's spacing for a step); nan if
-        there is no edge.
-    why : Flag or None
-        ``never_learns``, ``above_grid``, ``step``.
+    A logistic curve over ascending `x` is fitted by maximum likelihood; where outcomes change from
+    one point of the grid to the next, the edge lies between them (``step``, half the spacing as
+    systematic error). Without an edge all three are nan: ``never_learns``, ``above_grid``.
     """
     nothing = (math.nan, math.nan, math.nan)
     measured = trials > 0

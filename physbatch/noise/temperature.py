@@ -146,12 +146,7 @@ class EffectiveTemperature(Record):
 
 
 def effective_temperature(
-    batches: xr.Dataset,
-    thermal: xr.Dataset,
-    *,
-    after: float,
-    resamples: int = 300,
-    seed: int = 0,
+    batches: xr.Dataset, thermal: xr.Dataset, *, after: float, resamples: int = 300, seed: int = 0
 ) -> EffectiveTemperature:
     """Match the stationary state of mini-batch dynamics to that of Metropolis dynamics.
 

@@ -258,13 +258,7 @@ def empty_panel(axes: Axes, words: str) -> None:
     axes.set(xticks=[], yticks=[])
     axes.minorticks_off()
     axes.text(
-        0.5,
-        0.5,
-        words,
-        transform=axes.transAxes,
-        ha="center",
-        va="center",
-        color=NOTE_COLOUR,
+        0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=NOTE_COLOUR
     )
 
 

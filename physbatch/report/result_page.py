@@ -67,9 +67,7 @@ def render_page(result: Record, files: Sequence[str | os.PathLike[str]] = ()) ->
 
 
 def write_page(
-    result: Record,
-    path: str | os.PathLike[str],
-    files: Sequence[str | os.PathLike[str]] = (),
+    result: Record, path: str | os.PathLike[str], files: Sequence[str | os.PathLike[str]] = ()
 ) -> Path:
     """Write the page of `render_page`, whole or not at all.
 

@@ -193,13 +193,7 @@ def _reference(text: str) -> Reference:
 
 
 def file_rows(files: Sequence[str | os.PathLike[str]]) -> list[Row]:
-    """Name, size and SHA-256 of each file; folders are left out, since they tell whose they are.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be read.
-    """
+    """Name, size and SHA-256 of each file; folders are left out, since they tell whose they are."""
     rows = []
     for path in files:
         try:

@@ -30,10 +30,7 @@ _BIN_WIDTH = 0.05
 
 
 def plot_histograms(
-    analysis: Analysis,
-    figure: Figure | SubFigure | None = None,
-    *,
-    size: float | None = None,
+    analysis: Analysis, figure: Figure | SubFigure | None = None, *, size: float | None = None
 ) -> list[Axes]:
     """Draw the overlaps of all replicas below, nearest to, and above m_c at one size.
 

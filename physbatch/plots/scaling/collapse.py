@@ -184,12 +184,7 @@ def _draw_points(
     for size in np.unique(points.size):
         style, rows = styles[float(size)], points.size == size
         panel.collapse.errorbar(
-            points.x[rows],
-            points.leading[rows],
-            points.error[rows],
-            capsize=0,
-            **POINTS,
-            **style,
+            points.x[rows], points.leading[rows], points.error[rows], capsize=0, **POINTS, **style
         )
         panel.residuals.plot(
             points.x[rows],

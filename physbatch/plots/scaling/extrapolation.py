@@ -39,11 +39,7 @@ def spans_sizes(result: Extrapolation | None) -> bool:
 
 
 def plot_extrapolation(
-    analysis: Analysis,
-    axes: Axes | None = None,
-    *,
-    quantity: str = "m_c",
-    legend: bool = True,
+    analysis: Analysis, axes: Axes | None = None, *, quantity: str = "m_c", legend: bool = True
 ) -> Axes:
     """Draw m_c or the jump against 1/N, every fitted form, and the limit with its error.
 
