@@ -12,8 +12,8 @@ Every name is imported when it is first used.
 Examples
 --------
 >>> from physbatch import exact, noise
->>> found = noise.optimum_batch(exact.batch_noise.optimum_batch_data(seed=1), resamples=100)
->>> found.fit()["a"].value > 0.9  # B_opt = A eps^b P^a
+>>> best = noise.optimum_batch(exact.batch_noise.optimum_batch_data(seed=1), resamples=100)
+>>> best.fit()["a"].value > 0.9  # B_opt = A eps^b P^a
 True
 """
 

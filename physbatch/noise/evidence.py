@@ -115,9 +115,9 @@ def regression_evidence(
     >>> rng = np.random.default_rng(1)
     >>> inputs = rng.normal(size=(40, 3))
     >>> targets = inputs @ [1.0, 0.0, -1.0] + 0.1 * rng.normal(size=40)
-    >>> found = regression_evidence(inputs, targets, regularisation=1.0, noise_variance=0.01)
+    >>> fitted = regression_evidence(inputs, targets, regularisation=1.0, noise_variance=0.01)
     >>> exact = gaussian_evidence(inputs, targets, regularisation=1.0, noise_variance=0.01)
-    >>> bool(abs(found.ln_evidence - exact) < 1e-8)
+    >>> bool(abs(fitted.ln_evidence - exact) < 1e-8)
     True
     """
     _check(inputs, targets, regularisation, noise_variance)

@@ -88,8 +88,8 @@ def thresholds_of_steps(along: FloatArray, squared: FloatArray) -> LinearThresho
 
     Examples
     --------
-    >>> found = thresholds_of_steps(*one_step_moments(100, 10, draws=20_000, seed=1))
-    >>> abs(found.mean_square.value / (2 * 10 / (100 + 10 + 1)) - 1) < 0.02
+    >>> thresholds = thresholds_of_steps(*one_step_moments(100, 10, draws=20_000, seed=1))
+    >>> abs(thresholds.mean_square.value / (2 * 10 / (100 + 10 + 1)) - 1) < 0.02
     True
     """
     draws = len(along)
@@ -148,8 +148,8 @@ def linear_thresholds(
 
     Examples
     --------
-    >>> found = linear_thresholds(20, 20)
-    >>> 1.04 < found.typical.value / found.mean_square.value < 1.06
+    >>> thresholds = linear_thresholds(20, 20)
+    >>> 1.04 < thresholds.typical.value / thresholds.mean_square.value < 1.06
     True
     """
     return thresholds_of_steps(*one_step_moments(size, batch_size, draws, seed))

@@ -104,8 +104,8 @@ def performance_map(data: xr.Dataset, *, resamples: int = 500, seed: int = 0) ->
     --------
     >>> from physbatch.exact.batch_noise import optimum_batch_data
     >>> planted = optimum_batch_data(pattern_counts=(200,), rate_exponent=0.0, seed=1)
-    >>> found = performance_map(planted.squeeze("pattern_count"))  # B_opt = 0.5 * 200
-    >>> 60 < found.best_batch_size.value < 140
+    >>> measured = performance_map(planted.squeeze("pattern_count"))  # B_opt = 0.5 * 200
+    >>> 60 < measured.best_batch_size.value < 140
     True
     """
     m, rates, errors, status = _at_the_end(data)

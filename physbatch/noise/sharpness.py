@@ -10,6 +10,7 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
+from physbatch.noise.plane import squeezed_to
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import DIVERGED, FEW
 from physbatch.study.dynamics import SGD
@@ -130,17 +131,7 @@ def late_sharpness(data: xr.Dataset, name: str = "sharpness", *, after: float) -
     late = data.sel(time=data["time"] >= after)
     if late.sizes["time"] == 0:
         raise AnalysisError(f"no time after {after:g}", where=_WHERE, remedy="lower `after`")
-    extra = [
-        str(dim)
-        for dim, length in late[name].sizes.items()
-        if length > 1 and dim not in ("replica", "time")
-    ]
-    if extra:
-        raise AnalysisError(
-            f"dimension {extra[0]!r} is swept",
-            where=_WHERE,
-            remedy=f"select one: isel({extra[0]}=0)",
-        )
+    late = squeezed_to(late, ("replica",), _WHERE)
     means = late[name].mean("time").values.ravel()
     good = late["status"].values.ravel() == STATUS_OK
     lost = int((~good).sum())

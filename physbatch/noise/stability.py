@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
@@ -17,8 +16,6 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
 
 __all__ = ["StableRange", "stable_range"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @result("stable range")

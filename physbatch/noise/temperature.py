@@ -224,7 +224,7 @@ def effective_temperature(
 
 
 def _flags(m: FloatArray, equivalent: FloatArray, difference: FloatArray) -> tuple[Flag, ...]:
-    """What is missing or does not agree; `found` has the shape (2, n_batch_size)."""
+    """What is missing or does not agree; `equivalent` has the shape (2, n_batch_size)."""
     outside = [
         OUTSIDE(f"no temperature gives the {name.replace('_', ' ')} of m = {batch_size:g}")
         for name, temperatures in zip(_OBSERVABLES, equivalent, strict=True)
@@ -316,12 +316,12 @@ def _invert(temperature: FloatArray, curve: FloatArray, values: FloatArray) -> F
     rising = curve[-1] > curve[0]
     # Noise may make neighbours change places; the nearest monotone curve puts that right.
     smooth = optimize.isotonic_regression(curve, increasing=bool(rising)).x
-    places = interpolate.PchipInterpolator(np.log(temperature), smooth)
+    curve_at = interpolate.PchipInterpolator(np.log(temperature), smooth)
     low, high = math.log(temperature[0]), math.log(temperature[-1])
     temperatures = np.full(len(values), math.nan)
     for row, value in enumerate(values):
-        ends = float(places(low)) - value, float(places(high)) - value
+        ends = float(curve_at(low)) - value, float(curve_at(high)) - value
         if ends[0] * ends[1] < 0:
-            root = optimize.brentq(lambda u, v=value: float(places(u)) - v, low, high)
+            root = optimize.brentq(lambda u, v=value: float(curve_at(u)) - v, low, high)
             temperatures[row] = math.exp(root)
     return temperatures

@@ -123,8 +123,8 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
     Examples
     --------
     >>> from physbatch.exact.batch_noise import transition_data
-    >>> found = transition_line(transition_data(seed=1))  # planted: m_c = eta/4
-    >>> bool(np.allclose(found.batch_size, found.learning_rate / 4, rtol=0.1))
+    >>> line = transition_line(transition_data(seed=1))  # planted: m_c = eta/4
+    >>> bool(np.allclose(line.batch_size, line.learning_rate / 4, rtol=0.1))
     True
     """
     data = validate(data)

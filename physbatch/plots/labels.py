@@ -86,15 +86,14 @@ def critical_mark(analysis: Analysis) -> tuple[Estimate, str]:
     return estimate, f"${of}$: ${critical_symbol(analysis)} = {estimate_text(estimate)}$"
 
 
-def time_axis_label(analysis: Analysis) -> str:
-    """Words, symbol and unit of the run time."""
-    return time_label_of(analysis.time_units)
-
-
 def time_label_of(units: str) -> str:
-    """The run time with a unit that the schema stores in the singular."""
-    unit = f" ({plain_text(plural(units))})" if units else ""
-    return f"run time $t${unit}"
+    """The run time with its unit."""
+    return f"run time $t${unit_text(units)}"
+
+
+def unit_text(units: str) -> str:
+    """A unit of time in brackets, in the plural; the schema stores the singular."""
+    return f" ({plain_text(plural(units))})" if units else ""
 
 
 def size_text(size: float) -> str:

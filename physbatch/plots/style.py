@@ -36,10 +36,12 @@ __all__ = [
     "LIMIT_COLOUR",
     "LIMIT_STAR",
     "NOTE_COLOUR",
+    "OPEN",
     "POINTS",
     "RING",
     "SINGLE_COLUMN_MM",
     "SizeStyle",
+    "TITLE",
     "WHITE_EDGE",
     "cell_edges",
     "empty_panel",
@@ -49,6 +51,7 @@ __all__ = [
     "label_decades",
     "mark_band",
     "needs_decades",
+    "note_above",
     "panel_axes",
     "panel_grid",
     "plain_numbers",
@@ -93,6 +96,10 @@ WHITE_EDGE: SizeStyle = {"markeredgecolor": "white", "markeredgewidth": 0.4}
 LIMIT_STAR: SizeStyle = {"marker": "*", "markersize": 7, **WHITE_EDGE}
 #: Measured points with error bars, above curves.
 POINTS: SizeStyle = {"linestyle": "none", "elinewidth": 0.7, "zorder": 3}
+#: Hollow markers on curves.
+OPEN: SizeStyle = {"markersize": 3.5, "markerfacecolor": "white"}
+#: Titles of panels.
+TITLE: SizeStyle = {"fontsize": 8, "pad": 3}
 #: What was found on curves, or chosen among points.
 RING: SizeStyle = {
     "marker": "o",
@@ -249,8 +256,15 @@ def cell_edges(values: FloatArray, *, logarithmic: bool = True) -> FloatArray:
 def mark_band(axes: Axes, value: float, error: float, *, alpha: float, **style: Any) -> None:
     """A horizontal band of one error on both sides of a value; nothing without an error."""
     if math.isfinite(error):
-        ends, colour = (value - error, value + error), LIMIT_COLOUR
-        axes.axhspan(*ends, color=colour, alpha=alpha, linewidth=0, **style)
+        ends = (value - error, value + error)
+        axes.axhspan(*ends, color=LIMIT_COLOUR, alpha=alpha, linewidth=0, **style)
+
+
+def note_above(axes: Axes, words: str, x: float, *, points: float, ha: str = "center") -> None:
+    """Red words so many points above some axes, at a fraction `x` of their width."""
+    above: SizeStyle = {"xytext": (0, points), "textcoords": "offset points", "va": "bottom"}
+    look: SizeStyle = {"ha": ha, "fontsize": 8, "color": LIMIT_COLOUR}
+    axes.annotate(words, (x, 1.0), xycoords="axes fraction", **above, **look)
 
 
 def empty_panel(axes: Axes, words: str) -> None:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from physbatch.plots.style import (
     FIT_COLOUR,
+    POINTS,
     SINGLE_COLUMN_MM,
     SizeStyle,
     figure_in_mm,
@@ -133,12 +134,5 @@ def plot_theory(
 def _draw_points(axes: Axes, points: Measured, style: SizeStyle, rank: int) -> None:
     line: SizeStyle = {"color": style["color"], "linewidth": 0.9, "zorder": 2}
     axes.plot(points.curve_x, points.curve_y, gid="exact", **line)
-    axes.errorbar(
-        points.x,
-        points.y,
-        np.nan_to_num(points.stderr),
-        linestyle="none",
-        elinewidth=0.7,
-        zorder=3 + rank,
-        **style,
-    )
+    look = POINTS | {"zorder": 3 + rank} | style
+    axes.errorbar(points.x, points.y, np.nan_to_num(points.stderr), **look)

@@ -10,6 +10,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,8 @@ from matplotlib.colors import to_hex
 
 import physbatch
 from physbatch.errors import AnalysisError
-from physbatch.files.netcdf import write_atomic
 from physbatch.plots.style import size_palette
-from physbatch.report.html import environment
+from physbatch.report.html import render, write_html
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables.table import ScalingTable
 
@@ -98,24 +98,21 @@ def render_explore(
     }
     script = (Path(__file__).with_name("templates") / "explore.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        environment()
-        .get_template("explore.html.j2")
-        .render(
-            title=f"Collapse of {observable}, by hand",
-            description=f"Live collapse of {observable}",
-            observable=observable,
-            fitted=fitted,
-            why_not=why_not,
-            sliders=sliders,
-            sizes=content["sizes"],
-            size_name=data.size_name,
-            source=f"physbatch {physbatch.__version__}",
-            content=_json(content),
-            # The script is ours and holds nothing of the data.
-            script=Markup(script),
-            script_hash=f"sha256-{digest}",
-        )
+    return render(
+        "explore.html.j2",
+        title=f"Collapse of {observable}, by hand",
+        description=f"Live collapse of {observable}",
+        observable=observable,
+        fitted=fitted,
+        why_not=why_not,
+        sliders=sliders,
+        sizes=content["sizes"],
+        size_name=data.size_name,
+        source=f"physbatch {physbatch.__version__}",
+        content=_json(content),
+        # The script is ours and holds nothing of the data.
+        script=Markup(script),
+        script_hash=f"sha256-{digest}",
     )
 
 
@@ -134,10 +131,7 @@ def write_explore(
     physbatch.errors.OutputError
         If the file cannot be written.
     """
-    target = Path(path)
-    content = render_explore(table, observable, fit, command=command)
-    write_atomic(target, content.encode("utf-8"))
-    return target
+    return write_html(path, render_explore(table, observable, fit, command=command))
 
 
 def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
@@ -162,20 +156,17 @@ def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
 def _points(data: ScalingTable, observable: str) -> list[dict[str, Any]]:
     """Points, colour and marker of each size."""
     sizes = data.sizes.tolist()
-    points = []
-    for number, (size, colour) in enumerate(zip(sizes, size_palette(sizes), strict=True)):
-        rows = data.size == size
-        points.append(
-            {
-                "size": size,
-                "control": data.control[rows].tolist(),
-                "value": data.values[observable][rows].tolist(),
-                "error": data.errors[observable][rows].tolist(),
-                "colour": to_hex(colour),
-                "marker": _MARKERS[number % len(_MARKERS)],
-            }
-        )
-    return points
+    return [
+        {
+            "size": size,
+            "control": data.control[data.size == size].tolist(),
+            "value": data.values[observable][data.size == size].tolist(),
+            "error": data.errors[observable][data.size == size].tolist(),
+            "colour": to_hex(colour),
+            "marker": marker,
+        }
+        for size, colour, marker in zip(sizes, size_palette(sizes), cycle(_MARKERS), strict=False)
+    ]
 
 
 def _sliders(data: ScalingTable, fitted: Mapping[str, float] | None) -> list[_Slider]:

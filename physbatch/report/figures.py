@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physbatch.plots import (
@@ -42,12 +41,54 @@ class ReportFigure:
     wide: bool = False  # of two columns
 
 
-def report_figures(analysis: Analysis) -> list[ReportFigure]:
+def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     """Every figure that the results of a dataset allow, in the order in which they are read."""
-    return [
-        _drawn(anchor, title, caption, root_figure(draw()))
-        for anchor, title, caption, draw in _plans(analysis)
-    ]
+    words = ReportWords(analysis)
+    yield _drawn(
+        "fig-overlap",
+        f"Mean overlap against the {words.control}, one curve for each of {words.sizes}",
+        f"Mean overlap over the replicas with its error, at {words.time}.",
+        root_figure(plot_overlap(analysis)),
+    )
+    yield _drawn(
+        "fig-success",
+        f"Success probability against the {words.control} for {words.sizes}; {words.critical}",
+        "Fraction of the replicas that learned, with 68 % intervals, and the fitted logistic "
+        "curves. A bar near 1/2 stands where the step is sharper than the grid of controls.",
+        root_figure(plot_success(analysis)),
+    )
+    yield _drawn(
+        "fig-histograms",
+        f"Histograms of the overlap below, nearest to and above the critical "
+        f"{words.control} at the largest size; {words.coexistence}",
+        "Overlap of every replica below, nearest to, and above the critical value at the "
+        f"largest size: {words.coexistence}.",
+        root_figure(
+            plot_histograms(analysis, figure_in_mm(SINGLE_COLUMN_MM, _HISTOGRAM_HEIGHT_MM))[0]
+        ),
+    )
+    yield _drawn(
+        "fig-drift",
+        f"Critical {words.control} against run time for {words.sizes}; {words.drift}",
+        "The critical value depends on how long one waits; lines are fits linear in the "
+        "logarithm of the run time.",
+        root_figure(plot_drift(analysis)),
+    )
+    if spans_sizes(analysis.m_c_extrapolation):
+        yield _drawn(
+            "fig-limit",
+            f"Critical {words.control} against 1/N with fitted forms; {words.critical}",
+            "Extrapolation of the critical value to infinite size. The thick bar is the "
+            "statistical error, the thin one adds the spread over the forms.",
+            root_figure(plot_extrapolation(analysis)),
+        )
+    if spans_sizes(analysis.jump_extrapolation):
+        yield _drawn(
+            "fig-jump",
+            f"Jump of the overlap against 1/N with fitted forms; limit {analysis.jump}",
+            "Extrapolation of the jump of the overlap to infinite size.",
+            root_figure(plot_extrapolation(analysis, quantity="jump")),
+        )
 
 
 def order_figure(order: TransitionOrder | None) -> list[ReportFigure]:
@@ -73,64 +114,6 @@ def result_figures(result: object) -> list[ReportFigure]:
 def _drawn(anchor: str, title: str, caption: str, figure: Figure) -> ReportFigure:
     wide = 25.4 * figure.get_figwidth() > 1.5 * SINGLE_COLUMN_MM
     return ReportFigure(anchor, inline_svg(svg_text(figure), anchor, title), caption, wide)
-
-
-def _plans(analysis: Analysis) -> Iterator[tuple[str, str, str, Callable[[], Axes]]]:
-    """Anchor, text alternative, caption and drawing function of each figure."""
-    words = ReportWords(analysis)
-    yield (
-        "fig-overlap",
-        f"Mean overlap against the {words.control}, one curve for each of {words.sizes}",
-        f"Mean overlap over the replicas with its error, at {words.time}.",
-        lambda: plot_overlap(analysis),
-    )
-    yield (
-        "fig-success",
-        f"Success probability against the {words.control} for {words.sizes}; {words.critical}",
-        (
-            "Fraction of the replicas that learned, with 68 % intervals, and the fitted logistic "
-            "curves. A bar near 1/2 stands where the step is sharper than the grid of controls."
-        ),
-        lambda: plot_success(analysis),
-    )
-    yield (
-        "fig-histograms",
-        (
-            f"Histograms of the overlap below, nearest to and above the critical "
-            f"{words.control} at the largest size; {words.coexistence}"
-        ),
-        (
-            "Overlap of every replica below, nearest to, and above the critical value at the "
-            f"largest size: {words.coexistence}."
-        ),
-        lambda: plot_histograms(analysis, figure_in_mm(SINGLE_COLUMN_MM, _HISTOGRAM_HEIGHT_MM))[0],
-    )
-    yield (
-        "fig-drift",
-        f"Critical {words.control} against run time for {words.sizes}; {words.drift}",
-        (
-            "The critical value depends on how long one waits; lines are fits linear in the "
-            "logarithm of the run time."
-        ),
-        lambda: plot_drift(analysis),
-    )
-    if spans_sizes(analysis.m_c_extrapolation):
-        yield (
-            "fig-limit",
-            f"Critical {words.control} against 1/N with fitted forms; {words.critical}",
-            (
-                "Extrapolation of the critical value to infinite size. The thick bar is the "
-                "statistical error, the thin one adds the spread over the forms."
-            ),
-            lambda: plot_extrapolation(analysis),
-        )
-    if spans_sizes(analysis.jump_extrapolation):
-        yield (
-            "fig-jump",
-            f"Jump of the overlap against 1/N with fitted forms; limit {analysis.jump}",
-            "Extrapolation of the jump of the overlap to infinite size.",
-            lambda: plot_extrapolation(analysis, quantity="jump"),
-        )
 
 
 def inline_svg(document: str, anchor: str, title: str) -> Markup:

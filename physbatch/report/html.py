@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import xarray as xr
@@ -26,7 +27,7 @@ from physbatch.results.export import result_csv
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["environment", "render_report", "write_report"]
+__all__ = ["render", "render_report", "write_html", "write_report"]
 
 
 def write_report(
@@ -81,10 +82,7 @@ def write_report(
     ...     write_report(analyse(dataset), dataset, Path(folder) / "report.html").name
     'report.html'
     """
-    target = Path(path)
-    content = render_report(analysis, dataset, files, order=order, commands=commands)
-    write_atomic(target, content.encode("utf-8"))
-    return target
+    return write_html(path, render_report(analysis, dataset, files, order=order, commands=commands))
 
 
 def render_report(
@@ -108,8 +106,8 @@ def render_report(
     """
     study, words = study_table(dataset), ReportWords(analysis)
     decided = order if isinstance(order, TransitionOrder) else None
-    template = environment().get_template("report.html.j2")
-    return template.render(
+    return render(
+        "report.html.j2",
         title=str(dataset.attrs.get("title", "")) or "physbatch report",
         description=words.description,
         source=analysis.source or "physbatch",
@@ -133,7 +131,14 @@ def render_report(
     )
 
 
-def environment() -> jinja2.Environment:
+def write_html(path: str | os.PathLike[str], page: str) -> Path:
+    """Write a page, whole or not at all."""
+    target = Path(path)
+    write_atomic(target, page.encode("utf-8"))
+    return target
+
+
+def render(template: str, **content: Any) -> str:
     """Escapes everything, and stops at a name that the template uses but nobody gave."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -144,7 +149,7 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": estimate_text, "flag_text": flag_text}
-    return environment
+    return environment.get_template(template).render(**content)
 
 
 def _usual_commands(files: Sequence[str | os.PathLike[str]], *, with_study: bool) -> list[str]:

@@ -10,9 +10,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 import physbatch
-from physbatch.files.netcdf import write_atomic
 from physbatch.report.figures import result_figures
-from physbatch.report.html import environment
+from physbatch.report.html import render, write_html
 from physbatch.report.rows import file_rows
 from physbatch.report.sentences import Remark
 from physbatch.results.export import result_csv
@@ -44,25 +43,22 @@ def render_page(result: Record, files: Sequence[str | os.PathLike[str]] = ()) ->
     (True, True)
     """
     flags, answer = _flags(result), _answer(result)
-    return (
-        environment()
-        .get_template("result.html.j2")
-        .render(
-            title=_title(result),
-            description=", ".join(answer),
-            source=f"physbatch {physbatch.__version__}",
-            found=answer,
-            measured=_measured(result) if isinstance(result, Collapse) else "",
-            certainty=_certainty(result, len(flags)),
-            # Its texts are escaped where they are made.
-            parameters=Markup(result._repr_html_()),
-            figures=result_figures(result),
-            remarks=[Remark(flag) for flag in flags],
-            numbers=_numbers(result),
-            latex=result.to_latex(),
-            csv=result_csv(result),
-            files=file_rows(files),
-        )
+    return render(
+        "result.html.j2",
+        title=_title(result),
+        description=", ".join(answer),
+        source=f"physbatch {physbatch.__version__}",
+        found=answer,
+        measured=_measured(result) if isinstance(result, Collapse) else "",
+        certainty=_certainty(result, len(flags)),
+        # Its texts are escaped where they are made.
+        parameters=Markup(result._repr_html_()),
+        figures=result_figures(result),
+        remarks=[Remark(flag) for flag in flags],
+        numbers=_numbers(result),
+        latex=result.to_latex(),
+        csv=result_csv(result),
+        files=file_rows(files),
     )
 
 
@@ -76,9 +72,7 @@ def write_page(
     physbatch.errors.OutputError
         If the file cannot be written, or one of `files` cannot be read.
     """
-    target = Path(path)
-    write_atomic(target, render_page(result, files).encode("utf-8"))
-    return target
+    return write_html(path, render_page(result, files))
 
 
 def _title(result: Record) -> str:

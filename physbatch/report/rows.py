@@ -101,12 +101,12 @@ def form_rows(analysis: Analysis) -> list[Row]:
 
 def _form_row(quantity: str, result: Extrapolation, index: int) -> Row:
     limit = Estimate(float(result.form_limit[index]), float(result.form_stderr[index]))
-    weight = float(result.form_weight[index])
+    weight, slope = float(result.form_weight[index]), float(result.form_slope[index])
     return {
         "quantity": quantity,
         "form": result.forms[index],
         "limit": estimate_text(limit) if math.isfinite(limit.value) else "no limit",
-        "slope": _plain(float(result.form_slope[index])),
+        "slope": f"{slope:.3g}" if math.isfinite(slope) else "not fitted",
         "goodness": _ratio(float(result.form_chi2[index]), int(result.form_dof[index])),
         "weight": f"{weight:.2f}" if math.isfinite(weight) else "",
     }
@@ -218,7 +218,3 @@ def _without_none(content: Any) -> Any:
 
 def _ratio(value: float, dof: int) -> str:
     return f"{value:.1f} / {dof}" if math.isfinite(value) else "not fitted"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "not fitted"

@@ -52,10 +52,8 @@ class ReportWords:
     @property
     def time(self) -> str:
         """The run time with its unit."""
-        unit = self._analysis.time_units
-        return (
-            f"{self._analysis.time:g} {unit if self._analysis.time == 1 else plural(unit)}".strip()
-        )
+        time, unit = self._analysis.time, self._analysis.time_units
+        return f"{time:g} {unit if time == 1 else plural(unit)}".strip()
 
     @property
     def sizes(self) -> str:
@@ -168,10 +166,8 @@ def _flags(analysis: Analysis) -> Iterator[tuple[str, tuple[Flag, ...]]]:
         if result is not None:
             yield name, result.flags + result.limit.flags
     for curve in analysis.curves:
-        yield (
-            f"success curve, N = {curve.size:g}",
-            (curve.flags + curve.m_c.flags + curve.width.flags),
-        )
+        flags = curve.flags + curve.m_c.flags + curve.width.flags
+        yield f"success curve, N = {curve.size:g}", flags
     for drift in analysis.drifts:
         yield f"drift, N = {drift.size:g}", drift.flags + drift.slope.flags
     for jump in analysis.jumps:

@@ -15,6 +15,7 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
+    TITLE,
     SizeStyle,
     empty_panel,
     figure_in_mm,
@@ -22,6 +23,7 @@ from physbatch.plots.style import (
     size_styles,
 )
 from physbatch.scaling.transition.result import Analysis, Jump
+from physbatch.typing import FloatArray
 
 __all__ = ["NO_COEXISTENCE", "plot_histograms"]
 
@@ -64,21 +66,20 @@ def plot_histograms(
         figure = figure_in_mm(SINGLE_COLUMN_MM, 84.0) if figure is None else figure
         jump = _jump_at(analysis, size)
         if jump is None or len(jump.control) == 0:
-            return [_empty_panel(figure)]
+            empty: Axes = figure.add_subplot()
+            empty_panel(empty, NO_COEXISTENCE)
+            empty.set(xlabel=OVERLAP_LABEL, ylabel="number of replicas")
+            return [empty]
         style = size_styles([curve.size for curve in analysis.curves])[float(jump.size)]
         grid = figure.subplots(len(jump.control), 1, sharex=True, sharey=True, squeeze=False)
         panels = list(grid[:, 0])
-        edges = _bin_edges(jump)
+        edges = list(_bin_edges(jump))
         # Where the grid is coarse, the two peaks are seen at an earlier time.
         when = f",  $t = {jump.time:g}$" if jump.time < analysis.time else ""
         for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
             _draw_panel(axes, overlap, edges, style)
-            axes.set_title(
-                f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}",
-                loc="right",
-                pad=3,
-                fontsize=8,
-            )
+            words = f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}"
+            axes.set_title(words, loc="right", **TITLE)
         _mark_groups(panels, jump)
         panels[0].set_ylim(0, panels[0].get_ylim()[1] * 1.06)
         panels[len(panels) // 2].set_ylabel("number of replicas")
@@ -92,7 +93,7 @@ def _jump_at(analysis: Analysis, size: float | None) -> Jump | None:
     return max(jumps, key=lambda jump: jump.size, default=None)
 
 
-def _bin_edges(jump: Jump) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _bin_edges(jump: Jump) -> FloatArray:
     """Common bins for the three panels, with edges at round numbers."""
     overlap = jump.overlap[np.isfinite(jump.overlap)]
     # Counted in whole bins from 0, so that an edge lies at 0 and at 1.
@@ -101,21 +102,10 @@ def _bin_edges(jump: Jump) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.arange(low, high + 1) * _BIN_WIDTH
 
 
-def _draw_panel(
-    axes: Axes,
-    overlap: np.ndarray[tuple[int], np.dtype[np.float64]],
-    edges: np.ndarray[tuple[int], np.dtype[np.float64]],
-    style: SizeStyle,
-) -> None:
-    seaborn.histplot(
-        x=overlap[np.isfinite(overlap)],
-        bins=list(edges),
-        color=style["color"],
-        alpha=0.85,
-        edgecolor="white",
-        linewidth=0.3,
-        ax=axes,
-    )
+def _draw_panel(axes: Axes, overlap: FloatArray, edges: list[float], style: SizeStyle) -> None:
+    kept = overlap[np.isfinite(overlap)]
+    look: SizeStyle = {"color": style["color"], "alpha": 0.85, "edgecolor": "white"}
+    seaborn.histplot(x=kept, bins=edges, linewidth=0.3, ax=axes, **look)
     axes.set(xlabel="", ylabel="")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
 
@@ -125,15 +115,8 @@ def _mark_groups(panels: list[Axes], jump: Jump) -> None:
     groups = (jump.lower, jump.upper)
     if jump.chosen < 0 or not all(math.isfinite(group.value) for group in groups):
         middle = panels[len(panels) // 2]
-        middle.set_title(NO_COEXISTENCE, loc="left", pad=3, fontsize=8, color=NOTE_COLOUR)
+        middle.set_title(NO_COEXISTENCE, loc="left", color=NOTE_COLOUR, **TITLE)
         return
     for axes in panels:
         for group in groups:
             axes.axvline(group.value, color=LIMIT_COLOUR, linewidth=0.8, linestyle=(0, (4, 2)))
-
-
-def _empty_panel(figure: Figure | SubFigure) -> Axes:
-    axes: Axes = figure.add_subplot()
-    empty_panel(axes, NO_COEXISTENCE)
-    axes.set(xlabel=OVERLAP_LABEL, ylabel="number of replicas")
-    return axes

@@ -14,15 +14,15 @@ from physbatch.plots.labels import (
     OVERLAP_LABEL,
     cell_title,
     control_label_of,
-    plain_text,
-    plural,
     time_label_of,
+    unit_text,
 )
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
+    TITLE,
     cell_edges,
     empty_panel,
     figure_in_mm,
@@ -111,15 +111,12 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         if logarithmic:
             axes.set_xscale("log")
             label_decades(axes.xaxis, histograms.coordinate)
-        words = (
-            time_label_of(str(data["time"].attrs.get("units", "")))
-            if along == "time"
-            else control_label_of(along)
-        )
+        units = str(data["time"].attrs.get("units", ""))
+        words = time_label_of(units) if along == "time" else control_label_of(along)
         low, high = histograms.edges[0], histograms.edges[-1]
         room = 0.02 * (high - low)
         axes.set(xlabel=words, ylabel=OVERLAP_LABEL, ylim=(low - room, high + room))
-        axes.set_title(cell_title(data.squeeze()), loc="right", fontsize=8, pad=3)
+        axes.set_title(cell_title(data.squeeze()), loc="right", **TITLE)
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas")
     return axes
@@ -186,7 +183,7 @@ def plot_time_series(
             label_decades(bottom.xaxis, positive)
         top.set_xlim(positive[0] if logarithmic else 0.0, end)
         bottom.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
-        top.set_title(cell_title(data.squeeze()), loc="right", fontsize=8, pad=3)
+        top.set_title(cell_title(data.squeeze()), loc="right", **TITLE)
     return [top, bottom]
 
 
@@ -208,13 +205,8 @@ def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
     axes.fill_between(time, low, high, step="post", color=colour, alpha=0.25, linewidth=0)
     axes.plot(time, learned, drawstyle="steps-post", color=colour, gid="learned")
     axes.set(ylabel="fraction learned", ylim=(-0.03, 1.03))
-    axes.set_title(
-        f"{survival.passed} of {survival.replicas} learned",
-        loc="left",
-        fontsize=8,
-        pad=3,
-        color=NOTE_COLOUR,
-    )
+    words = f"{survival.passed} of {survival.replicas} learned"
+    axes.set_title(words, loc="left", color=NOTE_COLOUR, **TITLE)
 
 
 def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
@@ -224,7 +216,7 @@ def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
     time = np.geomspace(times[0], times[-1], 301)
     law = escape.passed_by(time)
     axes.plot(time, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
-    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", fontsize=8, pad=3, color=LIMIT_COLOUR)
+    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR, **TITLE)
 
 
 def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -265,7 +257,7 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: b
                 elinewidth=0.7,
                 **style,
             )
-        unit = f" ({plain_text(plural(times.time_units))})" if times.time_units else ""
+        unit = unit_text(times.time_units)
         axes.set(
             xlabel=control_label_of(times.control_name), ylabel=rf"mean escape time $\tau${unit}"
         )

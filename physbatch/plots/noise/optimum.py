@@ -14,6 +14,7 @@ from physbatch.noise.rescaled_curves import ScaleCollapse
 from physbatch.plots.style import (
     DATA_COLOUR,
     DOUBLE_COLUMN_MM,
+    OPEN,
     figure_in_mm,
     journal_style,
     plain_numbers,
@@ -101,9 +102,8 @@ def _draw_minima(axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> N
             np.hypot(best.stderr[mine], best.systematic[mine]),
             color=DATA_COLOUR,
             marker=marker,
-            markersize=3.5,
-            markerfacecolor="white",
             label=f"$P = {count:g}$",
+            **OPEN,
         )
     axes.set(xscale="log", yscale="log", xlabel=r"learning rate $\epsilon$")
     axes.set_ylabel(r"$B_\mathrm{opt}$")

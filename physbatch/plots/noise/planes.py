@@ -25,7 +25,9 @@ from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
+    OPEN,
     SINGLE_COLUMN_MM,
+    TITLE,
     cell_edges,
     figure_in_mm,
     journal_style,
@@ -89,11 +91,10 @@ def plot_noise_range(
                 np.hypot(measured.stderr[known], measured.systematic[known]),
                 linestyle="none",
                 marker=marker,
-                markersize=3.5,
                 color=DATA_COLOUR,
-                markerfacecolor="white",
                 label=label,
                 zorder=3,
+                **OPEN,
             )
         symbol = r"\eta_\mathrm{base}" if base else r"\eta"
         _label(axes, f"largest learning rate ${symbol}$")
@@ -154,7 +155,7 @@ def plot_phase_diagram(
         _label(axes, r"learning rate (base) $\eta$")
         if m.max() < 1000 * m.min():
             plain_numbers(axes.xaxis, LogLocator(base=2 if m.max() > 30 * m.min() else 10))
-        axes.set_title(f"$N = {chosen:g}$", fontsize=8, pad=3)
+        axes.set_title(f"$N = {chosen:g}$", **TITLE)
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas that learn")
     return axes
@@ -196,11 +197,7 @@ def plot_performance(
         known = np.isfinite(performance.best_error)
         for good, face in ((True, LIMIT_COLOUR), (False, "white")):
             chosen = known & (performance.as_good == good)
-            style: dict[str, Any] = {
-                "color": LIMIT_COLOUR,
-                "markerfacecolor": face,
-                "markersize": 3.5,
-            }
+            style = OPEN | {"color": LIMIT_COLOUR, "markerfacecolor": face}
             axes.plot(m[chosen], performance.best_rate[chosen], "o", **style)
         _label(axes, r"learning rate $\eta_\mathrm{base}$")
         plain_numbers(axes.xaxis, LogLocator(base=2))
@@ -262,9 +259,8 @@ def plot_phases(
                 xerr=np.hypot(line.stderr[mine], line.systematic[mine]),
                 color=LIMIT_COLOUR,
                 marker="o",
-                markersize=3.5,
-                markerfacecolor="white",
                 zorder=4,
+                **OPEN,
             )
             axes.set_title(f"$N = {size:g}$", fontsize=8)
             _label(axes)

@@ -13,6 +13,7 @@ from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
+    OPEN,
     figure_in_mm,
     journal_style,
     plain_numbers,
@@ -50,9 +51,8 @@ def plot_temperature(
                 error[known],
                 color=colour,
                 marker=marker,
-                markersize=3.5,
-                markerfacecolor="white",
                 label=f"from the {label}",
+                **OPEN,
             )
         left.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
         left.set_ylabel(r"effective temperature $T(m)$")
@@ -69,9 +69,8 @@ def plot_temperature(
                 state.training_error_stderr,
                 color=colour,
                 marker=marker,
-                markersize=3.5,
-                markerfacecolor="white",
                 label=label,
+                **OPEN,
             )
         right.set(xlabel="training error", ylabel="overlap $q$")
         right.legend(loc="best")

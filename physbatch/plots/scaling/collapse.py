@@ -17,12 +17,12 @@ from physbatch.plots.labels import estimate_text, flag_words, plain_text
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
-    LIMIT_COLOUR,
     POINTS,
     SINGLE_COLUMN_MM,
     SizeStyle,
     figure_in_mm,
     journal_style,
+    note_above,
     root_figure,
     size_styles,
 )
@@ -43,6 +43,7 @@ _MANY_POINTS = 150
 _MARKER_SIZES = (5.0, 3.2)  # of the smallest and of the largest size, which lies on top
 _DEVIATIONS = 2.0  # where the lines among the residuals stand
 _RESIDUAL_SIZE = 2.8
+_BAND: SizeStyle = {"color": FIT_COLOUR, "alpha": 0.22, "linewidth": 0}
 
 
 class CollapsePanel(NamedTuple):
@@ -165,16 +166,8 @@ def _styles(result: Collapse) -> dict[float, SizeStyle]:
 
 
 def _draw_curve(axes: Axes, curve: MasterCurve) -> None:
-    axes.fill_between(
-        curve.x,
-        curve.y - curve.band,
-        curve.y + curve.band,
-        color=FIT_COLOUR,
-        alpha=0.22,
-        linewidth=0,
-        zorder=1,
-        gid="band",
-    )
+    ends = (curve.y - curve.band, curve.y + curve.band)
+    axes.fill_between(curve.x, *ends, zorder=1, gid="band", **_BAND)
     axes.plot(curve.x, curve.y, color=FIT_COLOUR, linewidth=0.8, zorder=2, gid="master-curve")
 
 
@@ -210,7 +203,7 @@ def _draw_guides(axes: Axes, points: CollapsedPoints) -> None:
 def _legend(axes: Axes, styles: dict[float, SizeStyle]) -> None:
     handles: list[Any] = [Line2D([], [], linestyle="none", **style) for style in styles.values()]
     line = Line2D([], [], color=FIT_COLOUR, linewidth=0.8)
-    handles.append((Patch(color=FIT_COLOUR, alpha=0.22, linewidth=0), line))
+    handles.append((Patch(**_BAND), line))
     figure = root_figure(axes)
     most = 7 if figure.get_size_inches()[0] * 25.4 > 1.5 * SINGLE_COLUMN_MM else 4
     rows = math.ceil(len(handles) / most)
@@ -268,17 +261,7 @@ def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int
     flags = flag_words(result.flags)
     axes.set_title("\n".join(lines), fontsize=8, pad=16 if flags else 4)
     if flags:
-        axes.annotate(
-            flags,
-            (0.5, 1.0),
-            xycoords="axes fraction",
-            xytext=(0, 3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-            color=LIMIT_COLOUR,
-        )
+        note_above(axes, flags, 0.5, points=3)
 
 
 def _equation(symbol: str, name: str, estimate: Estimate) -> str:

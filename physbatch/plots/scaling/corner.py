@@ -16,6 +16,8 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
+    TITLE,
+    SizeStyle,
     empty_panel,
     figure_in_mm,
     journal_style,
@@ -138,27 +140,15 @@ def _draw_alone(axes: Axes, result: Collapse, column: int) -> None:
         axes.axvline(estimate.value, color=LIMIT_COLOUR, linewidth=0.8, gid="value")
     axes.set_yticks([])
     axes.minorticks_off()
-    axes.set_title(
-        f"${estimate_text(estimate)}$" if np.isfinite(estimate.value) else estimate_text(estimate),
-        fontsize=8,
-        pad=3,
-    )
+    text = estimate_text(estimate)
+    axes.set_title(f"${text}$" if np.isfinite(estimate.value) else text, **TITLE)
 
 
 def _draw_pair(axes: Axes, result: Collapse, row: int, column: int) -> None:
     dots = _thinned(result.samples, _DOTS)
-    axes.plot(
-        dots[:, column],
-        dots[:, row],
-        linestyle="none",
-        marker=".",
-        markersize=1.6,
-        markeredgewidth=0.0,
-        color=NOTE_COLOUR,
-        alpha=0.35,
-        zorder=1,
-        gid="samples",
-    )
+    dot: SizeStyle = {"marker": ".", "markersize": 1.6, "markeredgewidth": 0.0, "alpha": 0.35}
+    columns = (dots[:, column], dots[:, row])
+    axes.plot(*columns, linestyle="none", color=NOTE_COLOUR, zorder=1, gid="samples", **dot)
     both = _thinned(result.samples, _CURVES)[:, [column, row]]
     # Without a width in two directions there is no density to draw.
     if np.linalg.matrix_rank(np.corrcoef(both.T) if (np.ptp(both, axis=0) > 0).all() else 0) == 2:

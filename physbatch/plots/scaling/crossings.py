@@ -73,27 +73,15 @@ def plot_crossings(
 def _draw_curves(axes: Axes, result: Crossings, styles: dict[float, SizeStyle]) -> None:
     for size, style in styles.items():
         rows = result.size == size
-        axes.errorbar(
-            result.control[rows],
-            result.value[rows],
-            result.stderr[rows],
-            **(style | {"markersize": 3}),
-            **POINTS,
-        )
+        columns = (result.control[rows], result.value[rows], result.stderr[rows])
+        axes.errorbar(*columns, **(style | POINTS | {"markersize": 3}))
     for small, large, (control, lower, upper) in zip(
         result.small, result.large, result.lines, strict=True
     ):
         axes.plot(control, lower, color=styles[float(small)]["color"], linewidth=0.8, zorder=2)
         axes.plot(control, upper, color=styles[float(large)]["color"], linewidth=0.8, zorder=2)
-    axes.plot(
-        result.crossing,
-        result.level,
-        linestyle="none",
-        markersize=6,
-        zorder=5,
-        gid="crossings",
-        **RING,
-    )
+    ring = RING | {"linestyle": "none", "markersize": 6, "zorder": 5, "gid": "crossings"}
+    axes.plot(result.crossing, result.level, **ring)
     others = result.candidate[result.candidate_chosen == 0]
     axes.plot(
         others,
@@ -155,16 +143,8 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
         )
     limit = result.c_c
     if math.isfinite(limit.value):
-        axes.errorbar(
-            0.0,
-            limit.value,
-            limit.total,
-            color=LIMIT_COLOUR,
-            elinewidth=1.2,
-            clip_on=False,
-            zorder=4,
-            **LIMIT_STAR,
-        )
+        star = LIMIT_STAR | {"color": LIMIT_COLOUR, "clip_on": False, "zorder": 4}
+        axes.errorbar(0.0, limit.value, limit.total, elinewidth=1.2, **star)
         text, colour = rf"${letter} \to \infty$: $c_c = {limit}$", LIMIT_COLOUR
     else:
         text, colour = rf"no limit found for ${letter} \to \infty$", NOTE_COLOUR

@@ -69,7 +69,9 @@ def plot_extrapolation(
     result = analysis.m_c_extrapolation if quantity == "m_c" else analysis.jump_extrapolation
     with journal_style():
         axes = panel_axes(axes)
-        axes.set(xlabel="inverse size $1/N$", ylabel=_value_label(analysis, quantity))
+        jump = rf"jump of the overlap ${_JUMP_SYMBOL}$"
+        value = jump if quantity == "jump" else critical_axis_label(analysis)
+        axes.set(xlabel="inverse size $1/N$", ylabel=value)
         if result is None or not spans_sizes(result):
             empty_panel(axes, "no extrapolation")
             return axes
@@ -99,9 +101,9 @@ def plot_extrapolation(
 
 def _name_limit(axes: Axes, analysis: Analysis, result: Extrapolation, quantity: str) -> None:
     symbol = critical_symbol(analysis) if quantity == "m_c" else _JUMP_SYMBOL
-    found = math.isfinite(result.limit.value)
-    text = rf"$N \to \infty$: ${symbol} = {result.limit}$" if found else NO_LIMIT
-    axes.set_title(text, color=LIMIT_COLOUR if found else NOTE_COLOUR, fontsize=8, pad=3)
+    known = math.isfinite(result.limit.value)
+    text = rf"$N \to \infty$: ${symbol} = {result.limit}$" if known else NO_LIMIT
+    axes.set_title(text, color=LIMIT_COLOUR if known else NOTE_COLOUR, fontsize=8, pad=3)
 
 
 def _small_legend(axes: Axes, forms: list[Line2D]) -> None:
@@ -116,12 +118,6 @@ def _small_legend(axes: Axes, forms: list[Line2D]) -> None:
         columnspacing=0.8,
         borderpad=0.0,
     )
-
-
-def _value_label(analysis: Analysis, quantity: str) -> str:
-    if quantity == "jump":
-        return rf"jump of the overlap ${_JUMP_SYMBOL}$"
-    return critical_axis_label(analysis)
 
 
 def _draw_forms(axes: Axes, result: Extrapolation) -> None:

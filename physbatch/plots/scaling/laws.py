@@ -18,6 +18,7 @@ from physbatch.plots.style import (
     POINTS,
     RING,
     SINGLE_COLUMN_MM,
+    SizeStyle,
     empty_panel,
     figure_in_mm,
     journal_style,
@@ -103,15 +104,8 @@ def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
     (colour,) = size_palette([1.0])
     axes.axhspan(-1.0, 1.0, color=FIT_COLOUR, alpha=0.12, linewidth=0)
     axes.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
-    axes.errorbar(
-        fit.x[:, 0],
-        (fit.value - fit.fitted) / fit.stderr,
-        1.0,
-        linestyle="none",
-        marker="o",
-        color=colour,
-        elinewidth=0.7,
-    )
+    look: SizeStyle = {"linestyle": "none", "marker": "o", "color": colour, "elinewidth": 0.7}
+    axes.errorbar(fit.x[:, 0], (fit.value - fit.fitted) / fit.stderr, 1.0, **look)
     axes.set(xlabel=size_words(fit.variables[0]), ylabel=r"residual ($\sigma$)")
 
 

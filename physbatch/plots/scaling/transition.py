@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +13,7 @@ from physbatch.plots.labels import (
     control_axis_label,
     critical_axis_label,
     critical_mark,
-    time_axis_label,
+    time_label_of,
 )
 from physbatch.plots.style import (
     LIMIT_COLOUR,
@@ -22,21 +21,13 @@ from physbatch.plots.style import (
     SizeStyle,
     empty_panel,
     label_decades,
+    note_above,
     size_panel,
 )
 from physbatch.scaling.transition.result import Analysis, SuccessCurve
 from physbatch.typing import FloatArray
 
 __all__ = ["plot_drift", "plot_overlap", "plot_success"]
-
-# The names in `Analysis.moments`, in one place.
-_MEAN, _ERROR = "overlap_mean", "overlap_mean_stderr"
-
-
-class _MeanOverlap(NamedTuple):
-    control: FloatArray
-    mean: FloatArray
-    stderr: FloatArray
 
 
 def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -62,24 +53,22 @@ def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
     sizes = [curve.size for curve in analysis.curves]
     with size_panel(axes, sizes, legend=legend) as (axes, styles):
         for size, style in styles.items():
-            data = _mean_overlap(analysis, size)
-            axes.errorbar(
-                data.control, data.mean, data.stderr, linewidth=0.7, elinewidth=0.7, **style
-            )
+            points = _mean_overlap(analysis, size)
+            axes.errorbar(*points, linewidth=0.7, elinewidth=0.7, **style)
         axes.set(xlabel=control_axis_label(analysis), ylabel=OVERLAP_LABEL, ylim=(None, 1.05))
     return axes
 
 
-def _mean_overlap(analysis: Analysis, size: float) -> _MeanOverlap:
-    """Mean overlap of one size at the last time, where there are data."""
+def _mean_overlap(analysis: Analysis, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Controls, mean overlap of one size at the last time and its error, where there are data."""
     at_size = analysis.moments.sel(size=size)
     if "time" in at_size.dims:
         at_size = at_size.sel(time=analysis.time, method="nearest")
     control = np.asarray(at_size[analysis.control_name].values, dtype=np.float64)
-    mean = np.asarray(at_size[_MEAN].values, dtype=np.float64)
+    mean = np.asarray(at_size["overlap_mean"].values, dtype=np.float64)
     there = np.isfinite(mean)
-    stderr = np.asarray(at_size[_ERROR].values, dtype=np.float64)
-    return _MeanOverlap(control[there], mean[there], np.nan_to_num(stderr[there]))
+    stderr = np.asarray(at_size["overlap_mean_stderr"].values, dtype=np.float64)
+    return control[there], mean[there], np.nan_to_num(stderr[there])
 
 
 def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -109,12 +98,14 @@ def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
     sizes = [curve.size for curve in analysis.curves]
     with size_panel(axes, sizes, legend=legend) as (axes, styles):
         for rank, curve in enumerate(analysis.curves):
-            _draw_fractions(axes, curve, styles[float(curve.size)])
+            style = styles[float(curve.size)]
+            _draw_fractions(axes, curve, style)
             if curve.resolved:
-                _draw_fit(axes, curve, styles[float(curve.size)])
+                control = np.linspace(np.min(curve.control), np.max(curve.control), 401)
+                axes.plot(control, curve.probability(control), color=style["color"], zorder=2)
             else:
                 height = 0.5 + 0.035 * (rank - (len(analysis.curves) - 1) / 2)
-                _draw_bracket(axes, curve, styles[float(curve.size)], height)
+                _draw_bracket(axes, curve, style, height)
         _mark_critical(axes, analysis)
         axes.set(xlabel=control_axis_label(analysis), ylabel=SUCCESS_LABEL, ylim=(-0.05, 1.05))
     return axes
@@ -127,27 +118,15 @@ def _draw_fractions(axes: Axes, curve: SuccessCurve, style: SizeStyle) -> None:
     axes.errorbar(curve.control, curve.fraction, errors, **POINTS, **style)
 
 
-def _draw_fit(axes: Axes, curve: SuccessCurve, style: SizeStyle) -> None:
-    control = np.linspace(np.min(curve.control), np.max(curve.control), 401)
-    axes.plot(control, curve.probability(control), color=style["color"], zorder=2)
-
-
 def _draw_bracket(axes: Axes, curve: SuccessCurve, style: SizeStyle, height: float) -> None:
     """A bar from the last control with less than half to the first with more.
 
     The heights differ a little, since the bars of many sizes often coincide.
     """
     if curve.bracket is not None:
-        axes.plot(
-            curve.bracket,
-            (height, height),
-            color=style["color"],
-            marker="|",
-            markersize=6,
-            markeredgewidth=1.1,
-            linewidth=1.1,
-            gid=f"bracket-{curve.size:g}",
-        )
+        look: SizeStyle = {"marker": "|", "markersize": 6, "markeredgewidth": 1.1, "linewidth": 1.1}
+        look |= {"color": style["color"], "gid": f"bracket-{curve.size:g}"}
+        axes.plot(curve.bracket, (height, height), **look)
 
 
 def _mark_critical(axes: Axes, analysis: Analysis) -> None:
@@ -164,17 +143,7 @@ def _mark_critical(axes: Axes, analysis: Analysis) -> None:
     # Near an edge the words end at the edge, so that they stay above their own panel.
     if not 1 / 3 < x < 2 / 3:
         side, x = ("left", 0.0) if x < 0.5 else ("right", 1.0)
-    axes.annotate(
-        text,
-        (x, 1.0),
-        xycoords="axes fraction",
-        xytext=(0, 2),
-        textcoords="offset points",
-        ha=side,
-        va="bottom",
-        fontsize=8,
-        color=LIMIT_COLOUR,
-    )
+    note_above(axes, text, x, points=2, ha=side)
 
 
 def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
@@ -210,7 +179,7 @@ def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = T
                 axes.plot(ends, drift.line(ends), color=style["color"], zorder=2)
         if not drawn:
             empty_panel(axes, "no drift measured")
-        axes.set(xlabel=time_axis_label(analysis), ylabel=critical_axis_label(analysis))
+        axes.set(xlabel=time_label_of(analysis.time_units), ylabel=critical_axis_label(analysis))
     return axes
 
 
