@@ -31,8 +31,6 @@ def plot_moments(
     table: ScalingTable,
     observables: Sequence[str] | None = None,
     figure: Figure | SubFigure | None = None,
-    *,
-    legend: bool = True,
 ) -> list[Axes]:
     """Draw observables with their errors against the control, one panel for each.
 
@@ -46,8 +44,6 @@ def plot_moments(
     figure : matplotlib.figure.Figure or SubFigure, optional
         Where to put the panels; by default a new figure, one column wide for one observable
         and two columns, with three panels in a row, for more.
-    legend : bool
-        Put a legend of the sizes above the figure.
 
     Returns
     -------
@@ -79,8 +75,7 @@ def plot_moments(
         panels = panel_grid(figure, len(names), _COLUMNS)
         for axes, name in zip(panels, names, strict=True):
             draw_observable(axes, table, name, styles)
-        if legend:
-            size_legend(panels[0], styles, columns=4 if alone else 8)
+        size_legend(panels[0], styles, columns=4 if alone else 8)
     return panels
 
 
@@ -90,13 +85,7 @@ def draw_observable(
     """The curve of every size, points in the order of the control."""
     for size, style in styles.items():
         rows = table.size == size
-        axes.errorbar(
-            table.control[rows],
-            table.values[name][rows],
-            table.errors[name][rows],
-            linewidth=0.7,
-            elinewidth=0.7,
-            **(style | {"markersize": 3.2}),
-        )
+        columns = (table.control[rows], table.values[name][rows], table.errors[name][rows])
+        axes.errorbar(*columns, linewidth=0.7, elinewidth=0.7, **(style | {"markersize": 3.2}))
     axes.set(xlabel=control_label_of(table.control_name), ylabel=observable_label(name))
     axes.locator_params(axis="x", nbins=5)

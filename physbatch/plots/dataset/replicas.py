@@ -219,7 +219,7 @@ def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
     axes.set_title(rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR, **TITLE)
 
 
-def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: bool = True) -> Axes:
+def plot_escape_times(times: EscapeTimes, axes: Axes | None = None) -> Axes:
     """Draw the mean escape time of each size against the control, on a logarithmic axis.
 
     Bars are the 68 % intervals of the profile likelihood.
@@ -230,8 +230,6 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: b
         What `physbatch.scaling.times.escapes.escape_times` returned.
     axes : matplotlib.axes.Axes, optional
         Where to draw; by default a new single-column figure.
-    legend : bool
-        Put a legend of the sizes above the axes.
 
     Examples
     --------
@@ -241,7 +239,7 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: b
     >>> plot_escape_times(escape_times(first_order(sizes=(50, 100)))).get_yscale()
     'log'
     """
-    with size_panel(axes, np.unique(times.size).tolist(), legend=legend) as (axes, styles):
+    with size_panel(axes, np.unique(times.size).tolist(), legend=True) as (axes, styles):
         axes.set_yscale("log")
         known = np.isfinite(times.tau) & (times.lower68 > 0.0) & np.isfinite(times.upper68)
         if not known.any():
@@ -249,14 +247,8 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None, *, legend: b
         for size, style in styles.items():
             rows = known & (times.size == size)
             tau = times.tau[rows]
-            axes.errorbar(
-                times.control[rows],
-                tau,
-                (tau - times.lower68[rows], times.upper68[rows] - tau),
-                linewidth=0.7,
-                elinewidth=0.7,
-                **style,
-            )
+            errors = (tau - times.lower68[rows], times.upper68[rows] - tau)
+            axes.errorbar(times.control[rows], tau, errors, linewidth=0.7, elinewidth=0.7, **style)
         unit = unit_text(times.time_units)
         axes.set(
             xlabel=control_label_of(times.control_name), ylabel=rf"mean escape time $\tau${unit}"

@@ -53,10 +53,8 @@ def plot_noise_range(
     thresholds: Mapping[str, StableRange | TypicalThreshold],
     lines: Mapping[str, Curve],
     axes: Axes | None = None,
-    *,
-    base: bool = True,
 ) -> Axes:
-    """Draw the largest stable learning rate over the mini-batch size.
+    """Draw the largest stable learning rate (base of the rule) over the mini-batch size.
 
     Parameters
     ----------
@@ -66,8 +64,6 @@ def plot_noise_range(
         What is predicted or fitted, by label: values of m and of the learning rate.
     axes : matplotlib.axes.Axes, optional
         Where to draw; by default a new single-column figure.
-    base : bool
-        Whether the learning rate is the base of the per-sample rule.
 
     Examples
     --------
@@ -96,8 +92,7 @@ def plot_noise_range(
                 zorder=3,
                 **OPEN,
             )
-        symbol = r"\eta_\mathrm{base}" if base else r"\eta"
-        _label(axes, f"largest learning rate ${symbol}$")
+        _label(axes, r"largest learning rate $\eta_\mathrm{base}$")
         low, high = axes.get_ylim()
         if high < 100 * low:
             plain_numbers(axes.yaxis)

@@ -29,9 +29,7 @@ from physbatch.scaling.curves.crossings import Crossings
 __all__ = ["plot_crossings"]
 
 
-def plot_crossings(
-    result: Crossings, figure: Figure | SubFigure | None = None, *, legend: bool = True
-) -> list[Axes]:
+def plot_crossings(result: Crossings, figure: Figure | SubFigure | None = None) -> list[Axes]:
     """Draw the curves near their crossings, and the crossings against 1/N with the limit.
 
     Lines are the local polynomials; open circles the crossings that are reported, crosses
@@ -43,8 +41,6 @@ def plot_crossings(
         What `physbatch.scaling.curves.crossings.find_crossings` returned.
     figure : matplotlib.figure.Figure or SubFigure, optional
         Where to put the two panels; by default a new single-column figure.
-    legend : bool
-        Put a legend of the sizes above the figure.
 
     Returns
     -------
@@ -65,8 +61,7 @@ def plot_crossings(
         styles = size_styles(list(np.unique(result.size)), result.dimension)
         _draw_curves(top, result, styles)
         _draw_limit(bottom, result)
-        if legend:
-            size_legend(top, styles)
+        size_legend(top, styles)
     return [top, bottom]
 
 

@@ -127,8 +127,6 @@ def plot_peaks(
     heights: ScalingFit,
     positions: ScalingFit,
     figure: Figure | SubFigure | None = None,
-    *,
-    legend: bool = True,
 ) -> list[Axes]:
     """Draw the curves with their peaks, and heights and positions of the peaks against size.
 
@@ -147,8 +145,6 @@ def plot_peaks(
         ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
     figure : matplotlib.figure.Figure or SubFigure, optional
         Where to put the three panels; by default a new double-column figure.
-    legend : bool
-        Put a legend of the sizes above the figure.
 
     Returns
     -------
@@ -194,26 +190,16 @@ def plot_peaks(
         high.set_ylabel("height of the peak")
         where.set_ylabel(f"peak in {control_label_of(table.control_name)}")
         _draw_limit(where, positions)
-        if legend:
-            size_legend(curves, styles, columns=8)
+        size_legend(curves, styles, columns=8)
     return [curves, high, where]
 
 
 def _mark_peaks(axes: Axes, peaks: Peaks) -> None:
-    axes.errorbar(
-        peaks.position,
-        peaks.height,
-        np.nan_to_num(np.hypot(peaks.height_stderr, peaks.height_systematic)),
-        np.nan_to_num(np.hypot(peaks.position_stderr, peaks.position_systematic)),
-        linestyle="none",
-        markersize=6,
-        ecolor=LIMIT_COLOUR,
-        elinewidth=0.7,
-        capsize=0,
-        zorder=4,
-        gid="peaks",
-        **RING,
-    )
+    height_error = np.nan_to_num(np.hypot(peaks.height_stderr, peaks.height_systematic))
+    position_error = np.nan_to_num(np.hypot(peaks.position_stderr, peaks.position_systematic))
+    look = RING | {"linestyle": "none", "markersize": 6, "zorder": 4, "gid": "peaks"}
+    look |= {"ecolor": LIMIT_COLOUR, "elinewidth": 0.7, "capsize": 0}
+    axes.errorbar(peaks.position, peaks.height, height_error, position_error, **look)
 
 
 def _draw_limit(axes: Axes, positions: ScalingFit) -> None:

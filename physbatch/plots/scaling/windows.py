@@ -40,9 +40,7 @@ _BOTH = 1.0 - (1.0 - _TOTAL) * (1.0 - _STATISTICAL)  # where they lie on each ot
 _GROUP = 0.72  # part of the room of a smallest size that its windows take
 
 
-def plot_windows(
-    result: Collapse, axes: Sequence[Axes] | None = None, *, legend: bool = True
-) -> list[Axes]:
+def plot_windows(result: Collapse, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw every exponent with its error in each window of the scan.
 
     Windows stand at their smallest size; marker and colour say which fraction of the points
@@ -56,8 +54,6 @@ def plot_windows(
         What `physbatch.scaling.data_collapse.methods.collapse` returned.
     axes : sequence of matplotlib.axes.Axes, optional
         One for each free parameter; by default a new single-column figure.
-    legend : bool
-        Put a legend above the figure.
 
     Returns
     -------
@@ -90,7 +86,7 @@ def plot_windows(
             _label_sizes(panel, result, last=axes is not None or panel is panels[-1])
         if panels and axes is None:
             root_figure(panels[0]).align_ylabels(panels)
-        if panels and legend and result.windows:
+        if panels and result.windows:
             _legend(panels[0], result)
     return panels
 

@@ -46,11 +46,13 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
     document = json.loads(capsys.readouterr().out)
     assert list(document["parameters"]) == ["c_c", "nu"]
     for name, truth in (("c_c", 2.25), ("nu", 1.0)):
-        found = document["parameters"][name]
-        assert set(found) == {"value", "stderr", "systematic", "interval68", "flags"}
-        assert abs(found["value"] - truth) < 4 * np.hypot(found["stderr"], found["systematic"])
-        low, high = found["interval68"]
-        assert low < found["value"] < high
+        estimate = document["parameters"][name]
+        assert set(estimate) == {"value", "stderr", "systematic", "interval68", "flags"}
+        assert abs(estimate["value"] - truth) < 4 * np.hypot(
+            estimate["stderr"], estimate["systematic"]
+        )
+        low, high = estimate["interval68"]
+        assert low < estimate["value"] < high
     assert document["method"] == "gp"
     assert {"chi2", "dof", "p_value", "identifiable"} <= set(document["goodness"])
     assert document["starts"]["tried"] >= document["starts"]["agreed"] >= 1
@@ -158,8 +160,10 @@ def test_local_linear_with_its_corner_plot_figure_and_page(
     for stem in ("one", "two"):
         assert {f"{stem}.png", f"{stem}-corner.png"} <= names
     for kind in ("", "-corner"):
-        one, two = (table.with_name(f"{stem}{kind}.pdf").read_bytes() for stem in ("one", "two"))
-        assert one == two
+        first, second = (
+            table.with_name(f"{stem}{kind}.pdf").read_bytes() for stem in ("one", "two")
+        )
+        assert first == second
     page = table.with_name("page.html")
     assert main(["report", str(results), "-o", str(page)]) == 0
     text = page.read_text()

@@ -67,8 +67,10 @@ def test_exponents_finds_peaks_and_names_classes(
     run_command("exponents", peak_file, **columns, output=tmp_path / "figure", json=True)
     printed = json.loads(capsys.readouterr().out)
     for name, truth in (("zeta_over_nu", 1.75), ("c_c", 2.27), ("nu", 1.0)):
-        one = printed["parameters"][name]
-        assert abs(one["value"] - truth) < 4.5 * np.hypot(one["stderr"], one["systematic"])
+        estimate = printed["parameters"][name]
+        assert abs(estimate["value"] - truth) < 4.5 * np.hypot(
+            estimate["stderr"], estimate["systematic"]
+        )
     assert "2-D Ising" in printed["universality"]
     assert (tmp_path / "figure.png").exists()
     run_command("exponents", peak_file, **columns)

@@ -21,18 +21,18 @@ from physbatch.scaling.times.passages import survival_curve
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset, results of several kinds, and a dataset with learning rates."""
-    place = tmp_path_factory.mktemp("figures")
+    folder = tmp_path_factory.mktemp("figures")
     data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0), replicas=24)
-    save(data, place / "data.nc")
-    analyse(data, resamples=60).save(place / "results.nc")
+    save(data, folder / "data.nc")
+    analyse(data, resamples=60).save(folder / "results.nc")
     table = curie_weiss.table((32, 64, 128), np.linspace(0.9, 1.2, 9))
-    find_crossings(table, resamples=50).save(place / "crossings.nc")
+    find_crossings(table, resamples=50).save(folder / "crossings.nc")
     fit = fit_law([8, 16, 32, 64], [1.0, 2.0, 4.1, 8.0], np.full(4, 0.1))
-    fit.save(place / "law.nc")
-    escape_times(data).save(place / "times.nc")
-    survival_curve([1.0, 2.0], [1.0, 2.0]).save(place / "survival.nc")
-    save(stable_range_data(replicas=6), place / "rates.nc")
-    return place
+    fit.save(folder / "law.nc")
+    escape_times(data).save(folder / "times.nc")
+    survival_curve([1.0, 2.0], [1.0, 2.0]).save(folder / "survival.nc")
+    save(stable_range_data(replicas=6), folder / "rates.nc")
+    return folder
 
 
 def draw(folder: Path, file: str, *words: str) -> int:

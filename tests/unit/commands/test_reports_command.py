@@ -16,17 +16,17 @@ from physbatch.scaling.laws.fits import fit_law
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("reports")
+    folder = tmp_path_factory.mktemp("reports")
     data = first_order(sizes=(50, 100, 200), control=(12.0, 12.5, 13.0, 13.5, 14.0), replicas=24)
-    save(data, place / "data.nc")
-    analyse(data, resamples=60).save(place / "results.nc")
-    transition_order(data, resamples=60).save(place / "order.nc")
-    fit_law([8, 16, 32], [1.0, 2.0, 4.0], [0.1] * 3).save(place / "law.nc")
+    save(data, folder / "data.nc")
+    analyse(data, resamples=60).save(folder / "results.nc")
+    transition_order(data, resamples=60).save(folder / "order.nc")
+    fit_law([8, 16, 32], [1.0, 2.0, 4.0], [0.1] * 3).save(folder / "law.nc")
     few = first_order(sizes=(50, 100), control=(12.0, 13.0, 14.0), replicas=24)
-    save(few, place / "few.nc")
+    save(few, folder / "few.nc")
     other = few.assign_attrs(study_hash="of another study")
-    save(other, place / "other.nc")
-    return place
+    save(other, folder / "other.nc")
+    return folder
 
 
 def write(folder: Path, *names: str) -> int:

@@ -52,11 +52,11 @@ def test_import_and_export_go_round(
     assert "6 points, 2 sizes L = 8, 16 (linear sizes)" in said
     assert "columns_guessed: size = 'L', control = 'T', error = 'dm', error = 'dU'" in said
     run_words("export", netcdf, "-o", text)
-    one = read_table(table_file, observable=["m", "U"])
-    two = read_table(text, observable=["m", "U"])
+    table = read_table(table_file, observable=["m", "U"])
+    again = read_table(text, observable=["m", "U"])
     for name in ("m", "U"):
-        np.testing.assert_array_equal(one.values[name], two.values[name])
-        np.testing.assert_array_equal(one.errors[name], two.errors[name])
+        np.testing.assert_array_equal(table.values[name], again.values[name])
+        np.testing.assert_array_equal(table.errors[name], again.errors[name])
     run_words("import", table_file, "--observable", "U", "-o", netcdf)  # tables are replaced
     run_words("export", netcdf, "-o", text)
     assert read_table(netcdf).observables == ("U",)
@@ -128,14 +128,16 @@ def test_moments_as_json(
     assert content["flags"] == []
     assert content["goodness"]["independent_samples"] == {"least": 200, "most": 200}
     points = content["parameters"]["susceptibility"]["points"]
-    assert [(one["size"], one["control"]) for one in points] == [
+    assert [(point["size"], point["control"]) for point in points] == [
         (16, 0.5),
         (16, 1.5),
         (64, 0.5),
         (64, 1.5),
     ]
     table = read_table(output, observable="susceptibility")
-    np.testing.assert_array_equal(table.values["susceptibility"], [one["value"] for one in points])
+    np.testing.assert_array_equal(
+        table.values["susceptibility"], [point["value"] for point in points]
+    )
     z = (table.values["susceptibility"] - 1) / table.errors["susceptibility"]
     assert np.all(np.abs(z) < 4)
 

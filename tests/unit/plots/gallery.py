@@ -108,8 +108,8 @@ def peaks() -> tuple[ScalingTable, Peaks, ScalingFit, ScalingFit]:
     noise = np.random.default_rng(6).normal(size=size.size)
     values, errors = {"chi": height * (1.0 + 0.01 * noise)}, {"chi": 0.01 * height}
     table = make_table(size, 1.0 + x / size, values, errors, control_name="T")
-    found = find_peaks(table, "chi", resamples=100)
-    return table, found, found.fit_heights(), found.fit_positions()
+    peaks_of_chi = find_peaks(table, "chi", resamples=100)
+    return table, peaks_of_chi, peaks_of_chi.fit_heights(), peaks_of_chi.fit_positions()
 
 
 @cache

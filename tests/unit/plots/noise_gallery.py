@@ -48,14 +48,14 @@ def _optimum() -> xr.Dataset:
 
 def _range() -> Figure:
     m = np.geomspace(1.0, 256.0, 20)
-    found = stable_range(stable_range_data(replicas=10))
-    return root_figure(plot_noise_range({"measured": found}, {"theory": (m, 0.5 * m**-0.8)}))
+    stable = stable_range(stable_range_data(replicas=10))
+    return root_figure(plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)}))
 
 
 def _performance() -> Figure:
     data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
-    found = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
-    return root_figure(plot_performance(found))
+    performance = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
+    return root_figure(plot_performance(performance))
 
 
 def _minima() -> Figure:
@@ -72,7 +72,7 @@ def _phases() -> Figure:
 
 def _temperature() -> Figure:
     m = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
-    found = EffectiveTemperature(
+    temperatures = EffectiveTemperature(
         batch_size=m,
         from_energy=16.0 / m,
         from_energy_stderr=1.0 / m,
@@ -85,7 +85,7 @@ def _temperature() -> Figure:
         (name, StationaryState(m, 0.5 / m, 0.02 / m, 1 - (0.5 + shift) / m, 0.02 / m))
         for name, shift in (("batches", 0.0), ("Metropolis", 0.05))
     ]
-    return plot_temperature(found, states)
+    return plot_temperature(temperatures, states)
 
 
 def _evidence() -> Figure:
@@ -103,7 +103,7 @@ def _evidence() -> Figure:
 
 
 def _over_priors(samples: Samples) -> list[ModelEvidence]:
-    return [logistic_evidence(samples, regularisation=one) for one in (0.01, 0.1, 1.0, 10.0)]
+    return [logistic_evidence(samples, regularisation=prior) for prior in (0.01, 0.1, 1.0, 10.0)]
 
 
 def _sharpness() -> Figure:

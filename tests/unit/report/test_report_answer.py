@@ -34,9 +34,9 @@ def test_the_order_comes_with_all_its_evidence(
 ) -> None:
     page = Page(render_report(analysis, dataset, order=order))
     words = page.words[page.words.index("Verdict: first order") :]
-    for one in order.evidence:
-        assert f"{one.name}{one.points_to or 'silent'}" in words
-        assert " ".join(one.text.split()) in words
+    for test in order.evidence:
+        assert f"{test.name}{test.points_to or 'silent'}" in words
+        assert " ".join(test.text.split()) in words
     assert all(" ".join(reason.split()) in words for reason in order.reasons)
     assert len(page.all("svg")) == 7
     assert [attrs.get("id") for attrs in page.all("h2")][1] == "order"
@@ -50,7 +50,7 @@ def test_an_order_that_could_not_be_had_says_why(
 
 
 def test_support_counts_the_tests_that_point_to_the_verdict(order: TransitionOrder) -> None:
-    agree = [one for one in order.evidence if one.points_to == order.verdict]
+    agree = [test for test in order.evidence if test.points_to == order.verdict]
     assert order_support(order).startswith(f"{len(agree)} of {len(order.evidence)} tests")
     other = replace(order, verdict="continuous")
     assert f"{len(agree)} to first order" in order_support(other)

@@ -39,12 +39,12 @@ def page(result: Collapse) -> Page:
 def test_at_once_what_was_measured_and_how_sure(result: Collapse, page: Page) -> None:
     words = page.words
     answer = words[: words.index("Figures")]
-    for name, one in result.parameters.items():
-        assert f"{name} = {one}" in answer
+    for name, text in result.parameters.items():
+        assert f"{name} = {text}" in answer
     assert "against T; L = 8, 16, 32; " in answer
-    assert f"{sum(one.x.size for one in result.points)} points" in answer
+    assert f"{sum(points.x.size for points in result.points)} points" in answer
     assert f"p = {result.p_value:.2g}, {result.starts_agreed} of {result.starts_tried}" in answer
-    accepted = sum(one.accepted for one in result.windows)
+    accepted = sum(fit.accepted for fit in result.windows)
     assert f"{accepted} of {len(result.windows)} windows accepted" in answer
 
 
@@ -106,10 +106,10 @@ def test_any_result_has_a_page(other: Record, title: str, figures: int) -> None:
 
 
 def test_columns_of_numbers_are_on_the_page() -> None:
-    found = stable_range(stable_range_data(replicas=10))
-    words = Page(render_page(found)).words
+    stable = stable_range(stable_range_data(replicas=10))
+    words = Page(render_page(stable)).words
     assert "batch_size learning_rate stderr systematic" in words
-    assert f"{found.learning_rate[0]:.6f}" in words
+    assert f"{stable.learning_rate[0]:.6f}" in words
 
 
 def test_warnings_come_with_what_they_mean_and_what_to_do(result: Collapse) -> None:

@@ -24,7 +24,7 @@ def test_moments_are_those_of_the_table() -> None:
         for container, size in zip(axes.containers, table.sizes, strict=True):
             rows = table.size == size
             assert np.array_equal(container.lines[0].get_ydata(), table.values[name][rows])
-            ends = [one[:, 1] for one in container.lines[2][0].get_segments()]
+            ends = [segment[:, 1] for segment in container.lines[2][0].get_segments()]
             assert np.allclose(np.ptp(ends, axis=1), 2 * table.errors[name][rows])
     texts = [text.get_text() for text in root_figure(panels[0]).legends[0].get_texts()]
     assert texts == ["$N = 32$", "$N = 64$", "$N = 128$", "$N = 256$"]

@@ -46,11 +46,11 @@ def test_time_series_are_those_of_the_replicas(cell: xr.Dataset) -> None:
     assert np.allclose(mean.get_ydata(), cell["overlap"].mean("replica"))
     (steps,) = lines(learned, "learned")
     share = [float((cell["first_passage"] <= t).mean()) for t in cell["time"].values]
-    held = [
+    expected = [
         steps.get_ydata()[np.flatnonzero(np.asarray(steps.get_xdata()) <= t)[-1]]
         for t in cell["time"].values
     ]
-    assert held == pytest.approx(share)
+    assert expected == pytest.approx(share)
     assert series.get_title(loc="right") == "$N = 100$,  $m = 13$"
     assert learned.get_title(loc="left") == f"{survival.passed} of 40 learned"
     assert learned.get_xlabel() == "run time $t$ (sweeps)"

@@ -20,7 +20,11 @@ FloatArray = npt.NDArray[np.float64]
 
 def points(axes: Axes) -> list[Line2D]:
     """The markers of every curve with error bars."""
-    return [one.lines[0] for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    return [
+        container.lines[0]
+        for container in axes.containers
+        if isinstance(container, ErrorbarContainer)
+    ]
 
 
 def xdata(line: Line2D) -> FloatArray:
@@ -36,7 +40,7 @@ def test_optimum_draws_every_minimum_and_every_curve() -> None:
     best, collapse = optimum_batch(data, resamples=30), scale_collapse(data)
     left, middle, right = plot_optimum(batch_curves(data), best, collapse).axes
     assert len(left.containers) == 4
-    drawn = np.concatenate([ydata(one) for one in points(middle)])
+    drawn = np.concatenate([ydata(curve) for curve in points(middle)])
     known = best.batch_size[np.isfinite(best.batch_size)]
     np.testing.assert_allclose(np.sort(drawn), np.sort(known))
     assert sum(xdata(line).size for line in right.get_lines()) == collapse.x.size

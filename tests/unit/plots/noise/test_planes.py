@@ -25,7 +25,11 @@ FloatArray = npt.NDArray[np.float64]
 
 def points(axes: Axes) -> list[Line2D]:
     """The markers of every curve with error bars."""
-    return [one.lines[0] for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    return [
+        container.lines[0]
+        for container in axes.containers
+        if isinstance(container, ErrorbarContainer)
+    ]
 
 
 def xdata(line: Line2D) -> FloatArray:
@@ -37,12 +41,12 @@ def ydata(line: Line2D) -> FloatArray:
 
 
 def test_range_draws_points_and_lines() -> None:
-    found = stable_range(stable_range_data(replicas=10))
+    stable = stable_range(stable_range_data(replicas=10))
     m = np.array([1.0, 64.0])
-    axes = plot_noise_range({"measured": found}, {"theory": (m, 0.5 * m**-0.8)})
+    axes = plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)})
     (measured,) = points(axes)
-    np.testing.assert_allclose(ydata(measured), found.learning_rate)
-    line = next(one for one in axes.get_lines() if one.get_label() == "theory")
+    np.testing.assert_allclose(ydata(measured), stable.learning_rate)
+    line = next(curve for curve in axes.get_lines() if curve.get_label() == "theory")
     np.testing.assert_allclose(ydata(line), 0.5 * m**-0.8)
     legend = axes.get_legend()
     assert legend is not None
@@ -71,17 +75,17 @@ def test_phases_take_the_colour_of_what_most_replicas_reach() -> None:
 
 def test_performance_marks_what_is_as_good_as_the_best() -> None:
     data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
-    found = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
-    axes = plot_performance(found)
+    performance = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
+    axes = plot_performance(performance)
     filled, open_ones = axes.get_lines()
-    np.testing.assert_array_equal(xdata(filled), found.batch_size[found.as_good])
+    np.testing.assert_array_equal(xdata(filled), performance.batch_size[performance.as_good])
     assert to_rgb(filled.get_markerfacecolor()) == to_rgb(LIMIT_COLOUR)
-    np.testing.assert_array_equal(xdata(open_ones), found.batch_size[~found.as_good])
+    np.testing.assert_array_equal(xdata(open_ones), performance.batch_size[~performance.as_good])
 
 
 def test_the_same_figure_gives_the_same_bytes() -> None:
-    found = stable_range(stable_range_data(replicas=5))
-    one, other = (
-        figure_bytes(root_figure(plot_noise_range({"a": found}, {})), "pdf") for _ in range(2)
+    stable = stable_range(stable_range_data(replicas=5))
+    first, second = (
+        figure_bytes(root_figure(plot_noise_range({"a": stable}, {})), "pdf") for _ in range(2)
     )
-    assert one == other
+    assert first == second

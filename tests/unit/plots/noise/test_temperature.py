@@ -18,7 +18,11 @@ FloatArray = npt.NDArray[np.float64]
 
 def points(axes: Axes) -> list[Line2D]:
     """The markers of every curve with error bars."""
-    return [one.lines[0] for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    return [
+        container.lines[0]
+        for container in axes.containers
+        if isinstance(container, ErrorbarContainer)
+    ]
 
 
 def xdata(line: Line2D) -> FloatArray:
@@ -31,7 +35,7 @@ def ydata(line: Line2D) -> FloatArray:
 
 def test_temperature_leaves_out_what_has_none() -> None:
     m = np.array([4.0, 8.0, 16.0])
-    found = EffectiveTemperature(
+    temperatures = EffectiveTemperature(
         batch_size=m,
         from_energy=np.array([np.nan, 2.0, 1.0]),
         from_energy_stderr=np.array([np.nan, 0.1, 0.1]),
@@ -41,7 +45,7 @@ def test_temperature_leaves_out_what_has_none() -> None:
         flags=(),
     )
     state = StationaryState(m, m / 20, m / 1000, 1 - m / 20, m / 1000)
-    figure = plot_temperature(found, [("batches", state)])
+    figure = plot_temperature(temperatures, [("batches", state)])
     left, right = figure.axes
-    assert [xdata(one).size for one in points(left)] == [2, 2]
+    assert [xdata(curve).size for curve in points(left)] == [2, 2]
     np.testing.assert_array_equal(ydata(points(right)[0]), state.overlap)

@@ -62,13 +62,15 @@ def make(*names: str, sizes: tuple[float, ...] = SIZES, **changes: object) -> Co
         **{zeta: Estimate(-0.125, 0.002) for zeta in zetas},
     }
     fits = []
-    for place, (size, fraction) in enumerate(
+    for number, (size, fraction) in enumerate(
         (size, fraction) for size in SIZES for fraction in (1.0, 0.7, 0.45)
     ):
-        accepted = size < 64 and place % 4 != 1
-        shift = 40.0 if place == 9 else (-1) ** place * 0.5
-        values = {name: one.value + shift * one.stderr for name, one in parameters.items()}
-        errors = {name: one.stderr for name, one in parameters.items()}
+        accepted = size < 64 and number % 4 != 1
+        shift = 40.0 if number == 9 else (-1) ** number * 0.5
+        values = {
+            name: estimate.value + shift * estimate.stderr for name, estimate in parameters.items()
+        }
+        errors = {name: estimate.stderr for name, estimate in parameters.items()}
         fits.append(
             WindowFit(Window(size, fraction), values, errors, 40, 38.0, 36.0, 0.4, accepted)
         )
@@ -85,7 +87,7 @@ def make(*names: str, sizes: tuple[float, ...] = SIZES, **changes: object) -> Co
         starts_agreed=5,
         points=tuple(points for points, _ in pairs),
         curve=tuple(curve for _, curve in pairs),
-        covariance=np.diag([one.stderr**2 for one in parameters.values()]),
+        covariance=np.diag([estimate.stderr**2 for estimate in parameters.values()]),
         size_name="L",
         control_name="T",
         dimension="L",
@@ -109,7 +111,7 @@ CASES: dict[str, Callable[[], Collapse]] = {
     "one window": lambda: make(windows=make().windows[:1]),
     "no windows": lambda: make(windows=()),
     "all rejected": lambda: make(
-        windows=tuple(replace(one, accepted=False) for one in make().windows)
+        windows=tuple(replace(fit, accepted=False) for fit in make().windows)
     ),
     "nothing found": lambda: make(
         parameters={name: Estimate(np.nan) for name in make().parameters}
@@ -129,7 +131,7 @@ def drawn(figure: Figure) -> FigureCanvasAgg:
 
 
 def bars(axes: Axes) -> list[ErrorbarContainer]:
-    return [one for one in axes.containers if isinstance(one, ErrorbarContainer)]
+    return [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
 
 
 def marked(axes: Axes, gid: str) -> list[Line2D]:
@@ -148,12 +150,12 @@ def test_collapse_draws_the_points_and_the_curve() -> None:
             rows = points.size == size
             np.testing.assert_array_equal(bar.lines[0].get_xdata(), points.x[rows])
             np.testing.assert_array_equal(bar.lines[0].get_ydata(), points.leading[rows])
-            ends = [np.ptp(one[:, 1]) for one in bar.lines[2][0].get_segments()]
+            ends = [np.ptp(segment[:, 1]) for segment in bar.lines[2][0].get_segments()]
             np.testing.assert_allclose(ends, 2 * points.error[rows])
             assert to_rgb(bar.lines[0].get_color()) == pytest.approx(colour)
         (line,) = marked(panel.collapse, "master-curve")
         np.testing.assert_array_equal(line.get_data(), (curve.x, curve.y))
-        (band,) = (one for one in panel.collapse.collections if one.get_gid() == "band")
+        (band,) = (artist for artist in panel.collapse.collections if artist.get_gid() == "band")
         corners = np.asarray(band.get_paths()[0].vertices)
         assert corners[:, 1].max() == pytest.approx(float((curve.y + curve.band).max()))
         assert corners[:, 1].min() == pytest.approx(float((curve.y - curve.band).min()))
@@ -221,7 +223,7 @@ def test_title_gives_the_exponents_and_the_flags() -> None:
 def test_windows_draw_every_fit() -> None:
     result = make()
     axes = plot_windows(result)
-    assert [one.get_ylabel() for one in axes] == ["$T_c$", r"$\nu$", r"$\zeta$"]
+    assert [panel.get_ylabel() for panel in axes] == ["$T_c$", r"$\nu$", r"$\zeta$"]
     for panel, (name, final) in zip(axes, result.parameters.items(), strict=True):
         inside = [
             fit for fit in result.windows if abs(fit.values[name] - final.value) < 10 * final.stderr
@@ -240,7 +242,7 @@ def test_windows_draw_every_fit() -> None:
         (ring,) = marked(panel, "chosen")
         assert ring.get_ydata()[0] == result.windows[0].values[name]
         for gid, error in (("band-total", final.total), ("band-statistical", final.stderr)):
-            (band,) = (one for one in panel.patches if one.get_gid() == gid)
+            (band,) = (patch for patch in panel.patches if patch.get_gid() == gid)
             assert isinstance(band, Rectangle)
             assert band.get_height() == pytest.approx(2 * error)
             assert band.get_y() == pytest.approx(final.value - error)

@@ -69,10 +69,10 @@ def test_every_panel_shows_its_samples() -> None:
     for row, panels in enumerate(triangle):
         for column, panel in enumerate(panels[:-1]):
             (dots,) = (line for line in panel.get_lines() if line.get_gid() == "samples")
-            pairs = {tuple(one) for one in result.samples[:, [column, row]]}
+            pairs = {tuple(sample) for sample in result.samples[:, [column, row]]}
             shown = list(zip(*dots.get_data(), strict=True))
             assert len(shown) == 600
-            assert all(tuple(map(float, one)) in pairs for one in shown)
+            assert all(tuple(map(float, sample)) in pairs for sample in shown)
             (cross,) = (line for line in panel.get_lines() if line.get_gid() == "value")
             stated = list(result.parameters.values())
             assert (cross.get_xdata()[0], cross.get_ydata()[0]) == (
@@ -80,10 +80,10 @@ def test_every_panel_shows_its_samples() -> None:
                 stated[row].value,
             )
         diagonal, estimate = panels[-1], list(result.parameters.values())[row]
-        (band,) = (one for one in diagonal.patches if one.get_gid() == "interval")
+        (band,) = (patch for patch in diagonal.patches if patch.get_gid() == "interval")
         low, high = estimate.interval68
         assert (band.get_x(), band.get_width()) == pytest.approx((low, high - low), rel=1e-6)
-        (line,) = (one for one in diagonal.get_lines() if one.get_gid() == "value")
+        (line,) = (drawn for drawn in diagonal.get_lines() if drawn.get_gid() == "value")
         assert line.get_xdata()[0] == estimate.value
 
 
@@ -91,7 +91,12 @@ def test_contours_hold_what_they_say() -> None:
     """The outer one 95 %, the inner one 68 % of normal samples, within 3 %."""
     result = make(2, 4000)
     panel = plot_corner(result)[1][0]
-    paths = [path for one in panel.collections for path in one.get_paths() if len(path.vertices)]
+    paths = [
+        path
+        for contours in panel.collections
+        for path in contours.get_paths()
+        if len(path.vertices)
+    ]
     inside = sorted(float(path.contains_points(result.samples).mean()) for path in paths)
     assert len(inside) == 2
     assert inside == pytest.approx([0.68, 0.95], abs=0.03)
@@ -118,7 +123,7 @@ def test_nothing_overlaps(result: Collapse) -> None:
     shown = [axes for axes in figure.axes if axes.get_visible()]
     texts = [axes.title for axes in shown if axes.get_title()]
     texts += [axis.label for axes in shown for axis in (axes.xaxis, axes.yaxis)]
-    boxes = [one.get_window_extent(renderer) for one in texts if one.get_text()]
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
     for first, second in combinations(boxes, 2):
         assert not first.overlaps(second)
     page = figure.bbox

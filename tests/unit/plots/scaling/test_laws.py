@@ -27,12 +27,14 @@ def test_exponents_of_nothing_are_drawn_as_nothing() -> None:
 
 
 def test_peaks_carry_their_laws() -> None:
-    table, found, heights, positions = peaks()
-    curves, high, where = plot_peaks(table, found, heights, positions)
-    marked = next(one for one in curves.containers if one.lines[0].get_gid() == "peaks")
-    assert np.array_equal(marked.lines[0].get_xdata(), found.position)
-    assert np.array_equal(marked.lines[0].get_ydata(), found.height)
-    assert np.array_equal(high.containers[0].lines[0].get_ydata(), found.height)
+    table, peaks_of_chi, heights, positions = peaks()
+    curves, high, where = plot_peaks(table, peaks_of_chi, heights, positions)
+    marked = next(
+        container for container in curves.containers if container.lines[0].get_gid() == "peaks"
+    )
+    assert np.array_equal(marked.lines[0].get_xdata(), peaks_of_chi.position)
+    assert np.array_equal(marked.lines[0].get_ydata(), peaks_of_chi.height)
+    assert np.array_equal(high.containers[0].lines[0].get_ydata(), peaks_of_chi.height)
     (law,) = lines(high, "law")
     assert np.array_equal(law.get_ydata(), heights.curve(heights.curve_x))
     assert str(heights["b"]) in high.get_title()

@@ -122,7 +122,7 @@ def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
 
 
 def test_a_drift_known_at_one_time_only(analysis: Analysis) -> None:
-    (drift,) = (one for one in analysis.drifts if one.size == analysis.drifts[-1].size)
+    (drift,) = (drift for drift in analysis.drifts if drift.size == analysis.drifts[-1].size)
     once = replace(drift, time=drift.time[-1:], m_c=drift.m_c[-1:], m_c_stderr=np.array([0.2]))
     axes = plot_drift(replace(analysis, drifts=(once,)))
     (container,) = bars(axes)
