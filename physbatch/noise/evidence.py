@@ -92,14 +92,10 @@ def regression_evidence(
 
     Parameters
     ----------
-    inputs : ndarray, shape (P, N)
-        X.
-    targets : ndarray, shape (P,)
-        y.
-    regularisation : float
-        lambda > 0.
-    noise_variance : float
-        s2 > 0.
+    inputs, targets : ndarray, shapes (P, N) and (P,)
+        X and y.
+    regularisation, noise_variance : float
+        lambda and s2, both above 0.
 
     Raises
     ------

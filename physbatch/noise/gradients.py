@@ -121,10 +121,8 @@ def batch_factor(batch_size: int, samples: int, *, replacement: bool) -> float:
 
     Parameters
     ----------
-    batch_size : int
-        m.
-    samples : int
-        P.
+    batch_size, samples : int
+        m and P.
     replacement : bool
         Whether a sample may be in a batch twice.
 
@@ -240,10 +238,8 @@ def update_variance(
         eta_base.
     replacement : bool
         Whether a sample may be in a batch twice.
-    draws : int
-        Number of batches for each m.
-    seed : int
-        Seed of the batches.
+    draws, seed : int
+        Number of batches for each m, and their seed.
 
     Raises
     ------

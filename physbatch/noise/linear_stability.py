@@ -53,14 +53,10 @@ def one_step_moments(
 
     Parameters
     ----------
-    size : int
-        Number of inputs N.
-    batch_size : int
-        m.
-    draws : int
-        How many.
-    seed : int
-        Seed.
+    size, batch_size : int
+        Number of inputs N, and m.
+    draws, seed : int
+        How many, and their seed.
     """
     if size < 1 or batch_size < 1 or draws < 2:
         raise AnalysisError(
@@ -131,14 +127,8 @@ def linear_thresholds(
 
     Parameters
     ----------
-    size : int
-        Number of inputs N.
-    batch_size : int
-        m.
-    draws : int
-        Number of steps drawn.
-    seed : int
-        Seed.
+    size, batch_size, draws, seed : int
+        As for `one_step_moments`.
 
     References
     ----------

@@ -58,10 +58,8 @@ def batch_acceptance(
     ----------
     newly_wrong, newly_right : int
         Numbers of patterns that the move spoils and mends.
-    patterns : int
-        P.
-    batch_size : int
-        m, from 1 to P.
+    patterns, batch_size : int
+        P, and m from 1 to P.
     ties : {"accept", "reject"}
         What happens to moves that change nothing in the batch.
 

@@ -52,7 +52,8 @@ def test_crossings_prints_one_json_object(
     c_c = printed["parameters"]["c_c"]
     assert abs(c_c["value"] - 1.0) < 4.5 * np.hypot(c_c["stderr"], c_c["systematic"])
     assert c_c["interval68"][0] < c_c["value"] < c_c["interval68"][1]
-    assert set(printed) == {"parameters", "goodness", "starts", "flags", "crossings"}
+    names = {"kind", "version", "parameters", "goodness", "starts", "flags", "crossings"}
+    assert set(printed) == names
     assert len(printed["crossings"]) == 4
     assert figure.with_suffix(".png").stat().st_size > 10_000
     assert figure.with_suffix(".pdf").exists()
