@@ -139,7 +139,7 @@ def write_html(path: str | os.PathLike[str], page: str) -> Path:
 
 
 def render(template: str, **content: Any) -> str:
-    """Escapes everything, and stops at a name that the template uses but nobody gave."""
+    """A page; all is escaped, and a name that the template uses but nobody gave is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
