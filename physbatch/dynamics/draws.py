@@ -65,9 +65,9 @@ class CellStreams:
         """
         numbers = self.numbers(key, KIND_SELECT, index, samples)
         order = torch.arange(patterns, device=self.device).expand(len(numbers), -1).clone()
-        for place in range(samples):
-            other = place + bounded(numbers[:, place : place + 1], patterns - place)
-            kept = order[:, place : place + 1].clone()
-            order[:, place : place + 1] = order.gather(1, other)
+        for position in range(samples):
+            other = position + bounded(numbers[:, position : position + 1], patterns - position)
+            kept = order[:, position : position + 1].clone()
+            order[:, position : position + 1] = order.gather(1, other)
             order.scatter_(1, other, kept)
         return order[:, :samples]

@@ -59,11 +59,11 @@ def _raw_pairs(first, second, start, count, low, high, replica, key):
 
 
 @numba.njit(error_model="numpy")
-def _transform(first, second, one, other):
+def _transform(first, second, cosines, sines):
     for j in range(first.shape[0]):
         a, b = normal_pair(first[j], second[j])
-        one[j] = a
-        other[j] = b
+        cosines[j] = a
+        sines[j] = b
 
 
 @numba.njit(error_model="numpy", _nrt=True)

@@ -74,10 +74,10 @@ class Dense:
 
     def shapes(self) -> list[tuple[int, ...]]:
         """A weight matrix and a bias for each layer."""
-        found: list[tuple[int, ...]] = []
+        shapes: list[tuple[int, ...]] = []
         for below, units in zip(self.widths[:-1], self.widths[1:], strict=True):
-            found += [(units, below), (units,)]
-        return found
+            shapes += [(units, below), (units,)]
+        return shapes
 
     def forward(
         self, parameters: Sequence[Tensor], inputs: Tensor, statistics: Statistics | None = None
@@ -86,10 +86,10 @@ class Dense:
         act = _ACTIVATIONS[self.activation]
         values = inputs
         last = len(parameters) - 2
-        for place in range(0, len(parameters), 2):
-            weight, bias = parameters[place], parameters[place + 1]
+        for number in range(0, len(parameters), 2):
+            weight, bias = parameters[number], parameters[number + 1]
             values = torch.baddbmm(bias[:, None, :], values, weight.transpose(1, 2))
-            if place < last:
+            if number < last:
                 values = act(values)
         return values, []
 
@@ -133,19 +133,19 @@ class Convolutional:
         replicas, samples, _ = inputs.shape
         # Replicas are groups of channels: (sample, replica x channel, row, column).
         values = inputs.transpose(0, 1).reshape(samples, replicas, self.side, self.side)
-        found: Statistics = []
+        measured: Statistics = []
         for layer in range(2):
             filters, bias = parameters[2 * layer], parameters[2 * layer + 1]
             values = functional.conv2d(values, filters.flatten(0, 1), padding=1, groups=replicas)
             if self.batch_normalisation:
                 given = None if statistics is None else statistics[layer]
-                values, own = _normalised(values, given)
-                found.append(own)
+                values, moments = _normalised(values, given)
+                measured.append(moments)
             values = values + bias.reshape(1, -1, 1, 1)
             values = functional.avg_pool2d(act(values), 2)
         features = values.reshape(samples, replicas, -1).transpose(0, 1)
         weight, bias = parameters[4], parameters[5]
-        return torch.baddbmm(bias[:, None, :], features, weight.transpose(1, 2)), found
+        return torch.baddbmm(bias[:, None, :], features, weight.transpose(1, 2)), measured
 
 
 def _normalised(

@@ -152,8 +152,8 @@ def embed_teacher(
     for row in range(len(teacher)):
         matrices = layer_matrices(teacher_layers, teacher_sources[row], teacher[row])
         for number, (matrix, layer) in enumerate(zip(matrices, student_layers.layers, strict=True)):
-            own = embedded[row, offsets[number] : offsets[number + 1]]
-            whole = own.reshape(layer.units, layer.sources)
+            in_layer = embedded[row, offsets[number] : offsets[number + 1]]
+            whole = in_layer.reshape(layer.units, layer.sources)
             units, sources = min(layer.units, len(matrix)), min(layer.sources, matrix.shape[1])
             whole[:units, :sources] = ratios[number] * matrix[:units, :sources]
     return embedded

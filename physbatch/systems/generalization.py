@@ -126,16 +126,17 @@ def _one_layer(
     """Every output is a unit of its own, whatever it reads."""
     layer = layers.layers[0]
     square = float(functions.scales(layers)[0] ** 2)
-    own, wanted = (weights.reshape(layer.units, layer.fan_in) for weights in (student, target))
+    learned, wanted = (weights.reshape(layer.units, layer.fan_in) for weights in (student, target))
     activation = _unit_activation(functions)
     q, r, t = (
-        (a * b).sum(axis=1) * square for a, b in ((own, own), (own, wanted), (wanted, wanted))
+        (a * b).sum(axis=1) * square
+        for a, b in ((learned, learned), (learned, wanted), (wanted, wanted))
     )
     if loss == "logistic":
         cosine = r / np.sqrt(np.where(q * t > 0, q * t, 1.0))
         return float(np.mean(np.arccos(np.clip(cosine, -1, 1)))) / math.pi
     if activation == "linear":
-        difference = own - wanted
+        difference = learned - wanted
         return float(np.mean((difference * difference).sum(axis=1))) * square / 2
     products = (
         output_product(activation, q, q, q)

@@ -80,8 +80,8 @@ def path_overlap(
             else:
                 terms = (factors * sums[index][sources[edges]]).reshape(layer.units, layer.fan_in)
             sums[index] = terms.sum(axis=1)
-    mixed, own, others = (float(values.sum()) for values in sums)
-    return mixed / math.sqrt(own * others) if own > 0 and others > 0 else 0.0
+    mixed, learned, wanted = (float(values.sum()) for values in sums)
+    return mixed / math.sqrt(learned * wanted) if learned > 0 and wanted > 0 else 0.0
 
 
 def unit_overlaps(student: FloatArray, teacher: FloatArray) -> FloatArray:
@@ -184,9 +184,11 @@ def _fix_gauge(
         elif odd:
             factors = np.where((turned * wanted).sum(axis=1) < 0, -1.0, 1.0)
         else:
-            own, length = (np.sqrt((rows * rows).sum(axis=1)) for rows in (turned, wanted))
-            usable = (own > 0) & (length > 0)
-            factors = np.where(usable, length / np.where(own > 0, own, 1.0), 1.0)
+            lengths, wanted_lengths = (
+                np.sqrt((rows * rows).sum(axis=1)) for rows in (turned, wanted)
+            )
+            usable = (lengths > 0) & (wanted_lengths > 0)
+            factors = np.where(usable, wanted_lengths / np.where(lengths > 0, lengths, 1.0), 1.0)
         fixed[edges] = (turned * factors[:, None]).ravel()
     return fixed
 
@@ -259,12 +261,12 @@ def measure_overlaps(
         error += float((vectors[left_out] ** 2).sum() + (wanted[not_found] ** 2).sum()) / size
     else:
         overlap, error = _known_graph(system, replica, student)
-    own, others = (np.mean(weights[:learnable] ** 2) for weights in (student, target))
+    square, wanted_square = (np.mean(weights[:learnable] ** 2) for weights in (student, target))
     empty = np.empty((0, 0))
     return OverlapMeasurement(
         overlap=overlap,
         weight_error=error,
-        student_norm=math.sqrt(own / others),
+        student_norm=math.sqrt(square / wanted_square),
         student_overlaps=_products(vectors, vectors) / size if matrices else empty,
         teacher_overlaps=_products(vectors, wanted) / size if matrices else empty,
     )
@@ -279,8 +281,7 @@ def _teacher_vectors(system: ContinuousSystem, replica: int) -> FloatArray:
     teacher, student = system.teacher_layers, system.student_layers
     first = teacher.layers[0]
     if not _dense(student) or teacher.layers == student.layers:
-        own: FloatArray = system.target[replica, : first.edges].reshape(first.units, first.fan_in)
-        return own
+        return system.target[replica, : first.edges].reshape(first.units, first.fan_in)
     # The student may have fewer units than the teacher.
     below = Architecture(teacher.size, teacher.layers[:1], teacher.learned)
     ratio = system.functions.scales(teacher)[0] / system.functions.scales(student)[0]

@@ -75,7 +75,7 @@ def same_function(teacher: Sequence[Weights], student: Sequence[Weights]) -> boo
             matrix.astype(np.int64) @ kinds for matrix, kinds in zip(layers, below, strict=True)
         ]
         known: dict[bytes, int] = {}
-        found: list[list[tuple[int, int]]] = []
+        units_of: list[list[tuple[int, int]]] = []
         for rows in sums:
             units = []
             for row in rows:
@@ -83,9 +83,9 @@ def same_function(teacher: Sequence[Weights], student: Sequence[Weights]) -> boo
                 sign = 0 if len(nonzero) == 0 else int(np.sign(nonzero[0]))
                 name = (sign * row).tobytes()
                 units.append((known.setdefault(name, len(known)), sign))
-            found.append(units)
-        below = [np.zeros((len(units), len(known)), dtype=np.int64) for units in found]
-        for kinds, units in zip(below, found, strict=True):
+            units_of.append(units)
+        below = [np.zeros((len(units), len(known)), dtype=np.int64) for units in units_of]
+        for kinds, units in zip(below, units_of, strict=True):
             for unit, (kind, sign) in enumerate(units):
                 kinds[unit, kind] = sign
     return bool(np.array_equal(below[0], below[1]))

@@ -85,7 +85,7 @@ class Samples:
         if len(wanted) < 2:
             raise DatasetError("needs two classes at least", where=self.source)
         rows = np.isin(self.labels, wanted)
-        numbers = {number: place for place, number in enumerate(wanted)}
+        numbers = {number: label for label, number in enumerate(wanted)}
         labels = np.array([numbers[int(label)] for label in self.labels[rows]], dtype=np.int64)
         return replace(self, inputs=self.inputs[rows], labels=labels, classes=len(wanted))
 

@@ -59,14 +59,14 @@ def test_the_hash_follows_content_and_nothing_else(tmp_path: Path) -> None:
     module = ModuleType("helper")
     module.__file__ = str(helper)
     seen = []
-    for own, other in (
+    for source, helper_source in (
         ("a = 1", "b = 1"),
         ("a = 1", "b = 2"),
         ("a = 2", "b = 1"),
         ("a = 1", "b = 1"),
     ):
-        file.write_text(own, "utf-8")
-        helper.write_text(other, "utf-8")
+        file.write_text(source, "utf-8")
+        helper.write_text(helper_source, "utf-8")
         seen.append(hash_of_sources(str(file), module))
     assert seen[0] == seen[3]
     assert len(set(seen)) == 3

@@ -51,7 +51,7 @@ def _touch(state, trial, length, unit, base, block):
 
 
 @compiled
-def _pass_on(work, shape, trial, length, unit, place, signals):
+def _pass_on(work, shape, trial, length, unit, word, signals):
     """Flip the terms that read a unit in the samples where its output flips.
 
     `signals` are its output and those samples.
@@ -65,7 +65,7 @@ def _pass_on(work, shape, trial, length, unit, place, signals):
         base = network.base_of[target]
         length = _touch(work.state, trial, length, target, base, planes * shape.row)
         term = output ^ spread(network.signs[edge], output)
-        step_count(trial.state, base + place, planes, shape.row, term, flip)
+        step_count(trial.state, base + word, planes, shape.row, term, flip)
     return length
 
 
@@ -77,9 +77,9 @@ def _try(work, shape, trial, unit, flip):
     change = zeros
     base = work.network.base_of[unit]
     length = _touch(state, trial, 0, unit, base, shape.planes * row)
-    for place in range(0, row, lanes):
-        term = load(state, flip.source + place, negative) ^ negative
-        step_count(trial.state, base + place, shape.planes, row, term, ~zeros)
+    for word in range(0, row, lanes):
+        term = load(state, flip.source + word, negative) ^ negative
+        step_count(trial.state, base + word, shape.planes, row, term, ~zeros)
     visited = 0
     while visited < length:
         unit = trial.touched[visited]
@@ -87,16 +87,16 @@ def _try(work, shape, trial, unit, flip):
         base = work.network.base_of[unit]
         planes = shape.last_planes if unit >= layout.last_first else shape.planes
         top = base + (planes - 1) * row
-        for place in range(0, row, lanes):
-            output = load(state, top + place, negative)
-            flips = output ^ load(trial.state, top + place, negative)
-            flips &= load(work.batch.valid, place, negative)
+        for word in range(0, row, lanes):
+            output = load(state, top + word, negative)
+            flips = output ^ load(trial.state, top + word, negative)
+            flips &= load(work.batch.valid, word, negative)
             if not any_lane(flips):
                 continue
             if unit >= layout.last_first:
-                change += error_change(state, base + place, planes, row, flips)
+                change += error_change(state, base + word, planes, row, flips)
             else:
-                length = _pass_on(work, shape, trial, length, unit, place, (output, flips))
+                length = _pass_on(work, shape, trial, length, unit, word, (output, flips))
     return change, length
 
 

@@ -127,9 +127,9 @@ _ODD_WORDS = {0: (0, 8, 2, 10, 4, 12, 6, 14), 1: (1, 9, 3, 11, 5, 13, 7, 15)}
 _PAIRS = {0: (0, 1, 4, 5, 8, 9, 12, 13), 1: (2, 3, 6, 7, 10, 11, 14, 15)}
 
 
-def _choose(builder, one, other, places):
+def _choose(builder, first, second, places):
     mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
-    return builder.shuffle_vector(one, other, mask)
+    return builder.shuffle_vector(first, second, mask)
 
 
 @intrinsic
@@ -175,8 +175,8 @@ def any_bit(typingctx, array, offset, like):
         vector = context.get_value_type(sig.return_type)
         items = ir.VectorType(ir.IntType(array.dtype.bitwidth), vector.count)
         at = _pointer(context, builder, sig.args[0], args[0], args[1], items)
-        found = builder.load(at, align=array.dtype.bitwidth // 8)
-        return builder.sext(builder.icmp_unsigned("!=", found, ir.Constant(items, None)), vector)
+        loaded = builder.load(at, align=array.dtype.bitwidth // 8)
+        return builder.sext(builder.icmp_unsigned("!=", loaded, ir.Constant(items, None)), vector)
 
     return like(array, types.intp, like), codegen
 
@@ -205,9 +205,9 @@ def prefetch(typingctx, array, offset):
 
 
 def _splat(builder, scalar, vector):
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.IntType(32)(0))
     mask = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
-    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), mask)
+    return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), mask)
 
 
 @intrinsic(prefer_literal=True)
@@ -245,14 +245,14 @@ def fill_like(typingctx, value, like):
 
 
 @intrinsic
-def repeat(typingctx, one, like):
+def repeat(typingctx, vector, like):
     """The first lane of a vector in all lanes of a vector like another."""
 
     def codegen(context, builder, sig, args):
         vector = context.get_value_type(sig.return_type)
         return _splat(builder, builder.extract_element(args[0], ir.IntType(32)(0)), vector)
 
-    return like(one, like), codegen
+    return like(vector, like), codegen
 
 
 @intrinsic
@@ -323,8 +323,8 @@ def signed_lane(typingctx, lanes, lane):
     """One lane as a signed number."""
 
     def codegen(context, builder, sig, args):
-        one = builder.extract_element(*args)
-        return builder.sext(one, ir.IntType(64))
+        item = builder.extract_element(*args)
+        return builder.sext(item, ir.IntType(64))
 
     return types.int64(lanes, types.int64), codegen
 

@@ -61,10 +61,10 @@ def output_change(view, shape, flip):
     """Change of the error by lane if a term of an output unit flips."""
     state, negative = view.state, flip.negative
     change = negative ^ negative
-    for place in range(0, shape.row, shape.lanes):
-        at = flip.base + place
-        term = load(state, flip.source + place, negative) ^ negative
-        within = load(view.valid, place, negative)
+    for word in range(0, shape.row, shape.lanes):
+        at = flip.base + word
+        term = load(state, flip.source + word, negative) ^ negative
+        within = load(view.valid, word, negative)
         flips = flip_mask(state, at, shape.last_planes, shape.row, term, within)
         change += error_change(state, at, shape.last_planes, shape.row, flips)
     return change
@@ -73,9 +73,9 @@ def output_change(view, shape, flip):
 @compiled_inline
 def output_commit(view, shape, flip, kept):
     """Flip a term of an output unit in the lanes `kept`."""
-    for place in range(0, shape.row, shape.lanes):
-        term = load(view.state, flip.source + place, kept) ^ flip.negative
-        _step_output(view.state, flip.base + place, shape, term, kept)
+    for word in range(0, shape.row, shape.lanes):
+        term = load(view.state, flip.source + word, kept) ^ flip.negative
+        _step_output(view.state, flip.base + word, shape, term, kept)
 
 
 @compiled_inline
@@ -97,17 +97,17 @@ def hidden_change(view, shape, flip):
     """
     state, negative = view.state, flip.negative
     change = negative ^ negative
-    for place in range(0, shape.row, shape.lanes):
-        at = flip.base + place
-        term = load(state, flip.source + place, negative) ^ negative
-        within = load(view.valid, place, negative)
+    for word in range(0, shape.row, shape.lanes):
+        at = flip.base + word
+        term = load(state, flip.source + word, negative) ^ negative
+        within = load(view.valid, word, negative)
         flips = flip_mask(state, at, shape.planes, shape.row, term, within)
         output = load(state, at + (shape.planes - 1) * shape.row, negative)
         if shape.stride == AT_ONCE and shape.row == 1:
             return fill_like(_change_at_once(view, shape, flip.begin, output, flips), negative)
         for number in range(shape.readers):
             reader = flip.begin + np.uint64(number)
-            target = np.int64(view.reader_base[reader]) + place
+            target = np.int64(view.reader_base[reader]) + word
             term = output ^ spread(view.reader_sign[reader], negative)
             reached = flip_mask(state, target, shape.last_planes, shape.row, term, flips)
             change += error_change(state, target, shape.last_planes, shape.row, reached)
@@ -136,16 +136,16 @@ def hidden_commit(view, shape, flip, kept):
     Samples outside the batch flip as well: nobody looks at them.
     """
     state = view.state
-    for place in range(0, shape.row, shape.lanes):
-        at = flip.base + place
+    for word in range(0, shape.row, shape.lanes):
+        at = flip.base + word
         top = at + (shape.planes - 1) * shape.row
-        term = load(state, flip.source + place, kept) ^ flip.negative
+        term = load(state, flip.source + word, kept) ^ flip.negative
         output = load(state, top, kept)
         step_count(state, at, shape.planes, shape.row, term, kept)
         flips = output ^ load(state, top, kept)
         for number in range(shape.readers):
             reader = flip.begin + np.uint64(number)
-            target = np.int64(view.reader_base[reader]) + place
+            target = np.int64(view.reader_base[reader]) + word
             term = output ^ spread(view.reader_sign[reader], kept)
             _step_output(state, target, shape, term, flips)
 

@@ -140,11 +140,11 @@ def draw_proposals(out, count, key, kind, index, replica):
 
 
 @compiled
-def _draw_inputs(work, shape, place, count, draw, replica):
+def _draw_inputs(work, shape, start, count, draw, replica):
     """Inputs of a batch of `count` samples of one replica, and the masks of its valid samples.
 
     Word w of input i is number w * size + i of the stream, whatever `words` is, without its
-    first `skip` samples; the replica's words stand at `place` in each row.
+    first `skip` samples; the replica's words begin at `start` in each row.
     """
     state, raw, valid = work.state, work.batch.raw, work.batch.valid
     size, row, words = work.layout.size, shape.row, shape.row // shape.together
@@ -158,14 +158,14 @@ def _draw_inputs(work, shape, place, count, draw, replica):
     for word in range(words):
         if word < used:
             for unit in range(size):
-                state[unit * row + place + word] = raw[word * size + unit] >> draw.skip
+                state[unit * row + start + word] = raw[word * size + unit] >> draw.skip
         left = count - 64 * word
         if left >= 64:
-            valid[place + word] = ONES
+            valid[start + word] = ONES
         elif left > 0:
-            valid[place + word] = (ONE << np.uint64(left)) - ONE
+            valid[start + word] = (ONE << np.uint64(left)) - ONE
         else:
-            valid[place + word] = ZERO
+            valid[start + word] = ZERO
 
 
 # --- counts -----------------------------------------------------------------------------
@@ -239,11 +239,11 @@ def accept(change, decision, number, shape):
 
 
 class Terms(NamedTuple):
-    """The terms of a unit in one vector: edges `begin` to `stop`, words `place` on of a row."""
+    """The terms of a unit in one vector: edges `begin` to `stop`, words `word` on of a row."""
 
     begin: int
     stop: int
-    place: int
+    word: int
 
 
 class Layer(NamedTuple):
@@ -258,9 +258,9 @@ class Layer(NamedTuple):
 
 
 @compiled_inline
-def _term(state, addresses, weights, slot, place, ones):
+def _term(state, addresses, weights, slot, word, ones):
     """The term that an edge adds to its unit's field."""
-    return load(state, addresses[slot] + place, ones) ^ spread(weights[slot], ones)
+    return load(state, addresses[slot] + word, ones) ^ spread(weights[slot], ones)
 
 
 @compiled_inline
@@ -272,7 +272,7 @@ def _count_in_registers(state, addresses, weights, terms, base, layer, row, ones
     plane_2 = ones if layer.offset & 4 else zeros
     plane_3 = zeros
     for slot in range(terms.begin, terms.stop):
-        carry = _term(state, addresses, weights, slot, terms.place, ones)
+        carry = _term(state, addresses, weights, slot, terms.word, ones)
         above = plane_0 & carry
         plane_0 ^= carry
         carry = plane_1 & above
@@ -296,7 +296,7 @@ def _count_in_memory(state, addresses, weights, terms, base, layer, row, ones):
         store(state, base + plane * row, ones if (layer.offset >> plane) & 1 else zeros)
     for slot in range(terms.begin, terms.stop):
         # Adding is stepping a term that was 0 wherever the new term is 1.
-        term = _term(state, addresses, weights, slot, terms.place, ones)
+        term = _term(state, addresses, weights, slot, terms.word, ones)
         step_count(state, base, layer.planes, row, zeros, term)
 
 
@@ -305,9 +305,9 @@ def _forward_layer(state, network, weights, layer, shape, ones):
     addresses, base_of = network.addresses, network.base_of
     for unit in range(layer.first, layer.stop):
         begin = layer.edge + (unit - layer.first) * layer.fan_in
-        for place in range(0, shape.row, shape.lanes):
-            terms = Terms(begin, begin + layer.fan_in, place)
-            at = base_of[unit] + place
+        for word in range(0, shape.row, shape.lanes):
+            terms = Terms(begin, begin + layer.fan_in, word)
+            at = base_of[unit] + word
             if layer.planes <= 4:
                 _count_in_registers(state, addresses, weights, terms, at, layer, shape.row, ones)
             else:
@@ -335,8 +335,8 @@ def draw_batch(work, shape, draw, row, ones):
         replica = np.uint64(row.replica + member)
         count = draw_count(draw.floor, draw.threshold, draw.key, draw.number, replica)
         work.batch.counts[member] = count
-        place = member * (shape.row // shape.together)
-        _draw_inputs(work, shape, place, count, draw, replica)
+        start = member * (shape.row // shape.together)
+        _draw_inputs(work, shape, start, count, draw, replica)
     wrong = shape.last_planes * shape.row
     top = wrong - shape.row
     base_of = network.base_of
@@ -363,5 +363,5 @@ def count_mistakes(work, shape, members):
     for unit in range(layout.last_first, layout.units):
         base = base_of[unit] + shape.last_planes * shape.row
         for member in range(members):
-            for place in range(member * words, (member + 1) * words):
-                wrong[member] += popcount(np.uint64(state[base + place] & valid[place]))
+            for word in range(member * words, (member + 1) * words):
+                wrong[member] += popcount(np.uint64(state[base + word] & valid[word]))

@@ -170,10 +170,10 @@ def run_general_definition(
     the change stays if dE < 0, or else with the probability of the acceptance table. Time
     counts sweeps of as many proposals as learnable weights.
     """
-    place = torch.device(device)
-    data = _Data(system, run, place)
-    student = _Student(system, place)
-    acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(place)
+    torch_device = torch.device(device)
+    data = _Data(system, run, torch_device)
+    student = _Student(system, torch_device)
+    acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(torch_device)
     layers = system.student_layers
     replicas, learnable = len(system.student), layers.learnable
     out = DiscreteTrajectory.empty(replicas, len(run.times), layers.edges)

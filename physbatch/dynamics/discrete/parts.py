@@ -187,8 +187,8 @@ def _touch(network, state, unit, length, changes):
             state.is_touched[reader] = 1
             state.touched[length] = reader
             length += 1
-        for place in range(changes):
-            state.shift[reader, place] += weight * state.differences[place]
+        for slot in range(changes):
+            state.shift[reader, slot] += weight * state.differences[slot]
     return length
 
 
@@ -197,9 +197,9 @@ def _output_change(network, state, unit, changes):
     """Change of the half errors at one output, from its shifted field."""
     output = unit - network.last_first
     total = np.int64(0)
-    for place in range(changes):
-        sample = state.changed[place]
-        moved = sign_of(state.fields[unit, sample] + state.shift[unit, place])
+    for slot in range(changes):
+        sample = state.changed[slot]
+        moved = sign_of(state.fields[unit, sample] + state.shift[unit, slot])
         target = state.targets[output, sample]
         total += abs(moved - target) - abs(state.values[unit, sample] - target)
     return total
@@ -222,11 +222,11 @@ def _spread(network, state, unit, changes):
             change += _output_change(network, state, unit, changes)
             continue
         different = False
-        for place in range(changes):
-            sample = state.changed[place]
-            moved = sign_of(state.fields[unit, sample] + state.shift[unit, place])
-            state.differences[place] = moved - state.values[unit, sample]
-            different |= state.differences[place] != 0
+        for slot in range(changes):
+            sample = state.changed[slot]
+            moved = sign_of(state.fields[unit, sample] + state.shift[unit, slot])
+            state.differences[slot] = moved - state.values[unit, sample]
+            different |= state.differences[slot] != 0
         if different:
             length = _touch(network, state, unit, length, changes)
     return change, length
@@ -287,13 +287,13 @@ def commit(network, state, edge, new_weight, count, changes, length, accepted):
     for visited in range(length):
         unit = state.touched[visited]
         state.is_touched[unit] = 0
-        for place in range(changes):
+        for slot in range(changes):
             if accepted:
-                sample = state.changed[place]
-                moved = state.fields[unit, sample] + state.shift[unit, place]
+                sample = state.changed[slot]
+                moved = state.fields[unit, sample] + state.shift[unit, slot]
                 state.fields[unit, sample] = moved
                 state.values[unit, sample] = sign_of(moved)
-            state.shift[unit, place] = 0
+            state.shift[unit, slot] = 0
     if accepted:
         unit = network.unit_of[edge]
         for sample in range(count):

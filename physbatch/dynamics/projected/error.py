@@ -161,10 +161,10 @@ def committee_error(difference, perpendicular, teacher, partner, activation):
     """
     students, teachers = difference.shape
     centres = np.zeros((students, teachers))
-    held = np.zeros(teachers)
+    pupils = np.zeros(teachers)
     for i in range(students):
         if partner[i] >= 0:
-            held[partner[i]] += 1.0
+            pupils[partner[i]] += 1.0
             for n in range(teachers):
                 centres[i, n] = teacher[partner[i], n]
     if activation == LINEAR:
@@ -174,7 +174,7 @@ def committee_error(difference, perpendicular, teacher, partner, activation):
             for i in range(students):
                 component += difference[i, n]
             for m in range(teachers):
-                component += (held[m] - 1.0) * teacher[m, n]
+                component += (pupils[m] - 1.0) * teacher[m, n]
             total += component * component
         for k in range(students):
             component = 0.0
@@ -188,7 +188,7 @@ def committee_error(difference, perpendicular, teacher, partner, activation):
     square = difference @ difference.T + perpendicular @ perpendicular.T
     matched = True
     for n in range(teachers):
-        matched = matched and held[n] == 1.0
+        matched = matched and pupils[n] == 1.0
     for i in range(students):
         matched = matched and square[i, i] < _SMALL
     if matched:

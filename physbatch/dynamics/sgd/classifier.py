@@ -171,8 +171,8 @@ class _Training:
         self.classes = samples.classes
         self._draw_sets(samples)
         start = initial_parameters(network, activation, run.keys.start, self.replicas)
-        self.parameters = [one.to(device, self.precision).requires_grad_() for one in start]
-        self.velocity = [torch.zeros_like(one) for one in self.parameters]
+        self.parameters = [values.to(device, self.precision).requires_grad_() for values in start]
+        self.velocity = [torch.zeros_like(values) for values in self.parameters]
         self.updates = 0
         self.column = 0
         self.measured: dict[str, FloatArray] = {}
@@ -205,7 +205,7 @@ class _Training:
         return {
             "updates": np.array(self.updates),
             "column": np.array(self.column),
-            **{name: one.detach().cpu().numpy() for name, one in tensors.items()},
+            **{name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()},
             **{f"measured.{name}": values for name, values in self.measured.items()},
         }
 
@@ -213,8 +213,8 @@ class _Training:
         """Go on from a `state`, with the same bits."""
         self.updates, self.column = int(state["updates"]), int(state["column"])
         with torch.no_grad():
-            for name, own in {"diverged_at": self.diverged_at, **self._tensors()}.items():
-                own.copy_(torch.from_numpy(state[name]))
+            for name, tensor in {"diverged_at": self.diverged_at, **self._tensors()}.items():
+                tensor.copy_(torch.from_numpy(state[name]))
         self.measured = {
             name.removeprefix("measured."): values.astype(np.float64)
             for name, values in state.items()
@@ -224,7 +224,11 @@ class _Training:
     def _tensors(self) -> dict[str, Tensor]:
         """Weights and velocities by name."""
         pairs = (("weight", self.parameters), ("velocity", self.velocity))
-        return {f"{name}.{place}": one for name, all_ in pairs for place, one in enumerate(all_)}
+        return {
+            f"{name}.{number}": tensor
+            for name, tensors in pairs
+            for number, tensor in enumerate(tensors)
+        }
 
     def advance_to(self, updates: int) -> None:
         """Make updates until there have been so many."""
@@ -246,11 +250,11 @@ class _Training:
             return bounded(words, run.training)
         # An epoch has floor(P / m) batches; what is left over waits for the next permutation.
         per_epoch = run.training // size
-        epoch, place = divmod(update, per_epoch)
+        epoch, batch = divmod(update, per_epoch)
         if epoch != self.epoch:
             words = stream_numbers(key, KIND_SELECT, epoch, self.replicas, run.training)
             self.order, self.epoch = torch.argsort(words, dim=1, stable=True), epoch
-        return self.order[:, place * size : (place + 1) * size]
+        return self.order[:, batch * size : (batch + 1) * size]
 
     def _step(self, inputs: Tensor, labels: Tensor) -> None:
         run = self.run
@@ -299,20 +303,20 @@ class _Training:
         test_scores, _ = self.network.forward(self.parameters, self.test_inputs, statistics)
         batch = self._select(self._batch(self.updates))
         batch_scores, _ = self.network.forward(self.parameters, batch[0])
-        found = {
+        measured = {
             "training_error": _wrong(scores, self.labels),
             "generalization_error": _wrong(test_scores, self.test_labels),
             "test_loss": self._loss(test_scores, self.test_labels),
             "batch_error": _wrong(batch_scores, batch[1]),
         }
         if self.run.sharpness:
-            found["sharpness"] = self._curvature(self.inputs, self.labels)
-            found["batch_sharpness"] = self._curvature(*batch)
-        return found
+            measured["sharpness"] = self._curvature(self.inputs, self.labels)
+            measured["batch_sharpness"] = self._curvature(*batch)
+        return measured
 
     def _curvature(self, inputs: Tensor, labels: Tensor) -> Tensor:
         return largest_curvature(
-            lambda held: self._loss(self.network.forward(held, inputs)[0], labels),
+            lambda parameters: self._loss(self.network.forward(parameters, inputs)[0], labels),
             self.parameters,
         )
 

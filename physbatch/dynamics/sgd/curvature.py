@@ -38,18 +38,18 @@ def largest_curvature(
     --------
     >>> weights = torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=torch.float64)
     >>> scale = torch.tensor([3.0, 5.0], dtype=torch.float64)
-    >>> largest_curvature(lambda held: (scale * held[0] ** 2).sum(dim=1) / 2, [weights])
+    >>> largest_curvature(lambda values: (scale * values[0] ** 2).sum(dim=1) / 2, [weights])
     tensor([5., 5.], dtype=torch.float64)
     """
-    held = [one.detach().requires_grad_() for one in parameters]
-    replicas = len(held[0])
+    leaves = [values.detach().requires_grad_() for values in parameters]
+    replicas = len(leaves[0])
     with torch.enable_grad():
-        flat = _flat(torch.autograd.grad(loss(held).sum(), held, create_graph=True))
+        flat = _flat(torch.autograd.grad(loss(leaves).sum(), leaves, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
         with torch.enable_grad():  # whatever the caller has switched off
-            found = torch.autograd.grad((flat * vector).sum(), held, retain_graph=True)
-        return _flat(found).detach()
+            products = torch.autograd.grad((flat * vector).sum(), leaves, retain_graph=True)
+        return _flat(products).detach()
 
     size = flat.shape[1]
     vector = _start(size, flat)
@@ -75,10 +75,10 @@ def largest_curvature(
             / torch.where(length > 1e-12 * (1 + diagonal[0].abs()), length, torch.inf)[:, None]
         )
     matrix = torch.zeros(replicas, len(diagonal), len(diagonal), dtype=torch.float64)
-    for place, value in enumerate(diagonal):
-        matrix[:, place, place] = value.double().cpu()
-    for place, value in enumerate(beside):
-        matrix[:, place, place + 1] = matrix[:, place + 1, place] = value.double().cpu()
+    for row, value in enumerate(diagonal):
+        matrix[:, row, row] = value.double().cpu()
+    for row, value in enumerate(beside):
+        matrix[:, row, row + 1] = matrix[:, row + 1, row] = value.double().cpu()
     finite = torch.isfinite(matrix).flatten(1).all(dim=1)
     matrix[~finite] = 0.0
     top: Tensor = torch.linalg.eigvalsh(matrix)[:, -1]
@@ -86,7 +86,7 @@ def largest_curvature(
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([one.flatten(1) for one in tensors], dim=1)
+    return torch.cat([tensor.flatten(1) for tensor in tensors], dim=1)
 
 
 def _start(size: int, like: Tensor) -> Tensor:

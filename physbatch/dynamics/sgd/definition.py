@@ -56,13 +56,13 @@ def forward(
     scales = functions.scales(architecture)
     for number, layer in enumerate(architecture.layers):
         edges = slice(*architecture.edge_offsets[number : number + 2])
-        own = weights[:, edges]
+        in_layer = weights[:, edges]
         if layer.wiring == "full":
-            matrix = own.reshape(-1, layer.units, layer.fan_in)
+            matrix = in_layer.reshape(-1, layer.units, layer.fan_in)
             fields = torch.bmm(values, matrix.transpose(1, 2))
         else:
             index = sources[:, None, edges].expand(-1, values.shape[1], -1)
-            terms = values.gather(2, index) * own[:, None, :]
+            terms = values.gather(2, index) * in_layer[:, None, :]
             fields = terms.reshape(*terms.shape[:2], layer.units, layer.fan_in).sum(dim=3)
         fields = fields * float(scales[number])
         last = number == architecture.depth - 1
@@ -264,12 +264,12 @@ class TensorDescent:
     def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
         """Go on from a `state`, with the same bits."""
         self._step = int(state["step"])
-        for own, values in (
+        for tensor, values in (
             (self._diverged_at, state["diverged_at"]),
             (self._weights, state["weights"]),
             (self._velocity, state["velocity"]),
         ):
-            own.copy_(torch.from_numpy(values))
+            tensor.copy_(torch.from_numpy(values))
 
     def students(self) -> FloatArray:
         """The weights now, shape (replica, edge)."""
@@ -285,9 +285,9 @@ class TensorDescent:
     def test_error(self, students: npt.NDArray[np.floating], time: int, samples: int) -> FloatArray:
         """Error on fresh noiseless samples, shape (replica,); see `CompiledDescent`."""
         inputs = self._inputs(self.run.test_key, time, samples)
-        wanted, found = self._taught(inputs), self._found(self._tensor(students), inputs)
+        targets, outputs = self._taught(inputs), self._found(self._tensor(students), inputs)
         if self.run.loss == "logistic":
-            errors = ((wanted >= 0) != (found >= 0)).to(torch.float64)
+            errors = ((targets >= 0) != (outputs >= 0)).to(torch.float64)
         else:
-            errors = (found - wanted) ** 2 / 2
+            errors = (outputs - targets) ** 2 / 2
         return errors.mean(dim=(1, 2)).cpu().numpy().astype(np.float64)

@@ -56,11 +56,15 @@ def test_streams_of_different_purpose_seed_or_cell_differ() -> None:
 
 def test_changing_the_dynamics_seed_keeps_the_disorder() -> None:
     seeds = {"wiring": 1, "teacher": 1, "start": 1, "dynamics": 1}
-    one = stream_keys(seeds, "cell")
-    other = stream_keys({**seeds, "dynamics": 2}, "cell")
-    assert (one.wiring, one.teacher, one.start) == (other.wiring, other.teacher, other.start)
-    assert one.dynamics != other.dynamics
-    assert one.test != other.test
+    before = stream_keys(seeds, "cell")
+    after = stream_keys({**seeds, "dynamics": 2}, "cell")
+    assert (before.wiring, before.teacher, before.start) == (
+        after.wiring,
+        after.teacher,
+        after.start,
+    )
+    assert before.dynamics != after.dynamics
+    assert before.test != after.test
 
 
 def test_bounded_is_uniform_to_its_stated_bias() -> None:

@@ -87,11 +87,15 @@ def all_paths(system: ContinuousSystem, weights: np.ndarray) -> np.ndarray:
 def test_path_overlap_is_the_cosine_of_all_paths(layers: Architecture) -> None:
     system = draw(layers)
     student, teacher = system.student[0] * 1e3, system.teacher[0]
-    one, other = all_paths(system, student), all_paths(system, teacher)
-    expected = one @ other / np.sqrt((one @ one) * (other @ other))
-    found = path_overlap(layers, system.student_sources[0], teacher, student)
-    assert found == pytest.approx(expected, rel=1e-12)
-    assert measure_overlaps(system, 0, student).overlap == found
+    student_paths, teacher_paths = all_paths(system, student), all_paths(system, teacher)
+    expected = (
+        student_paths
+        @ teacher_paths
+        / np.sqrt((student_paths @ student_paths) * (teacher_paths @ teacher_paths))
+    )
+    overlap = path_overlap(layers, system.student_sources[0], teacher, student)
+    assert overlap == pytest.approx(expected, rel=1e-12)
+    assert measure_overlaps(system, 0, student).overlap == overlap
 
 
 def test_path_overlap_of_huge_weights_does_not_overflow() -> None:
@@ -120,10 +124,10 @@ def test_matching_is_the_best_of_all(students: int, teachers: int, sign_free: bo
             sum(scores[i, n] for n, i in enumerate(chosen))
             for chosen in itertools.permutations(range(students), teachers)
         )
-    found = match_units(table, permutable=True, sign_free=sign_free)
-    assert found.overlap == pytest.approx(best / teachers)
-    signed = (found.signs * table[found.students, found.teachers]).sum() / teachers
-    assert signed == pytest.approx(found.overlap)
+    matching = match_units(table, permutable=True, sign_free=sign_free)
+    assert matching.overlap == pytest.approx(best / teachers)
+    signed = (matching.signs * table[matching.students, matching.teachers]).sum() / teachers
+    assert signed == pytest.approx(matching.overlap)
     assert match_units(table, permutable=False, sign_free=False).overlap == pytest.approx(
         np.diagonal(table).sum() / teachers
     )
@@ -133,13 +137,13 @@ def test_matrices_and_norms() -> None:
     layers = network("dense", 30, 2, "scalar", hidden_units=3)
     student = dense_student(layers, 4)
     system = draw(layers, student, orthogonal=True)
-    found = measure_overlaps(system, 0, system.student[0], matrices=True)
+    measured = measure_overlaps(system, 0, system.student[0], matrices=True)
     w, v = system.student[0, :120].reshape(4, 30), system.teacher[0, :90].reshape(3, 30)
     np.testing.assert_allclose(v @ v.T, 30 * np.eye(3), atol=1e-12)
-    np.testing.assert_allclose(found.student_overlaps, w @ w.T / 30)
-    np.testing.assert_allclose(found.teacher_overlaps, w @ v.T / 30)
+    np.testing.assert_allclose(measured.student_overlaps, w @ w.T / 30)
+    np.testing.assert_allclose(measured.teacher_overlaps, w @ v.T / 30)
     np.testing.assert_allclose(
-        found.student_norm,
+        measured.student_norm,
         np.sqrt(np.mean(system.student[0] ** 2) / np.mean(system.target[0] ** 2)),
     )
     # A spare unit counts with its whole length.
@@ -200,10 +204,10 @@ def test_closed_forms_agree_with_samples(
         closed_form_error(system, row, w, loss="mean-square")
         for row, w in enumerate(system.student)
     ]
-    found = sampled(system, "mean-square", 4_000, range(50))
-    errors = found.std(axis=0, ddof=1) / np.sqrt(len(found))
-    assert (errors < 0.01 * found.mean(axis=0)).all()
-    assert (abs(found.mean(axis=0) - exact) < 4.5 * errors).all()
+    errors_of = sampled(system, "mean-square", 4_000, range(50))
+    errors = errors_of.std(axis=0, ddof=1) / np.sqrt(len(errors_of))
+    assert (errors < 0.01 * errors_of.mean(axis=0)).all()
+    assert (abs(errors_of.mean(axis=0) - exact) < 4.5 * errors).all()
     for row, target in enumerate(system.target):
         assert closed_form_error(system, row, target, loss="mean-square") < 1e-15
 
@@ -215,10 +219,10 @@ def test_chance_of_a_wrong_sign_agrees_with_samples() -> None:
     exact = [
         closed_form_error(system, row, w, loss="logistic") for row, w in enumerate(system.student)
     ]
-    found = sampled(system, "logistic", 4_000, range(50))
-    errors = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    errors_of = sampled(system, "logistic", 4_000, range(50))
+    errors = errors_of.std(axis=0, ddof=1) / np.sqrt(len(errors_of))
     assert (errors < 0.01).all()
-    assert (abs(found.mean(axis=0) - exact) < 4.5 * errors).all()
+    assert (abs(errors_of.mean(axis=0) - exact) < 4.5 * errors).all()
 
 
 def test_committee_follows_saad_and_solla() -> None:
@@ -246,7 +250,7 @@ def test_plateau_of_the_erf_committee() -> None:
     for units, expected in ((2, 0.0116108), (3, 0.0202966)):
         # All students are the same there: Q = 1/(2 K - 1), R = 1/sqrt(K (2 K - 1)).
         q, r = 1 / (2 * units - 1), 1 / np.sqrt(units * (2 * units - 1))
-        own = units**2 * output_product("erf", q, q, q)
+        learned = units**2 * output_product("erf", q, q, q)
         mixed = units**2 * output_product("erf", q, 1.0, r)
         teacher = units * output_product("erf", 1.0, 1.0, 1.0)
-        assert float(own - 2 * mixed + teacher) / 2 == pytest.approx(expected, abs=5e-8)
+        assert float(learned - 2 * mixed + teacher) / 2 == pytest.approx(expected, abs=5e-8)

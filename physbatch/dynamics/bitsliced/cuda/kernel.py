@@ -58,16 +58,16 @@ def _flip(block, shape, layout, edge):
 def _reach(block, shape, layout, flip, item, within):
     """Where a flip meets an output: its place, its term, and in which samples the term flips."""
     state, row = block.state, shape.row
-    place = item % row
-    member = place // shape.words
-    at = flip.base + place
-    term = state[flip.source + place] ^ sign_word(flip.mask, member)
+    word = item % row
+    member = word // shape.words
+    at = flip.base + word
+    term = state[flip.source + word] ^ sign_word(flip.mask, member)
     if flip.is_output:
         return at, term, within
     flips = flip_mask(state, at, shape.planes, row, term, within)
     reader = block.reader_edge[flip.begin + item // row]
     output = state[at + (shape.planes - 1) * row]
-    target = layout.last_base + reader // shape.last_fan_in * layout.last_block + place
+    target = layout.last_base + reader // shape.last_fan_in * layout.last_block + word
     return target, output ^ sign_word(block.signs[layout.last_edge + reader], member), flips
 
 
@@ -76,13 +76,13 @@ def _add_changes(block, shape, layout, flip, items, change):
     """Add the change of each replica's error if a weight flips."""
     state, row = block.state, shape.row
     for item in range(cuda.threadIdx.x, items, cuda.blockDim.x):
-        place = item % row
-        at, term, within = _reach(block, shape, layout, flip, item, block.valid[place])
+        word = item % row
+        at, term, within = _reach(block, shape, layout, flip, item, block.valid[word])
         flips = flip_mask(state, at, shape.last_planes, row, term, within)
         wrong = state[at + shape.last_planes * row]
         more = np.int64(cuda.popc(flips & ~wrong)) - np.int64(cuda.popc(flips & wrong))
         if more != 0:
-            cuda.atomic.add(change, place // shape.words, more)
+            cuda.atomic.add(change, word // shape.words, more)
 
 
 @cuda.jit(device=True)
@@ -99,11 +99,11 @@ def _commit(block, shape, layout, flip, items, accepted):
     cuda.syncthreads()
     if not flip.is_output:
         # The unit itself comes last: its readers looked at its output.
-        for place in range(cuda.threadIdx.x, row, cuda.blockDim.x):
-            member = place // shape.words
+        for word in range(cuda.threadIdx.x, row, cuda.blockDim.x):
+            member = word // shape.words
             if (accepted >> np.uint64(member)) & ONE:
-                term = state[flip.source + place] ^ sign_word(flip.mask, member)
-                step_count(state, flip.base + place, shape.planes, row, term, ~ZERO)
+                term = state[flip.source + word] ^ sign_word(flip.mask, member)
+                step_count(state, flip.base + word, shape.planes, row, term, ~ZERO)
 
 
 @cuda.jit(device=True)

@@ -130,7 +130,7 @@ def draw_numbers(out, count, kind, key, index, replica, bound):
 
 
 @cuda.jit(device=True)
-def _draw_inputs(block, shape, size, place, count, draw, replica):
+def _draw_inputs(block, shape, size, start, count, draw, replica):
     """Inputs of one replica: number w * size + i of the stream is word w of input i."""
     kind = _INPUTS | ((draw.number >> _32) << _8)
     low = draw.number & _LOW
@@ -139,10 +139,10 @@ def _draw_inputs(block, shape, size, place, count, draw, replica):
     for part in range(cuda.threadIdx.x, (total + 1) // 2, cuda.blockDim.x):
         x0, x1, x2, x3 = philox(np.uint64(part), low, kind, replica, draw.key)
         number = 2 * part
-        state[number % size * row + place + number // size] = x0 | (x1 << _32)
+        state[number % size * row + start + number // size] = x0 | (x1 << _32)
         number += 1
         if number < total:
-            state[number % size * row + place + number // size] = x2 | (x3 << _32)
+            state[number % size * row + start + number // size] = x2 | (x3 << _32)
     for word in range(cuda.threadIdx.x, shape.words, cuda.blockDim.x):
         left = count - 64 * word
         mask = ZERO
@@ -150,7 +150,7 @@ def _draw_inputs(block, shape, size, place, count, draw, replica):
             mask = ONES
         elif left > 0:
             mask = (ONE << np.uint64(left)) - ONE
-        block.valid[place + word] = mask
+        block.valid[start + word] = mask
 
 
 # --- counts -----------------------------------------------------------------------------
@@ -191,15 +191,15 @@ def _forward_layer(block, weights, layer, shape):
     items = (layer.stop - layer.first) * row
     for item in range(cuda.threadIdx.x, items, cuda.blockDim.x):
         unit = item // row
-        place = item % row
-        at = block.base_of[layer.first + unit] + place
+        word = item % row
+        at = block.base_of[layer.first + unit] + word
         for plane in range(layer.planes):
             state[at + plane * row] = ONES if (layer.offset >> plane) & 1 else ZERO
         begin = layer.edge + unit * layer.fan_in
         for slot in range(begin, begin + layer.fan_in):
-            sign = sign_word(weights[slot], place // shape.words)
+            sign = sign_word(weights[slot], word // shape.words)
             # Adding is stepping a term that was 0 wherever the new term is 1.
-            term = state[block.addresses[slot] + place] ^ sign
+            term = state[block.addresses[slot] + word] ^ sign
             step_count(state, at, layer.planes, row, ZERO, term)
 
 
@@ -247,12 +247,12 @@ def count_mistakes(block, shape, layout, members):
         block.wrong[member] = 0
     cuda.syncthreads()
     for item in range(cuda.threadIdx.x, layout.outputs * row, cuda.blockDim.x):
-        place = item % row
+        word = item % row
         base = block.base_of[layout.last_first + item // row]
-        mistakes = block.state[base + shape.last_planes * row + place] & block.valid[place]
+        mistakes = block.state[base + shape.last_planes * row + word] & block.valid[word]
         bits = np.int64(cuda.popc(mistakes))
         if bits > 0:
-            cuda.atomic.add(block.wrong, place // shape.words, bits)
+            cuda.atomic.add(block.wrong, word // shape.words, bits)
     cuda.syncthreads()
 
 

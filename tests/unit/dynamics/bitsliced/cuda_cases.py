@@ -55,10 +55,10 @@ def main() -> None:
             first_replica=first,
             replicas_per_graph=per_graph,
         )
-        one, other = run_cuda(drawn, run, threads=4), run_definition(drawn, run)
+        fast, exact = run_cuda(drawn, run, threads=4), run_definition(drawn, run)
         for name in Trajectory._fields:
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-        moved = int((one.student != drawn.student).sum())
+            np.testing.assert_array_equal(getattr(fast, name), getattr(exact, name), err_msg=name)
+        moved = int((fast.student != drawn.student).sum())
         print(f"case {number}: same, {moved} weights changed")
 
 

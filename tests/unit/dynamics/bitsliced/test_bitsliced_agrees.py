@@ -63,9 +63,9 @@ def set_up(
     return drawn, run
 
 
-def assert_same(one: Trajectory, other: Trajectory) -> None:
+def assert_same(fast: Trajectory, exact: Trajectory) -> None:
     for name in Trajectory._fields:
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(fast, name), getattr(exact, name), err_msg=name)
 
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=lambda s: "-".join(map(str, s.values())))
@@ -131,10 +131,10 @@ def test_the_perfect_student_is_absorbing_with_ties_rejected() -> None:
     """The kernel stops early there; the definition goes on and must find the same."""
     drawn, run = set_up(SYSTEMS[1], "all", RULES[0], False, 40)
     perfect = BinarySystem(drawn.architecture, drawn.sources, drawn.teacher, drawn.teacher.copy())
-    one, other = run_bitsliced(perfect, run), run_definition(perfect, run)
-    assert_same(one, other)
-    assert (one.first_passage == 0).all()
-    assert (one.test_wrong == 0).all()
+    fast, exact = run_bitsliced(perfect, run), run_definition(perfect, run)
+    assert_same(fast, exact)
+    assert (fast.first_passage == 0).all()
+    assert (fast.test_wrong == 0).all()
 
 
 def test_replicas_do_not_depend_on_the_range_they_are_run_in() -> None:

@@ -73,9 +73,9 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     dims = [2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 2, 3, 3, 2, 1, 1, 1]
     rows = Rows(array("i8", 1), array("i8", 1), Block(*map(array, kinds, dims)))
     layout = Layout(*range(len(Layout._fields)))
-    one = np.uint64(1)
+    word = np.uint64(1)
     told = Instructions(
-        1, one, array("u8", 1), True, True, array("i8", 1), 5, 5, one, one, 0, 1, 0, 1
+        1, word, array("u8", 1), True, True, array("i8", 1), 5, 5, word, word, 0, 1, 0, 1
     )
     measured = Trajectory(*(array("i8", count) for count in (2, 2, 2, 2, 1)), array("u1", 2))
     kernel = make_cuda_kernel(2, 7, 7, 7, 1, 1)

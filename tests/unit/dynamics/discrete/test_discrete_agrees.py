@@ -86,9 +86,9 @@ def set_up(
     return drawn, run
 
 
-def assert_same(one: DiscreteTrajectory, other: DiscreteTrajectory) -> None:
+def assert_same(fast: DiscreteTrajectory, exact: DiscreteTrajectory) -> None:
     for name in DiscreteTrajectory._fields:
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+        np.testing.assert_array_equal(getattr(fast, name), getattr(exact, name), err_msg=name)
 
 
 def patterns(count: int, *, gaussian: bool = False, noise: float = 0.0) -> InputRule:
@@ -182,12 +182,12 @@ def test_the_perfect_student(ternary: bool, noise: float) -> None:
         inputs=patterns(30, noise=noise),
         duration=6,
     )
-    one, other = run_discrete(drawn, run), run_general_definition(drawn, run)
-    assert_same(one, other)
-    assert (one.first_passage == 0).all()
-    moved = (one.students[:, -1] != one.students[:, 0]).any(axis=1)
+    fast, exact = run_discrete(drawn, run), run_general_definition(drawn, run)
+    assert_same(fast, exact)
+    assert (fast.first_passage == 0).all()
+    moved = (fast.students[:, -1] != fast.students[:, 0]).any(axis=1)
     assert moved.all() if noise else not moved.any()
-    assert (one.test_half_errors[:, 0] == 0).all()
+    assert (fast.test_half_errors[:, 0] == 0).all()
 
 
 @pytest.mark.parametrize("system", KNOWN, ids=name)
@@ -211,7 +211,7 @@ def test_general_and_bitsliced_kernels_take_the_same_decisions(
 
 
 def test_replicas_do_not_depend_on_the_range_they_are_run_in() -> None:
-    one = set_up(DENSE[1], inputs=INPUTS["gaussian-patterns"], first_replica=0)
-    other = set_up(DENSE[1], inputs=INPUTS["gaussian-patterns"], first_replica=2)
-    whole, part = run_discrete(*one), run_discrete(*other)
+    from_zero = set_up(DENSE[1], inputs=INPUTS["gaussian-patterns"], first_replica=0)
+    from_two = set_up(DENSE[1], inputs=INPUTS["gaussian-patterns"], first_replica=2)
+    whole, part = run_discrete(*from_zero), run_discrete(*from_two)
     np.testing.assert_array_equal(whole.students[2], part.students[0])

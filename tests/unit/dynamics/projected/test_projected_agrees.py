@@ -54,12 +54,12 @@ def make_run(size: int, batch_size: float, last_step: int, **options: object) ->
     )
 
 
-def assert_equal(one: ProjectedTrajectory, other: ProjectedTrajectory, rows: slice) -> None:
+def assert_equal(whole: ProjectedTrajectory, part: ProjectedTrajectory, rows: slice) -> None:
     """Bit for bit, `other` against some replicas of `one`."""
-    for ours, theirs in zip(one.state, other.state, strict=True):
+    for ours, theirs in zip(whole.state, part.state, strict=True):
         np.testing.assert_array_equal(ours[rows], theirs)
     for name in ("student_overlap", "teacher_overlap", "generalization_error"):
-        np.testing.assert_array_equal(getattr(one, name)[rows, -1], getattr(other, name)[:, -1])
+        np.testing.assert_array_equal(getattr(whole, name)[rows, -1], getattr(part, name)[:, -1])
 
 
 @pytest.mark.parametrize("activation", ["erf", "relu", "linear"])

@@ -35,7 +35,7 @@ def made_up_samples(count: int = 90, size: int = 16) -> Samples:
 
 
 def run(**changes: Any) -> ClassifierRun:
-    one = ClassifierRun(
+    standard = ClassifierRun(
         learning_rate=0.1,
         momentum=0.0,
         batch_size=5,
@@ -49,7 +49,7 @@ def run(**changes: Any) -> ClassifierRun:
         replicas=np.arange(2, 5),
         precision="float64",
     )
-    return dataclasses.replace(one, **changes)
+    return dataclasses.replace(standard, **changes)
 
 
 class Plain(nn.Module):
@@ -58,16 +58,16 @@ class Plain(nn.Module):
     def __init__(self, network: Dense | Convolutional, weights: list[torch.Tensor]) -> None:
         super().__init__()
         self.network = network
-        self.weights = nn.ParameterList([nn.Parameter(one.clone()) for one in weights])
+        self.weights = nn.ParameterList([nn.Parameter(values.clone()) for values in weights])
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         act = {"relu": torch.relu, "tanh": torch.tanh}[self.network.activation]
         w = self.weights
         if isinstance(self.network, Dense):
             values = inputs
-            for place in range(0, len(w), 2):
-                values = nn.functional.linear(values, w[place], w[place + 1])
-                values = act(values) if place < len(w) - 2 else values
+            for number in range(0, len(w), 2):
+                values = nn.functional.linear(values, w[number], w[number + 1])
+                values = act(values) if number < len(w) - 2 else values
             return values
         values = inputs.reshape(-1, 1, self.network.side, self.network.side)
         for layer in range(2):
@@ -101,7 +101,7 @@ def test_batched_training_is_that_of_single_replicas(
     for row in range(3):
         replica = torch.from_numpy(settings.replicas[row : row + 1])
         weights = initial_parameters(network, network.activation, KEYS.start, replica)
-        model = Plain(network, [one[0] for one in weights])
+        model = Plain(network, [values[0] for values in weights])
         optimiser = torch.optim.SGD(model.parameters(), lr=0.03, momentum=momentum)
         order = np.argsort(
             stream_numbers(KEYS.patterns, KIND_SELECT, 0, replica, 90)[0].numpy(), kind="stable"
@@ -138,9 +138,9 @@ def _batch(settings: ClassifierRun, replica: torch.Tensor, update: int) -> npt.N
     if settings.replacement:
         words = stream_numbers(key, KIND_SELECT, update, replica, 5)[0].numpy()
         return (words * 40) >> 32
-    epoch, place = divmod(update, 8)
+    epoch, batch = divmod(update, 8)
     words = stream_numbers(key, KIND_SELECT, epoch, replica, 40)[0].numpy()
-    return np.argsort(words, kind="stable")[5 * place : 5 * place + 5]
+    return np.argsort(words, kind="stable")[5 * batch : 5 * batch + 5]
 
 
 def test_an_epoch_sees_every_sample_once() -> None:
@@ -198,26 +198,26 @@ def test_largest_curvature_of_a_network() -> None:
     labels = torch.from_numpy(rng.integers(2, size=(2, 12)))
     weights = initial_parameters(network, "tanh", 7, torch.arange(2))
 
-    def loss(held: Any) -> torch.Tensor:
-        scores, _ = network.forward(held, inputs)
+    def loss(parameters: Any) -> torch.Tensor:
+        scores, _ = network.forward(parameters, inputs)
         values = nn.functional.cross_entropy(
             scores.flatten(0, 1), labels.flatten(), reduction="none"
         )
         return values.reshape(2, 12).mean(dim=1)
 
-    found = largest_curvature(loss, weights, iterations=23)
+    curvature = largest_curvature(loss, weights, iterations=23)
     for replica in range(2):
-        flat = torch.cat([one[replica].flatten() for one in weights]).requires_grad_()
+        flat = torch.cat([values[replica].flatten() for values in weights]).requires_grad_()
 
         def single(vector: torch.Tensor, replica: int = replica) -> torch.Tensor:
-            held, place = copy.copy(weights), 0
-            for number, one in enumerate(weights):
-                count = one[replica].numel()
-                piece = vector[place : place + count].reshape(one[replica].shape)
-                held[number] = one.index_copy(0, torch.tensor([replica]), piece[None])
-                place += count
-            return loss(held)[replica]
+            replaced, begin = copy.copy(weights), 0
+            for number, values in enumerate(weights):
+                count = values[replica].numel()
+                piece = vector[begin : begin + count].reshape(values[replica].shape)
+                replaced[number] = values.index_copy(0, torch.tensor([replica]), piece[None])
+                begin += count
+            return loss(replaced)[replica]
 
         hessian = torch.autograd.functional.hessian(single, flat)  # type: ignore[no-untyped-call]
         exact = torch.linalg.eigvalsh(hessian)[-1]
-        assert float(found[replica]) == pytest.approx(float(exact), rel=1e-6)
+        assert float(curvature[replica]) == pytest.approx(float(exact), rel=1e-6)

@@ -127,7 +127,7 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
     """Weights after some steps, replica by replica and sample by sample."""
     definition = TensorDescent(system, run)  # for its samples only
     functions, layers = system.functions, system.student_layers
-    found = []
+    students = []
     for row in range(REPLICAS):
         sources = system.student_sources[row]
         teacher = [
@@ -188,8 +188,8 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
                 read = sources[edges].reshape(layer.units, layer.fan_in)
                 matrix = np.take_along_axis(matrix, read.astype(np.int64), axis=1)
             weights.append(matrix.ravel())
-        found.append(np.concatenate(weights))
-    return np.array(found)
+        students.append(np.concatenate(weights))
+    return np.array(students)
 
 
 def assert_agree(system: ContinuousSystem, run: GradientRun, steps: int = 6) -> None:
@@ -287,10 +287,10 @@ def test_replicas_do_not_depend_on_the_range_they_are_run_in() -> None:
             alone.advance(9)
             np.testing.assert_array_equal(alone.students()[0], whole.students()[row])
             assert alone.batch_loss()[0] == whole.batch_loss()[row]
-            one, all_of_them = (
+            by_itself, together = (
                 engine.test_error(engine.students(), 9, 200) for engine in (alone, whole)
             )
-            assert one[0] == all_of_them[row]
+            assert by_itself[0] == together[row]
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
