@@ -48,23 +48,12 @@ def cache_is_writable() -> bool:
 def hash_of_sources(file: str, *modules: ModuleType) -> int:
     """Hash of a source file and of those of some modules, below 2^56.
 
-    The cache notices a change in the file of the cached function alone, not in a helper of
-    another module. A constant that depends on all of them, captured by the cached function,
-    makes it compile again.
+    The cache notices a change in the file of the cached function alone, not in a helper of another
+    module. A constant that depends on all of them, captured by the cached function, makes it
+    compile again. To be called where a module is imported: a process that outlives a change of the
+    files on disk (an upgrade during a long run) would otherwise store its old code under the hash
+    of the new one, for every later process to load.
 
-    To be called where a module is imported: a process that outlives a change of the files on
-    disk (an upgrade during a long run) would otherwise store its old code under the hash of the
-    new one, for every later process to load.
-
-    Parameters
-    ----------
-    file : str
-        The ``__file__`` of the caller.
-    *modules : module
-        Where the compiled functions that it uses, and their constants, are written.
-
-    Examples
-    --------
     >>> import physbatch.streams.compiled as compiled
     >>> hash_of_sources(compiled.__file__) == hash_of_sources(compiled.__file__, compiled)
     False

@@ -19,7 +19,7 @@ import importlib
 from typing import Any
 
 _MODULES = {
-    "keys": "StreamKeys stream_key stream_keys",
+    "keys": "KIND_FIELD StreamKeys stream_key stream_keys",
     "filling": "normal_rows word_rows",
     "tensor": "bounded normals philox stream_numbers",
 }

@@ -26,7 +26,7 @@ _MODULES = {
     "binary": "BinarySystem draw_system",
     "classifiers": "Classifier Convolutional Dense",
     "continuous": "ContinuousSystem Functions draw_continuous_system random_students",
-    "discrete": "DiscreteSystem draw_discrete_system",
+    "discrete": "DiscreteSystem draw_discrete_system embed layer_matrices",
     "generalization": "closed_form_error has_closed_form output_product",
     "order_parameters": "OverlapMeasurement cosine_overlap match_units measure_overlaps"
     " path_overlap",

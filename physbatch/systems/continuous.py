@@ -106,17 +106,9 @@ class ContinuousSystem:
 def layer_matrices(
     architecture: Architecture, sources: npt.NDArray[np.int32], weights: FloatArray
 ) -> list[FloatArray]:
-    """Weights of each layer as a matrix with zeros where there is no edge.
+    """Weights of each layer as a matrix (units, sources), zero where there is no edge.
 
-    Parameters
-    ----------
-    sources, weights : ndarray, shape (edge,)
-        Source unit and weight of each edge.
-
-    Returns
-    -------
-    list of ndarray, shape (units, sources)
-        One matrix for each layer.
+    `sources` and `weights` have shape (edge,).
     """
     matrices = []
     for number, layer in enumerate(architecture.layers):

@@ -87,8 +87,6 @@ def path_overlap(
 def unit_overlaps(student: FloatArray, teacher: FloatArray) -> FloatArray:
     """R_in = w_i.w*_n/(|w_i| |w*_n|), shape (student's unit, teacher's unit); 0 for w_i = 0.
 
-    Examples
-    --------
     >>> unit_overlaps(np.array([[2.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 3.0]])).round(3)
     array([[0.707, 0.   ]])
     """
@@ -102,16 +100,10 @@ def unit_overlaps(student: FloatArray, teacher: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Matching:
-    """Which hidden unit of the student stands for which of the teacher.
+    """Which hidden unit of the student stands for which of the teacher: min(K, M) matched pairs.
 
-    Attributes
-    ----------
-    students, teachers : ndarray of int64
-        Matched pairs, as many as the smaller of K and M.
-    signs : ndarray
-        +1, or -1 where the student's unit must be flipped.
-    overlap : float
-        q = (1/M) sum over the pairs of sign R_in.
+    A sign is -1 where the student's unit must be flipped; q = (1/M) sum over the pairs of sign
+    R_in.
     """
 
     students: IntArray

@@ -23,20 +23,10 @@ __all__ = ["overlaps", "path_sums", "right_paths", "same_function", "unit_overla
 def path_sums(
     architecture: Architecture, sources: npt.NDArray[np.int32], agreement: Weights
 ) -> IntArray:
-    """Sum over outputs and paths of the product of w w* along the path.
+    """Sum over outputs and paths of the product of w w* along the path, int64 of shape (...).
 
-    Parameters
-    ----------
-    sources : ndarray of int32, shape (edge,)
-        Source unit of each edge.
-    agreement : ndarray, shape (..., edge)
-        w w* of each edge.
-
-    Returns
-    -------
-    ndarray of int64, shape (...)
-        Divided by the number of paths, the path overlap q: s_i = (1/d) sum_j w_ij w*_ij s_j,
-        averaged over outputs.
+    `agreement` is w w* of each edge, shape (..., edge). Divided by the number of paths it is the
+    path overlap q: s_i = (1/d) sum_j w_ij w*_ij s_j, averaged over outputs.
     """
     leading = agreement.shape[:-1]
     values = np.ones((*leading, architecture.size), dtype=np.int64)

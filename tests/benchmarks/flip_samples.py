@@ -38,8 +38,8 @@ from physbatch.dynamics import (
     flip_sample_limit,
     run_bitsliced,
     run_definition,
+    vector_operation_rate,
 )
-from physbatch.dynamics.bitsliced.limit import vector_operation_rate
 from physbatch.streams import stream_keys
 from physbatch.systems import BinarySystem, build_architecture, draw_system
 

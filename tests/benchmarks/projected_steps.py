@@ -23,9 +23,17 @@ import numba
 import numpy as np
 from scipy import special
 
-from physbatch.dynamics import CommitteeState, ProjectedRun, batch_rule, draw_state, run_projected
-from physbatch.dynamics.projected.parts import LANES, draw_factor, draw_normals
-from physbatch.streams.keys import KIND_FIELD
+from physbatch.dynamics import (
+    LANES,
+    CommitteeState,
+    ProjectedRun,
+    batch_rule,
+    draw_factor,
+    draw_normals,
+    draw_state,
+    run_projected,
+)
+from physbatch.streams import KIND_FIELD
 
 #: N, K = M, m, steps of the kernel, steps of the peer.
 CASES = [

@@ -14,6 +14,7 @@ from scipy import stats
 from physbatch.dynamics import (
     NORMAL_UNIT,
     CellStreams,
+    DiscreteData,
     DiscreteRun,
     InputRule,
     acceptance_table,
@@ -268,10 +269,8 @@ def pattern_rule(keys: StreamKeys, count: int, gaussian: bool, noise: float) -> 
 
 def drawn_patterns(system: DiscreteSystem, rule: InputRule) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and labels of every replica, as the tensors of the definition draw them."""
-    from physbatch.dynamics.discrete.definition import _Data
-
     run = instructions(keys_of("nothing"), 1, [0], inputs=rule)
-    data = _Data(system, run, torch.device("cpu"))
+    data = DiscreteData(system, run, torch.device("cpu"))
     return data.patterns.numpy(), data.labels.numpy()
 
 

@@ -17,7 +17,7 @@ from physbatch.dynamics import (
     run_projected,
     state_from_overlaps,
 )
-from physbatch.streams.keys import KIND_FIELD
+from physbatch.streams import KIND_FIELD
 from tests.physics.direct_committee import activate, direct_overlaps
 
 

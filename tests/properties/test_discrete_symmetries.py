@@ -17,11 +17,12 @@ from physbatch.systems import (
     build_architecture,
     dense_student,
     draw_discrete_system,
+    embed,
+    layer_matrices,
     overlaps,
     right_paths,
     same_function,
 )
-from physbatch.systems.discrete import embed, layer_matrices
 
 SEEDS = dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1)
 

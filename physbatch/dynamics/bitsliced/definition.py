@@ -21,21 +21,10 @@ __all__ = ["forward", "path_sums", "run_definition"]
 
 
 def forward(architecture: Architecture, sources: Tensor, weights: Tensor, inputs: Tensor) -> Tensor:
-    """Outputs of sign networks: sigma_i = sign(sum_j w_ij sigma_j), layer by layer.
+    """Outputs +-1 of sign networks: sigma_i = sign(sum_j w_ij sigma_j), layer by layer.
 
-    Parameters
-    ----------
-    sources : Tensor of int64, shape (replica, edge)
-        Unit of the layer below that each edge reads.
-    weights : Tensor, shape (replica, edge)
-        Weights, +-1.
-    inputs : Tensor, shape (replica, sample, N)
-        Inputs, +-1.
-
-    Returns
-    -------
-    Tensor, shape (replica, sample, output)
-        Outputs, +-1.
+    `sources` and `weights` +-1 have shape (replica, edge), inputs +-1 (replica, sample, N), outputs
+    (replica, sample, output).
     """
     values = inputs
     for number, layer in enumerate(architecture.layers):

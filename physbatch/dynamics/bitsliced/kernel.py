@@ -217,15 +217,10 @@ def make_kernel(
     together: int,
     version: int,
 ) -> Callable[..., Any]:
-    """Compile the kernel for one shape, so that all inner loops have constant bounds.
+    """Compile the kernel for one `Shape` with odd fan-ins: all inner loops have constant bounds.
 
-    Parameters
-    ----------
-    depth, fan_in, last_fan_in, readers, row, lanes, together : int
-        See `Shape`; the fan-ins are odd.
-    version : int
-        `SOURCE_HASH`, so that the disk cache follows the source. The closure holds
-        integers only: with anything else the disk cache never hits.
+    `version` is `SOURCE_HASH`, so that the disk cache follows the source. The closure holds
+    integers only: with anything else the disk cache never hits.
     """
     planes, last_planes = planes_for(fan_in), planes_for(last_fan_in)
     offset, last_offset = offset_for(fan_in), offset_for(last_fan_in)

@@ -50,13 +50,10 @@ class Replicas(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Replicas that stand side by side.
+    """Replicas that stand side by side: the first of them within the cell, and how many.
 
-    Attributes
-    ----------
-    first, members : the first of them within the cell, and how many there are.
-    replica, graph : number of the first, and of the graph that they share.
-    everyone : mask of all of them.
+    `replica` and `graph` are the numbers of the first and of the graph that they share; `everyone`
+    is the mask of all of them.
     """
 
     first: int
@@ -89,18 +86,13 @@ class Layout(NamedTuple):
 
 
 class Network(NamedTuple):
-    """One graph with its teachers and students.
+    """One graph with its teachers and students (`truth` and `signs`, as masks).
 
-    Attributes
-    ----------
-    base_of : where the block of each unit begins.
-    addresses : where the activation of each edge's source stands.
-    truth, signs : weights of teachers and students, as masks.
-    reader_base, reader_sign : block and weight of the outputs that read each unit below them, in
-        one stretch of `stride` places for each unit.
-    reader_of : place of each edge of the last layer among the readers.
-    unit_of, out_begin, out_edge : the unit that each edge feeds, and the edges
-        `out_edge[out_begin[u]:out_begin[u + 1]]` that read unit u; of deep networks.
+    `base_of` is where the block of each unit begins, `addresses` where each edge's source stands.
+    `reader_base` and `reader_sign` are block and weight of the outputs that read each unit below
+    them, `stride` of them for each unit; `reader_of` finds an edge of the last layer there. In deep
+    networks edges `out_edge[out_begin[u]:out_begin[u + 1]]` read unit u, and `unit_of` is what an
+    edge feeds.
     """
 
     base_of: Array

@@ -61,12 +61,8 @@ _INPUTS = np.uint64(KIND_INPUTS)
 class Batch(NamedTuple):
     """The batch of the replicas in a row.
 
-    Attributes
-    ----------
-    raw : room for the random words of one replica.
-    valid : one row, the masks of valid samples.
-    counts : how many samples the batch of each replica holds.
-    wrong : how many output bits of each replica are wrong.
+    `raw` is room for the random words of one replica and `valid` one row of masks; `counts` and
+    `wrong` are the samples and the wrong output bits of each replica.
     """
 
     raw: Array
@@ -78,10 +74,8 @@ class Batch(NamedTuple):
 class Work(NamedTuple):
     """What the kernel works on: the state of a row, its batch and its network.
 
-    Attributes
-    ----------
-    proposals, chances : positions of the proposals of a sweep, and numbers that decide on them.
-    paths : two rows as long as the largest layer, for the sums over paths.
+    `chances` decide on the `proposals` (positions) of a sweep; `paths` are two rows as long as the
+    largest layer, for the sums over paths.
     """
 
     layout: Layout

@@ -107,21 +107,12 @@ def run_bitsliced(system: BinarySystem, run: CellRun) -> Trajectory:
 
 
 def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pause: int) -> None:
-    """Go on with a trajectory in place, from time `start` to time `pause`.
+    """Go on with a trajectory in place, from sweep `start` to sweep `pause`.
 
-    The state of a cell at time t is its `Trajectory` so far: random numbers are addressed by
-    sweep, and the batch that the student saw last is drawn again. In pieces or in one go,
-    the integers are the same.
-
-    Parameters
-    ----------
-    system, run
-        As for `run_bitsliced`.
-    out : Trajectory
-        Holds everything before time `start`; overwritten.
-    start, pause : int
-        Times in sweeps. What is due at `start` is measured, what is due at `pause` is not;
-        `run.duration + 1` goes to the end.
+    The state of a cell at time t is its `Trajectory` so far: random numbers are addressed by sweep,
+    and the batch that the student saw last is drawn again. In pieces or in one go, the integers are
+    the same. What is due at `start` is measured, what is due at `pause` is not; `run.duration + 1`
+    goes to the end.
     """
     architecture = system.architecture
     shape = kernel_shape(architecture, run.batch, run.replicas_per_graph)

@@ -21,7 +21,7 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, layer_matrices
 from physbatch.systems.order_parameters_discrete import right_paths
 
-__all__ = ["run_general_definition", "sign_outputs"]
+__all__ = ["DiscreteData", "run_general_definition", "sign_outputs"]
 
 
 def sign_outputs(matrices: Sequence[Tensor], inputs: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ class _Batch:
     counts: Tensor
 
 
-class _Data:
+class DiscreteData:
     """Batches and test samples of some replicas."""
 
     def __init__(self, system: DiscreteSystem, run: DiscreteRun, device: torch.device) -> None:
@@ -171,7 +171,7 @@ def run_general_definition(
     counts sweeps of as many proposals as learnable weights.
     """
     torch_device = torch.device(device)
-    data = _Data(system, run, torch_device)
+    data = DiscreteData(system, run, torch_device)
     student = _Student(system, torch_device)
     acceptance = torch.from_numpy(run.acceptance.astype(np.int64)).to(torch_device)
     layers = system.student_layers

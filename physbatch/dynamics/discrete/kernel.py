@@ -256,13 +256,7 @@ def _run_replicas(work, teacher, student, run, out, start, pause, has_patterns):
 
 @functools.cache
 def make_kernel(version: int) -> Callable[..., Any]:
-    """Compile the kernel.
-
-    Parameters
-    ----------
-    version : int
-        `SOURCE_HASH`: a captured constant makes the disk cache follow the source.
-    """
+    """Compile the kernel; the captured `version` makes the disk cache follow the source."""
 
     @cached_njit(nogil=True)
     def run_replicas(teacher, student, state, scratch, run, out, span):

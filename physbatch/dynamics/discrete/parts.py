@@ -234,14 +234,7 @@ def _spread(network, state, unit, changes):
 
 @compiled_inline
 def try_change(network, state, edge, new_weight, count):
-    """Try one weight.
-
-    Returns
-    -------
-    change, changes, length
-        Change of the half errors; number of samples that reach the layers above; number of
-        units touched there.
-    """
+    """Change of the half errors, samples that reach the layers above, and units touched there."""
     unit = network.unit_of[edge]
     step = new_weight - network.weights[edge]
     source = network.source[edge]

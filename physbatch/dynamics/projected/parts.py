@@ -69,16 +69,10 @@ class Instructions(NamedTuple):
 class Room(NamedTuple):
     """What one group of lanes is computed in.
 
-    Attributes
-    ----------
-    z : normal numbers of a sample, in the basis of teacher and student.
-    normals, wishart : normal numbers of a step, and Bartlett's factor B.
-    centre, inside : C and C + E.
-    rows : three rows for fields and outputs.
-    wrong, slope : y* - y and g' of a sample; the slopes become D.
-    toward, matrix, gram, factor : D' z, then (D' u, A B), D' D and A, summed over the batch.
-    length : sum of the diagonal of P.
-    counts : how many samples each lane's batch holds.
+    `z` are the normal numbers of a sample in the basis of teacher and student, `normals` those of a
+    step and `wishart` Bartlett's factor B; `centre` and `inside` are C and C + E, `wrong` and
+    `slope` y* - y and g' of a sample (the slopes become D). `toward`, `matrix`, `gram` and `factor`
+    are D' z, then (D' u, A B), D' D and A, summed over the batch; `length` sums the diagonal of P.
     """
 
     z: FloatArray

@@ -20,22 +20,12 @@ def largest_curvature(
 ) -> Tensor:
     """Largest eigenvalue of the Hessian of each replica's loss, shape (replica,).
 
-    Lanczos iterations with full orthogonalisation; a product with the Hessian costs two
-    gradients (Pearlmutter, Neural Computation 6 (1994) 147, doi 10.1162/neco.1994.6.1.147).
-    The value is a Ritz value: never above the eigenvalue, and, for spectra with a few large
-    eigenvalues, as those of networks are, within 1e-3 of it after 24 iterations.
+    Lanczos iterations with full orthogonalisation; a product with the Hessian costs two gradients
+    (Pearlmutter, Neural Computation 6 (1994) 147, doi 10.1162/neco.1994.6.1.147). The value is a
+    Ritz value: never above the eigenvalue, and, for spectra with a few large eigenvalues, as those
+    of networks are, within 1e-3 of it after 24 iterations. `loss` gives the loss of each replica,
+    shape (replica,), of parameters of shape (replica, ...); replicas do not interact.
 
-    Parameters
-    ----------
-    loss : callable
-        Loss of each replica, shape (replica,), of the parameters; replicas do not interact.
-    parameters : sequence of Tensor, shape (replica, ...) each
-        Where to take the derivative.
-    iterations : int
-        Number of Lanczos vectors at most.
-
-    Examples
-    --------
     >>> weights = torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=torch.float64)
     >>> scale = torch.tensor([3.0, 5.0], dtype=torch.float64)
     >>> largest_curvature(lambda values: (scale * values[0] ** 2).sum(dim=1) / 2, [weights])

@@ -36,21 +36,10 @@ def forward(
     weights: Tensor,
     inputs: Tensor,
 ) -> Tensor:
-    """Outputs of networks: y_i = g(scale sum_j w_ij y_j), layer by layer.
+    """Outputs of networks, shape (replica, sample, output): y_i = g(scale sum_j w_ij y_j).
 
-    Parameters
-    ----------
-    sources : Tensor of int64, shape (replica, edge)
-        Unit of the layer below that each edge reads; unused where all layers are full.
-    weights : Tensor, shape (replica, edge)
-        Weights.
-    inputs : Tensor, shape (replica, sample, N)
-        Inputs.
-
-    Returns
-    -------
-    Tensor, shape (replica, sample, output)
-        Outputs.
+    `sources` (unused where all layers are full) and `weights` have shape (replica, edge), inputs
+    (replica, sample, N).
     """
     values = inputs
     scales = functions.scales(architecture)

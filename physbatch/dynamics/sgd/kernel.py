@@ -218,11 +218,8 @@ class Kernels(NamedTuple):
 def make_kernels(version: int) -> Kernels:
     """Compile the kernels.
 
-    Parameters
-    ----------
-    version : int
-        `SOURCE_HASH`, so that the disk cache follows the source. The closures hold
-        integers only: with anything else the disk cache never hits.
+    `version` is `SOURCE_HASH`, so that the disk cache follows the source. The closures hold
+    integers only: with anything else the disk cache never hits.
     """
 
     @cached_njit(nogil=True, _nrt=False)

@@ -181,13 +181,7 @@ def _block_of(blocks, number):
 def make_cuda_kernel(
     depth: int, fan_in: int, last_fan_in: int, readers: int, row: int, words: int
 ) -> Callable[..., Any]:
-    """Make the kernel for one shape, so that loops have constant bounds.
-
-    Parameters
-    ----------
-    depth, fan_in, last_fan_in, readers, row, words : int
-        See `Shape`; depth is 1 or 2.
-    """
+    """The kernel for one `Shape` of depth 1 or 2: its loops have constant bounds."""
     planes, last_planes = planes_for(fan_in), planes_for(last_fan_in)
     offset, last_offset = offset_for(fan_in), offset_for(last_fan_in)
 

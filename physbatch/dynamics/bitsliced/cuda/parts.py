@@ -58,13 +58,8 @@ class Shape(NamedTuple):
 class Block(NamedTuple):
     """Networks and room to work for one block of threads.
 
-    Attributes
-    ----------
-    sources, addresses, reader_edge : graph, where the source of each edge stands, and the edges
-        of the last layer in the order of the units that they read.
-    truth, signs : weights as masks.
-    state, valid, counts, wrong, change, proposals, chances, values, total : room.
-    base_of, fan_ins, unit_counts : the same for all blocks.
+    `addresses` is where the source of each edge stands; `reader_edge` are the edges of the last
+    layer in the order of the units that they read; `truth` and `signs` are weights as masks.
     """
 
     sources: Array
@@ -89,10 +84,7 @@ class Block(NamedTuple):
 class Rows(NamedTuple):
     """All blocks: but for the last three, the first dimension of their arrays numbers them.
 
-    Attributes
-    ----------
-    first, members : first replica of each row within the cell, and how many stand in it.
-    blocks : networks and room.
+    `first` and `members`: first replica of each row within the cell, and how many stand in it.
     """
 
     first: Array
