@@ -10,7 +10,6 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numba
@@ -45,8 +44,8 @@ def cache_is_writable() -> bool:
     return True
 
 
-def hash_of_sources(file: str, *modules: ModuleType) -> int:
-    """Hash of a source file and of those of some modules, below 2^56.
+def hash_of_sources(*folders: str) -> int:
+    """Hash of the source files of some folders of this package, below 2^56.
 
     The cache notices a change in the file of the cached function alone, not in a helper of another
     module. A constant that depends on all of them, captured by the cached function, makes it
@@ -54,11 +53,11 @@ def hash_of_sources(file: str, *modules: ModuleType) -> int:
     files on disk (an upgrade during a long run) would otherwise store its old code under the hash
     of the new one, for every later process to load.
 
-    >>> import physbatch.streams.compiled as compiled
-    >>> hash_of_sources(compiled.__file__) == hash_of_sources(compiled.__file__, compiled)
+    >>> hash_of_sources("streams") == hash_of_sources("streams", "dynamics")
     False
     """
     digest = hashlib.sha256()
-    for name in (file, *(str(module.__file__) for module in modules)):
-        digest.update(Path(name).read_bytes())
+    for folder in folders:
+        for file in sorted((Path(__file__).parent / folder).glob("*.py")):
+            digest.update(file.read_bytes())
     return int.from_bytes(digest.digest()[:7], "little")

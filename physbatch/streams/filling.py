@@ -13,9 +13,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-import physbatch.streams.compiled
-import physbatch.streams.elementary
-import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.normals import normal_pair
@@ -32,12 +29,7 @@ __all__ = [
 ]
 
 #: What the disk cache must follow, see `hash_of_sources`.
-SOURCE_HASH = hash_of_sources(
-    __file__,
-    physbatch.streams.compiled,
-    physbatch.streams.elementary,
-    physbatch.streams.normals,
-)
+SOURCE_HASH = hash_of_sources("streams")
 
 _32 = np.uint64(32)
 _8 = np.uint64(8)

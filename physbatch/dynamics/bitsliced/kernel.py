@@ -8,19 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import physbatch.dynamics.bitsliced.deep
-import physbatch.dynamics.bitsliced.lanes
-import physbatch.dynamics.bitsliced.layout
-import physbatch.dynamics.bitsliced.measure
-import physbatch.dynamics.bitsliced.moves
-import physbatch.dynamics.bitsliced.parts
-import physbatch.dynamics.bitsliced.shape
-import physbatch.dynamics.compiled
-import physbatch.streams.compiled
-import physbatch.streams.elementary
-import physbatch.streams.filling
-import physbatch.streams.keys
-import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.bitsliced.deep import deep_change, deep_commit, empty_trial
 from physbatch.dynamics.bitsliced.lanes import fill, spread
@@ -62,22 +49,7 @@ from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 __all__ = ["SOURCE_HASH", "make_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
-SOURCE_HASH = hash_of_sources(
-    __file__,
-    physbatch.dynamics.bitsliced.deep,
-    physbatch.dynamics.bitsliced.lanes,
-    physbatch.dynamics.bitsliced.layout,
-    physbatch.dynamics.bitsliced.measure,
-    physbatch.dynamics.bitsliced.moves,
-    physbatch.dynamics.bitsliced.parts,
-    physbatch.dynamics.bitsliced.shape,
-    physbatch.dynamics.compiled,
-    physbatch.streams.compiled,
-    physbatch.streams.elementary,
-    physbatch.streams.filling,
-    physbatch.streams.keys,
-    physbatch.streams.normals,
-)
+SOURCE_HASH = hash_of_sources("dynamics/bitsliced", "dynamics", "streams")
 
 _PROPOSAL = np.uint64(KIND_PROPOSAL)
 _ACCEPT = np.uint64(KIND_ACCEPT)

@@ -8,17 +8,6 @@ from typing import Any
 
 import numpy as np
 
-import physbatch.dynamics.compiled
-import physbatch.dynamics.discrete.parts
-import physbatch.dynamics.discrete.rules
-import physbatch.dynamics.discrete.state
-import physbatch.dynamics.discrete.success
-import physbatch.dynamics.rules
-import physbatch.streams.compiled
-import physbatch.streams.elementary
-import physbatch.streams.filling
-import physbatch.streams.keys
-import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.compiled import compiled, compiled_within, draw_count
 from physbatch.dynamics.discrete.parts import (
@@ -40,20 +29,7 @@ from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
 __all__ = ["SOURCE_HASH", "TEST_CHUNK", "make_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
-SOURCE_HASH = hash_of_sources(
-    __file__,
-    physbatch.dynamics.compiled,
-    physbatch.dynamics.discrete.parts,
-    physbatch.dynamics.discrete.rules,
-    physbatch.dynamics.discrete.state,
-    physbatch.dynamics.discrete.success,
-    physbatch.dynamics.rules,
-    physbatch.streams.compiled,
-    physbatch.streams.elementary,
-    physbatch.streams.filling,
-    physbatch.streams.keys,
-    physbatch.streams.normals,
-)
+SOURCE_HASH = hash_of_sources("dynamics/discrete", "dynamics", "streams")
 
 #: Test samples are drawn in chunks of this many.
 TEST_CHUNK = 64

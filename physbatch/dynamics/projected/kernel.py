@@ -9,14 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import physbatch.dynamics.compiled
-import physbatch.dynamics.projected.error
-import physbatch.dynamics.projected.parts
-import physbatch.dynamics.projected.step
-import physbatch.streams.compiled
-import physbatch.streams.elementary
-import physbatch.streams.keys
-import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.compiled import compiled_within
 from physbatch.dynamics.projected.parts import (
@@ -36,17 +28,7 @@ from physbatch.streams.keys import KIND_FIELD
 __all__ = ["MOST_UNITS", "SOURCE_HASH", "make_kernel", "make_start_kernel"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
-SOURCE_HASH = hash_of_sources(
-    __file__,
-    physbatch.dynamics.compiled,
-    physbatch.dynamics.projected.error,
-    physbatch.dynamics.projected.parts,
-    physbatch.dynamics.projected.step,
-    physbatch.streams.compiled,
-    physbatch.streams.elementary,
-    physbatch.streams.keys,
-    physbatch.streams.normals,
-)
+SOURCE_HASH = hash_of_sources("dynamics/projected", "dynamics", "streams")
 
 #: Largest number of units of a student or teacher.
 MOST_UNITS = 8

@@ -9,14 +9,6 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-import physbatch.dynamics.compiled
-import physbatch.dynamics.sgd.batches
-import physbatch.dynamics.sgd.parts
-import physbatch.streams.compiled
-import physbatch.streams.elementary
-import physbatch.streams.filling
-import physbatch.streams.keys
-import physbatch.streams.normals
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.dynamics.compiled import (
     WITH_COUNTS,
@@ -37,17 +29,7 @@ from physbatch.dynamics.sgd.parts import TILE, Side, backward, forward, outputs_
 __all__ = ["SOURCE_HASH", "Kernels", "make_kernels"]
 
 #: What the disk cache must follow, see `hash_of_sources`.
-SOURCE_HASH = hash_of_sources(
-    __file__,
-    physbatch.dynamics.compiled,
-    physbatch.dynamics.sgd.batches,
-    physbatch.dynamics.sgd.parts,
-    physbatch.streams.compiled,
-    physbatch.streams.elementary,
-    physbatch.streams.filling,
-    physbatch.streams.keys,
-    physbatch.streams.normals,
-)
+SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")
 
 
 @compiled_counting_floats
