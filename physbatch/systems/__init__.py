@@ -26,13 +26,13 @@ _MODULES = {
     "binary": "BinarySystem draw_system",
     "classifiers": "Classifier Convolutional Dense",
     "continuous": "ContinuousSystem Functions draw_continuous_system random_students",
-    "discrete": "DiscreteSystem draw_discrete_system embed layer_matrices",
+    "discrete": "DiscreteSystem draw_discrete_system",
     "generalization": "closed_form_error has_closed_form output_product",
     "order_parameters": "OverlapMeasurement cosine_overlap match_units measure_overlaps"
     " path_overlap",
     "order_parameters_discrete": "overlaps right_paths same_function",
     "samples": "Samples load_samples",
-    "wiring": "draw_wiring",
+    "wiring": "draw_wiring embed layer_matrices",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -13,15 +13,13 @@ import numpy.typing as npt
 from physbatch.streams.filling import normal_rows
 from physbatch.streams.keys import KIND_GAUSSIAN, StreamKeys
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.wiring import draw_wiring
+from physbatch.systems.wiring import draw_wiring, embed
 from physbatch.typing import FloatArray
 
 __all__ = [
     "ContinuousSystem",
     "Functions",
     "draw_continuous_system",
-    "embed_teacher",
-    "layer_matrices",
     "random_students",
 ]
 
@@ -103,54 +101,6 @@ class ContinuousSystem:
         )
 
 
-def layer_matrices(
-    architecture: Architecture, sources: npt.NDArray[np.int32], weights: FloatArray
-) -> list[FloatArray]:
-    """Weights of each layer as a matrix (units, sources), zero where there is no edge.
-
-    `sources` and `weights` have shape (edge,).
-    """
-    matrices = []
-    for number, layer in enumerate(architecture.layers):
-        start, stop = architecture.edge_offsets[number : number + 2]
-        rows = weights[start:stop].reshape(layer.units, layer.fan_in)
-        if layer.wiring == "full":
-            matrices.append(rows)
-            continue
-        matrix = np.zeros((layer.units, layer.sources), dtype=weights.dtype)
-        matrix[
-            np.arange(layer.units)[:, None], sources[start:stop].reshape(layer.units, layer.fan_in)
-        ] = rows
-        matrices.append(matrix)
-    return matrices
-
-
-def embed_teacher(
-    teacher_layers: Architecture,
-    student_layers: Architecture,
-    functions: Functions,
-    teacher_sources: npt.NDArray[np.int32],
-    teacher: FloatArray,
-) -> FloatArray:
-    """The teacher on the edges of a dense student, shape (replica, student's edge).
-
-    Teacher's unit i becomes student's unit i; the other weights are zero. Where fields are
-    divided by the square root of the fan-in the weights grow by that of the two fan-ins, so
-    that both compute the same function (if the student has as many hidden units or more).
-    """
-    ratios = functions.scales(teacher_layers) / functions.scales(student_layers)
-    embedded = np.zeros((len(teacher), student_layers.edges))
-    offsets = student_layers.edge_offsets
-    for row in range(len(teacher)):
-        matrices = layer_matrices(teacher_layers, teacher_sources[row], teacher[row])
-        for number, (matrix, layer) in enumerate(zip(matrices, student_layers.layers, strict=True)):
-            in_layer = embedded[row, offsets[number] : offsets[number + 1]]
-            whole = in_layer.reshape(layer.units, layer.sources)
-            units, sources = min(layer.units, len(matrix)), min(layer.sources, matrix.shape[1])
-            whole[:units, :sources] = ratios[number] * matrix[:units, :sources]
-    return embedded
-
-
 def draw_continuous_system(
     teacher_layers: Architecture,
     student_layers: Architecture,
@@ -199,7 +149,11 @@ def draw_continuous_system(
     else:
         # The student's units read everything below, in order: only shapes matter.
         sources = np.zeros((replicas, 0), dtype=np.int32)
-        target = embed_teacher(teacher_layers, student_layers, functions, drawn, teacher)
+        target = embed(teacher_layers, student_layers, drawn, teacher)
+        # Where fields are divided by the square root of the fan-in the weights grow by that of the
+        # two fan-ins, so that a student with as many hidden units or more computes the same.
+        ratios = functions.scales(teacher_layers) / functions.scales(student_layers)
+        target *= np.repeat(ratios, [layer.edges for layer in student_layers.layers])
         if functions.committee:
             target[:, student_layers.layers[0].edges :] = 1.0
     start = normal_rows(keys.start, KIND_GAUSSIAN, 0, first_replica, replicas, student_layers.edges)

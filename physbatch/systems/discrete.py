@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,9 @@ import numpy.typing as npt
 from physbatch.streams.filling import word_rows
 from physbatch.streams.keys import KIND_INPUTS, StreamKeys
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.wiring import draw_wiring
+from physbatch.systems.wiring import draw_wiring, embed
 
-__all__ = ["DiscreteSystem", "draw_discrete_system", "embed", "layer_matrices"]
+__all__ = ["DiscreteSystem", "draw_discrete_system"]
 
 Weights = npt.NDArray[np.int8]
 
@@ -51,74 +51,14 @@ class DiscreteSystem:
 
     def rows(self, first: int, stop: int) -> DiscreteSystem:
         """The system of some of the replicas."""
-        chosen = slice(first, stop)
-        return DiscreteSystem(
-            self.teacher_layers,
-            self.student_layers,
-            self.teacher_sources[chosen],
-            self.student_sources[chosen],
-            self.teacher[chosen],
-            self.student[chosen],
-            self.random_student[chosen],
-            self.ternary,
+        return replace(
+            self,
+            teacher_sources=self.teacher_sources[first:stop],
+            student_sources=self.student_sources[first:stop],
+            teacher=self.teacher[first:stop],
+            student=self.student[first:stop],
+            random_student=self.random_student[first:stop],
         )
-
-
-def layer_matrices(
-    architecture: Architecture, sources: npt.NDArray[np.int32], weights: Weights
-) -> list[Weights]:
-    """Weights of each layer as a matrix with zeros where there is no edge.
-
-    Parameters
-    ----------
-    sources, weights : ndarray, shape (..., edge)
-        Source unit and weight of each edge.
-
-    Returns
-    -------
-    list of ndarray of int8, shape (..., units, sources)
-        One matrix for each layer.
-    """
-    matrices = []
-    leading = weights.shape[:-1]
-    for number, layer in enumerate(architecture.layers):
-        start, stop = architecture.edge_offsets[number : number + 2]
-        shape = (*leading, layer.units, layer.fan_in)
-        matrix = np.zeros((*leading, layer.units, layer.sources), dtype=np.int8)
-        index = np.broadcast_to(sources[..., start:stop], (*leading, layer.edges))
-        np.put_along_axis(
-            matrix,
-            index.reshape(shape).astype(np.int64),
-            weights[..., start:stop].reshape(shape),
-            axis=-1,
-        )
-        matrices.append(matrix)
-    return matrices
-
-
-def embed(
-    teacher_layers: Architecture,
-    student_layers: Architecture,
-    teacher_sources: npt.NDArray[np.int32],
-    teacher: Weights,
-) -> Weights:
-    """The teacher on the edges of a dense student, shape (replica, student edge).
-
-    Teacher's unit i becomes student's unit i; units that only one of the two has are left out
-    or get weights 0.
-    """
-    embedded = []
-    for matrix, layer in zip(
-        layer_matrices(teacher_layers, teacher_sources, teacher),
-        student_layers.layers,
-        strict=True,
-    ):
-        whole = np.zeros((len(matrix), layer.units, layer.sources), dtype=np.int8)
-        units = min(layer.units, matrix.shape[1])
-        sources = min(layer.sources, matrix.shape[2])
-        whole[:, :units, :sources] = matrix[:, :units, :sources]
-        embedded.append(whole.reshape(len(matrix), -1))
-    return np.concatenate(embedded, axis=1)
 
 
 def draw_discrete_system(

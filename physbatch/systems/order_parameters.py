@@ -19,7 +19,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.continuous import ContinuousSystem, layer_matrices
+from physbatch.systems.continuous import ContinuousSystem
+from physbatch.systems.wiring import layer_matrices
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [

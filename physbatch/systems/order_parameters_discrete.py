@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.discrete import DiscreteSystem, Weights, layer_matrices
+from physbatch.systems.discrete import DiscreteSystem, Weights
+from physbatch.systems.wiring import layer_matrices
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["overlaps", "path_sums", "right_paths", "same_function", "unit_overlaps"]

@@ -1,6 +1,8 @@
-"""Random d-regular bipartite graphs, uniform over all simple ones, and trees."""
+"""Random d-regular bipartite graphs, uniform over all simple ones, trees, and their matrices."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numba
 import numpy as np
@@ -10,7 +12,9 @@ from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import bounded, philox
 from physbatch.systems.architecture import Architecture
 
-__all__ = ["SWITCHES_PER_EDGE", "draw_wiring"]
+__all__ = ["SWITCHES_PER_EDGE", "draw_wiring", "embed", "layer_matrices"]
+
+Weight = TypeVar("Weight", bound=np.generic)
 
 #: Attempted switch moves per edge: the repair of double edges alone is biased, these mix it away.
 SWITCHES_PER_EDGE = 10
@@ -175,3 +179,54 @@ def draw_wiring(
             # Tree and full layers read the units below in their order.
             out[:, start:stop] = np.arange(layer.edges, dtype=np.int32)[None, :] % layer.sources
     return out
+
+
+def layer_matrices(
+    architecture: Architecture, sources: npt.NDArray[np.int32], weights: npt.NDArray[Weight]
+) -> list[npt.NDArray[Weight]]:
+    """Weights of each layer as a matrix (..., units, sources), zero where there is no edge.
+
+    Parameters
+    ----------
+    sources, weights : ndarray, shape (..., edge)
+        Source unit and weight of each edge; sources may lack the leading dimensions, and all
+        of those of full layers.
+    """
+    matrices = []
+    leading = weights.shape[:-1]
+    for number, layer in enumerate(architecture.layers):
+        start, stop = architecture.edge_offsets[number : number + 2]
+        shape = (*leading, layer.units, layer.fan_in)
+        rows = weights[..., start:stop].reshape(shape)
+        if layer.wiring == "full":
+            matrices.append(rows)
+            continue
+        matrix = np.zeros((*leading, layer.units, layer.sources), dtype=weights.dtype)
+        index = np.broadcast_to(sources[..., start:stop], (*leading, layer.edges))
+        np.put_along_axis(matrix, index.reshape(shape).astype(np.int64), rows, axis=-1)
+        matrices.append(matrix)
+    return matrices
+
+
+def embed(
+    teacher_layers: Architecture,
+    student_layers: Architecture,
+    teacher_sources: npt.NDArray[np.int32],
+    teacher: npt.NDArray[Weight],
+) -> npt.NDArray[Weight]:
+    """The teacher on the edges of a dense student, shape (replica, student's edge).
+
+    Teacher's unit i becomes student's unit i; units that only one of the two has are left out
+    or get weights 0.
+    """
+    embedded = []
+    for matrix, layer in zip(
+        layer_matrices(teacher_layers, teacher_sources, teacher),
+        student_layers.layers,
+        strict=True,
+    ):
+        whole = np.zeros((len(matrix), layer.units, layer.sources), dtype=matrix.dtype)
+        units, sources = min(layer.units, matrix.shape[1]), min(layer.sources, matrix.shape[2])
+        whole[:, :units, :sources] = matrix[:, :units, :sources]
+        embedded.append(whole.reshape(len(matrix), -1))
+    return np.concatenate(embedded, axis=1)

@@ -18,8 +18,9 @@ from physbatch.dynamics.draws import CellStreams
 from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
 from physbatch.streams.tensor import bounded
 from physbatch.systems.architecture import Architecture
-from physbatch.systems.discrete import DiscreteSystem, layer_matrices
+from physbatch.systems.discrete import DiscreteSystem
 from physbatch.systems.order_parameters_discrete import right_paths
+from physbatch.systems.wiring import layer_matrices
 
 __all__ = ["DiscreteData", "run_general_definition", "sign_outputs"]
 

@@ -21,7 +21,7 @@ from physbatch.streams.keys import (
     KIND_LABEL,
     KIND_SELECT,
 )
-from physbatch.streams.tensor import bounded, normals, philox
+from physbatch.streams.tensor import bounded, normals, stream_numbers
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray, IntArray
@@ -140,10 +140,7 @@ class TensorDescent:
 
     def _numbers(self, key: int, kind: int, index: int, count: int) -> Tensor:
         """The first `count` 32-bit numbers of an index, shape (replica, count)."""
-        blocks = torch.arange(math.ceil(count / 4), device=self._device)[None, :]
-        low = torch.tensor(index & 0xFFFFFFFF, device=self._device)
-        high = torch.tensor(kind | ((index >> 32) << 8), device=self._device)
-        return philox(blocks, low, high, self._replica[:, None], key).flatten(1)[:, :count]
+        return stream_numbers(key, kind, index, self._replica, count)
 
     def _normals(self, key: int, kind: int, index: int, count: int) -> Tensor:
         return normals(self._numbers(key, kind, index, 2 * math.ceil(count / 2)))[:, :count]

@@ -16,7 +16,6 @@ from physbatch.systems.continuous import (
     ContinuousSystem,
     Functions,
     draw_continuous_system,
-    layer_matrices,
 )
 from physbatch.systems.generalization import closed_form_error, has_closed_form, output_product
 from physbatch.systems.order_parameters import (
@@ -25,6 +24,7 @@ from physbatch.systems.order_parameters import (
     path_overlap,
     unit_overlaps,
 )
+from physbatch.systems.wiring import layer_matrices
 
 KEYS = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 3), "overlaps")
 

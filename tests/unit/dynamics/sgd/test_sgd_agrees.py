@@ -22,8 +22,8 @@ from physbatch.systems.continuous import (
     ContinuousSystem,
     Functions,
     draw_continuous_system,
-    layer_matrices,
 )
+from physbatch.systems.wiring import layer_matrices
 
 KEYS = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "sgd agree")
 FIRST, REPLICAS = 3, 3
