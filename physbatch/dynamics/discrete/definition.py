@@ -55,7 +55,13 @@ class _Batch:
 
 
 class DiscreteData:
-    """Batches and test samples of some replicas."""
+    """Batches and test samples of some replicas.
+
+    Attributes
+    ----------
+    patterns, labels : Tensor, shape (replica, P, N) and (replica, P, output)
+        The pattern set and its targets, noise on labels included, if the run has one.
+    """
 
     def __init__(self, system: DiscreteSystem, run: DiscreteRun, device: torch.device) -> None:
         self.run = run
