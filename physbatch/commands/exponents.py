@@ -94,7 +94,7 @@ def _document(
     fits: list[ScalingFit], dimension: Literal["N", "L"], flags: tuple[Flag, ...]
 ) -> dict[str, Any]:
     """The JSON object: exponents by their names in scaling, goodness of every fit."""
-    from physbatch.results.record import estimate_json, strict
+    from physbatch.results.record import RESULTS_VERSION, estimate_json, strict
     from physbatch.scaling.laws.fits import inverse
     from physbatch.scaling.laws.universality import compatible
 
@@ -108,6 +108,8 @@ def _document(
     listed = [*flags, *(flag for fit in fits for flag in fit.flags)]
     first = fits[0]
     return {
+        "kind": "exponents",
+        "version": RESULTS_VERSION,
         "parameters": {name: estimate_json(estimate) for name, estimate in parameters.items()},
         "goodness": strict({"chi2": first.chi2, "dof": first.dof, "p_value": first.p_value}),
         "starts": {

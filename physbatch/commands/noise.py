@@ -71,6 +71,7 @@ def optimum(
     if json_:
         print_json(
             {
+                **result.to_json(),
                 "optima": [
                     {
                         "learning_rate": finite_number(rate),
@@ -130,6 +131,7 @@ def temperature(
     if json_:
         print_json(
             {
+                **result.to_json(),
                 "temperatures": [
                     {
                         "batch_size": m,
@@ -242,6 +244,7 @@ def evidence(
     if json_:
         print_json(
             {
+                **result.to_json(),
                 "samples": len(chosen),
                 "inputs": chosen.inputs.shape[1],
                 "ln_evidence": result.ln_evidence,

@@ -57,6 +57,7 @@ def range_(
     if json_:
         print_json(
             {
+                **result.to_json(),
                 "thresholds": _as_json(rows),
                 "fits": {name: fit.to_json() for name, fit in fits.items()},
                 "flags": list(result.flags),
@@ -88,7 +89,7 @@ def typical(data: Path, *, output: OptionalOutput = None, json_: Json = False) -
     save_record(result, output)
     rows = _thresholds(result)
     if json_:
-        print_json({"thresholds": _as_json(rows), "flags": list(result.flags)})
+        print_json({**result.to_json(), "thresholds": _as_json(rows), "flags": list(result.flags)})
         return
     print("learning rate (base of the rule) above which the typical error grows")
     _print(rows)
@@ -129,6 +130,7 @@ def map_(
     if json_:
         print_json(
             {
+                **result.to_json(),
                 "best_batch_size": number_of(result.best_batch_size),
                 "curve": [
                     {"batch_size": m, "learning_rate": rate, "as_good": good, **number_of(error)}
@@ -171,7 +173,7 @@ def line(
     rows = list(zip(result.size, result.learning_rate, points_m_c, strict=True))
     if json_:
         points = [{"size": size, "learning_rate": eta, **number_of(m_c)} for size, eta, m_c in rows]
-        print_json({"points": points, "flags": list(result.flags)})
+        print_json({**result.to_json(), "points": points, "flags": list(result.flags)})
         return
     print("m_c: smallest batch size with which half of the replicas learn")
     for size, eta, m_c in rows:

@@ -152,6 +152,7 @@ def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]
         for row in range(times.tau.size)
     ]
     return {
+        **times.to_json(),
         "control": times.control_name,
         "time_units": times.time_units,
         "cells": cells,

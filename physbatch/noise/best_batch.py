@@ -22,7 +22,7 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.study.model import Study
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["BatchCurves", "OptimumBatch", "batch_curves", "optimum_batch"]
 
@@ -44,13 +44,7 @@ class OptimumBatch(Record):
         Where a curve has no minimum, and why.
     """
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        (
-            *("learning_rate", "pattern_count", "batch_size", "stderr", "systematic"),
-            *("best_error", "best_error_stderr"),
-        ),
-        ("curve",),
-    )
+    main_dim: ClassVar[str] = "curve"
 
     learning_rate: FloatArray
     pattern_count: FloatArray

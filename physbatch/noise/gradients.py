@@ -198,10 +198,7 @@ class UpdateVariance(Record):
         Weighted mean of reduced/predicted; 1 if the law holds.
     """
 
-    dims: ClassVar[Dims] = {
-        "batch_sizes": ("batch_size",),
-        **dict.fromkeys(("variance", "stderr", "reduced", "predicted"), ("batch_size",)),
-    }
+    main_dim: ClassVar[str] = "batch_size"
 
     batch_sizes: IntArray
     variance: FloatArray

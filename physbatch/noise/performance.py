@@ -51,13 +51,10 @@ class PerformanceMap(Record):
         as the best), ``diverged`` (some replicas did).
     """
 
+    main_dim: ClassVar[str] = "batch_size"
     dims: ClassVar[Dims] = {
         "learning_rate": ("learning_rate",),
         "error": ("batch_size", "learning_rate"),
-        **dict.fromkeys(
-            ("batch_size", "best_rate", "best_error", "best_error_stderr", "as_good"),
-            ("batch_size",),
-        ),
     }
 
     batch_size: FloatArray

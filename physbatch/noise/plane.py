@@ -18,7 +18,7 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import ABOVE_GRID, NEVER_LEARNS, STEP
 from physbatch.scaling.statistics.success_fits import fit_logistic, parameter_covariance
-from physbatch.typing import Dims, FloatArray, IntArray
+from physbatch.typing import FloatArray, IntArray
 
 __all__ = ["PlaneThresholds", "counted_repr", "falling_edge", "squeezed_to", "stated_rows"]
 
@@ -31,9 +31,7 @@ class PlaneThresholds:
     nan where the grid does not hold it; `stderr` and `systematic` are its errors.
     """
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        ("size", "batch_size", "learning_rate", "stderr", "systematic"), ("curve",)
-    )
+    main_dim: ClassVar[str] = "curve"
 
     size: FloatArray
     batch_size: FloatArray

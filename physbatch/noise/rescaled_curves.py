@@ -15,7 +15,7 @@ from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import NO_OVERLAP
 from physbatch.results.record import Record, result
 from physbatch.scaling.data_collapse.quality import local_curve
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["ScaleCollapse", "scale_collapse"]
 
@@ -43,9 +43,7 @@ class ScaleCollapse(Record):
         ``no_overlap`` (no point of a curve lies within the range of another).
     """
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        ("curve", "x", "value", "stderr", "learning_rate", "pattern_count"), ("point",)
-    )
+    main_dim: ClassVar[str] = "point"
 
     curve: FloatArray
     x: FloatArray

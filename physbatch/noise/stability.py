@@ -129,5 +129,4 @@ def stable_range(data: xr.Dataset) -> StableRange:
             )
             if why:
                 flags.append(why.at(f"N = {size:g}, m = {m[number, column]:g}"))
-    columns = dict(zip(StableRange.dims, np.array(rows, dtype=np.float64).T, strict=True))
-    return StableRange(flags=tuple(flags), **columns)
+    return StableRange.of_rows(rows, flags=tuple(flags))

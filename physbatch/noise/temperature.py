@@ -24,7 +24,7 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import INCONSISTENT, OUTSIDE
 from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_counts
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = [
     "EffectiveTemperature",
@@ -114,13 +114,7 @@ class EffectiveTemperature(Record):
         temperatures differ by more than 4 standard errors: no temperature describes the state).
     """
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        (
-            *("batch_size", "from_energy", "from_energy_stderr"),
-            *("from_overlap", "from_overlap_stderr", "difference"),
-        ),
-        ("batch_size",),
-    )
+    main_dim: ClassVar[str] = "batch_size"
 
     batch_size: FloatArray
     from_energy: FloatArray

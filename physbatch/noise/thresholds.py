@@ -90,8 +90,7 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
     lost = int((data["status"] == STATUS_DIVERGED).sum())
     if lost:
         flags.append(DIVERGED(f"{lost} replicas, which count as grown beyond all bounds"))
-    columns = dict(zip(TypicalThreshold.dims, np.array(rows, dtype=np.float64).T, strict=True))
-    return TypicalThreshold(flags=tuple(flags), **columns)
+    return TypicalThreshold.of_rows(rows, flags=tuple(flags))
 
 
 def _crossing(

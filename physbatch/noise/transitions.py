@@ -153,5 +153,4 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
                 why = ALWAYS_LEARNS("half of the replicas learn with the smallest batch")
             if why:
                 flags.append(why.at(f"N = {size:g}, eta = {rate:g}"))
-    columns = dict(zip(TransitionLine.dims, np.array(rows, dtype=np.float64).T, strict=True))
-    return TransitionLine(flags=tuple(flags), **columns)
+    return TransitionLine.of_rows(rows, flags=tuple(flags))

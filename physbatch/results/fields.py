@@ -43,13 +43,7 @@ class Field(NamedTuple):
 
 
 def fields_of(cls: Any) -> tuple[Field, ...]:
-    """The fields of a dataclass or a named tuple.
-
-    Raises
-    ------
-    TypeError
-        For a type that no file of results holds, or an array whose dimensions have no names.
-    """
+    """The fields of a dataclass or a named tuple; TypeError for what no file of results holds."""
     if cls not in _KNOWN:
         _KNOWN[cls] = _fields(cls)
     return _KNOWN[cls]
@@ -57,19 +51,22 @@ def fields_of(cls: Any) -> tuple[Field, ...]:
 
 def _fields(cls: type) -> tuple[Field, ...]:
     hints = get_type_hints(cls)
-    dims: Mapping[str, tuple[str, ...]] = getattr(cls, "dims", {})
+    stated: Mapping[str, tuple[str, ...]] = getattr(cls, "dims", {})
+    main = getattr(cls, "main_dim", "")
     if dataclasses.is_dataclass(cls):
         names = [field.name for field in dataclasses.fields(cls)]
     else:
         names = list(getattr(cls, "_fields", ()))
-    return tuple(_field(cls, name, hints[name], dims.get(name, ())) for name in names)
+    return tuple(_field(cls, name, hints[name], stated.get(name, ()), main) for name in names)
 
 
-def _field(cls: type, name: str, hint: Any, dims: tuple[str, ...]) -> Field:
+def _field(cls: type, name: str, hint: Any, dims: tuple[str, ...], main: str) -> Field:
     optional = get_origin(hint) in (Union, UnionType) and NoneType in get_args(hint)
     if optional:
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
     way, inner = _way(hint)
+    if way == "array" and not dims and main:
+        dims = (main,)
     if not way or (way == "array" and not dims):
         raise TypeError(f"{cls.__name__}.{name}: {hint} is nothing that a file of results holds")
     return Field(name, way, inner, optional, dims)

@@ -21,8 +21,6 @@ class FlagKind:
 
     Parameters
     ----------
-    name : str
-        Its name in files and on the screen, such as ``bad_fit``; unique.
     meaning, remedy : str
         What a flag of this kind says, and what to do about it: one line each.
 
@@ -36,11 +34,18 @@ class FlagKind:
     (True, 'chi2/dof = 30.1/12')
     """
 
-    def __init__(self, name: str, meaning: str, remedy: str) -> None:
+    name = ""
+
+    def __init__(self, meaning: str, remedy: str) -> None:
+        self.meaning, self.remedy = meaning, remedy
+
+    def named(self, name: str) -> Self:
+        """The kind with its name in files and on the screen, such as ``bad_fit``; unique."""
         if name in _KINDS:
             raise ValueError(f"two kinds of flag are named {name}")
-        self.name, self.meaning, self.remedy = name, meaning, remedy
+        self.name = name
         _KINDS[name] = self
+        return self
 
     def __call__(self, text: str) -> Flag:
         """A flag of this kind."""
@@ -62,10 +67,9 @@ def _kind(name: str) -> FlagKind:
 
 
 UNKNOWN = FlagKind(
-    "unknown",
     "A flag that this version does not know: a file of a newer version, or another program.",
     "Read its words; a newer version of physbatch explains it.",
-)
+).named("unknown")
 
 
 class Flag(str):

@@ -1,7 +1,7 @@
 """The list of every flag: what it means, and what to do about it.
 
 ``BAD_FIT(text)`` makes a flag, ``BAD_FIT.among(flags)`` finds one. The page docs/flags.md is
-made of this list.
+made of this list. A kind has the name of its constant, in small letters.
 """
 
 from __future__ import annotations
@@ -12,381 +12,307 @@ from types import MappingProxyType
 from physbatch.results.flag import FlagKind, flag_kinds
 
 ABOVE_GRID = FlagKind(
-    "above_grid",
     "What is sought lies beyond the largest control of the grid, so there is no number.",
     "Extend the grid to larger controls (learning rates).",
 )
 ALL_AT_ONCE = FlagKind(
-    "all_at_once",
     "Every replica passed before the first measurement: the escape time is shorter than that.",
     "Measure earlier and more often.",
 )
 ALWAYS_LEARNS = FlagKind(
-    "always_learns",
     "Half of the replicas learn already with the smallest batch: the edge is not in the grid.",
     "Add smaller batch sizes.",
 )
 ANTICORRELATED = FlagKind(
-    "anticorrelated",
     "Successive samples scatter to opposite sides; 1/2 is used as autocorrelation time.",
     "None is needed: the errors are on the safe side.",
 )
 AT_BOUND = FlagKind(
-    "at_bound",
     "A parameter ran to the end of its allowed range: the data do not hold it.",
     "Fix it, start elsewhere, or choose a form without it; add sizes or points.",
 )
 AT_EDGE = FlagKind(
-    "at_edge",
     "The extremum is at the end of the grid or does not stand out from it.",
     "Extend the grid on that side.",
 )
 BAD_FIT = FlagKind(
-    "bad_fit",
     "No form describes the data within their errors; what stands there is the nearest one.",
     "Leave out small sizes or far points, try corrections to scaling, or check the errors.",
 )
 BAD_LOCAL_FIT = FlagKind(
-    "bad_local_fit",
     "Near the crossing no polynomial describes both curves within their errors.",
     "Check the errors of the points, or measure more closely around the crossing.",
 )
 BELOW_GRID = FlagKind(
-    "below_grid",
     "What is sought lies below the smallest control of the grid, so there is no number.",
     "Extend the grid to smaller controls (learning rates).",
 )
 BEYOND_CONTROLS = FlagKind(
-    "beyond_controls",
     "A critical control outside the measured ones fits about as well: none is stated.",
     "Add points on both sides of the transition.",
 )
 BIMODAL = FlagKind(
-    "bimodal",
     "Two different answers fit about equally well: none is stated.",
     "Keep the controls near one of them, or fix an exponent.",
 )
 CELLS_LEFT_OUT = FlagKind(
-    "cells_left_out",
     "Cells of the dataset hold no number and are not in the table.",
     "Finish the run if they should.",
 )
 CHAIN_SHORT = FlagKind(
-    "chain_short",
     "The Markov chain is too short for its autocorrelation time: its intervals are uncertain.",
     "Allow more steps, or take the errors from the curvature.",
 )
 COLUMNS_GUESSED = FlagKind(
-    "columns_guessed",
     "Which columns are size, control, observable and error was guessed from their names.",
     "Compare the guess, or name the columns.",
 )
 CORRELATED_POINTS = FlagKind(
-    "correlated_points",
     "Neighbouring points scatter less than their errors: they move together, or errors are large.",
     "Give the covariance, or independent errors.",
 )
 CURVED = FlagKind(
-    "curved",
     "m_c is not linear in the logarithm of run time; the slope is that of late times.",
     "Run longer to see the late times.",
 )
 DEGENERATE_RESAMPLES = FlagKind(
-    "degenerate_resamples",
     "Some resamples do not resolve the width of the success curve: the error is approximate.",
     "Add replicas, or controls around m_c.",
 )
 DIVERGED = FlagKind(
-    "diverged",
     "Replicas left the range of numbers; the text says whether they count as failures.",
     "Lower the learning rate if there should be none.",
 )
 FEW = FlagKind(
-    "few", "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
+    "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
 FEW_POINTS = FlagKind(
-    "few_points",
     "Too few points for a polynomial of the asked degree.",
     "Add controls, or ask for a lower degree.",
 )
 FEW_SAMPLES = FlagKind(
-    "few_samples",
     "A point rests on so few samples that its error is itself uncertain.",
     "Add samples, or leave the point out.",
 )
 FEW_TIMES = FlagKind(
-    "few_times",
     "m_c could be fitted at fewer than three times: its drift has no slope.",
     "Measure at more times, or run more replicas.",
 )
 FIXED_EXPONENT = FlagKind(
-    "fixed_exponent",
     "The data do not fix the exponent of the approach: averaged over several, and over none.",
     "Add sizes; the systematic error holds the spread.",
 )
 FLAT = FlagKind(
-    "flat",
     "The data do not determine the named parameters: the goodness hardly changes along them.",
     "Fix an exponent, or add sizes or points near the transition.",
 )
 FOLDED = FlagKind(
-    "folded",
     "The order parameter is as often negative as positive: its absolute value is analysed.",
     "None is needed.",
 )
 INCONSISTENT = FlagKind(
-    "inconsistent",
     "Two ways to the same number differ by more than their errors.",
     "Trust neither: the description behind both does not hold there.",
 )
 LEFT_OUT = FlagKind(
-    "left_out",
     "Some points have no value or no error and are not in the fit.",
     "Look at why they have none.",
 )
 LIMIT_NOT_PROVEN = FlagKind(
-    "limit_not_proven",
     "A logarithm of size describes the values about as well: a finite limit is not shown.",
     "Add larger sizes.",
 )
 M_C_ABOVE_GRID = FlagKind(
-    "m_c_above_grid",
     "Fewer than half of the replicas succeed even at the largest control.",
     "Add larger controls, or run longer.",
 )
 M_C_BELOW_GRID = FlagKind(
-    "m_c_below_grid",
     "More than half of the replicas succeed even at the smallest control.",
     "Add smaller controls.",
 )
 MEDIAN_BEYOND = FlagKind(
-    "median_beyond",
     "More than half of the replicas had not passed when the run ended.",
     "Run longer.",
 )
 MISSING = FlagKind(
-    "missing",
     "Replicas were not simulated and are left out.",
     "Finish the run with the same command.",
 )
 MOSTLY_REJECTED = FlagKind(
-    "mostly_rejected",
     "The scaling form holds only in windows that leave out most of the data.",
     "Try corrections to scaling, or larger sizes.",
 )
 NAN = FlagKind(
-    "nan",
     "Replicas that ended well have an overlap that is not a number.",
     "Report it: it should not happen.",
 )
 NEVER_LEARNS = FlagKind(
-    "never_learns",
     "Fewer than half of the replicas succeed anywhere in the grid.",
     "Run longer, or extend the grid.",
 )
 NO_CHANGE = FlagKind(
-    "no_change",
     "No replica passes between these times: m_c stays, and the slope has no error.",
     "Run longer, or measure earlier.",
 )
 NO_CROSSING = FlagKind(
-    "no_crossing",
     "Two curves do not cross significantly within their common controls.",
     "Add controls on both sides, or smaller errors.",
 )
 NO_DATA = FlagKind(
-    "no_data",
     "No replica has a valid status.",
     "Run the study, or look at why all replicas failed.",
 )
-NO_DELAY = FlagKind(
-    "no_delay", "The likelihood is largest without a delay: it is 0.", "None is needed."
-)
+NO_DELAY = FlagKind("The likelihood is largest without a delay: it is 0.", "None is needed.")
 NO_FINITE_LIMIT = FlagKind(
-    "no_finite_limit",
     "The values go on as the logarithm of size: there is no limit.",
     "Take it as the answer, or add larger sizes.",
 )
 NO_INVERSE = FlagKind(
-    "no_inverse",
     "The estimate is compatible with 0, so its inverse is not known.",
     "Make the estimate better.",
 )
 NO_OVERLAP = FlagKind(
-    "no_overlap",
     "Curves share no range, or so little of it that anything collapses.",
     "Measure the sizes at common (rescaled) controls; check whether c_c is within them.",
 )
 NO_PARAMETER = FlagKind(
-    "no_parameter",
     "The law that was fitted has no parameter of this name.",
     "Ask for one that it has.",
 )
-NO_PASSAGE = FlagKind(
-    "no_passage", "No replica passed: there is only a lower bound.", "Run longer."
-)
+NO_PASSAGE = FlagKind("No replica passed: there is only a lower bound.", "Run longer.")
 NO_PEAK = FlagKind(
-    "no_peak",
     "No polynomial describes a peak within the errors, or too few points tell.",
     "Measure more closely around the maximum.",
 )
 NO_ROOT = FlagKind(
-    "no_root",
     "The growth does not change its sign: there is no threshold.",
     "None is needed: the batch is stable at every learning rate.",
 )
 NO_SIZE = FlagKind(
-    "no_size",
     "The quantity is not known at any size, so it has no limit.",
     "See the flags of the sizes.",
 )
 NO_SUSCEPTIBILITY = FlagKind(
-    "no_susceptibility",
     "Sizes are linear and the dimension of space is not stated: no volume, no susceptibility.",
     "State the dimension of space, or that sizes are volumes.",
 )
 NO_THRESHOLD = FlagKind(
-    "no_threshold",
     "The growth rate has no single zero within the controls.",
     "Add controls on both sides of the zero.",
 )
 NOT_CONVERGED = FlagKind(
-    "not_converged",
     "The iteration did not end at an optimum.",
     "Start elsewhere, or fix a parameter that the data do not hold.",
 )
 NOT_EXPONENTIAL = FlagKind(
-    "not_exponential",
     "Another law than the exponential describes the passages better: tau is no escape rate.",
     "Fit a delay, or look at later times.",
 )
 NOT_RESOLVED = FlagKind(
-    "not_resolved",
     "Resampled curves often have no crossing or peak: its error cannot be told.",
     "Add points or replicas around it.",
 )
-ONE_CONTROL = FlagKind("one_control", "The controls do not bracket m_c.", "Add controls.")
+ONE_CONTROL = FlagKind("The controls do not bracket m_c.", "Add controls.")
 ONE_SIDED = FlagKind(
-    "one_sided",
     "Nearly all points lie on one side of c_c, which is extrapolated.",
     "Add points on the other side.",
 )
-ONE_SIZE = FlagKind(
-    "one_size", "The quantity is known at one size; a tested limit needs three.", "Add sizes."
-)
+ONE_SIZE = FlagKind("The quantity is known at one size; a tested limit needs three.", "Add sizes.")
 OUTSIDE = FlagKind(
-    "outside",
     "The point that was asked for lies outside what was measured or tabulated.",
     "Measure on both sides of it.",
 )
 POINTS_LEFT_OUT = FlagKind(
-    "points_left_out",
     "Points have too few independent samples, or a moment without spread, and are left out.",
     "Run longer there.",
 )
 POINTS_WITHOUT_SPREAD = FlagKind(
-    "points_without_spread",
     "At some points all samples agree, which shows no error: they are left out.",
     "Add samples there if they matter.",
 )
 POOR_FIT = FlagKind(
-    "poor_fit",
     "No polynomial describes the points near the asked control.",
     "Check the errors, or measure more closely.",
 )
 PROFILE_MISMATCH = FlagKind(
-    "profile_mismatch",
     "The error from the curvature and the profile interval differ: the likelihood is skew.",
     "Use the interval, or add replicas.",
 )
 RESAMPLES_FAILED = FlagKind(
-    "resamples_failed",
     "Refits of resampled data did not converge: the error rests on the others.",
     "Take it as a lower bound; simplify the form, or add data.",
 )
 ROWS_CORRELATED = FlagKind(
-    "rows_correlated",
     "Neighbouring samples are alike, so errors of independent rows are too small.",
     "Say that the rows are a series, or in which clusters they lie.",
 )
 SEVERAL_CROSSINGS = FlagKind(
-    "several_crossings",
     "Two curves cross more than once; the text says which crossing is taken.",
     "Say near which control to look.",
 )
 SEVERAL_PEAKS = FlagKind(
-    "several_peaks",
     "Polynomials that describe the data have peaks far apart; the systematic error says so.",
     "Measure more closely around the maximum.",
 )
 SHARED_GRAPHS = FlagKind(
-    "shared_graphs",
     "Replicas share graphs; the tests for two peaks take them as independent.",
     "Read small probabilities of these tests with care; all errors know of the graphs.",
 )
 SHIFT_NOT_SEEN = FlagKind(
-    "shift_not_seen",
     "The drift of c_c goes as the scaling variable itself: its amplitude means nothing.",
     "Fit without the drift.",
 )
 SMALL_SIZES_EXCLUDED = FlagKind(
-    "small_sizes_excluded",
     "No form describes the smallest sizes; the fit begins above them.",
     "Add larger sizes, or a form with corrections.",
 )
 STARTS = FlagKind(
-    "starts",
     "Which initial overlaps were taken as the uninformed and the planted start.",
     "None is needed.",
 )
 STARTS_DISAGREE = FlagKind(
-    "starts_disagree",
     "Few starts lead to this optimum, which is no good fit: a better one may exist.",
     "Ask for more starts, or give one.",
 )
 STEP = FlagKind(
-    "step",
     "The curve jumps between two neighbouring points: the edge lies between them.",
     "Refine the grid there.",
 )
 THIN_OVERLAP = FlagKind(
-    "thin_overlap",
     "Neighbouring sizes share few points on the scaling plot.",
     "Add points near c_c.",
 )
 TIME = FlagKind(
-    "time",
     "The data were measured at several times; which one was taken is said.",
     "Name the time if another is meant.",
 )
 TOO_FEW_POINTS = FlagKind(
-    "too_few_points",
     "No more points than parameters: a fit through them tests nothing.",
     "Add sizes (controls), or fix a parameter.",
 )
 TWO_SIZES = FlagKind(
-    "two_sizes", "The quantity is known at two sizes; a tested limit needs three.", "Add sizes."
+    "The quantity is known at two sizes; a tested limit needs three.", "Add sizes."
 )
 UNDETERMINED = FlagKind(
-    "undetermined",
     "A fit does not hold the named exponent within a useful range and is not used.",
     "Add sizes, or fix the exponent.",
 )
 UNEQUAL_RATIOS = FlagKind(
-    "unequal_ratios",
     "Pairs have different ratios of sizes, so the amplitude of their approach differs.",
     "Choose pairs of one ratio.",
 )
 UNIMODAL = FlagKind(
-    "unimodal",
     "The overlap shows one peak at each control near m_c: there is no jump.",
     "Take it as the answer, or add replicas and larger sizes.",
 )
 WIDTH_UNRESOLVED = FlagKind(
-    "width_unresolved",
     "Success goes from none to all between two controls: m_c is bracketed, the width bounded.",
     "Refine the grid around m_c.",
 )
+
+for _constant, _kind in list(globals().items()):
+    if isinstance(_kind, FlagKind):
+        _kind.named(_constant.lower())
 
 #: Every kind by its name.
 FLAGS: Mapping[str, FlagKind] = MappingProxyType(flag_kinds())

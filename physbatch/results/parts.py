@@ -22,13 +22,7 @@ _MISSING = object()
 
 
 def from_tables(cls: type[Result], tables: Mapping[str, xr.Dataset]) -> Result:
-    """The result that `to_tables` took apart.
-
-    Raises
-    ------
-    KeyError, ValueError, TypeError, IndexError
-        If a table or a column is missing, or holds something else.
-    """
+    """The result that `to_tables` took apart; KeyError, TypeError ... if they are damaged."""
     result: Result = _Reader(tables).single("", cls)
     return result
 

@@ -55,6 +55,7 @@ __all__ = [
 #: Version of the files of results; older ones are read as well.
 RESULTS_VERSION = 2
 
+_LISTED = 12  # names in a message
 _REGISTERED: dict[str, type[Record]] = {}
 Class = TypeVar("Class", bound="type[Record]")
 Value = TypeVar("Value")
@@ -85,17 +86,14 @@ def registered() -> Mapping[str, type[Record]]:
     return dict(_REGISTERED)
 
 
-def chosen(known: Mapping[str, Value], name: str) -> Value:
-    """What has a name.
-
-    Raises
-    ------
-    KeyError
-        With the names that are near to it, or all of them.
-    """
+def chosen(owner: object, known: Mapping[str, Value], name: str) -> Value:
+    """What has a name; the KeyError lists the names that there are, those close to it first."""
     if name not in known:
-        near = difflib.get_close_matches(name, known) or list(known)
-        raise KeyError(f"no {name!r}, but {', '.join(near) or 'nothing else'}")
+        close = difflib.get_close_matches(name, known)
+        asked = f" (did you mean {' or '.join(close)}?)" if close else ""
+        names = list(dict.fromkeys([*close, *known]))
+        listed = ", ".join([*names[:_LISTED], *(["..."] if len(names) > _LISTED else [])])
+        raise KeyError(f"{type(owner).__name__} has no {name!r}{asked}; it has {listed or 'none'}")
     return known[name]
 
 
@@ -104,9 +102,10 @@ class Record(HtmlTable):
 
     #: Name in the list of results.
     kind: ClassVar[str] = ""
-    #: Dimensions of every array field.
+    #: Dimensions of array fields, and of estimates or texts along a dimension.
     dims: ClassVar[Dims] = {}
-    #: The dimension of the arrays beside the numbers; by default that of the first array.
+    #: The dimension of the arrays beside the numbers, which `dims` need not name; by default that
+    #: of the first array.
     main_dim: ClassVar[str] = ""
     #: Properties that label a dimension in files.
     labelled_by: ClassVar[dict[str, str]] = {}
@@ -114,6 +113,13 @@ class Record(HtmlTable):
     key: ClassVar[str] = ""
     #: Fields that have another name in the table of the root.
     stored_names: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Sequence[float]], **others: Any) -> Self:
+        """The result whose arrays are the columns of some rows."""
+        columns = np.array(rows, dtype=np.float64).T
+        names = (field.name for field in fields_of(cls) if field.way == "array")
+        return cls(**dict(zip(names, columns, strict=True)), **others)
 
     def stated(self) -> dict[str, Estimate]:
         """The estimates of the result by their names, in the order in which they are shown."""
@@ -127,14 +133,8 @@ class Record(HtmlTable):
         return estimates
 
     def __getitem__(self, name: str) -> Estimate:
-        """The estimate of that name.
-
-        Raises
-        ------
-        KeyError
-            If there is none; the message has the names that are close to it.
-        """
-        return chosen(self.stated(), name)
+        """The estimate of that name; KeyError with the names that are close to it."""
+        return chosen(self, self.stated(), name)
 
     # --- files --------------------------------------------------------------------------
 

@@ -44,8 +44,6 @@ _LATEX = {
 def html_table(caption: str, header: Sequence[str], rows: Rows, flags: Sequence[str] = ()) -> str:
     """A table with its caption, and the flags as a list below it.
 
-    Examples
-    --------
     >>> html_table("<U>", ["T_c"], [["1 & 2"]], ["odd"])[:66]
     '<table><caption>&lt;U&gt;</caption><thead><tr><th>T_c</th></tr></t'
     """
@@ -64,14 +62,11 @@ def _html_row(tag: str, cells: Iterable[str]) -> str:
 class HtmlTable:
     """A frozen dataclass with a short repr, and a table of its fields in notebooks.
 
-    Examples
-    --------
     >>> @dataclasses.dataclass(frozen=True, repr=False)
     ... class Width(HtmlTable):
-    ...     size: float
     ...     control: np.ndarray
     >>> "<td>control</td><td>3 values from 1 to 4</td>" in Width(
-    ...     50.0, np.array([1.0, 2.0, 4.0])
+    ...     np.array([1.0, 2.0, 4.0])
     ... )._repr_html_()
     True
     """
@@ -117,8 +112,6 @@ def _brief(value: Any) -> str:
 def flat_rows(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Pairs of the name that a study file uses and the value in readable form.
 
-    Examples
-    --------
     >>> list(flat_rows({"grid": {"size": [50, 100], "fast": True}}))
     [('grid.size', '50, 100'), ('grid.fast', 'yes')]
     """

@@ -24,15 +24,7 @@ Classes = Mapping[str, type[Record]]
 
 
 def read_version_1(data: xr.Dataset, classes: Classes, *, where: str) -> Record:
-    """The result in a flat dataset.
-
-    Raises
-    ------
-    physbatch.errors.DatasetError
-        If its class is not known.
-    KeyError, ValueError, TypeError, IndexError, AttributeError
-        If it is damaged.
-    """
+    """The result in a flat dataset; DatasetError if its class is not known."""
     record: Record
     if "physbatch_record" not in data.attrs:
         whole = "physbatch_results" in data.attrs

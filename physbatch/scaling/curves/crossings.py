@@ -43,10 +43,6 @@ class Crossings(Record):
 
     dims: ClassVar[Dims] = {
         **dict.fromkeys(("size", "control", "value", "stderr"), ("point",)),
-        **dict.fromkeys(("small", "large", "mean_size", "chi2", "dof"), ("pair",)),
-        **dict.fromkeys(("crossing", "crossing_stderr", "crossing_systematic"), ("pair",)),
-        **dict.fromkeys(("level", "level_stderr", "level_systematic"), ("pair",)),
-        **dict.fromkeys(("crossing_lower68", "crossing_upper68"), ("pair",)),
         **dict.fromkeys(("candidate_pair", "candidate", "candidate_chosen"), ("candidate",)),
         "lines": ("pair", "line", "line_point"),
     }

@@ -61,14 +61,9 @@ def local_fit(
 ) -> LocalFit | None:
     """Fit a polynomial in a window by generalised least squares (kernel).
 
-    Returns
-    -------
-    LocalFit or None
-        None where the window does not reach to both sides of the centre, or leaves no degree
-        of freedom: the fit could then not be tested.
+    None where the window does not reach to both sides of the centre, or leaves no degree of
+    freedom: the fit could then not be tested.
 
-    Examples
-    --------
     >>> c = np.linspace(-1, 1, 9)
     >>> fit = local_fit(c, c**2, np.eye(9), 0.0, 1.0, 2)
     >>> fit.coefficients(c**2, 3).round(9).tolist()
@@ -181,13 +176,7 @@ def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
 def _covariance_block(
     errors: FloatArray, covariance: FloatArray | None, rows: IntArray
 ) -> FloatArray:
-    """Covariance of some points.
-
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        For more points than a dense matrix should hold.
-    """
+    """Covariance of some points; AnalysisError for more than a dense matrix should hold."""
     if len(rows) > _MOST_POINTS:
         raise AnalysisError(
             f"{len(rows)} points of one size, at most {_MOST_POINTS} can be fitted",

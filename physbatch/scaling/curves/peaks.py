@@ -29,7 +29,7 @@ from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.laws.size_laws import fit_critical_control
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["Peaks", "find_peaks"]
 
@@ -45,13 +45,7 @@ _CLEAR = 4.0  # standard errors by which a peak stands above both ends of the da
 class Peaks(Record):
     """Height and position of the peak at every size; nan where there is none."""
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        (
-            *("size", "position", "position_stderr", "position_systematic"),
-            *("height", "height_stderr", "height_systematic"),
-        ),
-        ("size",),
-    )
+    main_dim: ClassVar[str] = "size"
 
     observable: str
     dimension: str
@@ -168,8 +162,7 @@ def find_peaks(
         position, height, why = _peak(curve)
         rows.append([size, *position, sign * height[0], *height[1:]])
         flags += [why.at(where)] if why else []
-    columns = dict(zip(Peaks.dims, np.array(rows, dtype=np.float64).T, strict=True))
-    return Peaks(observable=observable, dimension=table.dimension, flags=tuple(flags), **columns)
+    return Peaks.of_rows(rows, observable=observable, dimension=table.dimension, flags=tuple(flags))
 
 
 class _Candidate(NamedTuple):

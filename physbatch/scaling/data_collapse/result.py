@@ -65,9 +65,7 @@ def math_symbol(name: str) -> str:
 class CollapsedPoints:
     """Points of one observable on the scaling plot, in physical units."""
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        ("size", "x", "y", "error", "residual", "correction"), ("point",)
-    )
+    main_dim: ClassVar[str] = "point"
     key: ClassVar[str] = "observable"
 
     observable: str

@@ -80,17 +80,11 @@ class ScalingFit(Record):
         return {name: value for name, value in fields.items() if name in cls.__annotations__}
 
     def __getitem__(self, name: str) -> Estimate:
-        """The estimate of a parameter; nan if another of the laws has it.
-
-        Raises
-        ------
-        KeyError
-            If no law that was admitted has a parameter of that name.
-        """
+        """A parameter; nan if another admitted law has it, KeyError if none has."""
         stated = self.stated()
         if name not in stated and any(admitted.knows(name) for admitted in self.laws):
             return Estimate(math.nan, flags=(NO_PARAMETER(f"{self.form} has no {name}"),))
-        return chosen(stated, name)
+        return chosen(self, stated, name)
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{name} = {estimate}" for name, estimate in self.stated().items())

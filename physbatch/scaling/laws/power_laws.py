@@ -316,18 +316,7 @@ def law(name: str, **fixed: float) -> Law:
 
 
 def law_of_text(text: str) -> Law:
-    """The law that a file of an earlier version holds as it is written in the letter N.
-
-    Raises
-    ------
-    physbatch.errors.DatasetError
-        If it is none of those that such files hold.
-
-    Examples
-    --------
-    >>> law_of_text("c + a N^-0.5")
-    Law(name='shifted', fixed=(('phi', 0.5),))
-    """
+    """The law that a file of version 1 writes so, in the letter N; else DatasetError."""
     for written in _earlier():
         if written.text() == text:
             return written

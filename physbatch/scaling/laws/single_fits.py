@@ -57,23 +57,9 @@ def least_squares(
 ) -> LawFit:
     """Fit one law by generalised least squares from every minimum of a scan (kernel).
 
-    Parameters
-    ----------
-    law : Law
-        The law.
-    x, y, covariance : ndarray, shape (n_point, n_variable), (n_point,), (n_point, n_point)
-        Data.
-    size_min : float
-        Kept for the record.
-    variables : tuple of str
-        The letters of x, for the messages.
-
-    Returns
-    -------
-    LawFit
-        ``problem`` names what is wrong: ``too_few_points``, ``at_bound``, ``undetermined``
-        (an exponent is not known within a quarter of its range, or a positive one within half
-        of itself) or ``not_converged``.
+    Shapes: x (n_point, n_variable), y (n_point,), covariance (n_point, n_point). ``problem`` of
+    the fit is ``too_few_points``, ``at_bound``, ``undetermined`` (an exponent is not known within
+    a quarter of its range, or a positive one within half of itself) or ``not_converged``.
     """
     count, points, written = len(law.parameters), len(y), law.text(variables)
     if points <= count:  # a fit through all points tests nothing

@@ -236,17 +236,12 @@ def _largest_variance(samples: SizeSamples) -> tuple[float, float]:
 
 
 def binder_minimum(size: FloatArray, curves: Sequence[tuple[FloatArray, FloatArray]]) -> Evidence:
-    r"""How far the Binder parameter reaches beyond its values at the ends of the grid.
+    r"""How far the Binder parameter of each size reaches beyond its values at the ends of the grid.
 
-    A minimum of :math:`1 - \langle q^4\rangle/3\langle q^2\rangle^2` that deepens as N tells of
-    coexistence (Vollmayr, Reger, Scheucher and Binder, doi 10.1007/BF01316713). A minimum alone
-    tells nothing: that of the q = 3 Potts model, a continuous transition, stays finite.
-
-    Parameters
-    ----------
-    size : ndarray, shape (n_size,)
-    curves : sequence of (values, errors)
-        The Binder parameter of each size along the control.
+    `curves` are (values, errors) along the control. A minimum of
+    :math:`1 - \langle q^4\rangle/3\langle q^2\rangle^2` that deepens as N tells of coexistence
+    (Vollmayr, Reger, Scheucher and Binder, doi 10.1007/BF01316713). A minimum alone tells
+    nothing: that of the q = 3 Potts model, a continuous transition, stays finite.
     """
     name, quantity = "Binder minimum", "excess of the Binder parameter"
     excess, stderr = np.array([_excess(value, error) for value, error in curves]).T

@@ -81,17 +81,11 @@ class Evidence(Record):
     flags: tuple[Flag, ...] = ()
 
     def __getitem__(self, name: str) -> Estimate:
-        """A parameter; nan if these data do not give it.
-
-        Raises
-        ------
-        KeyError
-            If no evidence has a parameter of that name.
-        """
+        """A parameter; nan if these data do not give it, KeyError if no evidence has it."""
         stated = self.stated()
         if name not in stated and name in _PARAMETERS:
             return Estimate(math.nan, flags=(NO_PARAMETER(f"{self.name} has no {name}"),))
-        return chosen(stated, name)
+        return chosen(self, stated, name)
 
     def stated(self) -> dict[str, Estimate]:
         """The parameters by their names."""
@@ -127,12 +121,8 @@ class TransitionOrder(Record):
         The values there, padded with nan.
     """
 
-    dims: ClassVar[Dims] = {
-        **dict.fromkeys(
-            ("size", "histogram_control", "histogram_lower", "histogram_upper"), ("size",)
-        ),
-        "histogram_values": ("size", "replica"),
-    }
+    main_dim: ClassVar[str] = "size"
+    dims: ClassVar[Dims] = {"histogram_values": ("size", "replica")}
 
     verdict: str
     reasons: tuple[str, ...]
@@ -149,17 +139,11 @@ class TransitionOrder(Record):
     size_name: str = "N"
 
     def __getitem__(self, name: str) -> Evidence:  # type: ignore[override]
-        """A piece of evidence by its name; a silent one if it was not looked for.
-
-        Raises
-        ------
-        KeyError
-            If no evidence has that name.
-        """
+        """A piece of evidence; a silent one if it was not looked for, KeyError for another name."""
         known = {evidence.name: evidence for evidence in self.evidence}
         if name not in known and name in EVIDENCE:
             return silent(name, "not looked for in these data")
-        return chosen(known, name)
+        return chosen(self, known, name)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{size:g}" for size in self.size)

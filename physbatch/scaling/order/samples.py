@@ -53,30 +53,16 @@ class SizeSamples:
 
 @dataclass(frozen=True, eq=False)
 class OrderData:
-    """Data in the form that the pieces of evidence take.
-
-    Attributes
-    ----------
-    observable, control_name, source : str
-    sizes : tuple of SizeSamples
-        From the smallest to the largest; empty for a curve with errors.
-    histories : tuple of xarray.Dataset
-        For each size a dataset that `find_jump` takes, with all times where there are some.
-    curve : ScalingTable or None
-        The curve with errors where there are no samples.
-    runs, planted : xarray.Dataset or None
-        The dataset of the schema with the uninformed start, and that with the planted one.
-    flags : tuple of Flag
-    """
+    """Data in the form that the pieces of evidence take."""
 
     observable: str
     control_name: str
     source: str
-    sizes: tuple[SizeSamples, ...]
-    histories: tuple[xr.Dataset, ...]
-    curve: ScalingTable | None
-    runs: xr.Dataset | None
-    planted: xr.Dataset | None
+    sizes: tuple[SizeSamples, ...]  # from the smallest on; empty for a curve with errors
+    histories: tuple[xr.Dataset, ...]  # of each size, for `find_jump`: all times if there are some
+    curve: ScalingTable | None  # with errors, where there are no samples
+    runs: xr.Dataset | None  # the dataset of the schema with the uninformed start
+    planted: xr.Dataset | None  # and that with the planted one
     flags: tuple[Flag, ...]
 
     @property

@@ -19,7 +19,7 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.exponential import fit_escape_time
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = [
     "EscapeTimes",
@@ -35,13 +35,7 @@ __all__ = [
 class EscapeTimes(Record):
     """tau(m, N) of every cell of a dataset."""
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        (
-            *("size", "control", "tau", "stderr", "lower68", "upper68"),
-            *("delay", "p_value", "passed", "replicas"),
-        ),
-        ("cell",),
-    )
+    main_dim: ClassVar[str] = "cell"
 
     control_name: str
     time_units: str
@@ -138,8 +132,7 @@ def escape_times(data: xr.Dataset, *, delay: bool = False) -> EscapeTimes:
             numbers = (fit.tau.value, fit.tau.stderr, *ends, fit.delay.value, fit.p_value)
             rows.append((float(size), control, *numbers, *counts))
     units = str(data["time"].attrs.get("units", ""))
-    columns = dict(zip(EscapeTimes.dims, np.array(rows).T, strict=True))
-    return EscapeTimes(control_name=name, time_units=units, flags=tuple(flags), **columns)
+    return EscapeTimes.of_rows(rows, control_name=name, time_units=units, flags=tuple(flags))
 
 
 def fit_nucleation(size: npt.ArrayLike, tau: npt.ArrayLike, stderr: npt.ArrayLike) -> ScalingFit:

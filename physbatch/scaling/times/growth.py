@@ -141,10 +141,8 @@ def _mean_with_error(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
 class GrowthThreshold(Record):
     """The control at which a growth rate changes sign."""
 
-    dims: ClassVar[Dims] = {
-        **dict.fromkeys(("control", "rate", "stderr"), ("point",)),
-        **dict.fromkeys(("curve_x", "curve_y"), ("curve",)),
-    }
+    main_dim: ClassVar[str] = "point"
+    dims: ClassVar[Dims] = dict.fromkeys(("curve_x", "curve_y"), ("curve",))
 
     control: FloatArray  # the points that were fitted
     rate: FloatArray

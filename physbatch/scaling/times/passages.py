@@ -15,7 +15,7 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import MEDIAN_BEYOND, NO_PASSAGE, NOT_CONVERGED
 from physbatch.results.record import Record, result
-from physbatch.typing import Dims, FloatArray
+from physbatch.typing import FloatArray
 
 __all__ = ["Passages", "Survival", "grouped", "survival_curve"]
 
@@ -25,9 +25,7 @@ __all__ = ["Passages", "Survival", "grouped", "survival_curve"]
 class Survival(Record):
     """The probability not to have passed yet, a step function."""
 
-    dims: ClassVar[Dims] = dict.fromkeys(
-        ("start", "time", "probability", "stderr", "at_risk"), ("step",)
-    )
+    main_dim: ClassVar[str] = "step"
 
     method: str  # "Kaplan-Meier" or "Turnbull"
     start: FloatArray  # the step from the value before to `probability` lies somewhere

@@ -118,8 +118,8 @@ def _histories(data: xr.Dataset, dim: str) -> tuple[BoolArray, FloatArray]:
     counted, sound = succeeded_by(data, math.inf)
     rest = [d for d in counted.dims if d not in (dim, "replica")]
     flags, good, passage = (
-        one.isel(dict.fromkeys(rest, 0)).transpose(dim, "replica").values
-        for one in (counted, sound, data["first_passage"])
+        variable.isel(dict.fromkeys(rest, 0)).transpose(dim, "replica").values
+        for variable in (counted, sound, data["first_passage"])
     )
     return np.asarray(flags, dtype=bool), np.where(good, passage, np.inf)
 
@@ -216,8 +216,8 @@ def _line(
             f"t = {times[0]:g} and {times[-1]:g}, so the slope has no error"
         )
         same = Estimate(0.0, math.nan, flags=(flag,))
-        place = (float(m_c[-1]), float(times[-1]), float(times[0]), float(times[-1]))
-        return TimeDrift(size, times, m_c, errors, same, (flag,), *place)
+        line = (float(m_c[-1]), float(times[-1]), float(times[0]), float(times[-1]))
+        return TimeDrift(size, times, m_c, errors, same, (flag,), *line)
     log_time = np.log(times / times[-1])
     weight = 1.0 / np.maximum(errors, 1e-12)  # of np.polyfit: 1/stderr, not squared
     first = 0
@@ -246,8 +246,8 @@ def _line(
         )
     low, high = (float(value) for value in np.quantile(slopes, [0.15865, 0.84135]))
     estimate = Estimate(float(slope), stderr, interval68=(low, high), flags=flags)
-    place = (float(intercept), float(times[-1]), float(times[first]), float(times[-1]))
-    return TimeDrift(size, times, m_c, errors, estimate, flags, *place)
+    line = (float(intercept), float(times[-1]), float(times[first]), float(times[-1]))
+    return TimeDrift(size, times, m_c, errors, estimate, flags, *line)
 
 
 def _bends(

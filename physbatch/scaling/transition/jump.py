@@ -204,16 +204,16 @@ def _view(data: xr.Dataset, time: float, m_c: float) -> _View:
     """The controls around m_c at one time, each split in two."""
     size = float(np.atleast_1d(data["size"].values)[0])
     control, overlap, graphs = _overlaps_at(data, time)
-    places = _neighbours(control, overlap, m_c)
+    rows = _neighbours(control, overlap, m_c)
     grain = _grain(overlap)
-    samples = [overlap[place] for place in places]
+    samples = [overlap[row] for row in rows]
     splits = [split_in_two(sample[None], grain) for sample in samples]
     return _View(
         size,
         time,
-        control[places],
+        control[rows],
         samples,
-        [graphs[place] for place in places],
+        [graphs[row] for row in rows],
         grain,
         splits,
         [separation_threshold(sample.size) for sample in samples],
@@ -238,9 +238,9 @@ def _overlaps_at(
     """Controls, the overlaps of the valid replicas at each, and their graphs if shared."""
     dim = control_dim(data)
     rest = [d for d in data["status"].dims if d not in (dim, "replica")]
-    one = data.isel(dict.fromkeys(rest, 0)).sel(time=time)
-    overlap = one["overlap"].transpose(dim, "replica").values
-    valid = (one["status"].transpose(dim, "replica").values == STATUS_OK) & np.isfinite(overlap)
+    at_time = data.isel(dict.fromkeys(rest, 0)).sel(time=time)
+    overlap = at_time["overlap"].transpose(dim, "replica").values
+    valid = (at_time["status"].transpose(dim, "replica").values == STATUS_OK) & np.isfinite(overlap)
     rows = [row[flags] for row, flags in zip(overlap, valid, strict=True)]
     graphs = graph_labels(data)
     labels = [None if graphs is None else graphs[flags] for flags in valid]

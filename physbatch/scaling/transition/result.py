@@ -257,7 +257,7 @@ class Analysis(Record):
 
     def __getitem__(self, name: str) -> Estimate:
         """``m_c`` and ``jump`` at N -> infinity, or an estimate by the name in `stated`."""
-        return chosen({"m_c": self.m_c, "jump": self.jump, **self.stated()}, name)
+        return chosen(self, {"m_c": self.m_c, "jump": self.jump, **self.stated()}, name)
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as strict JSON: text, finite numbers, lists, None where there is none."""

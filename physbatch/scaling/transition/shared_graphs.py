@@ -33,9 +33,9 @@ def counts_by_graph(flags: xr.DataArray, graphs: IntArray, control: str) -> IntA
         [dim for dim in (control, "replica") if dim not in flags.squeeze(drop=True).dims]
     )
     counts = table.transpose("replica", control).values.astype(np.int64)
-    labels, place = np.unique(graphs, return_inverse=True)
+    labels, rows = np.unique(graphs, return_inverse=True)
     result = np.zeros((labels.size, counts.shape[1]), dtype=np.int64)
-    np.add.at(result, place, counts)
+    np.add.at(result, rows, counts)
     return result
 
 
@@ -44,40 +44,18 @@ def with_shared_graphs(
 ) -> SuccessCurve:
     r"""A fitted success curve with the errors that shared graphs leave.
 
-    The maximum of the likelihood stays where it is. Its covariance becomes
+    Successes and trials are counts of each graph, shape (graph, control). The maximum of the
+    likelihood stays where it is. Its covariance becomes
 
     .. math:: I^{-1} \Big[\frac{G}{G-1} \sum_g s_g s_g^T\Big] I^{-1},
         \qquad s_g = \sum_c (k_{gc} - n_{gc} P(c)) \nabla z(c),
 
     with the Fisher information I and the score s_g of each graph at each control (graphs are
-    drawn anew at every control), z the log odds. The deviance is divided by the mean design
-    effect, the variance of the success between graphs over the binomial one, before its
-    probability is taken.
-
-    Parameters
-    ----------
-    curve : SuccessCurve
-        The fit that takes replicas as independent.
-    successes, trials : array_like of int, shape (graph, control)
-        Counts of each graph; sums over graphs are those of the curve.
-
-    Returns
-    -------
-    SuccessCurve
-        The same if the width is not resolved: the error of a bracket knows no counts.
-
-    References
-    ----------
-    Liang and Zeger, Biometrika 73 (1986) 13, doi 10.1093/biomet/73.1.13 (covariance); Rao and
-    Scott, Ann. Statist. 12 (1984) 46, doi 10.1214/aos/1176346391 (deviance).
-
-    Examples
-    --------
-    >>> from physbatch.scaling import success_curve
-    >>> curve = success_curve([12.0, 12.5, 13.0, 13.5], [0, 8, 24, 32], [32] * 4)
-    >>> together = [[0, 4 * (g < 2), 4 * (g < 6), 4] for g in range(8)]
-    >>> with_shared_graphs(curve, together, [[4] * 4] * 8).m_c.stderr > 1.9 * curve.m_c.stderr
-    True
+    drawn anew at every control), z the log odds (Liang and Zeger, doi 10.1093/biomet/73.1.13).
+    The deviance is divided by the mean design effect, the variance of the success between graphs
+    over the binomial one, before its probability is taken (Rao and Scott,
+    doi 10.1214/aos/1176346391). A curve whose width is not resolved stays the same: the error of
+    a bracket knows no counts.
     """
     m_c, width = curve.m_c, curve.width
     if not (math.isfinite(m_c.stderr) and math.isfinite(width.stderr)):

@@ -334,10 +334,10 @@ def _profile_interval(
             return float(binomial_deviance(k, n, z).sum())
 
         centre = math.log(width)
-        found = optimize.minimize_scalar(
+        best_width = optimize.minimize_scalar(
             deviance, bounds=(centre - 3.0, centre + 3.0), method="bounded", options={"xatol": 1e-5}
         )
-        return float(found.fun) - best - 1.0
+        return float(best_width.fun) - best - 1.0
 
     ends = []
     for sign in (-1.0, 1.0):

@@ -65,24 +65,27 @@ def decide(
     -------
     Verdict
     """
-    supports: list[str] = []
-    objections: list[str] = []
-    for text, fine in (
-        *_peaks(jumps),
-        *_latent(jumps, jump),
-        *_critical_value(curves, jumps, m_c),
-    ):
-        (supports if fine else objections).append(text)
-    transition = NOT_CLAIMED if objections else CLAIMED
-    reasons = (*objections, *supports, *_drift_reasons(drifts))
-    return Verdict(transition, reasons, tuple(objections))
+    case = _Case([], [])
+    _peaks(case, jumps)
+    _latent(case, jumps, jump)
+    _critical_value(case, curves, jumps, m_c)
+    transition = NOT_CLAIMED if case.against else CLAIMED
+    reasons = (*case.against, *case.in_favour, *_drift_reasons(drifts))
+    return Verdict(transition, reasons, tuple(case.against))
+
+
+class _Case(NamedTuple):
+    """What speaks for a claim and against it."""
+
+    in_favour: list[str]
+    against: list[str]
 
 
 def _names(sizes: Sequence[float]) -> str:
     return ", ".join(f"{size:g}" for size in sizes)
 
 
-def _peaks(jumps: Sequence[Jump]) -> list[tuple[str, bool]]:
+def _peaks(case: _Case, jumps: Sequence[Jump]) -> None:
     two = [jump for jump in jumps if math.isfinite(jump.latent.value)]
     # Below the smallest size with two peaks they may just be too broad to be told apart.
     least = min((jump.size for jump in two), default=0.0)
@@ -91,75 +94,54 @@ def _peaks(jumps: Sequence[Jump]) -> list[tuple[str, bool]]:
         for jump in jumps
         if jump.coexistence and not math.isfinite(jump.latent.value) and jump.size > least
     ]
-    found: list[tuple[str, bool]] = []
     if two:
         widths = _names([round(jump.separation, 1) for jump in two])
-        found.append(
-            (
-                f"the overlap has two peaks near m_c at N = {_names([j.size for j in two])} "
-                f"(separation {widths} widths)",
-                True,
-            )
+        case.in_favour.append(
+            f"the overlap has two peaks near m_c at N = {_names([j.size for j in two])} "
+            f"(separation {widths} widths)"
         )
     if len(two) < _LEAST_SIZES:
-        found.append(
-            (
-                f"the overlap has two peaks near m_c at {len(two)} of {len(jumps)} sizes, a claim "
-                f"needs {_LEAST_SIZES}",
-                False,
-            )
+        case.against.append(
+            f"the overlap has two peaks near m_c at {len(two)} of {len(jumps)} sizes, a claim "
+            f"needs {_LEAST_SIZES}"
         )
     if missing:
         widths = _names([round(jump.separation, 1) for jump in missing])
-        found.append(
-            (
-                "perfect and imperfect students coexist near m_c without two peaks of the overlap "
-                f"at N = {_names([j.size for j in missing])} (separation {widths}, two peaks need "
-                f"{missing[-1].threshold:.2g} and an empty valley)",
-                False,
-            )
+        case.against.append(
+            "perfect and imperfect students coexist near m_c without two peaks of the overlap "
+            f"at N = {_names([j.size for j in missing])} (separation {widths}, two peaks need "
+            f"{missing[-1].threshold:.2g} and an empty valley)"
         )
-    return found
 
 
-def _latent(jumps: Sequence[Jump], fit: Extrapolation | None) -> list[tuple[str, bool]]:
+def _latent(case: _Case, jumps: Sequence[Jump], fit: Extrapolation | None) -> None:
     two = [jump for jump in jumps if math.isfinite(jump.latent.value)]
     if not two:
-        return []
+        return
     largest = two[-1]
-    found: list[tuple[str, bool]] = []
     if largest.latent.value < _SIGMAS * largest.latent.stderr:
-        found.append(
-            (
-                f"the latent overlap at N = {largest.size:g} is {largest.latent}, less than "
-                f"{_SIGMAS:g} standard errors above 0",
-                False,
-            )
+        case.against.append(
+            f"the latent overlap at N = {largest.size:g} is {largest.latent}, less than "
+            f"{_SIGMAS:g} standard errors above 0"
         )
     limit = fit.limit if fit is not None else Estimate(math.nan)
     if fit is None or len(two) < _LEAST_SIZES:
         pass
     elif not math.isfinite(limit.value):
         lowest = _lowest_limit(fit)
-        found.append(
-            (
-                "no form describes the latent overlap against N "
-                f"({limit.flags[-1].text}); the lowest limit of those that have "
-                f"one, its error scaled by sqrt(chi2/dof), is {lowest}",
-                lowest.value >= _SIGMAS * lowest.stderr,
-            )
+        enough = lowest.value >= _SIGMAS * lowest.stderr
+        (case.in_favour if enough else case.against).append(
+            "no form describes the latent overlap against N "
+            f"({limit.flags[-1].text}); the lowest limit of those that have "
+            f"one, its error scaled by sqrt(chi2/dof), is {lowest}"
         )
     elif limit.value < _SIGMAS * limit.total:
-        found.append((f"the latent overlap may vanish at N -> infinity: {limit} there", False))
+        case.against.append(f"the latent overlap may vanish at N -> infinity: {limit} there")
     else:
-        found.append(
-            (
-                f"the latent overlap stays: {largest.latent} at N = {largest.size:g}, {limit} at "
-                "N -> infinity",
-                True,
-            )
+        case.in_favour.append(
+            f"the latent overlap stays: {largest.latent} at N = {largest.size:g}, {limit} at "
+            "N -> infinity"
         )
-    return found
 
 
 def _lowest_limit(fit: Extrapolation) -> Estimate:
@@ -171,37 +153,35 @@ def _lowest_limit(fit: Extrapolation) -> Estimate:
         )
         if math.isfinite(limit) and dof > 0
     ]
-    return min(limits, key=lambda held: held.value / held.stderr)
+    return min(limits, key=lambda limit: limit.value / limit.stderr)
 
 
 def _critical_value(
-    curves: Sequence[SuccessCurve], jumps: Sequence[Jump], fit: Extrapolation | None
-) -> list[tuple[str, bool]]:
+    case: _Case, curves: Sequence[SuccessCurve], jumps: Sequence[Jump], fit: Extrapolation | None
+) -> None:
     needed = {jump.size for jump in jumps if math.isfinite(jump.latent.value)}
     if curves:
         needed.add(curves[-1].size)
     lost = [c for c in curves if c.size in needed and not math.isfinite(c.m_c.value)]
     if lost:
         why = "; ".join(dict.fromkeys(c.flags[0] if c.flags else "no fit" for c in lost))
-        return [(f"no m_c within the grid at N = {_names([c.size for c in lost])} ({why})", False)]
-    found: list[tuple[str, bool]] = []
+        case.against.append(
+            f"no m_c within the grid at N = {_names([c.size for c in lost])} ({why})"
+        )
+        return
     poor = [c.size for c in curves if BAD_FIT.among(c.flags)]
     if poor:
-        found.append(
-            (
-                f"the logistic curve does not describe the success at N = {_names(poor)}; m_c "
-                "and width there are those of the nearest logistic",
-                True,
-            )
+        case.in_favour.append(
+            f"the logistic curve does not describe the success at N = {_names(poor)}; m_c "
+            "and width there are those of the nearest logistic"
         )
     limit = fit.limit if fit is not None else Estimate(math.nan)
     if not math.isfinite(limit.value):
         why = limit.flags[-1] if limit.flags else "no size has an m_c"
-        found.append((f"m_c has no limit at N -> infinity ({why})", False))
-        return found
-    found.append((f"m_c -> {limit} at N -> infinity, at this run time", True))
-    found.extend((flag.text, True) for flag in limit.flags if flag.kind is LIMIT_NOT_PROVEN)
-    return found
+        case.against.append(f"m_c has no limit at N -> infinity ({why})")
+        return
+    case.in_favour.append(f"m_c -> {limit} at N -> infinity, at this run time")
+    case.in_favour.extend(flag.text for flag in limit.flags if flag.kind is LIMIT_NOT_PROVEN)
 
 
 def _drift_reasons(drifts: Sequence[TimeDrift]) -> list[str]:
@@ -210,12 +190,12 @@ def _drift_reasons(drifts: Sequence[TimeDrift]) -> list[str]:
     if last is None:
         return ["whether m_c moves with run time is not known: no size gives a slope"]
     slope = last.slope
-    place = (
+    where = (
         f"{slope} per unit of ln t at N = {last.size:g} "
         f"(t = {last.window_start:g} to {last.window_end:g})"
     )
     sigmas = abs(slope.value) / slope.stderr if slope.stderr > 0.0 else math.inf
     if sigmas <= 3.0:
-        return [f"m_c does not move with run time beyond 3 standard errors: {place}"]
+        return [f"m_c does not move with run time beyond 3 standard errors: {where}"]
     word = "falls" if slope.value < 0.0 else "grows"
-    return [f"m_c {word} with run time: {place}", "m_c is a function of run time"]
+    return [f"m_c {word} with run time: {where}", "m_c is a function of run time"]

@@ -36,7 +36,7 @@ def test_every_kind_comes_back_from_a_file_and_from_another_process(kind: flags.
 def test_names_are_sorted_and_unique() -> None:
     assert list(FLAGS) == sorted(set(FLAGS))
     with pytest.raises(ValueError, match="bad_fit"):
-        flags.FlagKind("bad_fit", "A.", "B.")
+        flags.FlagKind("A.", "B.").named("bad_fit")
 
 
 @pytest.mark.parametrize(
