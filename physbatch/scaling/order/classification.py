@@ -36,6 +36,7 @@ from physbatch.scaling.order.sharpening import (
     self_averaging,
     width_forms,
 )
+from physbatch.scaling.transition.jump import padded
 from physbatch.scaling.transition.result import Jump
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -90,10 +91,8 @@ def transition_order(
         Run time, for datasets with several; by default the last.
     space_dimension : float, optional
         d in N = L^d, where sizes are linear.
-    resamples : int
-        Bootstrap resamples of the replicas, at least 50.
-    seed : int
-        The same seed gives the same bits.
+    resamples, seed : int
+        Of the bootstrap of the replicas, at least 50; the same seed gives the same bits.
 
     Returns
     -------
@@ -241,9 +240,6 @@ def _result(
         row = jump.chosen if jump.chosen >= 0 else int(np.argmax(spread))
         rows.append(jump.overlap[row])
         control.append(float(jump.control[row]))
-    block = np.full((len(rows), max((row.size for row in rows), default=0)), np.nan)
-    for line, row in zip(block, rows, strict=True):
-        line[: row.size] = row
     size = data.volumes if data.curve is None else data.curve.sizes
     flags = (*data.flags, *(flag for piece in evidence for flag in piece.flags))
     return TransitionOrder(
@@ -257,7 +253,7 @@ def _result(
         histogram_control=np.array(control),
         histogram_lower=np.array([jump.lower.value for jump in jumps]),
         histogram_upper=np.array([jump.upper.value for jump in jumps]),
-        histogram_values=block,
+        histogram_values=padded(rows),
         flags=tuple(dict.fromkeys(flags)),
         size_name="N" if data.curve is None else data.curve.size_name,
     )

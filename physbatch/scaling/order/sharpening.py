@@ -102,19 +102,13 @@ def _sharpening(
 ) -> Evidence:
     name, quantity = "self-averaging", "width of the relative variance in the control"
     word = "1 - q" if top else "q"
-    curves = [_log_ratios(top - mean if top else mean, variance) for mean, variance in drawn]
-    trend = sum(
-        _trend(samples.control, rows[0]) for samples, rows in zip(data.sizes, curves, strict=True)
-    )
-    widths = [
-        _read_width(samples, rows, trend > 0.0)
-        for samples, rows in zip(data.sizes, curves, strict=True)
-    ]
-    there = np.array(
-        [math.isfinite(samples.width) and math.isfinite(samples.stderr) for samples in widths]
-    )
+    ratios = [_log_ratios(top - mean if top else mean, variance) for mean, variance in drawn]
+    curves = list(zip(data.sizes, ratios, strict=True))
+    trend = sum(_trend(samples.control, rows[0]) for samples, rows in curves)
+    widths = [_read_width(samples, rows, trend > 0.0) for samples, rows in curves]
     size = data.volumes
     value, stderr, middle, error = np.array(widths).T
+    there = np.isfinite(value) & np.isfinite(stderr)
     if there.sum() < LEAST_SIZES or not there[-1]:
         listed = ", ".join(f"{n:g}" for n in size[~there])
         return silent(
@@ -320,12 +314,10 @@ def width_forms(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     stderr = np.maximum(stderr, 0.1 * value)
     b = power(size, value, stderr, quantity)["b"]
     logarithm, relative = np.log(value), stderr / value
+    squares = np.diag(relative**2)
     fits = {
         form: least_squares(
-            law("constant"),
-            size[:, None],
-            logarithm - exponent * np.log(size),
-            np.diag(relative**2),
+            law("constant"), size[:, None], logarithm - exponent * np.log(size), squares
         )
         for exponent, form in WIDTH_FORMS.items()
     }

@@ -48,10 +48,8 @@ class Survival(Record):
     def passed_steps(self, end: float) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """The steps of 1 - S(t) from t = 0 to `end`, and one standard error below and above.
 
-        Returns
-        -------
-        tuple of ndarray, each shape (n_step + 2,)
-            Times; what holds from each of them to the next; its lower and its upper end.
+        Four arrays of shape (n_step + 2,): times; what holds from each of them to the next; its
+        lower and its upper end.
         """
         time = np.concatenate([[0.0], self.time, [end]])
         passed = np.concatenate([[0.0], 1.0 - self.probability])

@@ -47,10 +47,8 @@ def analyse(
     time : float, optional
         Run time, in the unit of the data: what happened later is not used. By default the
         last measured time; else the last measured time that is not later.
-    resamples : int
-        Bootstrap resamples of the replicas.
-    seed : int
-        Seed of the resamples; the same seed gives the same bits.
+    resamples, seed : int
+        Of the bootstrap of the replicas; the same seed gives the same bits.
 
     Returns
     -------

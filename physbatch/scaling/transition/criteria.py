@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.dataset import STATUS_OK
 from physbatch.errors import AnalysisError
 from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.transition.result import SuccessCurve
-from physbatch.scaling.transition.success_curves import fit_success_curve, success_curve
+from physbatch.scaling.transition.success_curves import counts_of, fit_success_curve, success_curve
 
 __all__ = ["critical_controls"]
 
@@ -89,22 +89,7 @@ def critical_controls(
 
 def _level_curve(part: xr.Dataset, time: float, level: float) -> SuccessCurve:
     """The curve of the replicas of one size whose overlap is at least a level."""
-    dim = control_dim(part)
-    for name, length in part["first_passage"].sizes.items():
-        if name not in (dim, "replica") and length > 1:
-            raise AnalysisError(
-                f"dimension {name!r} has {length} values",
-                where="critical_controls",
-                remedy=f"select one, e.g. dataset.isel({name}=0)",
-            )
     overlap = part["overlap"].sel(time=time, method="ffill")
     counted = (part["status"] == STATUS_OK) & overlap.notnull()
-    learned = (counted & (overlap >= level)).sum("replica")
-    control = np.atleast_1d(np.asarray(part[dim].values, dtype=np.float64))
-    return success_curve(
-        control,
-        np.asarray(learned.values).reshape(control.shape),
-        np.asarray(counted.sum("replica").values).reshape(control.shape),
-        size=float(part["size"].values[0]),
-        time=time,
-    )
+    counts = counts_of(part, counted, counted & (overlap >= level), where="critical_controls")
+    return success_curve(*counts, size=float(part["size"].values[0]), time=time)

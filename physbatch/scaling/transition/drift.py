@@ -56,11 +56,9 @@ def fit_drift(
         A dataset of the schema with one size and at least two controls.
     time : float
         Latest run time that is used.
-    resamples : int
-        Bootstrap resamples of the replicas of each control, each with its whole history, so
-        that the correlation between times is in the errors.
-    seed : int
-        Seed of the resamples.
+    resamples, seed : int
+        Of the bootstrap of the replicas of each control, each with its whole history, so that
+        the correlation between times is in the errors.
 
     Returns
     -------

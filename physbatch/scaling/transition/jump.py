@@ -23,12 +23,11 @@ from physbatch.scaling.statistics.two_peaks import (
 from physbatch.scaling.transition.result import Jump
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["find_jump"]
+__all__ = ["find_jump", "padded"]
 
 
 #: Perfect and imperfect replicas that must both be there before a missing peak means something.
 _COEXISTING = 5
-
 
 #: Earlier times are looked at down to this fraction of the last one.
 _LATE = 0.2
@@ -99,10 +98,8 @@ def find_jump(
         the overlap is largest takes its place.
     time : float
         The overlaps are those at the last measured time that is not later.
-    resamples : int
-        Bootstrap resamples, split anew each.
-    seed : int
-        Seed of the resamples.
+    resamples, seed : int
+        Of the bootstrap of the replicas, split anew each time.
 
     Returns
     -------
@@ -149,7 +146,7 @@ def _two_peaks(view: _View, row: int, coexistence: int, resamples: int, seed: in
     return Jump(
         view.size,
         view.control,
-        _padded(view.samples),
+        padded(view.samples),
         latent=_estimate(split.upper[0] - split.lower[0], drawn.upper - drawn.lower, group, least),
         upper=_estimate(split.upper[0], drawn.upper, group, least),
         lower=_estimate(split.lower[0], drawn.lower, group, least),
@@ -179,7 +176,7 @@ def _one_peak(view: _View) -> Jump:
     return Jump(
         view.size,
         view.control,
-        _padded(view.samples),
+        padded(view.samples),
         latent=blank,
         upper=blank,
         lower=blank,
@@ -267,7 +264,8 @@ def _grain(overlap: list[FloatArray]) -> float:
     return float(steps.min()) if steps.size else 0.0
 
 
-def _padded(rows: list[FloatArray]) -> FloatArray:
+def padded(rows: list[FloatArray]) -> FloatArray:
+    """Rows of different lengths in one array, filled with nan."""
     block = np.full((len(rows), max((row.size for row in rows), default=0)), np.nan)
     for line, row in zip(block, rows, strict=True):
         line[: row.size] = row

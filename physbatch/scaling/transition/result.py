@@ -19,13 +19,7 @@ from physbatch.results.tables import estimate_columns
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.typing import Dims, FloatArray, IntArray
 
-__all__ = [
-    "Analysis",
-    "Jump",
-    "SuccessCurve",
-    "TimeDrift",
-    "late_drift",
-]
+__all__ = ["Analysis", "Jump", "SuccessCurve", "TimeDrift", "late_drift"]
 
 
 _LONG_NAMES = {
@@ -142,10 +136,7 @@ class TimeDrift(Record):
 class Jump(Record):
     """The two peaks of the overlap near m_c at one size (latent overlap)."""
 
-    dims: ClassVar[Dims] = {
-        "control": ("point",),
-        "overlap": ("point", "replica"),
-    }
+    dims: ClassVar[Dims] = {"control": ("point",), "overlap": ("point", "replica")}
     key: ClassVar[str] = "size"
 
     size: float
@@ -267,10 +258,7 @@ class Analysis(Record):
         document: dict[str, Any] = strict(
             {
                 **super().to_json(),
-                "parameters": {
-                    "m_c": estimate_json(self.m_c),
-                    "jump": estimate_json(self.jump),
-                },
+                "parameters": {"m_c": estimate_json(self.m_c), "jump": estimate_json(self.jump)},
                 "goodness": {
                     "deviance": sum(curve.deviance for curve in fitted),
                     "dof": sum(curve.dof for curve in fitted),
@@ -352,17 +340,10 @@ def _size_row(curve: SuccessCurve, drift: TimeDrift | None, jump: Jump | None) -
 
 
 def _forms(fit: Extrapolation | None) -> list[dict[str, Any]]:
+    columns = ("limit", "stderr", "slope", "chi2", "dof", "weight")
     if fit is None:
         return []
     return [
-        {
-            "form": form,
-            "limit": float(fit.form_limit[i]),
-            "stderr": float(fit.form_stderr[i]),
-            "slope": float(fit.form_slope[i]),
-            "chi2": float(fit.form_chi2[i]),
-            "dof": int(fit.form_dof[i]),
-            "weight": float(fit.form_weight[i]),
-        }
-        for i, form in enumerate(fit.forms)
+        {"form": form} | {name: getattr(fit, f"form_{name}")[row].item() for name in columns}
+        for row, form in enumerate(fit.forms)
     ]

@@ -45,13 +45,7 @@ from physbatch.typing import FloatArray, IntArray
 if TYPE_CHECKING:
     import lmfit
 
-__all__ = [
-    "fit_success_curve",
-    "succeeded_by",
-    "success_counts",
-    "success_curve",
-]
-
+__all__ = ["fit_success_curve", "succeeded_by", "success_counts", "success_curve"]
 
 _NOT_KNOWN = Estimate(math.nan)
 
@@ -85,20 +79,28 @@ def success_counts(data: xr.Dataset, time: float) -> tuple[FloatArray, IntArray,
     physbatch.errors.AnalysisError
         If the data have more than one size or swept value.
     """
+    counted, succeeded = succeeded_by(data, time)
+    return counts_of(data, counted, succeeded)
+
+
+def counts_of(
+    data: xr.Dataset, counted: xr.DataArray, succeeded: xr.DataArray, *, where: str = ""
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Control, and how many replicas succeeded and count there, each shape (n_control,)."""
     dim = control_dim(data)
     for name, length in data["first_passage"].sizes.items():
         if name not in (dim, "replica") and length > 1:
             raise AnalysisError(
                 f"dimension {name!r} has {length} values",
+                where=where,
                 remedy=f"select one, e.g. dataset.isel({name}=0)",
             )
-    counted, succeeded = (flags.sum("replica") for flags in succeeded_by(data, time))
     control = np.atleast_1d(np.asarray(data[dim].values, dtype=np.float64))
-    return (
-        control,
-        np.asarray(succeeded.values, dtype=np.int64).reshape(control.shape),
-        np.asarray(counted.values, dtype=np.int64).reshape(control.shape),
+    successes, trials = (
+        np.asarray(flags.sum("replica").values, dtype=np.int64).reshape(control.shape)
+        for flags in (succeeded, counted)
     )
+    return control, successes, trials
 
 
 def fit_success_curve(data: xr.Dataset, time: float) -> SuccessCurve:

@@ -9,12 +9,7 @@ from typing import NamedTuple
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import BAD_FIT, LIMIT_NOT_PROVEN
 from physbatch.scaling.laws.extrapolation import Extrapolation
-from physbatch.scaling.transition.result import (
-    Jump,
-    SuccessCurve,
-    TimeDrift,
-    late_drift,
-)
+from physbatch.scaling.transition.result import Jump, SuccessCurve, TimeDrift, late_drift
 
 __all__ = ["CLAIMED", "NOT_CLAIMED", "Verdict", "decide"]
 
@@ -60,10 +55,6 @@ def decide(
         The results of each size, from the smallest to the largest.
     m_c, jump : Extrapolation or None
         Their extrapolations.
-
-    Returns
-    -------
-    Verdict
     """
     case = _Case([], [])
     _peaks(case, jumps)
