@@ -12,6 +12,7 @@ import pytest
 from physbatch.cli import main
 from physbatch.exact import batch_noise
 from physbatch.files import save
+from physbatch.results import open_results
 from physbatch.study import Study, catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -198,8 +199,10 @@ def test_commands_write_what_they_print(
     data, target = tmp_path / "data.nc", tmp_path / "out.nc"
     save(make(), data)
     assert main(["noise", command, str(data), "--json", "-o", str(target)]) == 0
-    assert json.loads(capsys.readouterr().out)[key]
-    assert target.exists()
+    document = json.loads(capsys.readouterr().out)
+    assert document[key]
+    assert document["kind"] == open_results(target).kind
+    assert document["version"] == 2
     # An output is replaced by its own kind, and nothing else is.
     assert main(["noise", command, str(data), "-o", str(target)]) == 0
     capsys.readouterr()

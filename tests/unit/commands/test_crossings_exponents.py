@@ -72,6 +72,7 @@ def test_exponents_finds_peaks_and_names_classes(
         assert abs(estimate["value"] - truth) < 4.5 * np.hypot(
             estimate["stderr"], estimate["systematic"]
         )
+    assert (printed["kind"], printed["version"]) == ("exponents", 2)
     assert "2-D Ising" in printed["universality"]
     assert (tmp_path / "figure.png").exists()
     run_command("exponents", peak_file, **columns)

@@ -142,6 +142,13 @@ def test_results_open_in_plain_xarray_with_names_and_units(analyses, tmp_path):
                     assert isinstance(value, (str, int, float, np.integer, np.floating, np.ndarray))
 
 
+def test_a_misspelt_name_is_one_clear_line(analyses):
+    with pytest.raises(KeyError) as caught:
+        analyses[0]["m_d"]
+    begin = "Analysis has no 'm_d' (did you mean m_c?); it has m_c, jump, "
+    assert caught.value.args[0].startswith(begin)
+
+
 def test_json_is_strict_and_complete(analyses):
     for analysis in analyses:
         document = json.loads(json.dumps(analysis.to_json(), allow_nan=False))
