@@ -24,7 +24,6 @@ from physbatch.engines.checkpoint import (
 )
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval, unmeasured
-from physbatch.streams.keys import StreamKeys
 from physbatch.study.dynamics import Greedy
 from physbatch.study.model import Study
 from physbatch.study.system import PatternInputs
@@ -181,7 +180,14 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
     dynamics, temperature = study.dynamics, point.temperature
     assert dynamics.kind != "sgd"  # which has engines of its own
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
-    inputs = _input_rule(point, keys)
+    given = study.system.inputs
+    noise = given.label_noise if isinstance(given, PatternInputs) else 0.0
+    inputs = InputRule(
+        gaussian=study.system.gaussian_inputs,
+        pattern_count=point.pattern_count or 0,
+        label_threshold=round(noise * 2**32),
+        key=keys.patterns,
+    )
     run = DiscreteRun(
         batch=batch_rule(point.batch_size),
         acceptance=acceptance_table(
@@ -200,17 +206,6 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
         inputs=inputs,
     )
     return system, run
-
-
-def _input_rule(point: GridPoint, keys: StreamKeys) -> InputRule:
-    inputs = point.study.system.inputs
-    noise = inputs.label_noise if isinstance(inputs, PatternInputs) else 0.0
-    return InputRule(
-        gaussian=point.study.system.gaussian_inputs,
-        pattern_count=point.pattern_count or 0,
-        label_threshold=round(noise * 2**32),
-        key=keys.patterns,
-    )
 
 
 def _observables(system: DiscreteSystem, run: DiscreteRun, out: DiscreteTrajectory) -> Arrays:

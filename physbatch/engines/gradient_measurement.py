@@ -158,7 +158,14 @@ def run_and_measure(
             for stop in pauses.pieces(descent.step, int(point.updates[column]), state):
                 descent.advance(stop)
             _measure(point, prepared, descent, column, out)
-    _finish(point, threshold, out)
+    below = np.asarray(out["generalization_error"], dtype=np.float64) < threshold[:, None]
+    passed = below.any(axis=1)
+    column_of_first = np.where(passed, below.argmax(axis=1), 0)
+    times = np.array(point.times, dtype=np.float64)
+    out["first_passage"][:] = np.where(passed, times[column_of_first], np.inf)
+    before = np.where(column_of_first > 0, times[column_of_first - 1], 0.0)
+    out["first_passage_lower"][:] = np.where(passed, before, point.study.measurement.duration)
+    out["success"][:] = below[:, -1]
     lost = descent.diverged_at
     out["diverged_at"][:] = np.where(lost >= 0, point.time_of_update * lost, np.inf)
     out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
@@ -238,17 +245,3 @@ def _measure(
         if matrices:
             out["student_overlap"][row, column] = order.student_overlaps
             out["teacher_overlap"][row, column] = order.teacher_overlaps
-
-
-def _finish(point: GridPoint, threshold: FloatArray, out: Arrays) -> None:
-    """Success and the interval of the first passage from the measured errors."""
-    times = np.array(point.times, dtype=np.float64)
-    errors = np.asarray(out["generalization_error"], dtype=np.float64)
-    below = errors < threshold[:, None]
-    passed = below.any(axis=1)
-    column = np.where(passed, below.argmax(axis=1), 0)
-    out["first_passage"][:] = np.where(passed, times[column], np.inf)
-    out["first_passage_lower"][:] = np.where(
-        passed, np.where(column > 0, times[column - 1], 0.0), point.study.measurement.duration
-    )
-    out["success"][:] = below[:, -1]
