@@ -1,7 +1,7 @@
 """Counter-based random streams: the same numbers on every device, in every order.
 
 `keys` is the address table of every random number; `tensor` computes them in torch, `compiled`,
-`filling`, `normals` and `elementary` in compiled code.
+`filling`, `gaussian` and `elementary` in compiled code.
 
 The names are imported when they are first used.
 

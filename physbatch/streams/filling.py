@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from physbatch.compilation import cached_njit, hash_of_sources
 from physbatch.streams.compiled import bounded, philox
-from physbatch.streams.normals import normal_pair
+from physbatch.streams.gaussian import normal_pair
 from physbatch.typing import FloatArray
 
 __all__ = [

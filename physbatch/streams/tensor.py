@@ -64,7 +64,7 @@ def stream_numbers(key: int, kind: int, index: int, replicas: Tensor, count: int
 def normals(numbers: Tensor) -> Tensor:
     """Standard normal numbers as float64, one for each 32-bit number.
 
-    Box and Muller's transform of neighbouring pairs, as in `physbatch.streams.normals` but for
+    Box and Muller's transform of neighbouring pairs, as in `physbatch.streams.gaussian` but for
     the last digits of the logarithm and the cosine; the last dimension has even length.
     """
     first, second = numbers[..., 0::2].double(), numbers[..., 1::2].double()

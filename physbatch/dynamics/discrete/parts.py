@@ -14,8 +14,8 @@ from physbatch.dynamics.compiled import compiled, compiled_inline
 from physbatch.dynamics.discrete.rules import NORMAL_UNIT
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.filling import draw_numbers
+from physbatch.streams.gaussian import normal_pair
 from physbatch.streams.keys import KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
-from physbatch.streams.normals import normal_pair
 
 __all__ = [
     "accept",

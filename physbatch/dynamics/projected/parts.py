@@ -15,8 +15,8 @@ from physbatch.dynamics.compiled import compiled_counting_floats, compiled_float
 from physbatch.dynamics.projected.error import ERF, RELU, committee_error
 from physbatch.streams.compiled import philox
 from physbatch.streams.elementary import erf_and_slope, multiply_add
+from physbatch.streams.gaussian import chi_or_minus_one, draw_chi, normal_pair
 from physbatch.streams.keys import KIND_FACTOR_CHI, KIND_FACTOR_NORMAL
-from physbatch.streams.normals import chi_or_minus_one, draw_chi, normal_pair
 from physbatch.typing import FloatArray, IntArray
 
 __all__ = [

@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from physbatch.streams.elementary import cosine_sine, erf_and_slope, exponential, logarithm
-from physbatch.streams.normals import draw_chi, normal_pair
+from physbatch.streams.gaussian import draw_chi, normal_pair
 
 
 @numba.njit(error_model="numpy")
