@@ -21,8 +21,6 @@ from physbatch.commands.output import keep_other_results, print_json, print_rest
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
 
-__all__ = ["app", "main"]
-
 app = App(
     name="physbatch",
     help="Phase transitions in the mini-batch size: simulate, analyse, draw.",

@@ -14,8 +14,6 @@ from typing import Any
 
 import numba
 
-__all__ = ["cache_is_writable", "cached_njit", "hash_of_sources"]
-
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``numba.njit(cache=True, ...)`` that compiles anew where no cache can be written."""

@@ -19,24 +19,6 @@ import xarray as xr
 from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf
 
-__all__ = [
-    "OPTIONAL_VARIABLES",
-    "SCHEMA_VERSION",
-    "STATUS_DIVERGED",
-    "STATUS_MISSING",
-    "STATUS_OK",
-    "SWEPT_DIMS",
-    "UNIT_DIMS",
-    "VARIABLES",
-    "VariableSpec",
-    "control_dim",
-    "control_values",
-    "coordinate",
-    "open_dataset",
-    "validate",
-    "variable_attributes",
-]
-
 SCHEMA_VERSION = 1
 
 STATUS_OK = 0

@@ -9,18 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = [
-    "AnalysisError",
-    "DatasetError",
-    "InterruptedRun",
-    "NotBuiltError",
-    "OutputError",
-    "PausedRun",
-    "PhysbatchError",
-    "StudyError",
-    "WorkerError",
-]
-
 
 class PhysbatchError(Exception):
     """An error with a cause that the user can act upon.

@@ -13,8 +13,6 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-__all__ = ["BarProgress", "LineProgress", "NotebookProgress", "progress_display"]
-
 
 def _clock(seconds: float) -> str:
     """Minutes and seconds, or hours and minutes."""

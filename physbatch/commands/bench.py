@@ -12,8 +12,6 @@ from physbatch.commands.studies import check_workers, load_study
 if TYPE_CHECKING:
     from physbatch.sweep.timing import Benchmark
 
-__all__ = ["bench_command"]
-
 
 def bench_command(
     study: str,

@@ -20,8 +20,6 @@ from physbatch.commands.output import (
 )
 from physbatch.errors import AnalysisError
 
-__all__ = ["collapse_command"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ from typing import Literal
 from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable, Resamples
 from physbatch.commands.output import print_json, print_rest, save_pictures, write_estimates
 
-__all__ = ["crossings_command"]
-
 
 def crossings_command(
     file: Path,

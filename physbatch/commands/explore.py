@@ -11,8 +11,6 @@ from physbatch.commands.options import Columns, Output
 from physbatch.commands.output import keep_other_text, print_rest
 from physbatch.errors import AnalysisError
 
-__all__ = ["explore_command"]
-
 
 def explore_command(
     file: Path,

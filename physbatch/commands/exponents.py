@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.tables.table import ScalingTable
 
-__all__ = ["exponents_command"]
-
 
 def exponents_command(
     file: Path,

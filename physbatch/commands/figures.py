@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["figure"]
 
 Kind = Literal[
     "overview", "overlap", "success", "histograms", "drift", "extrapolation", "jump",

@@ -13,8 +13,6 @@ from physbatch.errors import AnalysisError
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
 
-__all__ = ["moments_command"]
-
 
 def moments_command(
     file: Path,

@@ -21,8 +21,6 @@ from physbatch.commands.output import (
 )
 from physbatch.errors import AnalysisError
 
-__all__ = ["noise"]
-
 noise = App(
     name="noise",
     help="What the mini-batch size does to learning: stability, optimum batch, evidence.",

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from physbatch.noise.thresholds import TypicalThreshold
     from physbatch.results.estimate import Estimate
 
-__all__ = ["line", "map_", "range_", "typical"]
-
 
 def range_(
     data: Path, *, output: OptionalOutput = None, figure: Figure = None, json_: Json = False

@@ -14,24 +14,6 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
 
-__all__ = [
-    "BootstrapSeed",
-    "Columns",
-    "ColumnsOfMany",
-    "Dimension",
-    "Figure",
-    "FigureAndTable",
-    "Json",
-    "OptionalOutput",
-    "Output",
-    "Resamples",
-    "ResultAndFigure",
-    "Samples",
-    "Sizes",
-    "Switch",
-    "Words",
-    "Workers",
-]
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
 OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]

@@ -19,7 +19,6 @@ from physbatch.files.netcdf import open_netcdf
 if TYPE_CHECKING:
     from physbatch.scaling.order.result import TransitionOrder
 
-__all__ = ["order_command"]
 
 Kind = Literal["order parameter", "binder"]
 

@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.typing import FloatArray
 
-__all__ = [
-    "estimates",
-    "finite_number",
-    "keep_other_text",
-    "keep_other_results",
-    "keep_others",
-    "law_text",
-    "number_of",
-    "print_json",
-    "print_rest",
-    "save_pictures",
-    "save_record",
-    "span",
-    "write_estimates",
-    "write_figure",
-]
-
 
 def keep_others(path: Path | None, attribute: str) -> None:
     """An OutputError unless a NetCDF output is new or replaces a file of its own kind.

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.scaling.times.escapes import EscapeTimes
 
-__all__ = ["passages_command"]
 
 _LEAST = 3  # escape times that a law of two parameters needs
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from physbatch.study.model import Study
 
-__all__ = ["diff", "rerun", "verify"]
-
 
 def diff(first: str, second: str, *, json_: Json = False) -> None:
     """Say what differs between two studies or datasets: fields, cells, values, versions.

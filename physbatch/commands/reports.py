@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from physbatch.scaling import Analysis, TransitionOrder
 
-__all__ = ["report"]
-
 
 def report(*files: Path, output: Output) -> None:
     """Write one self-contained HTML page: answer, figures, tables, study, provenance.

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from physbatch.sweep.cluster import Cluster
     from physbatch.sweep.lock import Part
 
-__all__ = ["merge", "run", "slurm", "status"]
-
 
 @Parameter(name="*")
 @dataclass(frozen=True)

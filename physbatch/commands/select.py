@@ -12,8 +12,6 @@ from physbatch.errors import DatasetError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["select_command"]
-
 
 def select_command(file: Path, *values: str, output: Output) -> None:
     """Write the part of a dataset at some sizes, controls or values of swept parameters.

@@ -11,8 +11,6 @@ from physbatch.errors import StudyError
 if TYPE_CHECKING:
     from physbatch.study.model import Study
 
-__all__ = ["check_workers", "load_study", "study_of_dataset"]
-
 
 def load_study(name: str) -> Study:
     """A study from a file, or from the catalogue by name; StudyError if there is neither."""

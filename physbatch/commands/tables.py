@@ -12,7 +12,6 @@ from physbatch.errors import AnalysisError
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
 
-__all__ = ["describe", "export", "import_", "write_table"]
 
 #: The first words of a CSV that `export` wrote.
 _CSV_MARK = "# physbatch table"

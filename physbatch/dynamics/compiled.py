@@ -22,18 +22,6 @@ import numpy as np
 from physbatch.streams.compiled import philox
 from physbatch.streams.keys import KIND_BATCH
 
-__all__ = [
-    "WITHOUT_COUNTS",
-    "WITH_COUNTS",
-    "compiled",
-    "compiled_counting",
-    "compiled_counting_floats",
-    "compiled_floats",
-    "compiled_inline",
-    "compiled_within",
-    "draw_count",
-]
-
 _BATCH = np.uint64(KIND_BATCH)
 _ZERO = np.uint64(0)
 _8 = np.uint64(8)

@@ -11,8 +11,6 @@ from physbatch.dynamics.rules import BatchRule
 from physbatch.streams.keys import KIND_BATCH, KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
 from physbatch.streams.tensor import bounded, normals, stream_numbers
 
-__all__ = ["CellStreams"]
-
 
 class CellStreams:
     """Streams of some replicas.

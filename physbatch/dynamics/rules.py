@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from physbatch.typing import IntArray
 
-__all__ = ["ALWAYS", "BatchRule", "CellRun", "Trajectory", "acceptance_table", "batch_rule"]
-
 #: Threshold that every 32-bit number stays below.
 ALWAYS = 2**32
 

@@ -20,8 +20,6 @@ from physbatch.study.model import Study
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
 
-__all__ = ["BinaryEngine"]
-
 
 class BinaryEngine:
     """Binary weights on fresh binary inputs; see `physbatch.engines.protocol.Engine`."""

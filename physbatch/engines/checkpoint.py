@@ -23,18 +23,6 @@ from physbatch.errors import DatasetError
 from physbatch.files.checksums import with_checksum, without_checksum
 from physbatch.files.netcdf import write_atomic
 
-__all__ = [
-    "UNSAVED",
-    "CellPaused",
-    "Checkpoint",
-    "FileCheckpoint",
-    "Pauses",
-    "State",
-    "pack",
-    "unpack",
-    "unpack_into",
-]
-
 State = dict[str, npt.NDArray[np.generic]]
 
 #: A cell can be stopped about this often, in seconds.

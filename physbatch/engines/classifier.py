@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from physbatch.dynamics.sgd.classifier import ClassifierRun, ClassifierTrajectory
     from physbatch.systems.classifiers import Classifier
 
-__all__ = ["ClassifierEngine", "study_samples"]
 
 _LONG_NAMES = {
     "overlap": "agreement with the test labels: 1 if all are right, 0 by chance",

@@ -34,8 +34,6 @@ from physbatch.systems.order_parameters_discrete import overlaps, right_paths
 if TYPE_CHECKING:
     from physbatch.dynamics.discrete.run import DiscreteWalk
 
-__all__ = ["DiscreteEngine", "prepare_discrete"]
-
 
 class DiscreteEngine:
     """Binary or ternary weights, sparse or dense, on binary or Gaussian inputs or patterns.

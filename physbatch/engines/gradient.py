@@ -28,8 +28,6 @@ from physbatch.study.system import DenseWiring
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import draw_continuous_system
 
-__all__ = ["GradientEngine", "prepare_gradient", "replicas_at_once"]
-
 #: Q and R are stored up to this many hidden units.
 MOST_UNITS = 16
 #: Replicas of a cell are simulated together up to this much memory.

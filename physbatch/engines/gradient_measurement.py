@@ -26,18 +26,6 @@ from physbatch.systems.generalization import closed_form_error, has_closed_form
 from physbatch.systems.order_parameters import measure_overlaps
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "RANDOM_STUDENTS",
-    "Descent",
-    "Prepared",
-    "closed_form",
-    "dynamics_of",
-    "functions_of",
-    "layers_of",
-    "run_and_measure",
-]
-
-
 #: Random students of each replica whose mean error and overlap are the baselines.
 RANDOM_STUDENTS = 8
 

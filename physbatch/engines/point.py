@@ -20,8 +20,6 @@ from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.typing import IntArray
 
-__all__ = ["GridPoint", "GridPoints"]
-
 
 class GridPoints:
     """The grid points of a study; what they have in common is worked out once.

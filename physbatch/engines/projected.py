@@ -36,9 +36,6 @@ from physbatch.study.projection import committee_units
 from physbatch.systems.order_parameters import match_units
 from physbatch.typing import FloatArray
 
-__all__ = ["ProjectedEngine"]
-
-
 #: Steps between two looks for the first passage: rare enough to cost little.
 CHECK_INTERVAL = 16
 

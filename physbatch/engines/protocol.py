@@ -18,8 +18,6 @@ from physbatch.engines.point import GridPoint
 from physbatch.study.model import Study
 from physbatch.typing import IntArray
 
-__all__ = ["Arrays", "Engine", "first_passage_interval", "unmeasured"]
-
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
 

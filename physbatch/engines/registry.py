@@ -11,8 +11,6 @@ from physbatch.errors import NotBuiltError
 from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
 
-__all__ = ["ENGINES", "Entry", "engine_for", "missing", "require_built"]
-
 
 class Entry(NamedTuple):
     """Module and class of an engine, and whether a study is one of its own.

@@ -12,14 +12,6 @@ import xarray as xr
 from physbatch.exact.linear_sgd import typical_learning_rate
 from physbatch.exact.replicas import Labels, joined, replica_coords, replica_dataset
 
-__all__ = [
-    "OptimumCurve",
-    "linear_growth_data",
-    "optimum_batch_data",
-    "stable_range_data",
-    "transition_data",
-]
-
 
 def stable_range_data(
     *,

@@ -24,14 +24,6 @@ from scipy import integrate
 from physbatch.errors import AnalysisError
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "CommitteeCurve",
-    "equations_of_motion",
-    "generalization_error",
-    "integrate_equations",
-    "random_student_error",
-]
-
 Array = npt.NDArray[Any]
 
 

@@ -30,9 +30,6 @@ from physbatch.exact.committee import equations_of_motion
 from physbatch.exact.committee_stability import finite_size_shift, half_noise, largest_rate
 from physbatch.typing import FloatArray
 
-__all__ = ["active_state", "active_state_slope", "stationary_distance"]
-
-
 _WHERE = "committee"
 _LARGEST = 1.0  # Delta up to which the active state is followed
 

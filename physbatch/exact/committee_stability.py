@@ -24,17 +24,6 @@ from physbatch.errors import AnalysisError
 from physbatch.exact.committee import equations_of_motion, generalization_error
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "Plateau",
-    "finite_size_shift",
-    "half_noise",
-    "jacobian",
-    "largest_rate",
-    "plateau",
-    "relu_rate",
-]
-
-
 _WHERE = "committee"
 
 

@@ -25,23 +25,6 @@ from physbatch.exact.replicas import Labels, critical_grid, replica_coords, repl
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "CRITICAL_BINDER",
-    "OBSERVABLES",
-    "binder",
-    "crossing",
-    "law",
-    "moment",
-    "observable_value",
-    "sample",
-    "sample_dataset",
-    "sample_table",
-    "scaling_function",
-    "susceptibility",
-    "table",
-]
-
-
 #: U(beta_c) at infinite N, from the law exp(-y^4/12): 1 - G(5/4) G(1/4)/(3 G(3/4)^2).
 CRITICAL_BINDER = float(
     1.0 - special.gamma(1.25) * special.gamma(0.25) / (3.0 * special.gamma(0.75) ** 2)

@@ -18,16 +18,6 @@ from scipy import stats
 
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "all_binary_inputs",
-    "all_students",
-    "batch_error_law",
-    "gibbs_law",
-    "half_error_table",
-    "network_outputs",
-    "proposal_chain",
-]
-
 
 def all_students(count: int, values: Sequence[int] = (-1, 1)) -> IntArray:
     """Every choice of `count` weights, shape (len(values)^count, count), in counting order.

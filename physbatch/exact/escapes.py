@@ -20,9 +20,6 @@ import numpy.typing as npt
 from physbatch.errors import AnalysisError
 from physbatch.typing import FloatArray
 
-__all__ = ["EDGE", "START", "escape", "mean_passage_time", "nucleation_rate"]
-
-
 #: Where X starts.
 START = -3.0
 #: X beyond this, and beyond twice the unstable state, has escaped.

@@ -22,9 +22,6 @@ from scipy import linalg
 from physbatch.errors import AnalysisError
 from physbatch.typing import FloatArray
 
-__all__ = ["StationaryCovariance", "stationary_covariance"]
-
-
 _TOLERANCE = 1e-13
 _MOST_ITERATIONS = 20_000
 

@@ -20,17 +20,6 @@ from scipy import stats
 
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "Rule",
-    "acceptance",
-    "flip_probabilities",
-    "initial_law",
-    "law_after",
-    "overlap_and_perfect",
-    "stationary_law",
-    "transition_matrix",
-]
-
 Inputs = Literal["binary", "gaussian"]
 
 

@@ -11,8 +11,6 @@ from physbatch.errors import AnalysisError
 from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Controls", "flatten_grid", "scaled_grid", "table_from_samples"]
-
 #: One list of controls for all sizes, or one for each size.
 Controls = npt.ArrayLike | Mapping[float, npt.ArrayLike]
 

@@ -11,8 +11,6 @@ import numpy as np
 from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import bounded, philox
 
-__all__ = ["all_states", "last_states", "wolff"]
-
 #: Steps to the four neighbours of a site.
 _STEPS = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=np.int64)
 _ZERO = np.uint64(0)

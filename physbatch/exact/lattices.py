@@ -23,15 +23,6 @@ from physbatch.streams.keys import stream_key
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "canonical_average",
-    "ising_samples",
-    "ising_table",
-    "percolation_runs",
-    "percolation_samples",
-    "percolation_table",
-]
-
 
 def _key(model: str, seed: int, size: int, control: float) -> np.uint64:
     return np.uint64(stream_key("dynamics", seed, f"exact {model} {size} {control!r}"))

@@ -30,20 +30,6 @@ from scipy import optimize, stats
 
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "largest_learning_rate",
-    "mean_square_factor",
-    "mean_square_threshold",
-    "second_moment_map",
-    "spectrum_threshold",
-    "stationary_error",
-    "stationary_spectrum",
-    "typical_learning_rate",
-    "typical_rate",
-    "typical_threshold",
-]
-
-
 #: Points of the quadrature over lengths of Gaussian vectors, and the probability left out.
 _POINTS = 160
 _TAIL = 1e-17

@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 from physbatch.typing import FloatArray
 
-__all__ = ["generalization_error", "hebb_overlap"]
-
 
 def generalization_error(overlap: npt.ArrayLike) -> FloatArray:
     """Chance arccos(R)/pi that two sign units with overlap R disagree on a Gaussian input.

@@ -32,9 +32,6 @@ from physbatch.exact.escapes import escape, nucleation_rate
 from physbatch.exact.replicas import Labels, critical_grid, replica_coords, replica_dataset
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["NESTED_SIZES", "equilibrium_first_order", "nucleation", "saddle_node"]
-
-
 #: Four sets of sizes, each with one more than the set before.
 NESTED_SIZES: tuple[tuple[int, ...], ...] = (
     (50, 100, 200),

@@ -20,9 +20,6 @@ from physbatch.errors import AnalysisError
 from physbatch.exact.replicas import Labels, replica_coords, replica_dataset
 from physbatch.typing import FloatArray
 
-__all__ = ["FirstOrder", "first_order", "independent_units", "smooth_crossover"]
-
-
 _CONTROL = tuple(10.0 + 0.5 * i for i in range(13))
 _WIDE = tuple(float(m) for m in range(3, 17))
 _TIMES = tuple(float(round(10.0 ** (1.0 + i / 6.0))) for i in range(13))  # 10 to 1000

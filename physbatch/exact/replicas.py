@@ -16,16 +16,6 @@ from physbatch.exact.grids import table_from_samples
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "Labels",
-    "as_table",
-    "both_starts",
-    "critical_grid",
-    "joined",
-    "replica_coords",
-    "replica_dataset",
-]
-
 
 @dataclass(frozen=True)
 class Labels:

@@ -23,16 +23,6 @@ from physbatch.exact.grids import Controls, flatten_grid, scaled_grid, table_fro
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "EXPONENT_SETS",
-    "SHAPES",
-    "ExponentSet",
-    "ScalingLaw",
-    "correction",
-    "exponent_set",
-    "planted_table",
-]
-
 
 @dataclass(frozen=True)
 class ExponentSet:

@@ -11,20 +11,6 @@ from typing import BinaryIO
 
 from physbatch.errors import DatasetError
 
-__all__ = [
-    "FOOTER_BYTES",
-    "MAKE_AGAIN",
-    "MARK",
-    "checksum_line",
-    "damaged",
-    "digest_of",
-    "holds_checksum",
-    "sha256",
-    "stated_digest",
-    "with_checksum",
-    "without_checksum",
-]
-
 MARK = b"\nphysbatch sha256 "
 #: Length of the last line: the mark, 64 hexadecimal digits and a newline.
 FOOTER_BYTES = len(MARK) + 65

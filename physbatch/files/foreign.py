@@ -15,8 +15,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HarmfulFile", "probe"]
-
 #: Limits of the child: processor seconds (more for large files), memory, and a time after
 #: which even a sleeping one is given up.
 PROCESSOR_SECONDS = 5

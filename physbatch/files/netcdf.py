@@ -32,18 +32,6 @@ from physbatch.files.checksums import (
 )
 from physbatch.files.foreign import HarmfulFile, probe
 
-__all__ = [
-    "COMPRESSION",
-    "encoding_of",
-    "open_netcdf",
-    "open_tree",
-    "save",
-    "save_piecewise",
-    "save_tree",
-    "to_bytes",
-    "write_atomic",
-]
-
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Where the end-of-file address stands in each version of the superblock, and how far one
 #: must read to have it.

@@ -24,8 +24,6 @@ from physbatch.study.model import Study
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["BatchCurves", "OptimumBatch", "batch_curves", "optimum_batch"]
-
 
 @result("optimum batch")
 @dataclass(frozen=True, eq=False, repr=False)

@@ -20,8 +20,6 @@ from physbatch.results.record import Record, result
 from physbatch.systems.samples import Samples
 from physbatch.typing import Dims, FloatArray
 
-__all__ = ["ModelEvidence", "gaussian_evidence", "logistic_evidence", "regression_evidence"]
-
 
 @result("model evidence")
 @dataclass(frozen=True, repr=False)

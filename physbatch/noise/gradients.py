@@ -17,16 +17,6 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.typing import Dims, FloatArray, IntArray
 
-__all__ = [
-    "GradientNoise",
-    "UpdateVariance",
-    "batch_factor",
-    "gradient_noise",
-    "noise_scale",
-    "update_variance",
-]
-
-
 #: Covariances of at most so many weights are held whole.
 FULL_COVARIANCE = 1024
 

@@ -23,8 +23,6 @@ from physbatch.results.flags import NO_ROOT
 from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
-__all__ = ["LinearThresholds", "linear_thresholds", "one_step_moments", "thresholds_of_steps"]
-
 
 @result("linear thresholds")
 @dataclass(frozen=True, repr=False)

@@ -18,9 +18,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
 from physbatch.typing import BoolArray, Dims, FloatArray
 
-__all__ = ["PerformanceMap", "performance_map"]
-
-
 _AS_GOOD = 2.0  # standard errors by which a batch size may be worse than the best
 
 

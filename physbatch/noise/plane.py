@@ -20,8 +20,6 @@ from physbatch.results.flags import ABOVE_GRID, NEVER_LEARNS, STEP
 from physbatch.scaling.statistics.success_fits import fit_logistic, parameter_covariance
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["PlaneThresholds", "counted_repr", "falling_edge", "squeezed_to", "stated_rows"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlaneThresholds:

@@ -17,8 +17,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.data_collapse.quality import local_curve
 from physbatch.typing import FloatArray
 
-__all__ = ["ScaleCollapse", "scale_collapse"]
-
 
 @result("scale collapse")
 @dataclass(frozen=True, eq=False, repr=False)

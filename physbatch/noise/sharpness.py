@@ -17,8 +17,6 @@ from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
 from physbatch.typing import FloatArray
 
-__all__ = ["SharpnessBand", "late_sharpness", "sharpness_band", "sharpness_lines"]
-
 _WHERE = "sharpness"
 
 

@@ -15,8 +15,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
 
-__all__ = ["StableRange", "stable_range"]
-
 
 @result("stable range")
 @dataclass(frozen=True, eq=False, repr=False)

@@ -26,15 +26,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_counts
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "EffectiveTemperature",
-    "StationaryState",
-    "batch_acceptance",
-    "effective_temperature",
-    "stationary_state",
-]
-
-
 _OBSERVABLES = ("training_error", "overlap")
 _DISAGREE = 4.0  # standard errors between the two temperatures
 

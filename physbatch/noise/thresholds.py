@@ -18,9 +18,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["TypicalThreshold", "typical_threshold"]
-
-
 _NEIGHBOURS = 4  # points of the interpolation: a cubic
 
 

@@ -30,8 +30,6 @@ from physbatch.results.flags import ABOVE_GRID, ALWAYS_LEARNS
 from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
-__all__ = ["LearnedPlane", "TransitionLine", "learned", "learned_plane", "transition_line"]
-
 
 @result("transition line")
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,8 +17,6 @@ from physbatch.plots.style import (
 )
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["plot_overview"]
-
 _HEIGHT_MM = 108.0
 
 

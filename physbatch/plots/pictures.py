@@ -29,8 +29,6 @@ from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["Picture", "draw", "has_pictures", "pictures_of"]
-
 
 class Picture(NamedTuple):
     """A figure of a result that is not drawn yet.

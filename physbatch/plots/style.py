@@ -29,41 +29,6 @@ from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, N
 from physbatch.files.netcdf import write_atomic
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "DATA_COLOUR",
-    "DOUBLE_COLUMN_MM",
-    "FIT_COLOUR",
-    "LIMIT_COLOUR",
-    "LIMIT_STAR",
-    "NOTE_COLOUR",
-    "OPEN",
-    "POINTS",
-    "RING",
-    "SINGLE_COLUMN_MM",
-    "SizeStyle",
-    "TITLE",
-    "WHITE_EDGE",
-    "cell_edges",
-    "empty_panel",
-    "figure_bytes",
-    "figure_in_mm",
-    "journal_style",
-    "label_decades",
-    "mark_band",
-    "needs_decades",
-    "note_above",
-    "panel_axes",
-    "panel_grid",
-    "plain_numbers",
-    "root_figure",
-    "save_figure",
-    "size_legend",
-    "size_palette",
-    "size_panel",
-    "size_styles",
-    "svg_text",
-]
-
 #: Widths of one and of two columns in physics journals.
 SINGLE_COLUMN_MM = 86.0
 DOUBLE_COLUMN_MM = 178.0

@@ -21,9 +21,6 @@ from physbatch.plots.style import (
 )
 from physbatch.typing import FloatArray
 
-__all__ = ["Measured", "plot_theory"]
-
-
 _HEIGHTS = (2.6, 1.0)  # of the panel and of its residuals
 _SIGMAS = 2.0  # where the lines among the residuals stand
 

@@ -25,8 +25,6 @@ from physbatch.report.html import render, write_html
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["render_explore", "write_explore"]
-
 _MARKERS = ("o", "s", "^", "D", "v")
 #: More points than a screen shows or a slider moves smoothly.
 _MOST_POINTS = 20_000

@@ -26,8 +26,6 @@ from physbatch.report.sentences import ReportWords
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["ReportFigure", "inline_svg", "order_figure", "report_figures", "result_figures"]
-
 _HISTOGRAM_HEIGHT_MM = 76.0
 
 

@@ -27,8 +27,6 @@ from physbatch.results.export import result_csv
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["render", "render_report", "write_html", "write_report"]
-
 
 def write_report(
     analysis: Analysis,

@@ -19,8 +19,6 @@ from physbatch.results.flag import Flag
 from physbatch.results.record import Record
 from physbatch.scaling.data_collapse.result import Collapse
 
-__all__ = ["render_page", "write_page"]
-
 _SHOWN = 6  # estimates in the answer; all stand in the table below it
 
 

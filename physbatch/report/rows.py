@@ -23,19 +23,6 @@ from physbatch.results.render import flat_rows, latex_escaped
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = [
-    "Reference",
-    "Row",
-    "StudyTable",
-    "bibtex",
-    "file_rows",
-    "form_rows",
-    "provenance_rows",
-    "references",
-    "size_rows",
-    "study_table",
-]
-
 _FIRST = ("source", "date_created", "device", "study_hash", "history")
 _ELSEWHERE = ("study", "title", "references")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s;,<>\"]+")

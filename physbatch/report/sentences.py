@@ -14,8 +14,6 @@ from physbatch.results.flag import Flag
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["Remark", "ReportWords", "flag_text", "order_support", "remarks"]
-
 _WHOLE = "whole analysis"
 
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from physbatch.results.flag import Flag, bracketed
 
-__all__ = ["Estimate"]
-
 
 @dataclass(frozen=True)
 class Estimate:

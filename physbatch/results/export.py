@@ -13,8 +13,6 @@ from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import write_atomic
 from physbatch.results.estimate import Estimate
 
-__all__ = ["Tabled", "result_csv", "write_results"]
-
 _COLUMNS = ("name", "value", "stderr", "systematic", "low68", "high68", "flags")
 _FORMATS = (".csv", ".tex", ".html")
 #: The first words of each format, by which a file of ours is known again.

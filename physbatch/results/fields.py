@@ -13,8 +13,6 @@ import xarray as xr
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 
-__all__ = ["Field", "fields_of", "labels_of", "main_dims"]
-
 _SIMPLE = {
     **dict.fromkeys((float, int, bool, str), "scalar"),
     Estimate: "estimate",

@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Self
 
-__all__ = ["Flag", "FlagKind", "bracketed", "flag_kinds", "flag_names"]
-
 _KINDS: dict[str, FlagKind] = {}
 #: The name, and what ends it; a place may stand between a name and its text.
 _NAME = re.compile(r"([a-z][a-z0-9_]*)(:| at |$)")

@@ -14,8 +14,6 @@ from physbatch.results.fields import Field, fields_of, labels_of, main_dims
 from physbatch.results.flag import Flag
 from physbatch.results.tables import ENDS, named, words_of
 
-__all__ = ["from_tables"]
-
 Result = TypeVar("Result")
 _Array = np.ndarray[Any, Any]
 _MISSING = object()

@@ -15,8 +15,6 @@ from physbatch.results.parts import from_tables
 from physbatch.results.record import RESULTS_VERSION, Record, registered
 from physbatch.results.version_1 import VERSION_1, read_version_1
 
-__all__ = ["holds_results", "kind_of", "open_results", "result_classes"]
-
 #: Packages with classes of results, from the quickest to import.
 _PACKAGES = ("physbatch.scaling", "physbatch.noise")
 

@@ -42,16 +42,6 @@ from physbatch.results.render import HtmlTable, estimates_html, estimates_latex
 from physbatch.results.tables import to_tables
 from physbatch.typing import Dims
 
-__all__ = [
-    "RESULTS_VERSION",
-    "Record",
-    "chosen",
-    "estimate_json",
-    "registered",
-    "result",
-    "strict",
-]
-
 #: Version of the files of results; older ones are read as well.
 RESULTS_VERSION = 2
 

@@ -14,20 +14,6 @@ import numpy as np
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 
-__all__ = [
-    "HtmlTable",
-    "Rows",
-    "estimates_html",
-    "estimates_latex",
-    "flat_rows",
-    "html_table",
-    "latex_escaped",
-    "latex_interval",
-    "latex_name",
-    "latex_number",
-    "latex_table",
-]
-
 Rows = Sequence[Sequence[str]]
 _FEW = 6  # parts of a tuple that are shown one by one
 _LATEX = {

@@ -18,8 +18,6 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.fields import Field, fields_of, labels_of, main_dims
 from physbatch.results.flag import Flag
 
-__all__ = ["ENDS", "estimate_columns", "named", "to_tables", "words_of"]
-
 #: Ends of the columns of an estimate, after that of its value.
 ENDS = ("", "_stderr", "_systematic", "_low68", "_high68")
 _Array = np.ndarray[Any, Any]

@@ -15,8 +15,6 @@ from physbatch.results.fields import fields_of
 from physbatch.results.flag import Flag
 from physbatch.results.record import Record
 
-__all__ = ["VERSION_1", "read_version_1"]
-
 #: Attributes that mark an analysis (and every result from version 2 on), a collapse, the others.
 VERSION_1 = ("physbatch_results", "physbatch_collapse", "physbatch_record")
 

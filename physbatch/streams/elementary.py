@@ -16,17 +16,6 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = [
-    "bits_of_float",
-    "cosine_sine",
-    "erf_and_slope",
-    "exponential",
-    "float_of_bits",
-    "float_of_word",
-    "logarithm",
-    "multiply_add",
-]
-
 _DOUBLE = ir.DoubleType()
 _WORD = ir.IntType(64)
 

@@ -18,16 +18,6 @@ from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.gaussian import normal_pair
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "draw_numbers",
-    "draw_permutation",
-    "fill_normals",
-    "fill_signs",
-    "normal_rows",
-    "SOURCE_HASH",
-    "word_rows",
-]
-
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("streams")
 

@@ -16,8 +16,6 @@ from physbatch.streams.elementary import (
     logarithm,
 )
 
-__all__ = ["CHI_ATTEMPT", "chi_or_minus_one", "draw_chi", "normal_pair"]
-
 _ONE = np.uint64(1)
 _30 = np.uint64(30)
 _63 = np.uint64(63)

@@ -22,22 +22,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-__all__ = [
-    "KIND_ACCEPT",
-    "KIND_BATCH",
-    "KIND_GAUSSIAN",
-    "KIND_INPUTS",
-    "KIND_LABEL",
-    "KIND_PROPOSAL",
-    "KIND_SELECT",
-    "KIND_FACTOR_CHI",
-    "KIND_FACTOR_NORMAL",
-    "KIND_FIELD",
-    "StreamKeys",
-    "stream_key",
-    "stream_keys",
-]
-
 KIND_INPUTS = 0
 KIND_BATCH = 1
 KIND_PROPOSAL = 2

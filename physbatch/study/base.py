@@ -6,17 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = [
-    "MAX_VALUES",
-    "MOST_SAMPLES",
-    "Finite",
-    "Model",
-    "PositiveInt",
-    "SeedInt",
-    "Switch",
-    "sorted_unique",
-]
-
 
 def _number(value: object) -> object:
     """Refuse "4" and true, which would be taken for 4 and 1."""

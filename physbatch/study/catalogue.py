@@ -10,8 +10,6 @@ from typing import Any
 from physbatch.errors import StudyError
 from physbatch.study.model import Study
 
-__all__ = ["names", "study"]
-
 
 @cache
 def names() -> tuple[str, ...]:

@@ -11,15 +11,6 @@ import xarray as xr
 from physbatch.study.model import Study
 from physbatch.typing import BoolArray
 
-__all__ = [
-    "ValueDifference",
-    "attribute_differences",
-    "extends",
-    "same_bits",
-    "study_differences",
-    "value_differences",
-]
-
 #: Attributes that tell how a dataset was made rather than what it is.
 PROVENANCE = ("source", "package_versions", "python_version", "platform", "device")
 

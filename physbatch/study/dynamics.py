@@ -8,14 +8,6 @@ from pydantic import Field
 
 from physbatch.study.base import Finite, Model
 
-__all__ = [
-    "Dynamics",
-    "Greedy",
-    "LearningRate",
-    "Metropolis",
-    "SGD",
-]
-
 
 class Greedy(Model):
     """Zero-temperature single-weight moves on mini-batches (discrete weights)."""

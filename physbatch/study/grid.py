@@ -9,8 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from physbatch.study.base import MAX_VALUES, MOST_SAMPLES, Finite, Model, PositiveInt, sorted_unique
 
-__all__ = ["REPLICAS_PER_CELL", "Grid"]
-
 
 def _expand_range(value: object) -> object:
     """Turn ``{start, stop, step}`` into the values it means, end included."""

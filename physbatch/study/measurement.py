@@ -17,15 +17,6 @@ from physbatch.study.base import (
     sorted_unique,
 )
 
-__all__ = [
-    "LinearTimes",
-    "ListedTimes",
-    "LogTimes",
-    "Measurement",
-    "Purpose",
-    "Seed",
-]
-
 
 class LogTimes(Model):
     """Time 0, then about `per_decade` times per factor of ten, and the last time."""

@@ -46,8 +46,6 @@ from physbatch.systems.architecture import (
     dense_student,
 )
 
-__all__ = ["FIXED_FIELDS", "Study", "canonical_json"]
-
 #: Where a study keeps a parameter that its grid does not sweep.
 FIXED_FIELDS = {
     "degree": "system.wiring.degree",

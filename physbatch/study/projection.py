@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from physbatch.study.dynamics import SGD
 from physbatch.study.system import DenseStudent, DenseWiring, System
 
-__all__ = ["MOST_UNITS", "committee_units", "projected_problems"]
-
 #: Hidden units of student and teacher, at most.
 MOST_UNITS = 8
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import pydantic
 
-__all__ = ["refusal"]
-
 #: Characters of an offending value that are shown.
 _SHOWN = 60
 

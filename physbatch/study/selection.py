@@ -12,8 +12,6 @@ from physbatch.dataset import SWEPT_DIMS, control_dim, validate
 from physbatch.errors import DatasetError
 from physbatch.study.model import FIXED_FIELDS, Study
 
-__all__ = ["select"]
-
 #: Two numbers this close, relatively, are the same grid value.
 _SAME = 1e-9
 

@@ -8,21 +8,6 @@ from pydantic import Field, model_validator
 
 from physbatch.study.base import Finite, Model, PositiveInt, Switch
 
-__all__ = [
-    "BinaryInputs",
-    "ConvolutionalWiring",
-    "DenseStudent",
-    "DenseWiring",
-    "GaussianInputs",
-    "PatternInputs",
-    "RegularWiring",
-    "SampleInputs",
-    "System",
-    "TeacherStudent",
-    "TreeWiring",
-]
-
-
 #: Layers of weights at most; each is laid out before anything else is known of the study.
 MOST_LAYERS = 1000
 

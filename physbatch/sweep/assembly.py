@@ -26,8 +26,6 @@ from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 from physbatch.typing import IntArray
 
-__all__ = ["open_whole", "write_dataset"]
-
 #: A dataset whose variables need more memory is merged and read piece by piece.
 IN_MEMORY_BYTES = 256 * 2**20
 

@@ -18,8 +18,6 @@ from physbatch.errors import StudyError
 from physbatch.sweep.executors import limit_threads
 from physbatch.sweep.slurm import SlurmWorkers
 
-__all__ = ["PATIENCE", "Cluster", "connect", "quietly"]
-
 #: Seconds to reach a scheduler, and to wait for one that went away.
 PATIENCE = 20.0
 

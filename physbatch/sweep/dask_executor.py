@@ -29,8 +29,6 @@ from physbatch.sweep.plan import Cells, Group, Plan
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 
-__all__ = ["run_on_cluster"]
-
 #: Tasks in flight for each thread of the cluster: one runs, one waits.
 TASKS_PER_THREAD = 2
 #: Seconds until a file that a worker wrote must be visible here; network file systems

@@ -30,16 +30,6 @@ from physbatch.sweep.plan import Plan
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 
-__all__ = [
-    "Outcome",
-    "compute_group",
-    "in_one_line",
-    "leave_if_importing",
-    "limit_threads",
-    "run_in_processes",
-    "run_serial",
-]
-
 #: Exit code of a worker that came upon the start of a run on its way to its work.
 _UNGUARDED = 79
 

@@ -23,8 +23,6 @@ from physbatch.errors import OutputError
 from physbatch.sweep.lock import Part
 from physbatch.typing import IntArray
 
-__all__ = ["SHARD_NAME", "Index", "Record", "ShardNote", "read_index"]
-
 #: Names of shards; anything else in an index is not followed.
 SHARD_NAME = re.compile(r"[0-9a-f]{32}\.nc")
 

@@ -28,8 +28,6 @@ from pathlib import Path
 
 from physbatch.errors import OutputError
 
-__all__ = ["Lock", "Owner", "Part", "owners"]
-
 BEAT = 15.0
 STALE = 120.0
 WATCH = 2.5 * BEAT

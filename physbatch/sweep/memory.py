@@ -8,8 +8,6 @@ from pathlib import Path
 from physbatch.errors import StudyError
 from physbatch.sweep.plan import Plan
 
-__all__ = ["WORKER_BYTES", "available_bytes", "parse_bytes", "workers_that_fit"]
-
 #: A worker with its libraries and compiled kernels, before its first cell (docs/performance.md).
 WORKER_BYTES = 250_000_000
 

@@ -16,8 +16,6 @@ from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
 from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
-__all__ = ["Slab", "frame", "merge"]
-
 #: Rectangle of a grid, in numbers of values along each dimension and of replicas.
 Slab = dict[str, slice]
 

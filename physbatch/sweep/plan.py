@@ -17,8 +17,6 @@ from physbatch.study.grid import REPLICAS_PER_CELL
 from physbatch.study.model import Study
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["Cells", "Group", "Plan", "group_cells"]
-
 #: Cells are grouped into one shard until it takes about this long.
 SECONDS_PER_SHARD = 0.5
 CELLS_PER_SHARD = 256

@@ -27,16 +27,6 @@ from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 from physbatch.typing import IntArray
 
-__all__ = [
-    "ProgressDisplay",
-    "RunOptions",
-    "default_workers",
-    "merge_study",
-    "resolve_device",
-    "run_part",
-    "run_study",
-]
-
 
 class ProgressDisplay(Protocol):
     """What shows how far a run is; `physbatch.progress` has some."""

@@ -13,8 +13,6 @@ from typing import Any
 from physbatch.errors import PausedRun, StudyError
 from physbatch.sweep.stopping import GRACE, parse_duration
 
-__all__ = ["SlurmWorkers", "array_script"]
-
 #: Seconds before its end at which the batch system tells a job to save.
 WARNING = int(2 * GRACE)
 

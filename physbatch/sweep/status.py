@@ -15,8 +15,6 @@ from physbatch.sweep.plan import Plan
 from physbatch.sweep.store import Store
 from physbatch.typing import BoolArray, IntArray
 
-__all__ = ["RunStatus", "Survey", "run_status", "survey"]
-
 
 @dataclass(frozen=True)
 class Survey:

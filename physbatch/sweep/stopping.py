@@ -16,8 +16,6 @@ from types import FrameType
 
 from physbatch.errors import InterruptedRun, PausedRun, StudyError
 
-__all__ = ["Stopper", "parse_duration"]
-
 GRACE = 30.0
 _SIGNALS = ("SIGINT", "SIGUSR1", "SIGTERM")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -27,8 +27,6 @@ from physbatch.study.model import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
 from physbatch.sweep.plan import Plan
 
-__all__ = ["Store"]
-
 
 class Store:
     """Shards of one output.

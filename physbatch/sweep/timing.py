@@ -19,8 +19,6 @@ from physbatch.study.dynamics import Greedy
 from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
-__all__ = ["Benchmark", "Timing", "bench_study"]
-
 #: Cells that are timed at most; they are spread over the costs of all cells.
 KINDS = 8
 #: Every cell is also run this much shorter, so that what does not grow with time can be told.

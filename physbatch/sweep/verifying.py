@@ -15,8 +15,6 @@ from physbatch.study.comparison import same_bits
 from physbatch.study.model import Study
 from physbatch.sweep.plan import Plan
 
-__all__ = ["Verification", "verify_dataset"]
-
 
 @dataclass(frozen=True)
 class Verification:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-__all__ = ["Architecture", "Layer", "OddFanIn", "build_architecture", "dense_student"]
-
 #: Which fan-ins must be odd: none, all, or those of layers that read units.
 OddFanIn = bool | Literal["above-first"]
 

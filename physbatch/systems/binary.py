@@ -12,8 +12,6 @@ from physbatch.streams.keys import KIND_INPUTS, StreamKeys
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.wiring import draw_wiring
 
-__all__ = ["BinarySystem", "draw_system"]
-
 
 @dataclass(frozen=True)
 class BinarySystem:

@@ -18,8 +18,6 @@ from torch.nn import functional
 from physbatch.streams.keys import KIND_INPUTS
 from physbatch.streams.tensor import normals, stream_numbers
 
-__all__ = ["Classifier", "Convolutional", "Dense"]
-
 Activation = Literal["erf", "tanh", "relu"]
 #: Mean and variance of each channel of a normalised layer, shape (replica, channel) each.
 Statistics = list[tuple[Tensor, Tensor]]

@@ -16,13 +16,6 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.wiring import draw_wiring, embed
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "ContinuousSystem",
-    "Functions",
-    "draw_continuous_system",
-    "random_students",
-]
-
 Activation = Literal["erf", "tanh", "relu", "linear"]
 
 

@@ -12,8 +12,6 @@ from physbatch.streams.keys import KIND_INPUTS, StreamKeys
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.wiring import draw_wiring, embed
 
-__all__ = ["DiscreteSystem", "draw_discrete_system"]
-
 Weights = npt.NDArray[np.int8]
 
 

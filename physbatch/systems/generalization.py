@@ -27,8 +27,6 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray
 
-__all__ = ["closed_form_error", "has_closed_form", "output_product"]
-
 
 def output_product(
     activation: str, left: npt.ArrayLike, right: npt.ArrayLike, mixed: npt.ArrayLike

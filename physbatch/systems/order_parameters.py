@@ -23,16 +23,6 @@ from physbatch.systems.continuous import ContinuousSystem
 from physbatch.systems.wiring import layer_matrices
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "Matching",
-    "OverlapMeasurement",
-    "cosine_overlap",
-    "match_units",
-    "measure_overlaps",
-    "path_overlap",
-    "unit_overlaps",
-]
-
 
 def _products(left: FloatArray, right: FloatArray) -> FloatArray:
     """left right', by sums that do not depend on a linear-algebra library or its threads."""

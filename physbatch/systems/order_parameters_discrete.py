@@ -18,8 +18,6 @@ from physbatch.systems.discrete import DiscreteSystem, Weights
 from physbatch.systems.wiring import layer_matrices
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["overlaps", "path_sums", "right_paths", "same_function", "unit_overlaps"]
-
 
 def path_sums(
     architecture: Architecture, sources: npt.NDArray[np.int32], agreement: Weights

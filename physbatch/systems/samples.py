@@ -14,8 +14,6 @@ import numpy.typing as npt
 from physbatch.errors import DatasetError
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["Samples", "load_samples"]
-
 
 @dataclass(frozen=True)
 class Samples:

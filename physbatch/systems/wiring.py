@@ -12,8 +12,6 @@ from physbatch.compilation import cached_njit
 from physbatch.streams.compiled import bounded, philox
 from physbatch.systems.architecture import Architecture
 
-__all__ = ["SWITCHES_PER_EDGE", "draw_wiring", "embed", "layer_matrices"]
-
 Weight = TypeVar("Weight", bound=np.generic)
 
 #: Attempted switch moves per edge: the repair of double edges alone is biased, these mix it away.

@@ -11,8 +11,6 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import COLUMNS_GUESSED
 from physbatch.tables.table import Dimension
 
-__all__ = ["Columns", "Names", "Roles", "dimension_of", "listed", "named_column", "pick_columns"]
-
 Names = str | int | Sequence[str | int] | None
 
 SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size")

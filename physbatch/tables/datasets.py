@@ -13,8 +13,6 @@ from physbatch.tables.make import Limits, checked
 from physbatch.tables.samples import Rows
 from physbatch.tables.table import Dimension, ScalingTable
 
-__all__ = ["at_time", "cells_of", "refuse_results", "stored_table"]
-
 #: Global attributes of the files that hold what an analysis found.
 _RESULTS = ("physbatch_collapse", "physbatch_record", "physbatch_results")
 

@@ -10,8 +10,6 @@ import xarray as xr
 from physbatch.dataset import OPTIONAL_VARIABLES, STATUS_MISSING, VARIABLES, control_dim, validate
 from physbatch.errors import AnalysisError
 
-__all__ = ["join_sizes"]
-
 #: What was simulated beside the size and the control, and so must be the same.
 _SHARED = ("replica", "time")
 

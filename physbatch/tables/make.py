@@ -16,8 +16,6 @@ from physbatch.results.flag import Flag
 from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Limits", "Locate", "TableOptions", "check_finite", "checked", "make_table"]
-
 #: Numbers are raised to the fourth power, and multiplied by as many of them.
 _TINY = 1e-60
 #: Says where a row came from: "points.csv, line 7".

@@ -22,8 +22,6 @@ from physbatch.tables.samples import Rows, table_of
 from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.tables.text import Layout, is_netcdf, line_of_row, load, sniff
 
-__all__ = ["DatasetOptions", "ReadOptions", "from_dataset", "read_table"]
-
 
 class ReadOptions(Limits, total=False):
     """What else may be said of a file, as in `read_table`."""

@@ -18,9 +18,6 @@ from physbatch.tables.make import Locate, TableOptions, check_finite, make_table
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["LEAST_SAMPLES", "Rows", "binomial_error", "make_sample_table", "table_of"]
-
-
 #: With fewer samples the error of a point is itself uncertain by a third or more.
 LEAST_SAMPLES = 6
 #: A pooled correlation of neighbouring rows this many standard errors above 0 is not chance.

@@ -23,8 +23,6 @@ from physbatch.results.flag import Flag
 from physbatch.results.render import HtmlTable
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["Dimension", "ScalingTable"]
-
 #: Whether sizes are volumes or linear sizes.
 Dimension = Literal["N", "L"]
 

@@ -17,9 +17,6 @@ import numpy as np
 from physbatch.errors import DatasetError
 from physbatch.typing import FloatArray
 
-__all__ = ["Layout", "is_netcdf", "line_of_row", "load", "sniff"]
-
-
 _DELIMITERS = (",", ";", "\t", None)  # None: any white space
 _TEXT_REMEDY = "give CSV, columns separated by spaces, or NetCDF"
 

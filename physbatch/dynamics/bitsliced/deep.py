@@ -17,8 +17,6 @@ from physbatch.dynamics.bitsliced.layout import Array
 from physbatch.dynamics.bitsliced.parts import error_change, step_count
 from physbatch.dynamics.compiled import WITHOUT_COUNTS, compiled, compiled_counting
 
-__all__ = ["Trial", "deep_change", "deep_commit", "empty_trial"]
-
 
 class Trial(NamedTuple):
     """A copy of the state in which a flip is tried, and the units that it touched."""

@@ -17,8 +17,6 @@ from physbatch.streams.tensor import bounded
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
-__all__ = ["forward", "path_sums", "run_definition"]
-
 
 def forward(architecture: Architecture, sources: Tensor, weights: Tensor, inputs: Tensor) -> Tensor:
     """Outputs +-1 of sign networks: sigma_i = sign(sum_j w_ij sigma_j), layer by layer.

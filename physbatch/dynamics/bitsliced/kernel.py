@@ -46,8 +46,6 @@ from physbatch.dynamics.compiled import compiled, compiled_within
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 
-__all__ = ["SOURCE_HASH", "make_kernel"]
-
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/bitsliced", "dynamics", "streams")
 

@@ -16,22 +16,6 @@ from numba.core.datamodel import models, register_default
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin
 
-__all__ = [
-    "any_bit",
-    "any_lane",
-    "fill",
-    "fill_like",
-    "lanes_below",
-    "load",
-    "load_across",
-    "population",
-    "prefetch",
-    "repeat",
-    "spread",
-    "store",
-    "total",
-]
-
 
 class Lanes(types.Type):
     """`count` unsigned integers of `bits` bits each."""

@@ -19,18 +19,6 @@ import numpy.typing as npt
 
 from physbatch.dynamics.compiled import compiled, compiled_counting
 
-__all__ = [
-    "Layout",
-    "Network",
-    "Replicas",
-    "Row",
-    "empty_network",
-    "lay_out",
-    "load_network",
-    "path_sum",
-    "unpack_weights",
-]
-
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
 

@@ -16,8 +16,6 @@ from physbatch.dynamics.bitsliced.lanes import fill, load, population, store
 from physbatch.dynamics.bitsliced.shape import planes_for
 from physbatch.systems.architecture import Architecture
 
-__all__ = ["flip_sample_limit", "operations_per_flip_sample", "vector_operation_rate"]
-
 #: Samples that one operation works on: the widest vectors that the kernel uses.
 SAMPLES_PER_OPERATION = 512
 _ONES = np.uint64(0xFFFFFFFFFFFFFFFF)

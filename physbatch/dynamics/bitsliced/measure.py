@@ -10,8 +10,6 @@ from physbatch.dynamics.bitsliced.layout import ZERO, Array, path_sum
 from physbatch.dynamics.bitsliced.parts import Draw, count_mistakes, draw_batch
 from physbatch.dynamics.compiled import compiled, draw_count
 
-__all__ = ["Instructions", "fill_in", "note", "test"]
-
 _CHUNK = np.uint64(40)
 
 

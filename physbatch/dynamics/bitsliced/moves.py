@@ -23,17 +23,6 @@ from physbatch.dynamics.bitsliced.parts import error_change, flip_mask, step_cou
 from physbatch.dynamics.bitsliced.shape import AT_ONCE
 from physbatch.dynamics.compiled import compiled_inline
 
-__all__ = [
-    "Flip",
-    "View",
-    "hidden_change",
-    "hidden_commit",
-    "output_change",
-    "output_commit",
-    "prefetch_far",
-    "prefetch_soon",
-]
-
 
 class View(NamedTuple):
     """The arrays of `Work` that a flip reads and writes."""

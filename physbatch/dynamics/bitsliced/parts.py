@@ -36,21 +36,6 @@ from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_INPUTS
 
-__all__ = [
-    "Batch",
-    "Decision",
-    "Draw",
-    "Work",
-    "accept",
-    "count_mistakes",
-    "draw_batch",
-    "draw_proposals",
-    "empty_batch",
-    "error_change",
-    "flip_mask",
-    "step_count",
-]
-
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 _8 = np.uint64(8)
 _32 = np.uint64(32)

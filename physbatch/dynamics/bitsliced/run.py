@@ -17,16 +17,6 @@ from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
-__all__ = [
-    "KernelShape",
-    "advance",
-    "instructions",
-    "kernel_shape",
-    "replicas_of",
-    "run_bitsliced",
-    "words_for",
-]
-
 #: Bits that one vector instruction works on: those of the widest registers there are. On a
 #: machine with narrower ones the compiler splits vectors; the numbers are the same.
 _REGISTER = 512

@@ -12,8 +12,6 @@ from numba.core.datamodel import models, register_default
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, lower_getattr_generic
 
-__all__ = ["AT_ONCE", "FIELDS", "offset_for", "planes_for", "shape_of", "stride_for"]
-
 #: Outputs that one vector instruction works on if a batch fills one word only.
 AT_ONCE = 8
 

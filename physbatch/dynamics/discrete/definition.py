@@ -22,8 +22,6 @@ from physbatch.systems.discrete import DiscreteSystem
 from physbatch.systems.order_parameters_discrete import right_paths
 from physbatch.systems.wiring import layer_matrices
 
-__all__ = ["DiscreteData", "run_general_definition", "sign_outputs"]
-
 
 def sign_outputs(matrices: Sequence[Tensor], inputs: Tensor) -> Tensor:
     """Outputs sigma = sign(W sigma_below), layer by layer; the sign of a zero field is 0.

@@ -26,8 +26,6 @@ from physbatch.streams.compiled import bounded
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
 
-__all__ = ["SOURCE_HASH", "TEST_CHUNK", "make_kernel"]
-
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/discrete", "dynamics", "streams")
 

@@ -17,18 +17,6 @@ from physbatch.streams.filling import draw_numbers
 from physbatch.streams.gaussian import normal_pair
 from physbatch.streams.keys import KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
 
-__all__ = [
-    "accept",
-    "commit",
-    "fill_inputs",
-    "forward",
-    "half_errors",
-    "select",
-    "sign_of",
-    "try_change",
-    "undo_selection",
-]
-
 _INPUTS = np.uint64(KIND_INPUTS)
 _GAUSSIAN = np.uint64(KIND_GAUSSIAN)
 _SELECT = np.uint64(KIND_SELECT)

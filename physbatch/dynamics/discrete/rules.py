@@ -11,8 +11,6 @@ import numpy.typing as npt
 from physbatch.dynamics.rules import CellRun
 from physbatch.typing import IntArray
 
-__all__ = ["NORMAL_UNIT", "DiscreteRun", "DiscreteTrajectory", "InputRule"]
-
 #: Gaussian inputs are rounded to multiples of 1/NORMAL_UNIT and held as integers (below 7 in
 #: size, so that 32 bits hold them). Sums of them are exact: equal in any order on any device,
 #: and zero exactly where the weights say so.

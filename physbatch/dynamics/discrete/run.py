@@ -22,8 +22,6 @@ from physbatch.dynamics.discrete.state import (
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem
 
-__all__ = ["DiscreteWalk", "run_discrete"]
-
 
 def run_discrete(system: DiscreteSystem, run: DiscreteRun) -> DiscreteTrajectory:
     """Simulate the replicas of one cell.

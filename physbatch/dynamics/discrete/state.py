@@ -8,20 +8,6 @@ import numpy as np
 
 from physbatch.dynamics.compiled import compiled, compiled_counting
 
-__all__ = [
-    "Instructions",
-    "Layout",
-    "Network",
-    "Replicas",
-    "Rule",
-    "Scratch",
-    "State",
-    "Work",
-    "copy",
-    "empty_network",
-    "wire",
-]
-
 
 class Layout(NamedTuple):
     """What all replicas have in common; units are numbered over all layers, inputs left out.

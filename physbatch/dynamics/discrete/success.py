@@ -6,8 +6,6 @@ import numpy as np
 
 from physbatch.dynamics.compiled import compiled, compiled_counting
 
-__all__ = ["every_path_right", "same_sums"]
-
 
 @compiled
 def every_path_right(network, teacher_weights, gauge):

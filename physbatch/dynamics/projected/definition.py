@@ -18,8 +18,6 @@ from physbatch.exact.committee import generalization_error
 from physbatch.streams.keys import KIND_BATCH, KIND_FACTOR_CHI, KIND_FACTOR_NORMAL, KIND_FIELD
 from physbatch.streams.tensor import normals, philox
 
-__all__ = ["ProjectedNumbers", "run_projected_definition"]
-
 #: Blocks between attempts at a chi number.
 _ATTEMPT = 4
 

@@ -17,8 +17,6 @@ import math
 import numba
 import numpy as np
 
-__all__ = ["ERF", "LINEAR", "RELU", "committee_error"]
-
 ERF = 0
 RELU = 1
 LINEAR = 2

@@ -25,8 +25,6 @@ from physbatch.dynamics.projected.parts import (
 from physbatch.dynamics.projected.step import add_sample, compare_outputs, draw_counts, move_student
 from physbatch.streams.keys import KIND_FIELD
 
-__all__ = ["MOST_UNITS", "SOURCE_HASH", "make_kernel", "make_start_kernel"]
-
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/projected", "dynamics", "streams")
 

@@ -19,25 +19,6 @@ from physbatch.streams.gaussian import chi_or_minus_one, draw_chi, normal_pair
 from physbatch.streams.keys import KIND_FACTOR_CHI, KIND_FACTOR_NORMAL
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "LANES",
-    "Instructions",
-    "Room",
-    "activate",
-    "add_product",
-    "add_row",
-    "add_scaled",
-    "choose_partners",
-    "clear",
-    "draw_factor",
-    "draw_normals",
-    "factorise_gram",
-    "lane_error",
-    "measure",
-    "set_product",
-    "triangularise",
-]
-
 #: Replicas that are computed together. A constant, so that loops over them need no checks.
 LANES = 64
 

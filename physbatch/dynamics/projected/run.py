@@ -40,14 +40,6 @@ from physbatch.dynamics.rules import BatchRule
 from physbatch.errors import StudyError
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "ACTIVATIONS",
-    "ProjectedRun",
-    "ProjectedTrajectory",
-    "run_projected",
-]
-
-
 #: Activations that the projected dynamics is exact for, and their codes in the kernel.
 ACTIVATIONS = {"erf": ERF, "relu": RELU, "linear": LINEAR}
 

@@ -12,19 +12,6 @@ from physbatch.dynamics.projected.parts import LANES
 from physbatch.errors import StudyError
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "WHERE",
-    "CommitteeState",
-    "check_units",
-    "draw_state",
-    "from_lanes",
-    "lane_groups",
-    "replica_numbers",
-    "state_from_overlaps",
-    "to_lanes",
-]
-
-
 #: Where errors of this engine arise.
 WHERE = "projected dynamics"
 

@@ -12,8 +12,6 @@ from physbatch.dynamics.projected.parts import (
     set_product,
 )
 
-__all__ = ["add_sample", "compare_outputs", "draw_counts", "move_student"]
-
 
 @compiled_within
 def draw_counts(counts, run, index, replicas):

@@ -13,17 +13,6 @@ from physbatch.streams.filling import draw_numbers, draw_permutation, fill_norma
 from physbatch.streams.keys import KIND_GAUSSIAN, KIND_INPUTS, KIND_LABEL, KIND_SELECT
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "Cell",
-    "Patterns",
-    "Rules",
-    "Scratch",
-    "draw_inputs",
-    "draw_pattern_set",
-    "load_samples",
-    "select_patterns",
-]
-
 _GAUSSIAN = np.uint64(KIND_GAUSSIAN)
 _SIGNS = np.uint64(KIND_INPUTS)
 _LABEL = np.uint64(KIND_LABEL)

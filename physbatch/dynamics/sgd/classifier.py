@@ -29,8 +29,6 @@ from physbatch.systems.classifiers import (
 from physbatch.systems.samples import Samples
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["ClassifierRun", "ClassifierTrajectory", "run_classifier"]
-
 State = dict[str, npt.NDArray[np.generic]]
 #: Cuts the updates from one number to another into pieces; it is told how to have the state.
 Pieces = Callable[[int, int, Callable[[], State]], Iterable[int]]

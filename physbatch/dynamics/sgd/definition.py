@@ -26,8 +26,6 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["TensorDescent", "forward"]
-
 
 def forward(
     architecture: Architecture,

@@ -26,8 +26,6 @@ from physbatch.dynamics.sgd.batches import (
 )
 from physbatch.dynamics.sgd.parts import TILE, Side, backward, forward, outputs_of
 
-__all__ = ["SOURCE_HASH", "Kernels", "make_kernels"]
-
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")
 

@@ -23,17 +23,6 @@ from physbatch.dynamics.compiled import (
 from physbatch.streams.elementary import erf_and_slope, exponential
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "ACTIVATIONS",
-    "TILE",
-    "Activity",
-    "Network",
-    "Side",
-    "backward",
-    "forward",
-    "outputs_of",
-]
-
 #: Codes of the activation functions.
 ACTIVATIONS = {"linear": 0, "erf": 1, "tanh": 2, "relu": 3}
 LINEAR, ERF, TANH, RELU = range(4)

@@ -21,8 +21,6 @@ from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray
 
-__all__ = ["CompiledDescent", "GradientRun", "network_of"]
-
 
 @dataclass(frozen=True)
 class GradientRun:

@@ -25,8 +25,6 @@ from physbatch.plots.style import (
 from physbatch.scaling.transition.result import Analysis, Jump
 from physbatch.typing import FloatArray
 
-__all__ = ["NO_COEXISTENCE", "plot_histograms"]
-
 NO_COEXISTENCE = "no coexistence seen"
 _BIN_WIDTH = 0.05
 

@@ -21,8 +21,6 @@ from physbatch.plots.style import (
 )
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["draw_observable", "plot_moments"]
-
 _PANEL_MM = 56.0
 _COLUMNS = 3
 

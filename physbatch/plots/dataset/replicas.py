@@ -45,8 +45,6 @@ from physbatch.scaling.times.exponential import EscapeTime
 from physbatch.scaling.times.passages import Survival
 from physbatch.typing import FloatArray
 
-__all__ = ["plot_escape_times", "plot_evolution", "plot_time_series"]
-
 _BINS = 40
 _SHOWN = 24  # replicas; more lines hide each other
 #: Lightness falls all the way, so that the figure is read in greyscale as well.

@@ -17,8 +17,6 @@ from physbatch.plots.style import (
     journal_style,
 )
 
-__all__ = ["plot_evidence"]
-
 _COLOURS = (DATA_COLOUR, LIMIT_COLOUR, NOTE_COLOUR)
 
 

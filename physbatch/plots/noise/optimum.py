@@ -22,8 +22,6 @@ from physbatch.plots.style import (
 )
 from physbatch.typing import FloatArray
 
-__all__ = ["plot_optimum"]
-
 #: Of each learning rate.
 _Colours = dict[float, tuple[float, float, float]]
 

@@ -37,8 +37,6 @@ from physbatch.plots.style import (
 )
 from physbatch.typing import FloatArray
 
-__all__ = ["plot_noise_range", "plot_performance", "plot_phase_diagram", "plot_phases"]
-
 #: A curve: values of m and of the learning rate.
 Curve = tuple[Sequence[float] | FloatArray, Sequence[float] | FloatArray]
 

@@ -19,8 +19,6 @@ from physbatch.plots.style import (
     plain_numbers,
 )
 
-__all__ = ["plot_sharpness"]
-
 _STYLES = ("--", ":", "-.")
 _NAMES = {"2/eta": r"$2/\eta$", "2 (1 - beta)/eta": r"$2(1-\beta)/\eta$"}
 _NAMES["2 (1 + beta)/eta"] = r"$2(1+\beta)/\eta$"

@@ -19,8 +19,6 @@ from physbatch.plots.style import (
     plain_numbers,
 )
 
-__all__ = ["plot_temperature"]
-
 
 def plot_temperature(
     result: EffectiveTemperature, states: Sequence[tuple[str, StationaryState]]

@@ -34,8 +34,6 @@ from physbatch.scaling.data_collapse.result import (
     math_symbol,
 )
 
-__all__ = ["CollapsePanel", "plot_collapse"]
-
 _PANEL_MM = 78.0  # height of one panel with its residuals and its title
 _COLUMNS = 3
 _HEIGHTS = (3.2, 1.0)  # of a panel and of its residuals

@@ -26,9 +26,6 @@ from physbatch.plots.style import (
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.typing import FloatArray
 
-__all__ = ["plot_corner"]
-
-
 _SINGLE_COLUMN = 3  # so many exponents fit into one column
 _CURVES = 2000  # samples from which densities are drawn
 _DOTS = 600

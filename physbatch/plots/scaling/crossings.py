@@ -26,8 +26,6 @@ from physbatch.plots.style import (
 )
 from physbatch.scaling.curves.crossings import Crossings
 
-__all__ = ["plot_crossings"]
-
 
 def plot_crossings(result: Crossings, figure: Figure | SubFigure | None = None) -> list[Axes]:
     """Draw the curves near their crossings, and the crossings against 1/N with the limit.

@@ -25,8 +25,6 @@ from physbatch.plots.style import (
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Analysis
 
-__all__ = ["plot_extrapolation", "spans_sizes"]
-
 NO_LIMIT = r"no limit found for $N \to \infty$"
 _JUMP_SYMBOL = r"\Delta q"
 _UNUSED_COLOUR = "#8c8c8c"

@@ -32,8 +32,6 @@ from physbatch.scaling.curves.peaks import Peaks
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["plot_exponents", "plot_peaks"]
-
 _HEIGHT_MM = 62.0
 _SPAN = 10.0  # ratio of heights above which the curves get a logarithmic axis
 

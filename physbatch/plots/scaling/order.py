@@ -25,8 +25,6 @@ from physbatch.plots.style import (
 )
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 
-__all__ = ["plot_order"]
-
 #: Panels after the histograms: evidence, label of its values, and the powers to compare with.
 _PANELS = (
     ("latent jump", r"jump $\Delta q$", ()),

@@ -27,8 +27,6 @@ from physbatch.plots.style import (
 from physbatch.scaling.transition.result import Analysis, SuccessCurve
 from physbatch.typing import FloatArray
 
-__all__ = ["plot_drift", "plot_overlap", "plot_success"]
-
 
 def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
     """Draw the mean overlap of each size against the control, at the last time.

@@ -30,8 +30,6 @@ from physbatch.plots.style import (
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.result import Collapse, WindowFit
 
-__all__ = ["plot_windows"]
-
 _PANEL_MM = 34.0
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _REJECTED_COLOUR = "#a0a0a0"

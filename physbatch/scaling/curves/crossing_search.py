@@ -25,17 +25,6 @@ from physbatch.scaling.curves.local_fits import (
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "CrossingFit",
-    "choose_chain",
-    "cross_curves",
-    "find_candidates",
-    "interpolation_weights",
-    "pairs_of_sizes",
-    "significant_signs",
-]
-
-
 _FALSE_ALARM = 1e-3  # chance that noise alone makes a sign of the difference, per pair
 _DEGREES = range(1, 9)
 _LENGTH = 9  # coefficients of a polynomial, padded

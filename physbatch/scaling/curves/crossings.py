@@ -33,8 +33,6 @@ from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import Dims, FloatArray
 
-__all__ = ["Crossings", "find_crossings"]
-
 
 @result("crossings")
 @dataclass(frozen=True, eq=False, repr=False)

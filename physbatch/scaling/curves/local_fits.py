@@ -14,17 +14,6 @@ from physbatch.scaling.statistics.resampling import bootstrap_means
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "LocalFit",
-    "SizeCurve",
-    "average_resampled",
-    "curves_of_sizes",
-    "half_widths",
-    "local_fit",
-    "nearest_roots",
-]
-
-
 _MOST_POINTS = 2000  # of one size
 _LOST = 0.02  # of the resamples
 

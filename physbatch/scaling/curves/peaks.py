@@ -31,9 +31,6 @@ from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Peaks", "find_peaks"]
-
-
 _ACCEPTABLE = 1e-2  # chi-squared probability of a polynomial
 _LENGTH = 8  # coefficients of the one of degree 7
 _APART = 5.0  # statistical errors: beyond, the systematic one is that of several peaks

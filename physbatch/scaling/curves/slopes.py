@@ -10,8 +10,6 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flags import FEW_POINTS, OUTSIDE, POOR_FIT
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["derivative"]
-
 
 def derivative(
     table: ScalingTable, observable: str, at: float, *, degree: int = 3

@@ -11,8 +11,6 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.form import zeta_name
 
-__all__ = ["EXPONENTS", "NamedExponent", "fixed_by_name", "named_estimates", "named_exponents"]
-
 #: Sign of zeta: m = N^(-beta/nu) f(x), chi = N^(gamma/nu) f(x).
 EXPONENTS = {"beta": -1.0, "gamma": 1.0}
 

@@ -21,8 +21,6 @@ from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["LEAST_SHARED", "Rescaled", "ScalingForm", "make_form", "shared_fraction", "zeta_name"]
-
 #: A collapse whose sizes share less of x than this is none.
 LEAST_SHARED = 0.6
 #: Fits that run away may ask for numbers beyond floating point on their way.

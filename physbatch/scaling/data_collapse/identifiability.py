@@ -47,8 +47,6 @@ from physbatch.scaling.data_collapse.windows import Fit, scan, settle
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["Refusals", "c_c_beyond", "differing", "find_rival", "refusals"]
-
 #: Error of ln nu, of ln omega and of ln phi above which they are not determined.
 _MOST_LOG = {"nu": 1 / 3, "omega": 1.0, "phi": 1.0}
 #: Error of c_c in units of the range of the controls.

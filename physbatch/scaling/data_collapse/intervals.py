@@ -16,15 +16,6 @@ from physbatch.scaling.statistics.resampling import bootstrap_means
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "Interval",
-    "Uncertainties",
-    "between_ends",
-    "from_refits",
-    "resampled_observables",
-    "sample_intervals",
-]
-
 #: Part of the refits that should succeed.
 _LEAST_DONE = 0.95
 

@@ -31,16 +31,6 @@ from scipy import linalg
 from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "HYPERPARAMETERS",
-    "Curve",
-    "covariance_at",
-    "hyper_prior",
-    "log_likelihood",
-    "predict",
-]
-
-
 #: Logarithms of A, of the length, of the reach, of B and of the nugget. The last two may be absent;
 #: a reach that is absent is as large as the length.
 HYPERPARAMETERS = ("amplitude", "length", "reach", "correction", "nugget")

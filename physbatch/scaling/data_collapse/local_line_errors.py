@@ -22,9 +22,6 @@ from physbatch.scaling.data_collapse.quality_kernel import NOWHERE, Quality, min
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["Goodness", "refits", "rise_by_one", "sandwich"]
-
-
 #: Starts of every refit.
 _STARTS = 4
 #: How far S_min + 1 is looked for, in units of where it is expected.

@@ -25,9 +25,6 @@ from physbatch.scaling.data_collapse.windows import Fit, Window, inside, windows
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["local_line_uncertainties", "search_local_lines"]
-
-
 _MOST_STARTS = 8
 #: Points of the map of S, and of the search for the best minimum.
 _MAP_POINTS = 90

@@ -30,8 +30,6 @@ from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["CollapseOptions", "collapse"]
-
 #: Errors that each method has, its usual ones first.
 _ERRORS = {
     "gp": ("likelihood", "profile", "bootstrap", "posterior"),

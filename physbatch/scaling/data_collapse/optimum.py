@@ -15,19 +15,6 @@ from physbatch.scaling.data_collapse.likelihood import Curve, hyper_prior, log_l
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "Objective",
-    "Optimum",
-    "Part",
-    "climb",
-    "curvature",
-    "hyper_names",
-    "newton",
-    "response",
-    "units_of",
-]
-
-
 #: Bounds of the fit vector. c_c stays within the controls: further out each size has its own
 #: stretch of x, and anything collapses.
 _BOUNDS = {

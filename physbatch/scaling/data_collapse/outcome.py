@@ -19,8 +19,6 @@ from physbatch.scaling.data_collapse.search import Search
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 
-__all__ = ["conclude", "start_flags"]
-
 #: phi and 1/nu are told apart from so many standard errors on.
 _SAME_POWER = 2.0
 

@@ -19,8 +19,6 @@ from physbatch.errors import AnalysisError
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["LocalLines", "collapse_quality", "local_curve", "quality_of"]
-
 
 class LocalLines(NamedTuple):
     """The local master curve at some x.

@@ -18,15 +18,6 @@ from physbatch.scaling.data_collapse.optimum import Objective, Optimum
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "NOWHERE",
-    "Quality",
-    "mean_quality",
-    "minimise",
-    "quality_terms",
-    "simplex_minimum",
-]
-
 #: What S is where it has no meaning: out of bounds, or with too few points that are bracketed.
 NOWHERE = 1e12
 #: First steps of c_c in ranges of the control, of -ln nu and of zeta/nu.

@@ -25,9 +25,6 @@ from physbatch.scaling.data_collapse.quality import quality_of
 from physbatch.scaling.data_collapse.windows import Window
 from physbatch.typing import Dims, FloatArray
 
-__all__ = ["Collapse", "CollapsedPoints", "MasterCurve", "WindowFit", "math_symbol"]
-
-
 #: Names that the field writes with another letter, and letters of the scaling form.
 _SYMBOLS = {
     "batch_size": "m",

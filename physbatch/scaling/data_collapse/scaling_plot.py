@@ -14,8 +14,6 @@ from physbatch.scaling.data_collapse.result import CollapsedPoints, MasterCurve
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.typing import FloatArray
 
-__all__ = ["on_the_plot"]
-
 _CURVE_POINTS = 200
 
 

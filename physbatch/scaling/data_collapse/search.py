@@ -12,8 +12,6 @@ from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.scaling.data_collapse.windows import Fit, scan, settle
 from physbatch.tables.table import ScalingTable
 
-__all__ = ["Search", "search_globally"]
-
 
 class Search(NamedTuple):
     """What a search has led to.

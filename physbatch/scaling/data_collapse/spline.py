@@ -26,9 +26,6 @@ from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["SplineFit", "fit_spline"]
-
-
 #: Numbers of coefficients that are averaged. At noise of 0.1 % a curve with a peak needs about 28;
 #: with 20 its exponents were off by up to 3 errors.
 _COEFFICIENTS = (5, 6, 7, 8, 10, 12, 14, 17, 20, 24, 28, 33, 38)

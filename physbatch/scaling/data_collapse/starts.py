@@ -26,17 +26,6 @@ from physbatch.scaling.data_collapse.optimum import (
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "Optima",
-    "candidates",
-    "coarse_table",
-    "global_optima",
-    "height",
-    "local_maxima",
-    "starting_vectors",
-]
-
-
 _CONTROLS = 41
 #: nu per linear size; per volume it is d times larger.
 _NU = np.geomspace(0.25, 8.0, 13)

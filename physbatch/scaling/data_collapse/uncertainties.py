@@ -30,8 +30,6 @@ from physbatch.typing import FloatArray
 if TYPE_CHECKING:
     import emcee
 
-__all__ = ["bootstrap", "constrained_optimum", "posterior", "profile", "uncertainties_of"]
-
 
 #: Change of the log likelihood at the ends of a 68 % interval.
 _DROP = 0.5

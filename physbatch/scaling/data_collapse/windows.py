@@ -29,8 +29,6 @@ from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = ["Fit", "Window", "by_spline", "inside", "scan", "settle", "windows_of"]
-
 #: Fractions of the points, by distance |x|, that a window keeps.
 FRACTIONS = (1.0, 0.7, 0.45, 0.3, 0.2)
 #: A window needs this many sizes, and points of each.

@@ -30,8 +30,6 @@ from physbatch.typing import Dims, FloatArray, IntArray
 if TYPE_CHECKING:
     import lmfit
 
-__all__ = ["DECISIVE", "Extrapolation", "extrapolate"]
-
 
 #: The law without a limit.
 DRIFT = law("drift")

@@ -27,8 +27,6 @@ from physbatch.scaling.laws.single_fits import LawFit, average, least_squares
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import Dims, FloatArray, IntArray
 
-__all__ = ["ScalingFit", "fit_law", "inverse"]
-
 
 @result("scaling fit")
 @dataclass(frozen=True, eq=False, repr=False)

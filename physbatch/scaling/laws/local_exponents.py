@@ -10,8 +10,6 @@ import numpy.typing as npt
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 
-__all__ = ["effective_exponents"]
-
 
 def effective_exponents(
     x: npt.ArrayLike, value: npt.ArrayLike, stderr: npt.ArrayLike

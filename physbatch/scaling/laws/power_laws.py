@@ -17,9 +17,6 @@ from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
-__all__ = ["POSITIVE", "Law", "law", "law_of_text"]
-
-
 _EXPONENT = (-8.0, 8.0)
 POSITIVE = (0.05, 8.0)
 _GIVEN = (-math.inf, math.inf)  # `lowest` and `highest` give the range

@@ -18,9 +18,6 @@ from physbatch.results.flags import AT_BOUND, NOT_CONVERGED, TOO_FEW_POINTS, UND
 from physbatch.scaling.laws.power_laws import POSITIVE, Law
 from physbatch.typing import FloatArray
 
-__all__ = ["LawFit", "average", "least_squares"]
-
-
 _GRID = {0: 1, 1: 97, 2: 33}  # points per exponent of the scan
 _STARTS = 4
 _MOST_CALLS = 600  # of a law in one fit; those that converge need about 50

@@ -14,8 +14,6 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import law
 from physbatch.typing import FloatArray
 
-__all__ = ["collapse_exponent", "fit_critical_batch", "fit_critical_control", "fit_width"]
-
 
 def fit_critical_control(
     size: npt.ArrayLike,

@@ -13,15 +13,6 @@ from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.record import Record, result
 
-__all__ = [
-    "CLASSES",
-    "Compatibility",
-    "Relation",
-    "UniversalityClass",
-    "check_relations",
-    "compatible",
-]
-
 
 class UniversalityClass(NamedTuple):
     """Exponents of a class, with errors; exact ones have the error 0.

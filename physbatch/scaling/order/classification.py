@@ -41,9 +41,6 @@ from physbatch.scaling.transition.result import Jump
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["transition_order"]
-
-
 #: log10 of the chi-squared probability above which one curve describes all sizes.
 _SAME = -3.0
 #: How near to 1 the exponent a of N^-a must be known for fluctuations without divergence.

@@ -21,8 +21,6 @@ from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.transition.result import Jump
 from physbatch.scaling.transition.success_curves import success_curve
 
-__all__ = ["escapes", "hysteresis"]
-
 #: With fewer measuring times a mean escape time is a guess.
 _LEAST_TIMES = 3
 _DRAWS, _SEED = 200, 54

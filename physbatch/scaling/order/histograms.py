@@ -19,18 +19,6 @@ from physbatch.scaling.transition.jump import find_jump
 from physbatch.scaling.transition.result import Jump
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "binder_minimum",
-    "coarse_size",
-    "fluctuations",
-    "latent_jump",
-    "power",
-    "two_peaks",
-    "view_peaks",
-    "with_two_peaks",
-]
-
-
 #: Standard errors by which a limit or an exponent must differ from 0.
 SIGMAS = 3.0
 #: A barrier above this, at each of the largest sizes, is that of no critical law: those do not

@@ -15,19 +15,6 @@ from physbatch.results.record import Record, chosen, result
 from physbatch.results.render import html_table, latex_escaped, latex_number, latex_table
 from physbatch.typing import Dims, FloatArray
 
-__all__ = [
-    "CONTINUOUS",
-    "CROSSOVER",
-    "EVIDENCE",
-    "FIRST_ORDER",
-    "UNDECIDED",
-    "VERDICTS",
-    "Evidence",
-    "TransitionOrder",
-    "silent",
-]
-
-
 FIRST_ORDER = "first order"
 CONTINUOUS = "continuous"
 CROSSOVER = "crossover"

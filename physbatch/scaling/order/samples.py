@@ -16,9 +16,6 @@ from physbatch.results.flags import FOLDED, STARTS
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["LEAST_REPLICAS", "LEAST_SIZES", "OrderData", "SizeSamples", "curve_data", "sample_data"]
-
-
 #: A limit with a test of its form needs three sizes.
 LEAST_SIZES = 3
 #: Fewer values at a point show neither two peaks nor one.

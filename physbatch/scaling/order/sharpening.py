@@ -24,16 +24,6 @@ from physbatch.scaling.transition.success_curves import success_curve
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "WIDTH_FORMS",
-    "curve_of_table",
-    "levels_of",
-    "one_curve",
-    "self_averaging",
-    "width_forms",
-]
-
-
 #: Exponent of the width in N -> the first-order rounding that has it.
 WIDTH_FORMS: Mapping[float, str] = {
     -1.0: "N^-1, coexistence in equilibrium",

@@ -15,8 +15,6 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import ANTICORRELATED
 from physbatch.typing import FloatArray
 
-__all__ = ["SeriesTooShort", "autocorrelation", "integrated_time"]
-
 
 class SeriesTooShort(AnalysisError):
     """A series shorter than the stated number of autocorrelation times.

@@ -25,9 +25,6 @@ from physbatch.tables.samples import LEAST_SAMPLES
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["OBSERVABLES", "Resampling", "sample_moments"]
-
-
 #: Name -> what it is, for every observable of samples m of an order parameter.
 OBSERVABLES: Mapping[str, str] = {
     "mean": "<m>",

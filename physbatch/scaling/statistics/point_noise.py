@@ -13,9 +13,6 @@ from scipy import stats
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-__all__ = ["correlated_covariance", "roughness"]
-
-
 #: Chance level at which points are taken as correlated, and the roughness it must stay below.
 _LEVEL = 1e-6
 _SMOOTH = 0.5

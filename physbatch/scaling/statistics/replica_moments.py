@@ -22,16 +22,6 @@ from physbatch.scaling.statistics.resampling import (
 from physbatch.tables.samples import binomial_error
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "MOMENTS",
-    "Fluctuations",
-    "fluctuations",
-    "moment_values",
-    "moments",
-    "resampled_moments",
-]
-
-
 #: Name -> what it is, for every moment of the overlap.
 MOMENTS: Mapping[str, str] = {
     "overlap_mean": "mean overlap <q>",

@@ -11,15 +11,6 @@ from physbatch.dataset import CONTROL_DIMS, STATUS_OK
 from physbatch.errors import AnalysisError
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "OverlapHistograms",
-    "OverlapSeries",
-    "only_dims",
-    "overlap_histograms",
-    "overlap_series",
-    "swept_dim",
-]
-
 
 class OverlapHistograms(NamedTuple):
     """Histograms over replicas, one at each time or control: the share of replicas in each bin.

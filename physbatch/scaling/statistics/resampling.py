@@ -11,14 +11,6 @@ from physbatch.typing import FloatArray, IntArray
 #: Replicas from which on resamples are drawn one by one.
 _MANY = 500
 
-__all__ = [
-    "bootstrap_counts",
-    "bootstrap_indices",
-    "bootstrap_means",
-    "graph_labels",
-    "unbiased_spread",
-]
-
 
 def bootstrap_counts(
     generator: np.random.Generator,

@@ -20,19 +20,6 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_indices, unbiased_spread
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "MINIMUM_UNITS",
-    "Resampled",
-    "Units",
-    "block_length",
-    "blocks",
-    "bootstrap",
-    "clusters",
-    "influence",
-    "jackknife",
-    "replicas",
-]
-
 #: From means of the features, shape (..., k), to values of the observables, shape (..., j).
 Function = Callable[[FloatArray], FloatArray]
 

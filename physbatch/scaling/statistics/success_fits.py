@@ -16,15 +16,6 @@ from scipy import stats
 
 from physbatch.typing import BoolArray, FloatArray
 
-__all__ = [
-    "LogisticFit",
-    "binomial_deviance",
-    "deviance_p_value",
-    "fit_logistic",
-    "logistic",
-    "parameter_covariance",
-]
-
 
 class LogisticFit(NamedTuple):
     """Maxima of the likelihood, one per data set."""

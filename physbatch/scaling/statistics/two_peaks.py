@@ -11,17 +11,6 @@ from scipy import stats
 
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = [
-    "LEAST_GROUP",
-    "LEAST_SEPARATION",
-    "VALLEY_LEVEL",
-    "Split",
-    "separation_threshold",
-    "split_in_two",
-    "valley_p_value",
-]
-
-
 #: No split with a separation below this is a jump, whatever the number of replicas.
 LEAST_SEPARATION = 4.5
 #: Both groups need this many replicas.

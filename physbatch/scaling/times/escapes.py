@@ -21,14 +21,6 @@ from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.times.exponential import fit_escape_time
 from physbatch.typing import FloatArray
 
-__all__ = [
-    "EscapeTimes",
-    "escape_times",
-    "fit_divergence",
-    "fit_nucleation",
-    "quasi_stationary",
-]
-
 
 @result("escape times")
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,8 +19,6 @@ from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.times.passages import Passages, grouped
 from physbatch.typing import FloatArray
 
-__all__ = ["EscapeTime", "fit_escape_time"]
-
 
 @result("escape time")
 @dataclass(frozen=True, eq=False, repr=False)

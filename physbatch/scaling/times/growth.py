@@ -30,9 +30,6 @@ from physbatch.scaling.laws.single_fits import average
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.typing import Dims, FloatArray
 
-__all__ = ["GrowthThreshold", "growth_rates", "growth_threshold"]
-
-
 _DEGREES = (1, 2)
 
 

@@ -17,8 +17,6 @@ from physbatch.results.flags import MEDIAN_BEYOND, NO_PASSAGE, NOT_CONVERGED
 from physbatch.results.record import Record, result
 from physbatch.typing import FloatArray
 
-__all__ = ["Passages", "Survival", "grouped", "survival_curve"]
-
 
 @result("survival")
 @dataclass(frozen=True, eq=False, repr=False)

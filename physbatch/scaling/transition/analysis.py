@@ -27,8 +27,6 @@ from physbatch.scaling.transition.result import (
 from physbatch.scaling.transition.success_curves import fit_success_curve
 from physbatch.scaling.transition.verdict import decide
 
-__all__ = ["analyse"]
-
 
 def analyse(
     data: xr.Dataset, *, time: float | None = None, resamples: int = 300, seed: int = 0

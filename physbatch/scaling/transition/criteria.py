@@ -14,8 +14,6 @@ from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.transition.result import SuccessCurve
 from physbatch.scaling.transition.success_curves import counts_of, fit_success_curve, success_curve
 
-__all__ = ["critical_controls"]
-
 
 def critical_controls(
     data: xr.Dataset, time: float | None = None, *, level: float | None = None

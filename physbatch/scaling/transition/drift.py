@@ -22,9 +22,6 @@ from physbatch.scaling.transition.result import TimeDrift
 from physbatch.scaling.transition.success_curves import succeeded_by
 from physbatch.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["fit_drift"]
-
-
 #: A curve needs this many successes and failures before it is fitted.
 _LEAST_SUCCESSES = 5
 #: Most times on the line; more of them would carry no more information.

@@ -23,9 +23,6 @@ from physbatch.scaling.statistics.two_peaks import (
 from physbatch.scaling.transition.result import Jump
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["find_jump", "padded"]
-
-
 #: Perfect and imperfect replicas that must both be there before a missing peak means something.
 _COEXISTING = 5
 

@@ -19,9 +19,6 @@ from physbatch.results.tables import estimate_columns
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.typing import Dims, FloatArray, IntArray
 
-__all__ = ["Analysis", "Jump", "SuccessCurve", "TimeDrift", "late_drift"]
-
-
 _LONG_NAMES = {
     "m_c": "control at which half of the replicas have succeeded",
     "width": "width of the logistic success curve",

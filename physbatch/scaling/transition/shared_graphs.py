@@ -24,8 +24,6 @@ from physbatch.scaling.statistics.success_fits import (
 from physbatch.scaling.transition.result import SuccessCurve
 from physbatch.typing import FloatArray, IntArray
 
-__all__ = ["counts_by_graph", "with_shared_graphs"]
-
 
 def counts_by_graph(flags: xr.DataArray, graphs: IntArray, control: str) -> IntArray:
     """How many replicas of each graph are flagged, shape (graph, control)."""

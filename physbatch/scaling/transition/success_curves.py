@@ -45,7 +45,6 @@ from physbatch.typing import FloatArray, IntArray
 if TYPE_CHECKING:
     import lmfit
 
-__all__ = ["fit_success_curve", "succeeded_by", "success_counts", "success_curve"]
 
 _NOT_KNOWN = Estimate(math.nan)
 

@@ -11,8 +11,6 @@ from physbatch.results.flags import BAD_FIT, LIMIT_NOT_PROVEN
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Jump, SuccessCurve, TimeDrift, late_drift
 
-__all__ = ["CLAIMED", "NOT_CLAIMED", "Verdict", "decide"]
-
 CLAIMED = "claimed"
 NOT_CLAIMED = "not claimed"
 

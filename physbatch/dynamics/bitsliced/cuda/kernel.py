@@ -26,8 +26,6 @@ from physbatch.dynamics.bitsliced.parts import Draw
 from physbatch.dynamics.bitsliced.shape import offset_for, planes_for
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 
-__all__ = ["make_cuda_kernel"]
-
 _PROPOSAL = np.uint64(KIND_PROPOSAL)
 _ACCEPT = np.uint64(KIND_ACCEPT)
 

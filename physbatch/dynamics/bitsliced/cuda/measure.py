@@ -9,8 +9,6 @@ from physbatch.dynamics.bitsliced.cuda.parts import count_mistakes, draw_batch, 
 from physbatch.dynamics.bitsliced.layout import ONE, ZERO
 from physbatch.dynamics.bitsliced.parts import Draw
 
-__all__ = ["fill_in", "note", "test"]
-
 _CHUNK = np.uint64(40)
 
 

@@ -16,20 +16,6 @@ from physbatch.dynamics.bitsliced.parts import ONES, Layer
 from physbatch.streams import compiled
 from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 
-__all__ = [
-    "Block",
-    "Rows",
-    "Shape",
-    "accepts",
-    "count_mistakes",
-    "draw_batch",
-    "draw_count",
-    "draw_numbers",
-    "flip_mask",
-    "sign_word",
-    "step_count",
-]
-
 _8 = np.uint64(8)
 _32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)

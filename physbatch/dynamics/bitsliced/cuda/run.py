@@ -23,8 +23,6 @@ from physbatch.dynamics.rules import CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
-__all__ = ["cuda_ready", "fits_cuda", "run_cuda"]
-
 Array = npt.NDArray[Any]
 
 #: Threads of a block: one warp, so that waiting for one another costs little.
