@@ -4,8 +4,6 @@ Compiling a kernel takes seconds, loading it from the cache milliseconds. The ca
 the source, or where the user may write.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Callable

@@ -5,8 +5,6 @@ Dimensions go by name, never by order: ``size`` (N), any swept parameter, the co
 ``replica`` and ``time``. Files are plain NetCDF-4: `xarray.open_dataset` opens them.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

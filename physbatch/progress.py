@@ -1,7 +1,5 @@
 """Progress: a bar on a terminal or in a notebook, a line on stderr now and then elsewhere."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

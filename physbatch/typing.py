@@ -1,7 +1,5 @@
 """Types of arrays that every room uses."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

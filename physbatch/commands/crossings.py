@@ -1,7 +1,5 @@
 """Crossings of curves of different sizes on the command line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Batch noise on the command line: optimum batch, temperature, curvature, evidence, noise scale."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

@@ -18,8 +18,6 @@ BatchRule(floor=2, threshold=1073741824)
 array([4294967296,          0], dtype=uint64)
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

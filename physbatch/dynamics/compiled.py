@@ -12,8 +12,6 @@ None of the parts is cached on disk by itself: they are compiled into the kernel
 follow the source of all of them (`physbatch.compilation.hash_of_sources`).
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numba

@@ -1,7 +1,5 @@
 """The random numbers of a cell as tensors, addressed as the compiled kernels address them."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """Greedy and Metropolis dynamics of binary weights, as an engine of the sweep."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -6,8 +6,6 @@ checkpoint is a plain array file (no pickle) with a checksum. One that is damage
 version of physbatch, is not used: the cell starts anew.
 """
 
-from __future__ import annotations
-
 import io
 import time
 import zipfile

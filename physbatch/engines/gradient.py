@@ -1,7 +1,5 @@
 """Stochastic gradient descent of continuous weights, as an engine of the sweep."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """What gradient descent measures: errors, overlaps, success and divergence of some replicas."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Projected dynamics of soft committees, as an engine of the sweep."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

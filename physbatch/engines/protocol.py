@@ -4,8 +4,6 @@ The sweep knows an engine by this protocol alone, and an engine knows grid point
 stores and executors are the same for discrete weights, gradient descent and projected dynamics.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

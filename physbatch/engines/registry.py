@@ -1,7 +1,5 @@
 """Which engine serves which study: the only place that knows."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from typing import NamedTuple, cast

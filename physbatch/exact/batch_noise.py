@@ -1,7 +1,5 @@
 """Data with planted answers for the estimators of batch noise."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,8 +12,6 @@ All averages are closed forms. D. Saad and S. A. Solla, Phys. Rev. E 52 (1995) 4
 doi 10.1103/PhysRevE.52.4225.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -17,8 +17,6 @@ So Delta = f(N (c - c_c))/N with f linear above the threshold and zero below: be
 per volume, and the relative variance is a function of x alone, as it is at a continuous transition.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

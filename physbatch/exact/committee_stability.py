@@ -10,8 +10,6 @@ lower by a relative amount of order 1/N, see `finite_size_shift`.
 D. Saad and S. A. Solla, Phys. Rev. E 52 (1995) 4225, doi 10.1103/PhysRevE.52.4225.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise

@@ -11,8 +11,6 @@ Statistical Mechanics (1982), chapter 3; finite size: Botet, Jullien and Pfeuty,
 doi 10.1103/PhysRevLett.49.478.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

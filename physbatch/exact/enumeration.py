@@ -7,8 +7,6 @@ whole set must reach. Energies are counted in half errors: an output 0 that shou
 is one, the wrong sign two.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 

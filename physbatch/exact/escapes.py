@@ -9,8 +9,6 @@ For E < 0 the state :math:`-(-E)^{1/2}` is metastable, with barrier
 escape. Sigeti and Horsthemke, doi 10.1007/BF01044713.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

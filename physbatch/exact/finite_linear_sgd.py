@@ -11,8 +11,6 @@ second moments obey a closed linear equation at any eta, m and momentum: no smal
 continuous-time limit is taken.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

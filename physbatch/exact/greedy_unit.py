@@ -9,8 +9,6 @@ a = P[U <= D] if ties are accepted and P[U < D] if they are rejected; at tempera
 E[min(1, exp(-(U - D)/T))].
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache
 from typing import Literal, TypedDict, Unpack

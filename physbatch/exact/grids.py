@@ -1,7 +1,5 @@
 """Grids of sizes and controls, and tables of replica-level samples, for the test systems."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 `physbatch.exact.lattices` holds the public functions and the references.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 

@@ -7,8 +7,6 @@ cluster algorithm of Wolff, doi 10.1103/PhysRevLett.62.361: T_c = 2/ln(1 + sqrt 
 beta = 1/8. Every replica has its own counter-based random stream.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -19,8 +19,6 @@ see Bordelon and Pehlevan, "Learning curves for SGD on structured features", ICL
 arXiv 2106.02713.
 """
 
-from __future__ import annotations
-
 import math
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Closed forms for one unit with Gaussian inputs in the limit of many inputs."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

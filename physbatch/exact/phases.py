@@ -19,8 +19,6 @@ The continuous one beside them is `physbatch.exact.curie_weiss.sample_dataset`, 
 N^(-1/2).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

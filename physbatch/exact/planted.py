@@ -5,8 +5,6 @@ kept in its attributes ``planted_*``. One has a first-order transition; two have
 traps, since their runs succeed more and more often as the batch grows.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,7 +1,5 @@
 """Datasets of the schema and tables from the replicas of two-state test systems."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -8,8 +8,6 @@ states are those with which its noise was drawn, so a fit can be judged by its c
 its intervals by their coverage.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

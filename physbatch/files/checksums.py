@@ -3,8 +3,6 @@
 What is read from a file is believed only if its checksum holds.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import BinaryIO

@@ -7,8 +7,6 @@ so a file is opened only if its checksum holds, or, without one, after `physbatc
 read it in a process of its own.
 """
 
-from __future__ import annotations
-
 import contextlib
 import glob
 import os

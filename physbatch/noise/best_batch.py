@@ -1,7 +1,5 @@
 """The batch size at which generalisation is best, and how it grows with eps and P."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar

@@ -4,8 +4,6 @@ A network can memorise random labels, so a small training error says nothing. Th
 does: it weighs the fit against the volume of weights that fit as well.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Noise of mini-batch gradients: its covariance, its law in m, and the noise scale."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ batch gradient. Two thresholds follow, which are different questions:
 * typical: E ln F = 0. Above it *almost every* replica grows.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

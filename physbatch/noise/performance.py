@@ -1,7 +1,5 @@
 """How well learning works over the batch size and the learning rate, and the best batch size."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -3,8 +3,6 @@
 Thresholds in it, and the edge where the share of successes falls through one half.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Do curves of generalisation against the batch size fall together as functions of g?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """Largest curvature of the loss along SGD, and the lines at which descent becomes unstable."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The largest learning rate at which learning works, against the batch size."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

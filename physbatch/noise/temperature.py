@@ -6,8 +6,6 @@ would match every stationary observable. So T is found twice, from the energy an
 overlap, and the result says whether the two agree.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal

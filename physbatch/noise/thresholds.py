@@ -1,7 +1,5 @@
 """The learning rate at which the typical replica stops to learn, from measured growth."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The transition line m_c(eta): how large a batch must be at every learning rate."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

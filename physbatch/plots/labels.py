@@ -1,7 +1,5 @@
 """The words and symbols on the axes, in one place."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

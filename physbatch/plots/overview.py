@@ -1,7 +1,5 @@
 """The composed figure: overlap, success, drift, extrapolation and histograms side by side."""
 
-from __future__ import annotations
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 

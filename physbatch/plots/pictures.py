@@ -1,7 +1,5 @@
 """Which figures a result has: the one place that goes from a class of results to its figures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

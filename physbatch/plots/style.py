@@ -4,8 +4,6 @@ Figures are `matplotlib.figure.Figure` objects; pyplot, its list of open figures
 backend stay as the user has them.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import os

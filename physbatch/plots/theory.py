@@ -1,7 +1,5 @@
 """Measured points on the curves that theory gives for them, with the residuals below."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The live collapse page: sliders move the collapse, the quality S follows."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The figures of a report as SVG that can stand inside an HTML page."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

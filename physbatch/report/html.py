@@ -1,7 +1,5 @@
 """One self-contained HTML file: what was measured, how well, and how to do it again."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path

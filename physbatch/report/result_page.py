@@ -1,7 +1,5 @@
 """One self-contained HTML file of any result: its estimates, figures, warnings, every number."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The tables of a report as rows of text."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """The numbers of results as tables for papers and spreadsheets: LaTeX, CSV, HTML."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """Results from their tables: the inverse of `physbatch.results.tables`."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar

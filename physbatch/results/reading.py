@@ -1,7 +1,5 @@
 """Files of results, of any kind and version."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import pkgutil

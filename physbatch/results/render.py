@@ -1,7 +1,5 @@
 """Objects and results as tables in HTML and LaTeX, every text escaped."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re

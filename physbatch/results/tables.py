@@ -6,8 +6,6 @@ results in a tuple are the rows of one table; their arrays lie one after the oth
 with the number of the row in ``item``. The table ``flags`` holds those of all parts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Files of results of version 1, flat datasets whose texts and flags were JSON in attributes."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -13,8 +13,6 @@ Examples
 (2, 3)
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

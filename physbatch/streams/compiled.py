@@ -1,7 +1,5 @@
 """Philox4x32-10 as compiled functions, for kernels on the CPU."""
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 

@@ -6,8 +6,6 @@ explicit fused multiply-adds, and bits. So a loop over replicas compiles to vect
 every replica gives the same bits in whichever lane it is computed.
 """
 
-from __future__ import annotations
-
 import math
 
 import numba

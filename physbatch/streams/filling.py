@@ -3,8 +3,6 @@
 `physbatch.streams.keys` says what key, kind, index and replica address; all are uint64 here.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Gaussian numbers and lengths of Gaussian vectors from Philox words, as compiled functions."""
 
-from __future__ import annotations
-
 import math
 
 import numba

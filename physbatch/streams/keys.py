@@ -17,8 +17,6 @@ word   content
 =====  ==========================================================
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ torch lacks unsigned shifts, so 32-bit words live in int64; products wrap modulo
 and an arithmetic shift followed by a mask gives the right high word.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -15,8 +15,6 @@ Examples
 (2, 'size = 15, degree = 3, batch_size = 10', 8)
 """
 
-from __future__ import annotations
-
 from physbatch.sweep.cluster import Cluster
 from physbatch.sweep.lock import Part
 from physbatch.sweep.plan import Cells, Plan, group_cells

@@ -5,8 +5,6 @@ A slab is a rectangle of grid points and replicas that fits into memory. Its cel
 one compressed file; the values are the same, bit for bit.
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Iterator, Sequence

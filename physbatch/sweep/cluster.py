@@ -1,7 +1,5 @@
 """Clusters of dask.distributed: those that run already, and those that a run starts for itself."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import logging

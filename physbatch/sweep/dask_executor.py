@@ -5,8 +5,6 @@ itself; one that does not sends its shard back. Tasks of a worker that dies are 
 another one by the scheduler.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import queue

@@ -1,7 +1,5 @@
 """Memory: what there is, what the workers of a run need, and how many of them fit."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

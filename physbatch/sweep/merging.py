@@ -1,7 +1,5 @@
 """Merging: the cells of many shards become one labelled dataset."""
 
-from __future__ import annotations
-
 import datetime
 import platform
 from collections.abc import Iterable

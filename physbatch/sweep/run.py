@@ -1,7 +1,5 @@
 """Run a study: plan, compute what is missing, merge."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is done: from the index of a store, and from the shards that it does not know."""
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import dataclass
 

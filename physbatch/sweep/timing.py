@@ -4,8 +4,6 @@ A few cells that stand for all are run for a few seconds each. From them come th
 share of what vector logic would allow, and the time and memory that the whole study will take.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Trusting a dataset: recompute some of its cells and compare bit for bit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -16,8 +16,6 @@ Examples
 (12, 9)
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

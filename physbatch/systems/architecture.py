@@ -1,7 +1,5 @@
 """The layers of a network: how many units, how many inputs each, which are learned."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from functools import cached_property

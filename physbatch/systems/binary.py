@@ -1,7 +1,5 @@
 """Teachers and starting students with binary weights, held as bits (1 stands for -1)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

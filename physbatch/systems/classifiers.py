@@ -4,8 +4,6 @@ All replicas go through one call: weights carry a leading replica dimension, and
 of the summed loss is the gradient of each replica.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

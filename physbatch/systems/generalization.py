@@ -16,8 +16,6 @@ Saad and Solla, PRE 52 (1995) 4225, doi 10.1103/PhysRevE.52.4225 (erf); Cho and 
 (2009) 342 (relu).
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

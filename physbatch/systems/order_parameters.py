@@ -9,8 +9,6 @@ a positive number and dividing those out of it. In a dense network hidden units 
 permuted.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ overlap is blind to it. In a dense network hidden units may also be permuted: th
 to the teacher's first. Everything that decides about success is an integer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Random d-regular bipartite graphs, uniform over all simple ones, trees, and their matrices."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import numba

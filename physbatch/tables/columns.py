@@ -1,7 +1,5 @@
 """Which column is what: by name or number where given, else by name where one can be meant."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass

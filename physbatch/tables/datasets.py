@@ -1,7 +1,5 @@
 """Parts of xarray datasets: stored tables, one time, and cells as rows of numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

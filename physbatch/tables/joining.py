@@ -1,7 +1,5 @@
 """Datasets of different sizes, each on its own grid of controls, as one dataset."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

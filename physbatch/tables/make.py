@@ -3,8 +3,6 @@
 Each check refuses one kind of mistake, saying where it stands and what to do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict, Unpack
 

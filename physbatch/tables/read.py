@@ -4,8 +4,6 @@ Text is parsed as data, never evaluated. Columns are guessed by name only where 
 alone can be meant, and the table's flags say what was guessed.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Unpack

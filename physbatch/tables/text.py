@@ -3,8 +3,6 @@
 Text is parsed as data, never evaluated.
 """
 
-from __future__ import annotations
-
 import csv
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence

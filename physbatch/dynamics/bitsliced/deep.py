@@ -5,8 +5,6 @@ may flip in the same sample. For networks of one or two layers, which have no su
 of this is compiled: the functions are chosen by the type of the shape.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

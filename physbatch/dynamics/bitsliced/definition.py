@@ -4,8 +4,6 @@ Nothing here is clever. Every proposal runs the whole network forward on the bat
 replicas at once, on any device. Fast engines are tested equal to this one, bit for bit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The compiled kernel of the bit-sliced dynamics, made for one shape of network."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

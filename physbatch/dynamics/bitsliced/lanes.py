@@ -5,8 +5,6 @@ it into the widest registers that the machine has. Vectors are made from arrays,
 the array says how wide a lane is, and a vector passed along says how many there are.
 """
 
-from __future__ import annotations
-
 import operator
 
 from llvmlite import ir

@@ -9,8 +9,6 @@ Weights are masks: bit r of a mask is the weight of replica r of those in a row.
 alone fills all lanes of a vector, so all bits of its masks are equal.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numba

@@ -5,8 +5,6 @@ additions that find its change of the error; random numbers, memory, decisions a
 come on top. The rate of those operations is measured, not taken from a data sheet.
 """
 
-from __future__ import annotations
-
 import time
 
 import numba

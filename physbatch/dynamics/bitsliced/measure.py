@@ -1,7 +1,5 @@
 """What the bit-sliced kernel is told, and what it measures."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Weight flips whose effect on the outputs is seen at once: of outputs, and just below them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -9,8 +9,6 @@ Vectors of constant length (`physbatch.dynamics.bitsliced.lanes`) run along the 
 (`physbatch.dynamics.bitsliced.layout`); `ones`, a vector of all ones, carries that length.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

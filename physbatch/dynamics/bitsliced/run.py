@@ -4,8 +4,6 @@ It draws the same numbers as the definition in `physbatch.dynamics.bitsliced.def
 the same decisions, bit for bit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ A function that is given a `Shape` is compiled for that shape, so all its loops 
 readers and lanes have constant bounds, whether it is inlined or not.
 """
 
-from __future__ import annotations
-
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models, register_default

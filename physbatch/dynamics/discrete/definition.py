@@ -4,8 +4,6 @@ As in `physbatch.dynamics.bitsliced.definition` every proposal runs the whole ne
 batch. Numbers are integers held in float64, so that matrix products are exact on any device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

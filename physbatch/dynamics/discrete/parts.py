@@ -5,8 +5,6 @@ moves one field; only samples in which that changes the unit's output reach the 
 and there only the units that read it.
 """
 
-from __future__ import annotations
-
 import numba
 import numpy as np
 

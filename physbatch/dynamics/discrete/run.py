@@ -4,8 +4,6 @@ It draws the same numbers as `physbatch.dynamics.discrete.definition` and takes 
 decisions, bit for bit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """What the general discrete kernel works on: layers, fields and room, as tuples of arrays."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Compiled tests of perfection, equal to those of `order_parameters_discrete`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbatch.dynamics.compiled import compiled, compiled_counting

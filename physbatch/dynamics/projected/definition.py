@@ -5,8 +5,6 @@ QR decomposition where the kernel has its own, erf and log from torch. It draws 
 numbers as the kernel, so that both give the same trajectories up to rounding.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -10,8 +10,6 @@ sum of squares of differences: with fields x_i(s) = c_i.x + s delta_i.x,
 whose averages are known and whose integrand is smooth, so that a few Gauss points suffice.
 """
 
-from __future__ import annotations
-
 import math
 
 import numba

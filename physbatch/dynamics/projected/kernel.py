@@ -1,7 +1,5 @@
 """The compiled kernel of projected dynamics: many replicas at once."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable

@@ -4,8 +4,6 @@ Replicas are the last dimension of every array ("lanes") and the innermost loop,
 arithmetic runs in vector registers. A lane is computed the same way wherever it stands.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

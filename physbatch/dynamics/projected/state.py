@@ -1,7 +1,5 @@
 """Starting states of projected dynamics: factors of the overlaps of student and teacher."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

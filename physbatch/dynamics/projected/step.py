@@ -1,7 +1,5 @@
 """Compiled parts of one step of projected dynamics: compare outputs, sum up, move the student."""
 
-from __future__ import annotations
-
 from physbatch.dynamics.compiled import compiled_within, draw_count
 from physbatch.dynamics.projected.parts import (
     LANES,

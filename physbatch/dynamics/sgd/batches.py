@@ -1,7 +1,5 @@
 """Samples of the compiled gradient-descent kernel: inputs, labels, patterns and batches."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

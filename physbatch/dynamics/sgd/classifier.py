@@ -1,7 +1,5 @@
 """SGD of classifiers on a finite set of real samples, all replicas of a cell at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Largest eigenvalue of the second derivative of a loss, for all replicas at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import torch

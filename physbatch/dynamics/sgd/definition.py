@@ -4,8 +4,6 @@ Gradients come from torch itself. It runs on any device and is what the compiled
 tested against.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

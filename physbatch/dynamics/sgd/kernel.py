@@ -1,7 +1,5 @@
 """The compiled kernel of stochastic gradient descent: one replica after the other."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple

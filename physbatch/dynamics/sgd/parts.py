@@ -4,8 +4,6 @@ Samples are rows. Every function works on one replica, so that a replica's numbe
 depend on which others are simulated beside it.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

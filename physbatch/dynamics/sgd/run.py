@@ -5,8 +5,6 @@ A step on a batch of n samples, with n = floor(m) or floor(m) + 1 and mean m, is
     v <- beta v + (1/m) sum grad l,   w <- w - eta v.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Histograms of the overlap below, at and above m_c: two peaks are coexistence."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Observables against the control, a curve for each size: Binder cumulant, susceptibility ..."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

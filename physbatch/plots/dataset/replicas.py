@@ -1,7 +1,5 @@
 """Overlaps of single replicas, and the times at which replicas learn or escape."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evidence of a linear model for true and for random labels, against the prior."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

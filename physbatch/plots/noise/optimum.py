@@ -1,7 +1,5 @@
 """Generalisation against the mini-batch size, the optimum, and the collapse against g."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The plane of mini-batch size and learning rate: what is stable, what is learned, how well."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The largest curvature along SGD, with the lines of stability."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes

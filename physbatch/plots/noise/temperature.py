@@ -1,7 +1,5 @@
 """Mini-batch noise as a temperature: T(m), and the states of both dynamics."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

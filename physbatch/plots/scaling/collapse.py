@@ -1,7 +1,5 @@
 """The collapsed points on their master curve, with the residuals below."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import zip_longest

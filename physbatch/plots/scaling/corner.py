@@ -1,7 +1,5 @@
 """Samples of the posterior or the bootstrap of a collapse, each exponent against each other."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

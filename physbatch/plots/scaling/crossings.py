@@ -1,7 +1,5 @@
 """Curves of different sizes with their crossings, and the crossings against size."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A critical value against 1/N with the forms that were fitted and the limit."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

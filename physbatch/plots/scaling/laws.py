@@ -1,7 +1,5 @@
 """Laws of the size: a quantity with its residuals, and the peaks of curves."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The order of a transition: histograms, the jump, fluctuations and widths against size."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The transition at finite size: overlap and success against the control, m_c against run time."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The exponents against the window in which they were fitted."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import cycle

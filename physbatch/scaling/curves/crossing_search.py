@@ -1,7 +1,5 @@
 """Where the curves of two sizes differ significantly in opposite directions, and cross there."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Crossings of an observable at pairs of sizes, and their limit N -> infinity."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The noisy curve of each size, its bootstrap replicates, and local polynomials (kernels)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

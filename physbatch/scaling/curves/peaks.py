@@ -1,7 +1,5 @@
 """Peaks of the curve of every size: their heights and positions, with errors."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Slopes of observables with the control, at one control, for each size."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import linalg, stats
 

@@ -1,7 +1,5 @@
 """beta and gamma by name: zeta is -beta of an order parameter, +gamma of a susceptibility."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -13,8 +13,6 @@ as likely. Where the controls do hold c_c there is none: on planted data it is l
 factor of e^77 or more.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Intervals of exponents, whatever they come from: samples, refits of resampled data, two ends."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple

@@ -20,8 +20,6 @@ by its whole error. In u the tails are as long as their logarithm, and the point
 accordingly; r is fitted, and a large r is the stationary process in x.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Errors of exponents from the smallest S: linear response, refits, and S_min + 1."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import NamedTuple

@@ -7,8 +7,6 @@ probability: terms of S share points, so S times a number of independent terms f
 chi^2 law, with that number from the exact variance of S (Satterthwaite 1946, doi 10.2307/3002019).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

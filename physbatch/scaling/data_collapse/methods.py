@@ -1,7 +1,5 @@
 """Data collapse: exponents from the demand that all sizes fall on one curve."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches

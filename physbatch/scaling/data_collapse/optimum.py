@@ -1,7 +1,5 @@
 """Fits of a data collapse by the Gaussian-process likelihood: objective, optimum, curvature."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

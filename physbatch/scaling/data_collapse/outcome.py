@@ -1,7 +1,5 @@
 """From a search to the result of a collapse: errors, what is refused, and flags."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -6,8 +6,6 @@ times its scatter away from the exact nu (4 at 1 %, 1 at 3 %). So S is stated wi
 `physbatch.scaling.data_collapse.local_lines` minimises it on request.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ A fit by S with its errors needs some 10^4 evaluations; with 90 points numpy nee
 most of it to start its operations, this loop some microseconds.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

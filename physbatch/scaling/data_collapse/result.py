@@ -1,7 +1,5 @@
 """The result of a data collapse, with all that is needed to draw it again."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """The points of a fit on the scaling plot, and the master curve through them."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The search of a collapse: from starts to optima, windows, the fit to report, and its rivals."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

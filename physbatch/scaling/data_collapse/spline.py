@@ -14,8 +14,6 @@ Augustin, Biometrics 53 (1997) 603, doi 10.2307/2533961). The best number alone,
 truth, states 0.9 of the true scatter.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

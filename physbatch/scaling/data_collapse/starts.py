@@ -5,8 +5,6 @@ made with a fixed smooth curve and generous noise; its local maxima are the star
 does not depend on a guess.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Windows: which sizes and how far from c_c the form is asked to hold, and the fit in each."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Exponents: quantities against size, with all fits that can be used averaged."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Exponents between neighbouring points: whether one power law can hold for all of them."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

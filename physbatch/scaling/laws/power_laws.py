@@ -4,8 +4,6 @@ Every law is linear in its amplitudes, y(x) = sum over k of amplitude_k term_k(x
 that a fit (`physbatch.scaling.laws.least_squares`) needs no guess.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

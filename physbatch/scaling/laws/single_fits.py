@@ -4,8 +4,6 @@ As every law is linear in its amplitudes, the exponents are scanned over their w
 the amplitudes solved for; the deepest minima of the scan start fits of all parameters with lmfit.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Laws of critical controls, of widths, and of the critical batch size against N and d."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from typing import Any

@@ -1,7 +1,5 @@
 """Known universality classes, what a measurement is compatible with, and exponent relations."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Order of a transition: first order, continuous, a crossover, or undecided."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal

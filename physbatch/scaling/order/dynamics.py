@@ -1,7 +1,5 @@
 """Evidence from dynamics: hysteresis between two starts, and escape times against N."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

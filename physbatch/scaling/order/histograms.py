@@ -1,7 +1,5 @@
 """Evidence from histograms: two peaks, their distance, fluctuations, the Binder parameter."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

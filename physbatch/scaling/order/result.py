@@ -1,7 +1,5 @@
 """The result: first order, continuous, crossover or undecided, and the evidence for it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar

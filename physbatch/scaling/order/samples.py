@@ -1,7 +1,5 @@
 """What the order of a transition is read from: samples at every size and control."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Evidence from scaling: does anything sharpen with N, and which law do the widths follow."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Convention for times: :math:`\tau = 1/2 + \sum_{t \ge 1} \rho(t)`, so that a mea
 the variance :math:`2\tau\sigma^2/n` and independent values have tau = 1/2. (emcee's is 2 tau.)
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

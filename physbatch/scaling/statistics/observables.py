@@ -6,8 +6,6 @@ independent unit: their mean is the observable, their scatter its error, their c
 the observables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypedDict, Unpack

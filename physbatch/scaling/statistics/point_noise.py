@@ -5,8 +5,6 @@ Newman-Ziff sweeps). Their points move together: each error is right, but the po
 independent, and a fit that takes them as independent states errors far too small.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 

@@ -4,8 +4,6 @@ Three layers: kernels on arrays (`moment_values`, `resampled_moments`), a wrappe
 dimensions by name (`_size_moments`), and the public function `moments`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

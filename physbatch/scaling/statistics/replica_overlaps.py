@@ -1,7 +1,5 @@
 """Overlaps of single replicas in one cell of a dataset: their histograms and their course."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

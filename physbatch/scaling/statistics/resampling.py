@@ -1,7 +1,5 @@
 """Bootstrap over replicas: multinomial weights, so that moments are matrix products."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr

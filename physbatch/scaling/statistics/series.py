@@ -8,8 +8,6 @@ all three, and all functions of one set of units keep their correlation.
 Autocorrelation times are those of `autocorrelations`: independent values have tau = 1/2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

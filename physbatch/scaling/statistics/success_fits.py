@@ -5,8 +5,6 @@ range. In (a, b) the likelihood is concave, so damped Newton steps find its only
 matrix of second derivatives is the Fisher information, and m_c = -a/b, width = 1/b.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

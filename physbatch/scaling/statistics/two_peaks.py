@@ -1,7 +1,5 @@
 """One peak or two: the best split of a sample, its separation, and the valley between."""
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Escape times of a dataset, their laws in size and control, and what survives so long."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The mean time of an exponential law from passages that are known up to an interval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ the *typical* rate (a Lyapunov exponent) says what single replicas do, the *mean
 their average does, which rare large deviations rule. Each has its own threshold.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple

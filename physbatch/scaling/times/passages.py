@@ -1,7 +1,5 @@
 """First-passage times known up to an interval, and the probability of survival."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from itertools import pairwise

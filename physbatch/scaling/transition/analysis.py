@@ -1,7 +1,5 @@
 """The whole finite-size scaling analysis of one dataset."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from importlib import metadata

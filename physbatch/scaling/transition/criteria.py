@@ -1,7 +1,5 @@
 """The critical control at every size and one run time, by either of two criteria."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

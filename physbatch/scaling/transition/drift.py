@@ -5,8 +5,6 @@ set of runs give m_c at every measured time. These values are strongly correlate
 error of the slope has to know: the replicas are resampled, each with its whole history.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The latent overlap: two peaks of the overlap where both phases coexist."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Results: small frozen dataclasses with a readable repr, a dataset form and flags."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field

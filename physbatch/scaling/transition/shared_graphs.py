@@ -4,8 +4,6 @@ Replicas of one graph succeed or fail together more often than chance, so that t
 replicas, are the independent draws.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Whether the data show a phase transition, with reasons that carry their numbers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What the GPU kernel measures."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba import cuda
 

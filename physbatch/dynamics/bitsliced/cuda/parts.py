@@ -4,8 +4,6 @@ Counts and random numbers are those of `physbatch.dynamics.bitsliced.parts`. Thr
 items; where one needs what another wrote, the caller makes them wait for each other.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -5,8 +5,6 @@ fit one word each. Within a proposal the threads share out the words of the row 
 that read the flipped unit; the proposals follow one another. Networks of one and two layers only.
 """
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 
