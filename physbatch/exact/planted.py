@@ -135,16 +135,17 @@ def smooth_crossover(
     replicas: int = 32,
     times: Sequence[float] = _TIMES,
     *,
+    ceiling: float = 0.99,
     seed: int = 0,
 ) -> xr.Dataset:
     r"""A smooth crossover: one peak of the overlap at every m, of width N^(-1/2).
 
     The mean overlap is :math:`\bar q = c/(1 + \exp(-(m - h)/w))` at every N, with h = 6.15, w =
-    1.28 and c = 0.99: .29, .80, .98 at m = 5, 8, 12. Each of 3 N weights is wrong with probability
-    (1 - q)/2 at every time anew, so perfect students appear and are lost again, ever more rarely as
-    N grows: what a dynamics that accepts ties does.
+    1.28 and c the ceiling: .29, .80, .98 at m = 5, 8, 12. Each of 3 N weights is wrong with
+    probability (1 - q)/2 at every time anew, so perfect students appear and are lost again, ever
+    more rarely as N grows: what a dynamics that accepts ties does.
     """
-    half, scale, ceiling, degree = 6.15, 1.28, 0.99, 3
+    half, scale, degree = 6.15, 1.28, 3
     generator = np.random.default_rng([seed, 13])
     coords = replica_coords(sizes, control, replicas, times)
     n = coords["size"][:, None, None, None] * degree

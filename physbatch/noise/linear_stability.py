@@ -44,7 +44,7 @@ def one_step_moments(
 ) -> tuple[FloatArray, FloatArray]:
     """Independent draws of A and B for isotropic Gaussian inputs, shape (draws,).
 
-    With z_mu = x_mu e / |e| the part of the gradient across e is a Gaussian vector of variance
+    With ``z_mu = x_mu e / |e|`` the part of the gradient across e is a Gaussian vector of variance
     sum z^2 / m^2, so A = sum z^2 / m and B = A^2 + (A / m) chi^2_{N-1}: no vector is drawn.
 
     Parameters

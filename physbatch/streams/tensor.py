@@ -17,7 +17,7 @@ _LOW = 0xFFFFFFFF
 
 
 def philox(c0: Tensor, c1: Tensor, c2: Tensor, c3: Tensor, key: int) -> Tensor:
-    """Four 32-bit numbers at each counter, as int64, shape (*broadcast, 4).
+    """Four 32-bit numbers at each counter, as int64, shape (..., 4).
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def path_overlap(
 
 
 def unit_overlaps(student: FloatArray, teacher: FloatArray) -> FloatArray:
-    """R_in = w_i.w*_n/(|w_i| |w*_n|), shape (student's unit, teacher's unit); 0 for w_i = 0.
+    """``R_in = w_i.w*_n/(|w_i| |w*_n|)``, shape (student's unit, teacher's unit); 0 for w_i = 0.
 
     >>> unit_overlaps(np.array([[2.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 3.0]])).round(3)
     array([[0.707, 0.   ]])
@@ -134,7 +134,7 @@ def match_units(overlaps: FloatArray, *, permutable: bool, sign_free: bool) -> M
 
 
 def cosine_overlap(teacher: FloatArray, student: FloatArray) -> float:
-    """w.w*/(|w| |w*|) of two flat arrays of weights; 0 if the student's vanish."""
+    """``w.w*/(|w| |w*|)`` of two flat arrays of weights; 0 if the student's vanish."""
     return float(unit_overlaps(student.reshape(1, -1), teacher.reshape(1, -1))[0, 0])
 
 
@@ -183,7 +183,7 @@ class OverlapMeasurement:
     overlap : float
         q, 1 for a perfect student.
     weight_error : float
-        |w - w*|^2/N over the learned weights of a known graph, or the first layer's of a dense
+        ``|w - w*|^2/N`` over the learned weights of a known graph, or the first layer's of a dense
         student, of the nearest equivalent student.
     student_norm : float
         Root mean square of the learned weights over that of the teacher's.

@@ -19,8 +19,8 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK
 from physbatch.exact import curie_weiss, lattices, phases, planted, replicas
-from physbatch.scaling import fluctuations, transition_order
-from physbatch.scaling.order import WIDTH_FORMS, sample_data
+from physbatch.scaling import transition_order
+from physbatch.scaling.order import WIDTH_FORMS, fluctuations, sample_data
 from physbatch.study import Study, catalogue
 from physbatch.sweep import run_study
 from physbatch.tables import make_sample_table, make_table

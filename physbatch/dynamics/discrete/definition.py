@@ -99,7 +99,7 @@ class DiscreteData:
         return _Batch(inputs, targets, counts)
 
     def half_errors(self, matrices: Sequence[Tensor], batch: _Batch) -> Tensor:
-        """|sigma - target| summed over outputs and the samples that count, shape (replica,)."""
+        """``|sigma - target|`` summed over outputs and the samples that count, shape (replica,)."""
         by_sample = (sign_outputs(matrices, batch.inputs) - batch.targets).abs().sum(dim=2)
         sample = torch.arange(batch.inputs.shape[1], device=self.device)[None, :]
         return (by_sample * (sample < batch.counts[:, None])).sum(dim=1).long()

@@ -13,6 +13,7 @@ Examples
 """
 
 from physbatch.scaling.order.classification import transition_order
+from physbatch.scaling.order.histograms import fluctuations
 from physbatch.scaling.order.result import FIRST_ORDER, VERDICTS, Evidence, TransitionOrder
 from physbatch.scaling.order.samples import sample_data
 from physbatch.scaling.order.sharpening import WIDTH_FORMS
@@ -23,6 +24,7 @@ __all__ = [
     "WIDTH_FORMS",
     "Evidence",
     "TransitionOrder",
+    "fluctuations",
     "sample_data",
     "transition_order",
 ]
