@@ -108,9 +108,12 @@ def find(data: Datasets) -> Finding:
         {
             "mean square, $2/(N+m+1)$": (
                 m,
-                [linear_sgd.largest_learning_rate(size, one) / one for one in m],
+                [linear_sgd.largest_learning_rate(size, batch) / batch for batch in m],
             ),
-            "typical, exact": (m, [linear_sgd.typical_learning_rate(size, one) / one for one in m]),
+            "typical, exact": (
+                m,
+                [linear_sgd.typical_learning_rate(size, batch) / batch for batch in m],
+            ),
         },
         left,
     )
@@ -123,7 +126,10 @@ def find(data: Datasets) -> Finding:
     numbers += _thresholds(
         f"erf, N = {size}",
         committees["erf"],
-        [_erf_theory(size, one) if one <= size / 10 else None for one in erf["batch_size"].values],
+        [
+            _erf_theory(size, batch) if batch <= size / 10 else None
+            for batch in erf["batch_size"].values
+        ],
         "theory to first order in 1/N and for infinite time",
     )
     numbers += _thresholds(f"relu, N = {size}", committees["relu"])
@@ -131,7 +137,7 @@ def find(data: Datasets) -> Finding:
     numbers += _thresholds(
         f"relu, N = {size}, error below {STRICT:g} of the first",
         stable_range(relu.assign(success=strictly)),
-        [committee_stability.relu_rate(size, one) for one in relu["batch_size"].values],
+        [committee_stability.relu_rate(size, batch) for batch in relu["batch_size"].values],
         "mean-square threshold of the perfect state, for infinite time",
     )
     for name, found in committees.items():
@@ -141,10 +147,10 @@ def find(data: Datasets) -> Finding:
         committees,
         {
             "erf, $A/(1 + m/m_x)$": (crossover.curve_x, crossover.curve(crossover.curve_x)),
-            "erf, theory, order $1/N$": (m_erf, [_erf_theory(size, one) for one in m_erf]),
+            "erf, theory, order $1/N$": (m_erf, [_erf_theory(size, batch) for batch in m_erf]),
             "relu, theory, mean square": (
                 m_relu,
-                [committee_stability.relu_rate(size, one) for one in m_relu],
+                [committee_stability.relu_rate(size, batch) for batch in m_relu],
             ),
         },
         middle,
@@ -170,7 +176,7 @@ def find(data: Datasets) -> Finding:
             "digits: best mini-batch size at equal numbers of epochs",
             performance.best_batch_size,
             note="central 68 % of the bootstrap: "
-            + " to ".join(f"{one:g}" for one in performance.best_batch_size.interval68),
+            + " to ".join(f"{bound:g}" for bound in performance.best_batch_size.interval68),
             headline=True,
         )
     )
