@@ -1,6 +1,6 @@
 """Compiled parts of one step of projected dynamics: compare outputs, sum up, move the student."""
 
-from physbatch.dynamics.compiled import compiled_within, draw_count
+from physbatch.dynamics.compiled import compiled_floats, compiled_within, draw_count
 from physbatch.dynamics.projected.parts import (
     LANES,
     activate,
@@ -18,7 +18,7 @@ def draw_counts(counts, run, index, replicas):
         counts[lane] = draw_count(run.floor, run.threshold, run.key, index, replicas[lane])
 
 
-@compiled_within
+@compiled_floats
 def compare_outputs(room, state, noise, activation):
     """y* + noise - y and g'(lambda_i) of one sample."""
     z, inside, wrong = room.z, room.inside, room.wrong
@@ -46,7 +46,7 @@ def compare_outputs(room, state, noise, activation):
             wrong[lane] -= output[lane]
 
 
-@compiled_within
+@compiled_floats
 def add_sample(room, direct, sample):
     """Add a sample to D' times the fields and to D' D, with D = wrong g'; the slopes become D."""
     z, wrong, slope, matrix = room.z, room.wrong, room.slope, room.matrix
