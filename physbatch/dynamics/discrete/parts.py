@@ -191,7 +191,7 @@ def _output_change(network, state, unit, changes):
     return total
 
 
-@compiled_inline
+@compiled
 def _spread(network, state, unit, changes):
     """What a change of a hidden unit's outputs does to all layers above it.
 
