@@ -18,8 +18,8 @@ class Estimate:
     error carries two digits if its three leading digits are below 355 and one if not
     (the rule of the Particle Data Group, doi 10.1103/PhysRevD.110.030001, section 5.3);
     the value is cut at the same place. A second pair of brackets is the systematic
-    error, in units of the same last digit: ``13.04(5)(12)``. An error above 1 keeps its
-    decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
+    error, in units of the same last digit: ``13.04(5)(12)``. Where one total error
+    is `stated` it stands alone: ``2.2690(12)``. An error above 1 keeps its decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
     adds the names of the flags. ``float(estimate)``, format codes such as
     ``f"{estimate:.3f}"`` and comparisons such as ``estimate < 3`` take the value alone.
 
@@ -32,7 +32,10 @@ class Estimate:
     systematic : float
         Spread over equally admissible choices (fit forms, windows); 0 if there was no choice.
     interval68 : tuple of float
-        Central 68 % interval (statistical).
+        Central 68 % interval (statistical; of the total error where that is `stated`).
+    stated : float
+        The one error to quote, where it is found as a whole and not as a sum of two; nan where
+        it is that sum. `total` is the error to quote in either case.
     flags : tuple of Flag
         Each ``name: explanation`` says where the fit failed, hit a bound or lacked data.
 
@@ -43,6 +46,8 @@ class Estimate:
     13.04(5)
     >>> Estimate(13.0412, 0.0532, systematic=0.12)
     13.04(5)(12)
+    >>> Estimate.of_total(2.26903, 0.00123, stderr=0.0004)
+    2.2690(12)
     >>> f"{Estimate(13.0412, 0.0532):.1f}", Estimate(13.0412) < 14, Estimate(2.0, 0.1).ufloat() ** 2
     ('13.0', True, 4.0+/-0.4)
     >>> Estimate(float("nan"), flags=(M_C_ABOVE_GRID("no success up to m = 16"),))
@@ -54,12 +59,33 @@ class Estimate:
     systematic: float = 0.0
     interval68: tuple[float, float] = (float("nan"), float("nan"))
     flags: tuple[Flag, ...] = ()
+    stated: float = float("nan")
+
+    @classmethod
+    def of_total(
+        cls,
+        value: float,
+        total: float,
+        *,
+        stderr: float = float("nan"),
+        flags: tuple[Flag, ...] = (),
+    ) -> Estimate:
+        """A number with one total error, beside it the statistical part of a plain fit.
+
+        The systematic error is sqrt(max(0, total^2 - stderr^2)), all of it without a `stderr`.
+        """
+        part = stderr if math.isfinite(stderr) else 0.0
+        systematic = math.sqrt(max(0.0, total**2 - part**2)) if math.isfinite(total) else 0.0
+        interval = (value - total, value + total)
+        return cls(value, stderr, systematic, interval, flags, total)
 
     def __post_init__(self) -> None:
         if self.flags:  # words of a user are flags of no listed kind
             object.__setattr__(self, "flags", tuple(map(Flag.read, self.flags)))
 
     def __str__(self) -> str:
+        if math.isfinite(self.stated):
+            return _notation(self.value, self.stated, 0.0)
         return _notation(self.value, self.stderr, self.systematic)
 
     def __repr__(self) -> str:
@@ -85,7 +111,9 @@ class Estimate:
 
     @property
     def total(self) -> float:
-        """Statistical and systematic error added in quadrature."""
+        """The error to quote: `stated`, or statistical and systematic error in quadrature."""
+        if math.isfinite(self.stated):
+            return self.stated
         return math.hypot(self.stderr, self.systematic)
 
     def ufloat(self) -> Any:

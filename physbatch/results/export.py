@@ -11,7 +11,7 @@ from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import write_atomic
 from physbatch.results.estimate import Estimate
 
-_COLUMNS = ("name", "value", "stderr", "systematic", "low68", "high68", "flags")
+_COLUMNS = ("name", "value", "stderr", "systematic", "total", "low68", "high68", "flags")
 _FORMATS = (".csv", ".tex", ".html")
 #: The first words of each format, by which a file of ours is known again.
 FIRST_WORDS = {".csv": ",".join(_COLUMNS), ".tex": "% value(", ".html": "<!doctype html>"}
@@ -30,7 +30,7 @@ class Tabled(Protocol):
 
 
 def result_csv(*results: Tabled) -> str:
-    """The estimates of results as CSV: value, both errors, 68 % interval, names of the flags.
+    """The estimates of results as CSV: value, errors, 68 % interval, names of the flags.
 
     Numbers have all their digits; a number that is not known is an empty cell.
 
@@ -38,14 +38,15 @@ def result_csv(*results: Tabled) -> str:
     --------
     >>> from physbatch.scaling.laws.fits import fit_law
     >>> print(result_csv(fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)).splitlines()[0])
-    name,value,stderr,systematic,low68,high68,flags
+    name,value,stderr,systematic,total,low68,high68,flags
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for result in results:
         for name, estimate in (result.stated() or _numbers(result)).items():
-            numbers = (estimate.value, estimate.stderr, estimate.systematic, *estimate.interval68)
+            errors = (estimate.stderr, estimate.systematic, estimate.total)
+            numbers = (estimate.value, *errors, *estimate.interval68)
             cells = [repr(float(x)) if math.isfinite(x) else "" for x in numbers]
             writer.writerow([name, *cells, "; ".join(estimate.flags)])
     return stream.getvalue()

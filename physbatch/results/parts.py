@@ -49,11 +49,12 @@ class _Reader:
         return any(key in data.variables for key in (f"at_{name}", f"{table}_{name}", name))
 
     def estimates(self, table: str, name: str, of: Sequence[tuple[str, ...]]) -> list[Estimate]:
-        columns = [self.column(table, f"{name}{end}").astype(np.float64) for end in ENDS]
+        known = [end for end in ENDS if end != "_stated" or self.holds(table, f"{name}{end}")]
+        columns = [self.column(table, f"{name}{end}").astype(np.float64) for end in known]
         rows = zip(*(np.atleast_1d(column).tolist() for column in columns), strict=True)
         return [
-            Estimate(value, stderr, systematic, (low, high), self.flags_of(*path))
-            for (value, stderr, systematic, low, high), path in zip(rows, of, strict=True)
+            Estimate(value, stderr, systematic, (low, high), self.flags_of(*path), *stated)
+            for (value, stderr, systematic, low, high, *stated), path in zip(rows, of, strict=True)
         ]
 
     # --- one result ---------------------------------------------------------------------

@@ -245,6 +245,7 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
             "value": estimate.value,
             "stderr": estimate.stderr,
             "systematic": estimate.systematic,
+            "total": estimate.total,
             "interval68": list(estimate.interval68),
             "flags": list(estimate.flags),
         }

@@ -124,13 +124,15 @@ def estimates_html(
     others: Sequence[tuple[str, str]] = (),
     flags: Sequence[Flag] = (),
 ) -> str:
-    """Estimates with both errors, other numbers below them, as an HTML table."""
+    """Estimates with their errors, other numbers below them, as an HTML table."""
     rows = [
-        (name, str(estimate), f"{estimate.stderr:.2g}", f"{estimate.systematic:.2g}")
-        for name, estimate in estimates.items()
+        (name, str(e), f"{e.stderr:.2g}", f"{e.systematic:.2g}", f"{e.total:.2g}")
+        for name, e in estimates.items()
     ]
-    rows += [(name, text, "", "") for name, text in others]
-    return html_table(caption, ("parameter", "value", "statistical", "systematic"), rows, flags)
+    rows += [(name, text, "", "", "") for name, text in others]
+    return html_table(
+        caption, ("parameter", "value", "statistical", "systematic", "total"), rows, flags
+    )
 
 
 def latex_table(
@@ -145,7 +147,7 @@ def latex_table(
         return rf"{' & '.join(row)} \\"
 
     lines = [
-        "% value(statistical error)(systematic error)",
+        "% value(statistical error)(systematic error), or value(total error)",
         rf"\begin{{tabular}}{{{'l' * len(header)}}}",
         r"\toprule",
         line(header),

@@ -17,7 +17,7 @@ from physbatch.results.fields import Field, fields_of, labels_of, main_dims
 from physbatch.results.flag import Flag
 
 #: Ends of the columns of an estimate, after that of its value.
-ENDS = ("", "_stderr", "_systematic", "_low68", "_high68")
+ENDS = ("", "_stderr", "_systematic", "_low68", "_high68", "_stated")
 _Array = np.ndarray[Any, Any]
 
 
@@ -54,7 +54,7 @@ def _texts(values: Iterable[str]) -> _Array:
 
 def estimate_columns(name: str, estimates: Iterable[Estimate]) -> dict[str, _Array]:
     """A column for the values and each of the errors of estimates."""
-    rows = [(e.value, e.stderr, e.systematic, *e.interval68) for e in estimates]
+    rows = [(e.value, e.stderr, e.systematic, *e.interval68, e.stated) for e in estimates]
     block = np.array(rows, dtype=np.float64).reshape(-1, len(ENDS))
     return {f"{name}{end}": np.ascontiguousarray(block[:, i]) for i, end in enumerate(ENDS)}
 
