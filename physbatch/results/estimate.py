@@ -14,13 +14,13 @@ from physbatch.results.flag import Flag, bracketed
 class Estimate:
     """A number with its errors.
 
-    ``str`` gives it in the notation of the field: ``13.04(5)`` is 13.04 +- 0.05. The
-    error carries two digits if its three leading digits are below 355 and one if not
-    (the rule of the Particle Data Group, doi 10.1103/PhysRevD.110.030001, section 5.3);
-    the value is cut at the same place. A second pair of brackets is the systematic
-    error, in units of the same last digit: ``13.04(5)(12)``. Where one total error
-    is `stated` it stands alone: ``2.2690(12)``. An error above 1 keeps its decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known. ``repr``
-    adds the names of the flags. ``float(estimate)``, format codes such as
+    ``str`` gives it in the notation of the field: ``13.04(5)`` is 13.04 +- 0.05. The error carries
+    two digits if its three leading digits are below 355 and one if not (the rule of the Particle
+    Data Group, doi 10.1103/PhysRevD.110.030001, section 5.3); the value is cut at the same place. A
+    second pair of brackets is the systematic error, in units of the same last digit:
+    ``13.04(5)(12)``. Where one total error is `stated` it stands alone: ``2.2690(12)``. An error
+    above 1 keeps its decimal point, ``13.0(1.2)``; ``(?)`` stands for an error that is not known.
+    ``repr`` adds the names of the flags. ``float(estimate)``, format codes such as
     ``f"{estimate:.3f}"`` and comparisons such as ``estimate < 3`` take the value alone.
 
     Attributes

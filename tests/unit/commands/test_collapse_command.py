@@ -47,7 +47,7 @@ def test_json_results_and_figures(table: Path, capsys: pytest.CaptureFixture[str
     assert list(document["parameters"]) == ["c_c", "nu"]
     for name, truth in (("c_c", 2.25), ("nu", 1.0)):
         estimate = document["parameters"][name]
-        assert set(estimate) == {"value", "stderr", "systematic", "interval68", "flags"}
+        assert set(estimate) == {"value", "stderr", "systematic", "total", "interval68", "flags"}
         assert abs(estimate["value"] - truth) < 4 * np.hypot(
             estimate["stderr"], estimate["systematic"]
         )
