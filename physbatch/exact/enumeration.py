@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from physbatch.typing import FloatArray, IntArray
 
@@ -69,7 +69,9 @@ def batch_error_law(patterns: int, wrong: int, batch_size: int) -> FloatArray:
     Hypergeometric, with W of P patterns wrong: mean m W/P, variance m (W/P)(1 - W/P)(P - m)/(P -
     1).
     """
-    return np.asarray(stats.hypergeom.pmf(np.arange(batch_size + 1), patterns, wrong, batch_size))
+    return np.asarray(
+        scipy.stats.hypergeom.pmf(np.arange(batch_size + 1), patterns, wrong, batch_size)
+    )
 
 
 def _acceptance(

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Literal, TypedDict, Unpack
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.typing import FloatArray
 
@@ -118,9 +118,9 @@ def _acceptance_of_whole(
     total = 0.0
     for count in range(samples + 1):
         # Of the `count` samples that change, U become wrong: dE = 2 U - count.
-        weight = float(stats.binom.pmf(count, samples, min(changed, 1.0)))
+        weight = float(scipy.stats.binom.pmf(count, samples, min(changed, 1.0)))
         ups = np.arange(count + 1)
-        law = stats.binom.pmf(ups, count, newly_wrong / changed)
+        law = scipy.stats.binom.pmf(ups, count, newly_wrong / changed)
         change = 2 * ups - count
         if temperature is not None:
             accepted = np.exp(-np.maximum(change, 0) / temperature)
@@ -184,7 +184,7 @@ def stationary_law(degree: int, batch_size: float, **rule: Unpack[Rule]) -> Floa
 def initial_law(degree: int, initial_overlap: float = 0.0) -> FloatArray:
     """Law of the number of wrong weights at the start: binomial with (1 - r)/2."""
     wrong = np.arange(degree + 1)
-    return np.asarray(stats.binom.pmf(wrong, degree, (1 - initial_overlap) / 2))
+    return np.asarray(scipy.stats.binom.pmf(wrong, degree, (1 - initial_overlap) / 2))
 
 
 def law_after(

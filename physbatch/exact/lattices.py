@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import Controls, flatten_grid, table_from_samples
@@ -63,7 +63,7 @@ def canonical_average(states: npt.ArrayLike, probability: npt.ArrayLike) -> Floa
     values = np.asarray(states, dtype=np.float64)
     sites = values.shape[-1] - 1
     p = np.atleast_1d(np.asarray(probability, dtype=np.float64))
-    weight = stats.binom.pmf(np.arange(sites + 1)[:, None], sites, p)
+    weight = scipy.stats.binom.pmf(np.arange(sites + 1)[:, None], sites, p)
     return np.asarray(values @ weight)
 
 

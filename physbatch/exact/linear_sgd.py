@@ -24,7 +24,8 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+import scipy
+from scipy import optimize
 
 from physbatch.typing import FloatArray
 
@@ -103,7 +104,7 @@ def _lengths(freedom: int) -> tuple[FloatArray, FloatArray]:
     """Points and weights for averages over the length of a Gaussian vector (chi law)."""
     if freedom == 0:
         return np.zeros(1), np.ones(1)
-    law = stats.chi(freedom)
+    law = scipy.stats.chi(freedom)
     low, high = law.ppf(_TAIL), law.isf(_TAIL)
     nodes, weights = np.polynomial.legendre.leggauss(_POINTS)
     points = (low + high) / 2 + (high - low) / 2 * nodes

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import interpolate, optimize, stats
+from scipy import interpolate, optimize
 
 from physbatch.dataset import STATUS_OK, control_values, validate
 from physbatch.errors import AnalysisError
@@ -77,9 +78,11 @@ def batch_acceptance(
     # A batch that is nearly the whole set cannot miss all of them.
     fewest = max(0, batch_size - (patterns - newly_wrong))
     spoilt = np.arange(fewest, min(newly_wrong, batch_size) + 1)
-    chance = stats.hypergeom.pmf(spoilt, patterns, newly_wrong, batch_size)
+    chance = scipy.stats.hypergeom.pmf(spoilt, patterns, newly_wrong, batch_size)
     least = spoilt if ties == "accept" else spoilt + 1
-    mended = stats.hypergeom.sf(least - 1, patterns - newly_wrong, newly_right, batch_size - spoilt)
+    mended = scipy.stats.hypergeom.sf(
+        least - 1, patterns - newly_wrong, newly_right, batch_size - spoilt
+    )
     return float(min(1.0, math.fsum(chance * mended)))
 
 

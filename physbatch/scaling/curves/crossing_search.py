@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
@@ -95,7 +95,7 @@ def interpolation_weights(control: FloatArray, at: FloatArray) -> FloatArray:
 def significant_signs(difference: FloatArray, covariance: FloatArray, span: int) -> FloatArray:
     """-1, 0 or 1: the sign of the difference, averaged over a span, where it is significant."""
     n = difference.size
-    limit = float(stats.norm.isf(0.5 * _FALSE_ALARM / n))
+    limit = float(scipy.stats.norm.isf(0.5 * _FALSE_ALARM / n))
     near = np.abs(np.subtract.outer(np.arange(n), np.arange(n)) * 2 + (span + 1) % 2) <= span
     box = near.astype(np.float64)
     total = box @ difference
@@ -176,7 +176,7 @@ def _seen(fit: LocalFit, curve: SizeCurve, u: FloatArray) -> BoolArray:
 
 
 def _estimate(value: float, drawn: FloatArray, systematic: float) -> Estimate:
-    low, high = np.nanquantile(drawn, [float(stats.norm.cdf(x)) for x in (-1.0, 1.0)])
+    low, high = np.nanquantile(drawn, [float(scipy.stats.norm.cdf(x)) for x in (-1.0, 1.0)])
     return Estimate(value, float(np.nanstd(drawn)), systematic, (float(low), float(high)))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_means
@@ -67,7 +67,7 @@ def local_fit(
     residual = whiten @ (y[rows] - design @ (projector @ y[rows]))
     chi2 = float(residual @ residual)
     aic = chi2 + 2.0 * (degree + 1) + 2.0 * (len(y) - len(rows))
-    p_value = float(stats.chi2.sf(chi2, len(rows) - degree - 1))
+    p_value = float(scipy.stats.chi2.sf(chi2, len(rows) - degree - 1))
     return LocalFit(rows, projector, centre, half, chi2, dof, aic, p_value)
 
 
@@ -188,7 +188,7 @@ def _looks_correlated(control: FloatArray, y: FloatArray, errors: FloatArray) ->
             target = y[rows] / errors[rows]
             residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
             chi2, dof = chi2 + float(residual @ residual), dof + len(rows) - 4
-    return dof > 0 and float(stats.chi2.cdf(chi2, dof)) < 1e-4
+    return dof > 0 and float(scipy.stats.chi2.cdf(chi2, dof)) < 1e-4
 
 
 def average_resampled(drawn: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

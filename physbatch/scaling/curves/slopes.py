@@ -1,7 +1,8 @@
 """Slopes of observables with the control, at one control, for each size."""
 
 import numpy as np
-from scipy import linalg, stats
+import scipy
+from scipy import linalg
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
@@ -99,5 +100,5 @@ def _polynomial_slope(
     chi2 = float(np.sum((data - design @ fitted) ** 2))
     error = float(np.linalg.norm(inverse[1]))
     dof = data.size - degree - 1
-    p_value = float(stats.chi2.sf(chi2, dof)) if dof > 0 else 1.0
+    p_value = float(scipy.stats.chi2.sf(chi2, dof)) if dof > 0 else 1.0
     return float(fitted[1]) / scale, error / scale, p_value

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
@@ -80,7 +80,7 @@ def inside(
 
 
 def _p_value(chi2: float, dof: float) -> float:
-    return float(stats.chi2.sf(chi2, dof)) if dof > 0 else math.nan
+    return float(scipy.stats.chi2.sf(chi2, dof)) if dof > 0 else math.nan
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
@@ -231,7 +231,7 @@ def _fit(form: Law, n: FloatArray, y: FloatArray, error: FloatArray) -> _Fit:
         chi2 if solved else math.nan,
         dof,
         chi2 + 2.0 * count if solved else math.inf,
-        float(stats.chi2.sf(chi2, dof)) if solved and dof > 0 else math.nan,
+        float(scipy.stats.chi2.sf(chi2, dof)) if solved and dof > 0 else math.nan,
     )
 
 

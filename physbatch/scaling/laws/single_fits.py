@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage, stats
+import scipy
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
@@ -75,7 +75,7 @@ def least_squares(
         elif not math.sqrt(errors[i, i]) < min(0.25 * (high - low), _known(low, values[i])):
             problem = UNDETERMINED(f"{exponent} in {written}")
     dof = points - count
-    p_value = float(stats.chi2.sf(chi2, dof))
+    p_value = float(scipy.stats.chi2.sf(chi2, dof))
     aic = chi2 + 2.0 * count
     return LawFit(
         law, size_min, values, errors, chi2, dof, aic, p_value, len(starts), agreed, problem
@@ -105,7 +105,7 @@ def _starts(law: Law, x: FloatArray, whiten: FloatArray, target: FloatArray) -> 
     q, r = np.linalg.qr(design / scale)
     projected = np.einsum("...pk,p->...k", q, target)
     chi2 = np.sum((target - np.einsum("...pk,...k->...p", q, projected)) ** 2, axis=-1)
-    minima = np.flatnonzero(chi2 == ndimage.minimum_filter(chi2, size=3, mode="nearest"))
+    minima = np.flatnonzero(chi2 == scipy.ndimage.minimum_filter(chi2, size=3, mode="nearest"))
     deepest = minima[np.argsort(chi2.ravel()[minima])][:_STARTS]
     starts = []
     for minimum in deepest:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from scipy import stats
+import scipy
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
@@ -186,7 +186,7 @@ may be compatible too
             )
     candidates = [c for c in CLASSES if dimension in (None, c.dimension)]
     tested = sorted((_match(c, measured, size) for c in candidates), key=lambda m: -m.p_value)
-    limit = 2.0 * float(stats.norm.sf(sigma))
+    limit = 2.0 * float(scipy.stats.norm.sf(sigma))
     return Compatibility(
         tuple(match for match in tested if match.p_value >= limit),
         tuple(match for match in tested if match.p_value < limit),
@@ -205,7 +205,7 @@ def _match(known: UniversalityClass, measured: Mapping[str, Estimate], size: str
             error = math.hypot(exponent.total, listed.stderr * scale)
             pulls[name] = (exponent.value - listed.value * scale) / error
     chi2 = sum(pull**2 for pull in pulls.values())
-    return Match(known.name, pulls, float(stats.chi2.sf(chi2, max(len(pulls), 1))), known.doi)
+    return Match(known.name, pulls, float(scipy.stats.chi2.sf(chi2, max(len(pulls), 1))), known.doi)
 
 
 class Relation(NamedTuple):
@@ -282,7 +282,7 @@ def check_relations(
         stderr = math.sqrt(variance) if variance > 0.0 else nan
         interval = (difference - stderr, difference + stderr)
         pull = difference / stderr
-        p_value = 2.0 * float(stats.norm.sf(abs(pull)))
+        p_value = 2.0 * float(scipy.stats.norm.sf(abs(pull)))
         relations.append(Relation(name, Estimate(difference, stderr, 0.0, interval), pull, p_value))
     return tuple(relations)
 

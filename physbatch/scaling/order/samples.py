@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 import xarray as xr
-from scipy import stats
 
 from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, validate
 from physbatch.errors import AnalysisError
@@ -307,7 +307,7 @@ def _is_even(data: OrderData) -> bool:
     if not used.any() or negative.sum() == 0.0:
         return False
     chi2 = float(np.sum((positive - negative)[used] ** 2 / count[used]))
-    return bool(stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
+    return bool(scipy.stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
 
 
 def _folded(data: OrderData) -> OrderData:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+import scipy
+from scipy import optimize
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import NO_FINITE_LIMIT
@@ -260,7 +261,7 @@ def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]], unit: s
             solved = np.linalg.lstsq(design, target, rcond=None)[0]
             chi2[power_of_size] += float(np.sum((target - design @ solved) ** 2))
             freedom[power_of_size] += n.size - columns.shape[1]
-    p = np.asarray(stats.chi2.sf(chi2, freedom))
+    p = np.asarray(scipy.stats.chi2.sf(chi2, freedom))
     means = np.concatenate([cell[1] for cell in several])
     errors = np.concatenate([cell[2] for cell in several])
     resolved = float(np.ptp(means) / np.median(errors))

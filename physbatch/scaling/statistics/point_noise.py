@@ -6,7 +6,7 @@ independent, and a fit that takes them as independent states errors far too smal
 """
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -49,7 +49,11 @@ def correlated_covariance(table: ScalingTable, observable: str) -> tuple[FloatAr
     are as rough as independent ones.
     """
     mean_square, count = roughness(table, observable)
-    if count < 5 or mean_square > _SMOOTH or stats.chi2.cdf(mean_square * count, count) > _LEVEL:
+    if (
+        count < 5
+        or mean_square > _SMOOTH
+        or scipy.stats.chi2.cdf(mean_square * count, count) > _LEVEL
+    ):
         return None, mean_square
     error = table.errors[observable]
     rough = max(mean_square, 1e-6)

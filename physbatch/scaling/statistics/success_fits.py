@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from physbatch.typing import BoolArray, FloatArray
 
@@ -135,12 +135,12 @@ def deviance_p_value(
     mean, variance = -2.0, -4.0
     for count, p, log_odds in zip(n, probability, z, strict=True):
         k = np.arange(count + 1)
-        law = stats.binom.pmf(k, count, p)
+        law = scipy.stats.binom.pmf(k, count, p)
         d = binomial_deviance(k, count, np.full(k.shape, log_odds))
         mean += float(law @ d)
         variance += float(law @ d**2 - (law @ d) ** 2)
     mean, variance = max(mean, 0.05), max(variance, 0.1)
-    approximate = float(stats.gamma.sf(deviance, mean**2 / variance, scale=variance / mean))
+    approximate = float(scipy.stats.gamma.sf(deviance, mean**2 / variance, scale=variance / mean))
     if approximate >= 0.02:
         return approximate
     generator = np.random.default_rng(2718)

@@ -5,7 +5,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from physbatch.typing import FloatArray, IntArray
 
@@ -156,4 +156,4 @@ def _tail_p_value(tail: FloatArray, peak: FloatArray, grain: float) -> float:
     values = np.concatenate([tail, peak])
     middle = int(np.sum((values > tail.mean() + third) & (values < peak.mean() - third)))
     around = int(np.sum(np.abs(values - tail.mean()) <= third))
-    return min(empty, float(stats.binom.cdf(middle, middle + around, 1.0 / 3.0)))
+    return min(empty, float(scipy.stats.binom.cdf(middle, middle + around, 1.0 / 3.0)))

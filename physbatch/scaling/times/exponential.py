@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+import scipy
+from scipy import optimize
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
@@ -105,7 +106,7 @@ def fit_escape_time(
 def _escape_flags(data: Passages, passed: int, replicas: int) -> tuple[Flag, ...]:
     if passed == 0:
         # No passage in a total time T has the probability exp(-T/tau): 16 % at the bound.
-        bound = float(data.number @ data.lower) / -math.log(stats.norm.cdf(-1.0))
+        bound = float(data.number @ data.lower) / -math.log(scipy.stats.norm.cdf(-1.0))
         return (NO_PASSAGE(f"none of {replicas} replicas passed, tau > {bound:.3g} (84 %)"),)
     if np.all(data.lower == 0.0) and np.isfinite(data.upper).all():
         return (ALL_AT_ONCE("all passed before the first time of measurement"),)
@@ -200,4 +201,4 @@ def _weibull_p_value(data: Passages, delay: float, rate: float, highest: float) 
     start: FloatArray = np.array([math.log(rate), 0.0], dtype=np.float64)
     options: Any = {"xatol": 1e-5, "fatol": 1e-6}
     best = float(optimize.minimize(missing, start, method="Nelder-Mead", options=options).fun)
-    return float(stats.chi2.sf(max(2.0 * (-best - highest), 0.0), 1))
+    return float(scipy.stats.chi2.sf(max(2.0 * (-best - highest), 0.0), 1))

@@ -16,8 +16,8 @@ from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 import xarray as xr
-from scipy import stats
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
@@ -271,7 +271,7 @@ def _polynomial(x: FloatArray, y: FloatArray, error: FloatArray, degree: int) ->
     coefficients = np.asarray(covariance @ design.T @ (y / error), dtype=np.float64)
     chi2 = float(np.sum((y / error - design @ coefficients) ** 2))
     dof = x.size - degree - 1
-    p_value = float(stats.chi2.sf(chi2, dof))
+    p_value = float(scipy.stats.chi2.sf(chi2, dof))
     roots = np.roots(coefficients)
     inside = np.real(roots[(np.imag(roots) == 0) & (np.abs(np.real(roots)) <= 1)])
     if inside.size != 1:
