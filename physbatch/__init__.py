@@ -12,10 +12,9 @@ Examples
 ('module', 'collapse')
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from physbatch.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
     from physbatch.results import Estimate as Estimate
+    from physbatch.results import open_results as open_results
     from physbatch.scaling import Analysis as Analysis
     from physbatch.scaling import analyse as analyse
     from physbatch.scaling import collapse as collapse
@@ -44,64 +44,5 @@ if TYPE_CHECKING:
     from physbatch.tables import ScalingTable as ScalingTable
     from physbatch.tables import read_table as read_table
 
-#: What users go on into, and the home of each name at the door.
-_ROOMS = ("engines", "exact", "noise", "plots", "results", "scaling", "study.catalogue", "tables")
-_MODULES = {room.rpartition(".")[2]: f"physbatch.{room}" for room in _ROOMS}
-_HOMES = {
-    "Analysis": "physbatch.scaling",
-    "Estimate": "physbatch.results",
-    "PhysbatchError": "physbatch.errors",
-    "ScalingTable": "physbatch.tables",
-    "Study": "physbatch.study",
-    "analyse": "physbatch.scaling",
-    "collapse": "physbatch.scaling",
-    "find_crossings": "physbatch.scaling",
-    "fit_law": "physbatch.scaling",
-    "open_dataset": "physbatch.dataset",
-    "open_results": "physbatch.results",
-    "progress_display": "physbatch.progress",
-    "read_table": "physbatch.tables",
-    "run_study": "physbatch.sweep.run",
-    "transition_order": "physbatch.scaling",
-    "write_report": "physbatch.report",
-}
-
-__all__ = [
-    "Analysis",
-    "Estimate",
-    "PhysbatchError",
-    "ScalingTable",
-    "Study",
-    "__version__",
-    "analyse",
-    "catalogue",
-    "collapse",
-    "engines",
-    "exact",
-    "find_crossings",
-    "fit_law",
-    "noise",
-    "open_dataset",
-    "open_results",
-    "plots",
-    "progress_display",
-    "read_table",
-    "results",
-    "run_study",
-    "scaling",
-    "tables",
-    "transition_order",
-    "write_report",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'physbatch' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)
+__all__.append("__version__")

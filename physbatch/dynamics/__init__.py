@@ -18,38 +18,56 @@ BatchRule(floor=2, threshold=1073741824)
 array([4294967296,          0], dtype=uint64)
 """
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_MODULES = {
-    "rules": "ALWAYS BatchRule CellRun Trajectory acceptance_table batch_rule",
-    "draws": "CellStreams",
-    "bitsliced.definition": "path_sums run_definition",
-    "bitsliced.run": "run_bitsliced",
-    "bitsliced.cuda.run": "run_cuda",
-    "bitsliced.limit": "flip_sample_limit operations_per_flip_sample vector_operation_rate",
-    "discrete.definition": "DiscreteData run_general_definition sign_outputs",
-    "discrete.rules": "NORMAL_UNIT DiscreteRun DiscreteTrajectory InputRule",
-    "discrete.run": "DiscreteWalk run_discrete",
-    "sgd.classifier": "ClassifierRun ClassifierTrajectory run_classifier",
-    "sgd.definition": "TensorDescent",
-    "sgd.run": "CompiledDescent GradientRun",
-    "projected.definition": "ProjectedNumbers run_projected_definition",
-    "projected.parts": "LANES draw_factor draw_normals",
-    "projected.run": "ProjectedRun ProjectedTrajectory run_projected",
-    "projected.state": "CommitteeState draw_state state_from_overlaps",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+from physbatch.lazy import lazy_names
 
-__all__ = sorted(_HOMES)
+if TYPE_CHECKING:
+    from physbatch.dynamics.bitsliced.cuda.run import run_cuda as run_cuda
+    from physbatch.dynamics.bitsliced.definition import path_sums as path_sums
+    from physbatch.dynamics.bitsliced.definition import run_definition as run_definition
+    from physbatch.dynamics.bitsliced.limit import flip_sample_limit as flip_sample_limit
+    from physbatch.dynamics.bitsliced.limit import (
+        operations_per_flip_sample as operations_per_flip_sample,
+    )
+    from physbatch.dynamics.bitsliced.limit import vector_operation_rate as vector_operation_rate
+    from physbatch.dynamics.bitsliced.run import run_bitsliced as run_bitsliced
+    from physbatch.dynamics.discrete.definition import DiscreteData as DiscreteData
+    from physbatch.dynamics.discrete.definition import (
+        run_general_definition as run_general_definition,
+    )
+    from physbatch.dynamics.discrete.definition import sign_outputs as sign_outputs
+    from physbatch.dynamics.discrete.rules import NORMAL_UNIT as NORMAL_UNIT
+    from physbatch.dynamics.discrete.rules import DiscreteRun as DiscreteRun
+    from physbatch.dynamics.discrete.rules import DiscreteTrajectory as DiscreteTrajectory
+    from physbatch.dynamics.discrete.rules import InputRule as InputRule
+    from physbatch.dynamics.discrete.run import DiscreteWalk as DiscreteWalk
+    from physbatch.dynamics.discrete.run import run_discrete as run_discrete
+    from physbatch.dynamics.draws import CellStreams as CellStreams
+    from physbatch.dynamics.projected.definition import ProjectedNumbers as ProjectedNumbers
+    from physbatch.dynamics.projected.definition import (
+        run_projected_definition as run_projected_definition,
+    )
+    from physbatch.dynamics.projected.parts import LANES as LANES
+    from physbatch.dynamics.projected.parts import draw_factor as draw_factor
+    from physbatch.dynamics.projected.parts import draw_normals as draw_normals
+    from physbatch.dynamics.projected.run import ProjectedRun as ProjectedRun
+    from physbatch.dynamics.projected.run import ProjectedTrajectory as ProjectedTrajectory
+    from physbatch.dynamics.projected.run import run_projected as run_projected
+    from physbatch.dynamics.projected.state import CommitteeState as CommitteeState
+    from physbatch.dynamics.projected.state import draw_state as draw_state
+    from physbatch.dynamics.projected.state import state_from_overlaps as state_from_overlaps
+    from physbatch.dynamics.rules import ALWAYS as ALWAYS
+    from physbatch.dynamics.rules import BatchRule as BatchRule
+    from physbatch.dynamics.rules import CellRun as CellRun
+    from physbatch.dynamics.rules import Trajectory as Trajectory
+    from physbatch.dynamics.rules import acceptance_table as acceptance_table
+    from physbatch.dynamics.rules import batch_rule as batch_rule
+    from physbatch.dynamics.sgd.classifier import ClassifierRun as ClassifierRun
+    from physbatch.dynamics.sgd.classifier import ClassifierTrajectory as ClassifierTrajectory
+    from physbatch.dynamics.sgd.classifier import run_classifier as run_classifier
+    from physbatch.dynamics.sgd.definition import TensorDescent as TensorDescent
+    from physbatch.dynamics.sgd.run import CompiledDescent as CompiledDescent
+    from physbatch.dynamics.sgd.run import GradientRun as GradientRun
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return globals().setdefault(name, getattr(module, name))
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -13,47 +13,25 @@ Examples
 (2,)
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint, Pauses, State
-from physbatch.engines.point import GridPoint, GridPoints
-from physbatch.engines.protocol import Arrays, Engine, unmeasured
-from physbatch.engines.registry import engine_for, missing, require_built
+from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from physbatch.engines.discrete import prepare_discrete
-    from physbatch.engines.gradient import prepare_gradient
+    from physbatch.engines.checkpoint import UNSAVED as UNSAVED
+    from physbatch.engines.checkpoint import CellPaused as CellPaused
+    from physbatch.engines.checkpoint import Checkpoint as Checkpoint
+    from physbatch.engines.checkpoint import Pauses as Pauses
+    from physbatch.engines.checkpoint import State as State
+    from physbatch.engines.discrete import prepare_discrete as prepare_discrete
+    from physbatch.engines.gradient import prepare_gradient as prepare_gradient
+    from physbatch.engines.point import GridPoint as GridPoint
+    from physbatch.engines.point import GridPoints as GridPoints
+    from physbatch.engines.protocol import Arrays as Arrays
+    from physbatch.engines.protocol import Engine as Engine
+    from physbatch.engines.protocol import unmeasured as unmeasured
+    from physbatch.engines.registry import engine_for as engine_for
+    from physbatch.engines.registry import missing as missing
+    from physbatch.engines.registry import require_built as require_built
 
-__all__ = [
-    "UNSAVED",
-    "Arrays",
-    "CellPaused",
-    "Checkpoint",
-    "Engine",
-    "GridPoint",
-    "GridPoints",
-    "Pauses",
-    "State",
-    "engine_for",
-    "missing",
-    "prepare_discrete",
-    "prepare_gradient",
-    "require_built",
-    "unmeasured",
-]
-
-#: Drawn systems and what is done with them, for who wants to look into a cell; their modules load
-#: compilers and torch.
-_LAZY = {
-    "prepare_discrete": "physbatch.engines.discrete",
-    "prepare_gradient": "physbatch.engines.gradient",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'physbatch.engines' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -23,11 +23,9 @@ Examples
 ('overlap', 'second_moment', 'fourth_moment', 'success')
 """
 
-from __future__ import annotations
-
-import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING
+
+from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from physbatch.exact import batch_noise as batch_noise
@@ -48,32 +46,4 @@ if TYPE_CHECKING:
     from physbatch.exact import replicas as replicas
     from physbatch.exact import scaling_functions as scaling_functions
 
-__all__ = [
-    "batch_noise",
-    "committee",
-    "committee_scaling",
-    "committee_stability",
-    "curie_weiss",
-    "enumeration",
-    "escapes",
-    "finite_linear_sgd",
-    "greedy_unit",
-    "grids",
-    "lattices",
-    "linear_sgd",
-    "perceptron",
-    "phases",
-    "planted",
-    "replicas",
-    "scaling_functions",
-]
-
-
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
-        return importlib.import_module(f"physbatch.exact.{name}")
-    raise AttributeError(f"module 'physbatch.exact' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -17,10 +17,9 @@ Examples
 True
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from physbatch.noise.best_batch import BatchCurves as BatchCurves
@@ -64,33 +63,4 @@ if TYPE_CHECKING:
     from physbatch.noise.transitions import learned_plane as learned_plane
     from physbatch.noise.transitions import transition_line as transition_line
 
-_MODULES = {
-    "best_batch": "BatchCurves OptimumBatch batch_curves optimum_batch",
-    "evidence": "ModelEvidence gaussian_evidence logistic_evidence regression_evidence",
-    "gradients": (
-        "GradientNoise UpdateVariance batch_factor gradient_noise noise_scale update_variance"
-    ),
-    "linear_stability": "LinearThresholds linear_thresholds one_step_moments thresholds_of_steps",
-    "performance": "PerformanceMap performance_map",
-    "rescaled_curves": "ScaleCollapse scale_collapse",
-    "sharpness": "SharpnessBand late_sharpness sharpness_band sharpness_lines",
-    "stability": "StableRange stable_range",
-    "temperature": (
-        "EffectiveTemperature StationaryState batch_acceptance effective_temperature"
-        " stationary_state"
-    ),
-    "thresholds": "TypicalThreshold typical_threshold",
-    "transitions": "LearnedPlane TransitionLine learned learned_plane transition_line",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'physbatch.noise' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"physbatch.noise.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__)

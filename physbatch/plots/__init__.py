@@ -16,10 +16,9 @@ Examples
 True
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
     from physbatch.plots.dataset.histogram import plot_histograms as plot_histograms
@@ -66,40 +65,4 @@ if TYPE_CHECKING:
     from physbatch.plots.theory import Measured as Measured
     from physbatch.plots.theory import plot_theory as plot_theory
 
-_MODULES = {
-    "dataset.histogram": "plot_histograms",
-    "dataset.moments": "plot_moments",
-    "dataset.replicas": "plot_escape_times plot_evolution plot_time_series",
-    "noise.evidence": "plot_evidence",
-    "noise.optimum": "plot_optimum",
-    "noise.planes": "plot_noise_range plot_performance plot_phase_diagram plot_phases",
-    "noise.sharpness": "plot_sharpness",
-    "noise.temperature": "plot_temperature",
-    "overview": "plot_overview",
-    "pictures": "Picture draw has_pictures pictures_of",
-    "scaling.collapse": "plot_collapse",
-    "scaling.corner": "plot_corner",
-    "scaling.crossings": "plot_crossings",
-    "scaling.extrapolation": "plot_extrapolation",
-    "scaling.laws": "plot_exponents plot_peaks",
-    "scaling.order": "plot_order",
-    "scaling.transition": "plot_drift plot_overlap plot_success",
-    "scaling.windows": "plot_windows",
-    "style": "DOUBLE_COLUMN_MM LIMIT_COLOUR SINGLE_COLUMN_MM figure_bytes figure_in_mm "
-    "journal_style root_figure save_figure size_legend size_palette size_styles svg_text",
-    "theory": "Measured plot_theory",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return globals().setdefault(name, getattr(module, name))
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,153 +1,95 @@
 """Finite-size scaling: from a dataset to numbers with errors, flags and a verdict.
 
-Nothing here knows about torch or draws anything.
+Data enter as a table of observables at points (size, control), or as a dataset of replicas. Each
+name also stands in its room: `statistics`, `laws`, `curves`, `data_collapse`, `transition`,
+`order`, `times`. Nothing here knows about torch or draws anything.
+
+Examples
+--------
+>>> from physbatch.exact import planted
+>>> from physbatch.scaling import analyse, transition_order
+>>> data = planted.first_order(seed=1)
+>>> analyse(data).transition, transition_order(data).verdict
+('claimed', 'first order')
 """
 
-from physbatch.results.estimate import Estimate
-from physbatch.results.flag import Flag, flag_names
-from physbatch.scaling.curves.crossings import Crossings, find_crossings
-from physbatch.scaling.curves.peaks import Peaks, find_peaks
-from physbatch.scaling.curves.slopes import derivative
-from physbatch.scaling.data_collapse.methods import collapse
-from physbatch.scaling.data_collapse.quality import collapse_quality
-from physbatch.scaling.data_collapse.result import (
-    Collapse,
-    CollapsedPoints,
-    MasterCurve,
-    WindowFit,
-)
-from physbatch.scaling.data_collapse.windows import Window
-from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
-from physbatch.scaling.laws.fits import ScalingFit, fit_law, inverse
-from physbatch.scaling.laws.local_exponents import effective_exponents
-from physbatch.scaling.laws.power_laws import Law, law
-from physbatch.scaling.laws.size_laws import (
-    collapse_exponent,
-    fit_critical_batch,
-    fit_critical_control,
-    fit_width,
-)
-from physbatch.scaling.laws.universality import (
-    CLASSES,
-    Compatibility,
-    Relation,
-    UniversalityClass,
-    check_relations,
-    compatible,
-)
-from physbatch.scaling.order.classification import transition_order
-from physbatch.scaling.order.result import VERDICTS, Evidence, TransitionOrder
-from physbatch.scaling.statistics.observables import sample_moments
-from physbatch.scaling.statistics.replica_moments import fluctuations, moments
-from physbatch.scaling.statistics.success_fits import deviance_p_value
-from physbatch.scaling.statistics.two_peaks import (
-    separation_threshold,
-    split_in_two,
-    valley_p_value,
-)
-from physbatch.scaling.times.escapes import (
-    EscapeTimes,
-    escape_times,
-    fit_divergence,
-    fit_nucleation,
-    quasi_stationary,
-)
-from physbatch.scaling.times.exponential import EscapeTime, fit_escape_time
-from physbatch.scaling.times.growth import GrowthThreshold, growth_rates, growth_threshold
-from physbatch.scaling.times.passages import Survival, survival_curve
-from physbatch.scaling.transition.analysis import analyse
-from physbatch.scaling.transition.criteria import critical_controls
-from physbatch.scaling.transition.drift import fit_drift
-from physbatch.scaling.transition.jump import find_jump
-from physbatch.scaling.transition.result import (
-    Analysis,
-    Jump,
-    SuccessCurve,
-    TimeDrift,
-)
-from physbatch.scaling.transition.success_curves import (
-    fit_success_curve,
-    succeeded_by,
-    success_counts,
-    success_curve,
-)
-from physbatch.scaling.transition.verdict import decide
-from physbatch.tables.make import make_table
-from physbatch.tables.read import from_dataset, read_table
-from physbatch.tables.table import ScalingTable
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Peaks",
-    "find_peaks",
-    "derivative",
-    "CLASSES",
-    "Compatibility",
-    "Relation",
-    "UniversalityClass",
-    "VERDICTS",
-    "EscapeTimes",
-    "escape_times",
-    "fit_divergence",
-    "fit_nucleation",
-    "EscapeTime",
-    "fit_escape_time",
-    "GrowthThreshold",
-    "growth_rates",
-    "growth_threshold",
-    "Survival",
-    "survival_curve",
-    "Analysis",
-    "Collapse",
-    "CollapsedPoints",
-    "Crossings",
-    "Estimate",
-    "Evidence",
-    "Extrapolation",
-    "Jump",
-    "Law",
-    "MasterCurve",
-    "ScalingFit",
-    "ScalingTable",
-    "SuccessCurve",
-    "TimeDrift",
-    "TransitionOrder",
-    "Window",
-    "WindowFit",
-    "analyse",
-    "check_relations",
-    "collapse",
-    "collapse_exponent",
-    "collapse_quality",
-    "compatible",
-    "critical_controls",
-    "decide",
-    "deviance_p_value",
-    "effective_exponents",
-    "extrapolate",
-    "find_crossings",
-    "find_jump",
-    "fit_critical_batch",
-    "fit_critical_control",
-    "fit_drift",
-    "fit_law",
-    "fit_success_curve",
-    "fit_width",
-    "Flag",
-    "flag_names",
-    "fluctuations",
-    "from_dataset",
-    "inverse",
-    "law",
-    "make_table",
-    "moments",
-    "quasi_stationary",
-    "read_table",
-    "sample_moments",
-    "separation_threshold",
-    "split_in_two",
-    "succeeded_by",
-    "success_counts",
-    "success_curve",
-    "transition_order",
-    "valley_p_value",
-]
+from physbatch.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from physbatch.results.estimate import Estimate as Estimate
+    from physbatch.results.flag import Flag as Flag
+    from physbatch.results.flag import flag_names as flag_names
+    from physbatch.scaling.curves.crossings import Crossings as Crossings
+    from physbatch.scaling.curves.crossings import find_crossings as find_crossings
+    from physbatch.scaling.curves.peaks import Peaks as Peaks
+    from physbatch.scaling.curves.peaks import find_peaks as find_peaks
+    from physbatch.scaling.curves.slopes import derivative as derivative
+    from physbatch.scaling.data_collapse.methods import collapse as collapse
+    from physbatch.scaling.data_collapse.quality import collapse_quality as collapse_quality
+    from physbatch.scaling.data_collapse.result import Collapse as Collapse
+    from physbatch.scaling.data_collapse.result import CollapsedPoints as CollapsedPoints
+    from physbatch.scaling.data_collapse.result import MasterCurve as MasterCurve
+    from physbatch.scaling.data_collapse.result import WindowFit as WindowFit
+    from physbatch.scaling.data_collapse.windows import Window as Window
+    from physbatch.scaling.laws.extrapolation import Extrapolation as Extrapolation
+    from physbatch.scaling.laws.extrapolation import extrapolate as extrapolate
+    from physbatch.scaling.laws.fits import ScalingFit as ScalingFit
+    from physbatch.scaling.laws.fits import fit_law as fit_law
+    from physbatch.scaling.laws.fits import inverse as inverse
+    from physbatch.scaling.laws.local_exponents import effective_exponents as effective_exponents
+    from physbatch.scaling.laws.power_laws import Law as Law
+    from physbatch.scaling.laws.power_laws import law as law
+    from physbatch.scaling.laws.size_laws import collapse_exponent as collapse_exponent
+    from physbatch.scaling.laws.size_laws import fit_critical_batch as fit_critical_batch
+    from physbatch.scaling.laws.size_laws import fit_critical_control as fit_critical_control
+    from physbatch.scaling.laws.size_laws import fit_width as fit_width
+    from physbatch.scaling.laws.universality import CLASSES as CLASSES
+    from physbatch.scaling.laws.universality import Compatibility as Compatibility
+    from physbatch.scaling.laws.universality import Relation as Relation
+    from physbatch.scaling.laws.universality import UniversalityClass as UniversalityClass
+    from physbatch.scaling.laws.universality import check_relations as check_relations
+    from physbatch.scaling.laws.universality import compatible as compatible
+    from physbatch.scaling.order.classification import transition_order as transition_order
+    from physbatch.scaling.order.result import VERDICTS as VERDICTS
+    from physbatch.scaling.order.result import Evidence as Evidence
+    from physbatch.scaling.order.result import TransitionOrder as TransitionOrder
+    from physbatch.scaling.statistics.observables import sample_moments as sample_moments
+    from physbatch.scaling.statistics.replica_moments import fluctuations as fluctuations
+    from physbatch.scaling.statistics.replica_moments import moments as moments
+    from physbatch.scaling.statistics.success_fits import deviance_p_value as deviance_p_value
+    from physbatch.scaling.statistics.two_peaks import separation_threshold as separation_threshold
+    from physbatch.scaling.statistics.two_peaks import split_in_two as split_in_two
+    from physbatch.scaling.statistics.two_peaks import valley_p_value as valley_p_value
+    from physbatch.scaling.times.escapes import EscapeTimes as EscapeTimes
+    from physbatch.scaling.times.escapes import escape_times as escape_times
+    from physbatch.scaling.times.escapes import fit_divergence as fit_divergence
+    from physbatch.scaling.times.escapes import fit_nucleation as fit_nucleation
+    from physbatch.scaling.times.escapes import quasi_stationary as quasi_stationary
+    from physbatch.scaling.times.exponential import EscapeTime as EscapeTime
+    from physbatch.scaling.times.exponential import fit_escape_time as fit_escape_time
+    from physbatch.scaling.times.growth import GrowthThreshold as GrowthThreshold
+    from physbatch.scaling.times.growth import growth_rates as growth_rates
+    from physbatch.scaling.times.growth import growth_threshold as growth_threshold
+    from physbatch.scaling.times.passages import Survival as Survival
+    from physbatch.scaling.times.passages import survival_curve as survival_curve
+    from physbatch.scaling.transition.analysis import analyse as analyse
+    from physbatch.scaling.transition.criteria import critical_controls as critical_controls
+    from physbatch.scaling.transition.drift import fit_drift as fit_drift
+    from physbatch.scaling.transition.jump import find_jump as find_jump
+    from physbatch.scaling.transition.result import Analysis as Analysis
+    from physbatch.scaling.transition.result import Jump as Jump
+    from physbatch.scaling.transition.result import SuccessCurve as SuccessCurve
+    from physbatch.scaling.transition.result import TimeDrift as TimeDrift
+    from physbatch.scaling.transition.success_curves import fit_success_curve as fit_success_curve
+    from physbatch.scaling.transition.success_curves import succeeded_by as succeeded_by
+    from physbatch.scaling.transition.success_curves import success_counts as success_counts
+    from physbatch.scaling.transition.success_curves import success_curve as success_curve
+    from physbatch.scaling.transition.verdict import decide as decide
+    from physbatch.tables.make import make_table as make_table
+    from physbatch.tables.read import from_dataset as from_dataset
+    from physbatch.tables.read import read_table as read_table
+    from physbatch.tables.table import ScalingTable as ScalingTable
+
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -13,25 +13,20 @@ Examples
 (2, 3)
 """
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_MODULES = {
-    "keys": "KIND_FIELD StreamKeys stream_key stream_keys",
-    "filling": "normal_rows word_rows",
-    "tensor": "bounded normals philox stream_numbers",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+from physbatch.lazy import lazy_names
 
-__all__ = sorted(_HOMES)
+if TYPE_CHECKING:
+    from physbatch.streams.filling import normal_rows as normal_rows
+    from physbatch.streams.filling import word_rows as word_rows
+    from physbatch.streams.keys import KIND_FIELD as KIND_FIELD
+    from physbatch.streams.keys import StreamKeys as StreamKeys
+    from physbatch.streams.keys import stream_key as stream_key
+    from physbatch.streams.keys import stream_keys as stream_keys
+    from physbatch.streams.tensor import bounded as bounded
+    from physbatch.streams.tensor import normals as normals
+    from physbatch.streams.tensor import philox as philox
+    from physbatch.streams.tensor import stream_numbers as stream_numbers
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return globals().setdefault(name, getattr(module, name))
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -10,85 +10,41 @@ Examples
 'greedy'
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-from physbatch.study import catalogue
-from physbatch.study.base import Model
-from physbatch.study.dynamics import SGD, Dynamics, Greedy, LearningRate, Metropolis
-from physbatch.study.grid import Grid
-from physbatch.study.measurement import LinearTimes, ListedTimes, LogTimes, Measurement, Seed
-from physbatch.study.model import Study, canonical_json
-from physbatch.study.system import (
-    BinaryInputs,
-    ConvolutionalWiring,
-    DenseStudent,
-    DenseWiring,
-    GaussianInputs,
-    PatternInputs,
-    RegularWiring,
-    SampleInputs,
-    System,
-    TeacherStudent,
-    TreeWiring,
-)
+from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from physbatch.study.comparison import (
-        attribute_differences,
-        extends,
-        study_differences,
-        value_differences,
-    )
-    from physbatch.study.selection import select
+    from physbatch.study import catalogue as catalogue
+    from physbatch.study.base import Model as Model
+    from physbatch.study.comparison import attribute_differences as attribute_differences
+    from physbatch.study.comparison import extends as extends
+    from physbatch.study.comparison import study_differences as study_differences
+    from physbatch.study.comparison import value_differences as value_differences
+    from physbatch.study.dynamics import SGD as SGD
+    from physbatch.study.dynamics import Dynamics as Dynamics
+    from physbatch.study.dynamics import Greedy as Greedy
+    from physbatch.study.dynamics import LearningRate as LearningRate
+    from physbatch.study.dynamics import Metropolis as Metropolis
+    from physbatch.study.grid import Grid as Grid
+    from physbatch.study.measurement import LinearTimes as LinearTimes
+    from physbatch.study.measurement import ListedTimes as ListedTimes
+    from physbatch.study.measurement import LogTimes as LogTimes
+    from physbatch.study.measurement import Measurement as Measurement
+    from physbatch.study.measurement import Seed as Seed
+    from physbatch.study.model import Study as Study
+    from physbatch.study.model import canonical_json as canonical_json
+    from physbatch.study.selection import select as select
+    from physbatch.study.system import BinaryInputs as BinaryInputs
+    from physbatch.study.system import ConvolutionalWiring as ConvolutionalWiring
+    from physbatch.study.system import DenseStudent as DenseStudent
+    from physbatch.study.system import DenseWiring as DenseWiring
+    from physbatch.study.system import GaussianInputs as GaussianInputs
+    from physbatch.study.system import PatternInputs as PatternInputs
+    from physbatch.study.system import RegularWiring as RegularWiring
+    from physbatch.study.system import SampleInputs as SampleInputs
+    from physbatch.study.system import System as System
+    from physbatch.study.system import TeacherStudent as TeacherStudent
+    from physbatch.study.system import TreeWiring as TreeWiring
 
-__all__ = [
-    "BinaryInputs",
-    "ConvolutionalWiring",
-    "DenseStudent",
-    "DenseWiring",
-    "Dynamics",
-    "GaussianInputs",
-    "Greedy",
-    "Grid",
-    "LearningRate",
-    "LinearTimes",
-    "ListedTimes",
-    "LogTimes",
-    "Measurement",
-    "Metropolis",
-    "Model",
-    "PatternInputs",
-    "RegularWiring",
-    "SGD",
-    "SampleInputs",
-    "Seed",
-    "Study",
-    "System",
-    "TeacherStudent",
-    "TreeWiring",
-    "attribute_differences",
-    "canonical_json",
-    "catalogue",
-    "extends",
-    "select",
-    "study_differences",
-    "value_differences",
-]
-
-#: What knows datasets: its modules load xarray, which a study alone does not need.
-_LAZY = {
-    "attribute_differences": "comparison",
-    "extends": "comparison",
-    "select": "selection",
-    "study_differences": "comparison",
-    "value_differences": "comparison",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"physbatch.study.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'physbatch.study' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -16,33 +16,41 @@ Examples
 (12, 9)
 """
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-_MODULES = {
-    "architecture": "Architecture Layer build_architecture dense_student",
-    "binary": "BinarySystem draw_system",
-    "classifiers": "Classifier Convolutional Dense",
-    "continuous": "ContinuousSystem Functions draw_continuous_system random_students",
-    "discrete": "DiscreteSystem draw_discrete_system",
-    "generalization": "closed_form_error has_closed_form output_product",
-    "order_parameters": "OverlapMeasurement cosine_overlap match_units measure_overlaps"
-    " path_overlap",
-    "order_parameters_discrete": "overlaps right_paths same_function",
-    "samples": "Samples load_samples",
-    "wiring": "draw_wiring embed layer_matrices",
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+from physbatch.lazy import lazy_names
 
-__all__ = sorted(_HOMES)
+if TYPE_CHECKING:
+    from physbatch.systems.architecture import Architecture as Architecture
+    from physbatch.systems.architecture import Layer as Layer
+    from physbatch.systems.architecture import build_architecture as build_architecture
+    from physbatch.systems.architecture import dense_student as dense_student
+    from physbatch.systems.binary import BinarySystem as BinarySystem
+    from physbatch.systems.binary import draw_system as draw_system
+    from physbatch.systems.classifiers import Classifier as Classifier
+    from physbatch.systems.classifiers import Convolutional as Convolutional
+    from physbatch.systems.classifiers import Dense as Dense
+    from physbatch.systems.continuous import ContinuousSystem as ContinuousSystem
+    from physbatch.systems.continuous import Functions as Functions
+    from physbatch.systems.continuous import draw_continuous_system as draw_continuous_system
+    from physbatch.systems.continuous import random_students as random_students
+    from physbatch.systems.discrete import DiscreteSystem as DiscreteSystem
+    from physbatch.systems.discrete import draw_discrete_system as draw_discrete_system
+    from physbatch.systems.generalization import closed_form_error as closed_form_error
+    from physbatch.systems.generalization import has_closed_form as has_closed_form
+    from physbatch.systems.generalization import output_product as output_product
+    from physbatch.systems.order_parameters import OverlapMeasurement as OverlapMeasurement
+    from physbatch.systems.order_parameters import cosine_overlap as cosine_overlap
+    from physbatch.systems.order_parameters import match_units as match_units
+    from physbatch.systems.order_parameters import measure_overlaps as measure_overlaps
+    from physbatch.systems.order_parameters import path_overlap as path_overlap
+    from physbatch.systems.order_parameters_discrete import overlaps as overlaps
+    from physbatch.systems.order_parameters_discrete import right_paths as right_paths
+    from physbatch.systems.order_parameters_discrete import same_function as same_function
+    from physbatch.systems.samples import Samples as Samples
+    from physbatch.systems.samples import load_samples as load_samples
+    from physbatch.systems.wiring import draw_wiring as draw_wiring
+    from physbatch.systems.wiring import embed as embed
+    from physbatch.systems.wiring import layer_matrices as layer_matrices
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
-    return globals().setdefault(name, getattr(module, name))
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__)
