@@ -11,6 +11,7 @@ from physbatch.commands.tables import write_table
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from physbatch.results.estimate import Estimate
     from physbatch.tables.table import ScalingTable
 
 
@@ -78,39 +79,46 @@ def moments_command(
 
 
 def _json(table: ScalingTable) -> dict[str, Any]:
-    """One object: for each moment its points; how many samples they rest on; flags."""
+    """The JSON of a result, and for each moment its points; how many samples they rest on."""
+    from physbatch.results.record import result_json, strict
     from physbatch.scaling.statistics.observables import OBSERVABLES
 
-    parameters = {}
+    moments = {}
     for name in table.observables:
         columns = (table.size, table.control, table.values[name], table.errors[name])
         points = [
             dict(zip(("size", "control", "value", "stderr"), row, strict=True))
             for row in zip(*(column.tolist() for column in columns), strict=True)
         ]
-        parameters[name] = {"definition": OBSERVABLES[name], "points": points}
-    units = [values.size for values in table.samples[table.observables[0]]]
-    return {
-        "parameters": parameters,
-        "goodness": {
-            "points": len(units),
-            "independent_samples": {"least": min(units), "most": max(units)},
-        },
-        "flags": list(table.flags),
+        moments[name] = {"definition": OBSERVABLES[name], "points": points}
+    stated = {
+        f"{name} ({table.describe(row)})": estimate
+        for row in range(table.size.size)
+        for name, estimate in _estimates(table, row).items()
     }
+    units = [values.size for values in table.samples[table.observables[0]]]
+    goodness = {
+        "points": len(units),
+        "independent_samples": {"least": min(units), "most": max(units)},
+    }
+    return {**result_json("moments", stated, goodness, table.flags), "moments": strict(moments)}
+
+
+def _estimates(table: ScalingTable, row: int) -> dict[str, Estimate]:
+    """The moments at a point."""
+    from physbatch.results.estimate import Estimate
+
+    columns = zip(table.observables, table.values.values(), table.errors.values(), strict=True)
+    return {name: Estimate(float(value[row]), float(error[row])) for name, value, error in columns}
 
 
 def _text(table: ScalingTable) -> str:
     """A row for each point: value(error) of every moment."""
-    from physbatch.results.estimate import Estimate
-
     header = [table.size_name, table.control_name, *table.observables]
     lines = [header]
     for row in range(table.size.size):
-        estimates = [
-            str(Estimate(table.values[n][row], table.errors[n][row])) for n in table.observables
-        ]
-        lines.append([f"{table.size[row]:g}", f"{table.control[row]:g}", *estimates])
+        point = [f"{table.size[row]:g}", f"{table.control[row]:g}"]
+        lines.append([*point, *map(str, _estimates(table, row).values())])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))

@@ -148,7 +148,14 @@ def temperature(
 
 
 @noise.command
-def sharpness(data: Path, *, after: float, figure: Figure = None, json_: Json = False) -> None:
+def sharpness(
+    data: Path,
+    *,
+    after: float,
+    output: OptionalOutput = None,
+    figure: Figure = None,
+    json_: Json = False,
+) -> None:
     """Largest curvature of the loss late in training, and the lines of stability.
 
     Parameters
@@ -157,44 +164,37 @@ def sharpness(data: Path, *, after: float, figure: Figure = None, json_: Json = 
         A dataset of classifiers with measurement.sharpness, at one learning rate.
     after
         Times from here on count.
+    output
+        Where to write the curvatures (NetCDF).
     figure
         Where to draw both curvatures against time, as PDF and PNG.
     """
-    from physbatch.dataset import control_dim, open_dataset
-    from physbatch.noise.sharpness import late_sharpness, sharpness_lines
+    from physbatch.dataset import open_dataset
+    from physbatch.noise.sharpness import sharpness_by_batch_size
 
+    keep_other_results(output)
     content = open_dataset(data)
-    control = control_dim(content)
-    lines = sharpness_lines(content)
-    rows = []
-    for m in content[control].values:
-        at = content.sel({control: [m]})
-        whole = late_sharpness(at, "sharpness", after=after)
-        rows.append((float(m), whole, late_sharpness(at, "batch_sharpness", after=after)))
+    result = sharpness_by_batch_size(content, after=after)
+    save_record(result, output)
     drawn: list[Path] = []
     if figure is not None:
         from physbatch.plots import plot_sharpness, save_figure
 
         drawn = list(save_figure(plot_sharpness(content), figure))
-    flags = tuple(flag for _, whole, batch in rows for flag in (*whole.flags, *batch.flags))
+    rows = list(zip(result.batch_size.tolist(), result.training_set, result.batch, strict=True))
     if json_:
-        print_json(
-            {
-                "lines": lines,
-                "curvatures": [
-                    {"batch_size": m, "training_set": number_of(whole), "batch": number_of(batch)}
-                    for m, whole, batch in rows
-                ],
-                "flags": list(flags),
-            }
-        )
+        curvatures = [
+            {"batch_size": m, "training_set": number_of(whole), "batch": number_of(batch)}
+            for m, whole, batch in rows
+        ]
+        print_json({**result.to_json(), "lines": dict(result.lines), "curvatures": curvatures})
         return
     print("largest curvature of the loss on the training set, and on the next batch")
     for m, whole, batch in rows:
         print(f"  m = {m:g}: {whole}, {batch}")
-    for name, value in lines.items():
+    for name, value in result.lines.items():
         print(f"stable below {name} = {value:g}")
-    print_rest(flags, figures=drawn)
+    print_rest(result.flags, results=output, figures=drawn)
 
 
 @noise.command

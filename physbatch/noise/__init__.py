@@ -4,7 +4,7 @@ Plane of learning rate and batch size: `stable_range`, `typical_threshold`, `tra
 `performance_map` take a dataset that sweeps both. Best batch size: `optimum_batch`, and
 `scale_collapse`, whether the noise scale decides. Noise itself: `gradient_noise`,
 `update_variance`, `noise_scale`; `linear_thresholds` of a linear student; the largest curvature,
-`late_sharpness`. Noise as heat: `effective_temperature`. Is there anything to learn:
+`sharpness_by_batch_size`. Noise as heat: `effective_temperature`. Is there anything to learn:
 `logistic_evidence`.
 
 Every name is imported when it is first used.
@@ -44,9 +44,11 @@ if TYPE_CHECKING:
     from physbatch.noise.performance import performance_map as performance_map
     from physbatch.noise.rescaled_curves import ScaleCollapse as ScaleCollapse
     from physbatch.noise.rescaled_curves import scale_collapse as scale_collapse
+    from physbatch.noise.sharpness import LateSharpness as LateSharpness
     from physbatch.noise.sharpness import SharpnessBand as SharpnessBand
     from physbatch.noise.sharpness import late_sharpness as late_sharpness
     from physbatch.noise.sharpness import sharpness_band as sharpness_band
+    from physbatch.noise.sharpness import sharpness_by_batch_size as sharpness_by_batch_size
     from physbatch.noise.sharpness import sharpness_lines as sharpness_lines
     from physbatch.noise.stability import StableRange as StableRange
     from physbatch.noise.stability import stable_range as stable_range

@@ -219,8 +219,9 @@ def _table(
             samples.append(np.asarray(kept, dtype=np.float64))
     if not samples:
         raise AnalysisError("no batch size has two replicas that converged", where="optimum batch")
-    mean = np.array([sample.mean() for sample in samples])
-    stderr = np.array([sample.std(ddof=1) / math.sqrt(len(sample)) for sample in samples])
+    with np.errstate(over="ignore"):  # near divergence; the table refuses what is not finite
+        mean = np.array([sample.mean() for sample in samples])
+        stderr = np.array([sample.std(ddof=1) / math.sqrt(len(sample)) for sample in samples])
     # Replicas that agree to the last bit are not a measurement without error.
     stderr = np.maximum(stderr, 1e-12 * np.abs(mean) + np.finfo(float).tiny)
     flags = [DIVERGED(f"{diverged} replicas left out")] if diverged else []

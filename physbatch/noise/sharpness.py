@@ -1,19 +1,23 @@
 """Largest curvature of the loss along SGD, and the lines at which descent becomes unstable."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim, validate
+from physbatch.dataset import STATUS_OK, control_dim, control_values, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import squeezed_to
 from physbatch.results.estimate import Estimate
+from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import DIVERGED, FEW
+from physbatch.results.record import Record, result
 from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
-from physbatch.typing import FloatArray
+from physbatch.typing import Dims, FloatArray
 
 _WHERE = "sharpness"
 
@@ -63,6 +67,71 @@ def sharpness_lines(data: xr.Dataset) -> dict[str, float]:
         lines["2 (1 - beta)/eta"] = 2 * (1 - dynamics.momentum) / rate
         lines["2 (1 + beta)/eta"] = 2 * (1 + dynamics.momentum) / rate
     return lines
+
+
+@result("sharpness")
+@dataclass(frozen=True, eq=False, repr=False)
+class LateSharpness(Record):
+    """Largest curvatures late in training at every batch size, and the lines of stability.
+
+    Attributes
+    ----------
+    batch_size : ndarray, shape (n_batch_size,)
+        m.
+    training_set, batch : tuple of Estimate
+        Curvature of the loss on the training set, and on the next batch, as `late_sharpness`.
+    lines : mapping of str to float
+        Curvatures beyond which descent is unstable, as `sharpness_lines`.
+    flags : tuple of Flag
+        Those of the curvatures.
+    """
+
+    main_dim: ClassVar[str] = "batch_size"
+    dims: ClassVar[Dims] = {"training_set": ("batch_size",), "batch": ("batch_size",)}
+
+    batch_size: FloatArray
+    training_set: tuple[Estimate, ...]
+    batch: tuple[Estimate, ...]
+    lines: Mapping[str, float]
+    flags: tuple[Flag, ...]
+
+    def __repr__(self) -> str:
+        return f"LateSharpness({len(self.batch_size)} batch sizes){bracketed(self.flags)}"
+
+    def stated(self) -> dict[str, Estimate]:
+        """Both curvatures of every batch size."""
+        rows = zip(self.batch_size, self.training_set, self.batch, strict=True)
+        return {
+            f"{name} (m = {m:g})": estimate
+            for m, *both in rows
+            for name, estimate in zip(("sharpness", "batch_sharpness"), both, strict=True)
+        }
+
+
+def sharpness_by_batch_size(data: xr.Dataset, *, after: float) -> LateSharpness:
+    """Measure both curvatures late in training at every batch size.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of classifiers with `measurement.sharpness`, at one learning rate.
+    after : float
+        Times from here on count.
+
+    Raises
+    ------
+    AnalysisError
+        As `late_sharpness` and `sharpness_lines`.
+    """
+    lines, control = sharpness_lines(data), control_dim(data)
+    curves = [data.isel({control: [number]}) for number in range(data.sizes[control])]
+    whole, batch = (
+        tuple(late_sharpness(curve, name, after=after) for curve in curves)
+        for name in ("sharpness", "batch_sharpness")
+    )
+    flags = tuple(flag for pair in zip(whole, batch, strict=True) for e in pair for flag in e.flags)
+    m = np.asarray(control_values(data).isel(size=0).values, dtype=np.float64).ravel()
+    return LateSharpness(m, whole, batch, lines, flags)
 
 
 class SharpnessBand(NamedTuple):

@@ -92,7 +92,7 @@ def _crossing(
     ln_rate: FloatArray, growth: FloatArray, drawn: IntArray
 ) -> tuple[tuple[float, float, float], Flag | None]:
     """Threshold, statistical and systematic error of one curve, or why there is none."""
-    mean = np.nanmean(growth, axis=1)
+    mean = _means(growth)
     why = _no_crossing(mean)
     if why:
         return (math.nan, math.nan, math.nan), why
@@ -100,7 +100,7 @@ def _crossing(
     root = _root(ln_rate[near], mean[near])
     roots = []
     for rows in drawn:
-        resampled = np.nanmean(growth[:, rows], axis=1)
+        resampled = _means(growth[:, rows])
         if not _no_crossing(resampled):
             places = _around(resampled)
             roots.append(_root(ln_rate[places], resampled[places]))
@@ -111,6 +111,13 @@ def _crossing(
         if mean[rows].min() < 0 <= mean[rows[-1]]
     ]
     return (math.exp(root), math.exp(root) * spread, math.exp(root) * np.ptp(parabolas) / 2), None
+
+
+def _means(growth: FloatArray) -> FloatArray:
+    """Means over the replicas with data at each learning rate; nan without any."""
+    there = ~np.isnan(growth)
+    with np.errstate(invalid="ignore"):  # nobody there, or growth without bounds beside perfection
+        return np.asarray(np.where(there, growth, 0.0).sum(axis=1) / there.sum(axis=1))
 
 
 def _no_crossing(growth: FloatArray) -> Flag | None:

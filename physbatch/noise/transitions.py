@@ -85,11 +85,16 @@ def learned_plane(data: xr.Dataset, size: float, fraction: float | None = None) 
         Which size.
     fraction : float, optional
         As in `learned`.
+
+    Raises
+    ------
+    AnalysisError
+        If another parameter is swept.
     """
     dims = ("learning_rate", control_dim(data))
-    at = data.sel(size=size)
+    at = squeezed_to(data.sel(size=size), (*dims, "replica"), "learned plane")
     shares = (
-        flags.mean("replica").squeeze(drop=True).transpose(*dims).values
+        flags.mean("replica").transpose(*dims).values
         for flags in (learned(at, fraction), at["status"] == STATUS_DIVERGED)
     )
     m = np.asarray(control_values(data).sel(size=size).values, dtype=np.float64).ravel()

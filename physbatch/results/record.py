@@ -187,13 +187,7 @@ class Record(HtmlTable):
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every result: docs/results-schema.md."""
         flags: Sequence[Flag] = getattr(self, "flags", ())
-        document: dict[str, Any] = {
-            "kind": self.kind,
-            "version": RESULTS_VERSION,
-            "parameters": {name: estimate_json(e) for name, e in self.stated().items()},
-            "goodness": strict(self.goodness()),
-            "flags": list(dict.fromkeys(flags)),
-        }
+        document = result_json(self.kind, self.stated(), self.goodness(), flags)
         if hasattr(self, "starts_tried") and hasattr(self, "starts_agreed"):
             document["starts"] = {"tried": self.starts_tried, "agreed": self.starts_agreed}
         return document
@@ -236,6 +230,19 @@ def _same(value: Any, other: Any) -> bool:
     if isinstance(value, tuple):
         return len(value) == len(other) and all(map(_same, value, other))
     return bool(value == other or (value != value and other != other))
+
+
+def result_json(
+    kind: str, stated: Mapping[str, Estimate], goodness: Mapping[str, Any], flags: Sequence[Flag]
+) -> dict[str, Any]:
+    """What the JSON of every result holds."""
+    return {
+        "kind": kind,
+        "version": RESULTS_VERSION,
+        "parameters": {name: estimate_json(estimate) for name, estimate in stated.items()},
+        "goodness": strict(goodness),
+        "flags": list(dict.fromkeys(flags)),
+    }
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:

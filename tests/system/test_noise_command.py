@@ -147,7 +147,7 @@ def test_studies_of_batch_noise_and_their_commands(
         command, *rest = words
         capsys.readouterr()
         assert main(["noise", command, str(target), *rest, "--json"]) == 0
-        assert "flags" in json.loads(capsys.readouterr().out)
+        assert {"kind", "version", "flags"} <= set(json.loads(capsys.readouterr().out))
         assert main(["noise", command, str(target), *rest]) == 0
         assert capsys.readouterr().out
 
@@ -240,3 +240,23 @@ def test_data_that_do_not_fit_are_refused(
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["range", "map", "sharpness"])
+def test_every_shipped_dataset_is_drawn_or_refused(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = {"map": ["--resamples", "20"], "sharpness": ["--after", "10"]}.get(command, [])
+    drawn = 0
+    for data in sorted((ROOT / "data").glob("*.nc")):
+        figure = tmp_path / f"{data.stem}.pdf"
+        code = main(["noise", command, str(data), *rest, "--figure", str(figure)])
+        output = capsys.readouterr()
+        if code == 0:
+            assert figure.stat().st_size > 1000, data.name
+            assert not output.err, data.name
+            drawn += 1
+        else:
+            assert code == 2, data.name
+            assert len(output.err.splitlines()) == 1, data.name
+    assert drawn > 0

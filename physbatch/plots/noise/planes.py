@@ -179,10 +179,11 @@ def plot_performance(
     """
     with journal_style():
         axes = panel_axes(axes, height=70.0)
-        lowest = float(np.nanmin(performance.error))
-        highest = float(np.nanmax(performance.error))
         error = np.ma.masked_invalid(performance.error.T)
+        positive = error[error > 0.0].compressed() if (error > 0.0).any() else np.ones(1)
+        lowest, highest = float(positive.min()), float(positive.max())
         norm = LogNorm(lowest, max(highest, 1.0001 * lowest))
+        error = np.ma.maximum(error, lowest)  # no error at all has the colour of the lowest
         m, rates = performance.batch_size, performance.learning_rate
         mesh = _draw_map(axes, m, rates, error, cmap="viridis_r", norm=norm)
         known = np.isfinite(performance.best_error)

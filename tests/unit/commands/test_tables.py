@@ -124,10 +124,11 @@ def test_moments_as_json(
     words = (samples_file, "--size", "N", "--control", "beta", "--observable", "m", "-o", output)
     run_words("moments", *words, "--method", "bootstrap", "--json")
     content = json.loads(capsys.readouterr().out)
-    assert set(content) == {"parameters", "goodness", "flags"}
-    assert content["flags"] == []
+    assert (content["kind"], content["version"], content["flags"]) == ("moments", 2, [])
     assert content["goodness"]["independent_samples"] == {"least": 200, "most": 200}
-    points = content["parameters"]["susceptibility"]["points"]
+    points = content["moments"]["susceptibility"]["points"]
+    stated = content["parameters"]["susceptibility (N = 16, beta = 0.5)"]
+    assert (stated["value"], stated["stderr"]) == (points[0]["value"], points[0]["stderr"])
     assert [(point["size"], point["control"]) for point in points] == [
         (16, 0.5),
         (16, 1.5),

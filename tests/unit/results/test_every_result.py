@@ -14,6 +14,7 @@ import xarray as xr
 from physbatch.cli import main
 from physbatch.errors import AnalysisError
 from physbatch.exact import curie_weiss
+from physbatch.noise import LateSharpness
 from physbatch.plots import draw, has_pictures
 from physbatch.report import render_page
 from physbatch.results import (
@@ -44,6 +45,12 @@ def _crossings() -> Record:
     return find_crossings(curie_weiss.table((32, 64, 128), np.linspace(0.9, 1.2, 9)), resamples=50)
 
 
+def _sharpness() -> Record:
+    known, unknown = Estimate(13.0, 1.3, flags=(_FLAG,)), Estimate(float("nan"))
+    lines = {"2/eta": 100.0}
+    return LateSharpness(np.array([4.0, 64.0]), (known, known), (known, unknown), lines, (_FLAG,))
+
+
 #: Results whose parts must fit together; all others are made of their types.
 FACTORIES: dict[str, Callable[[], Record]] = {
     "analysis": make_analysis,
@@ -52,6 +59,7 @@ FACTORIES: dict[str, Callable[[], Record]] = {
     "transition order": by_hand.order,
     "scaling fit": _law,
     "crossings": _crossings,
+    "sharpness": _sharpness,
     "law": lambda: law("shifted", phi=0.5),
     "extrapolation": lambda: by_hand.analysis().m_c_extrapolation,  # type: ignore[return-value]
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -16,6 +18,7 @@ from physbatch.noise.transitions import transition_line
 from physbatch.plots import (
     plot_noise_range,
     plot_performance,
+    plot_phase_diagram,
     plot_phases,
 )
 from physbatch.plots.style import LIMIT_COLOUR, figure_bytes, root_figure
@@ -51,6 +54,28 @@ def test_range_draws_points_and_lines() -> None:
     legend = axes.get_legend()
     assert legend is not None
     assert {text.get_text() for text in legend.get_texts()} == {"measured", "theory"}
+
+
+def test_one_batch_size_is_a_plane_too() -> None:
+    data = stable_range_data(replicas=10).isel(batch_size=[2])
+    axes = plot_phase_diagram(data, stable_range(data))
+    shares = np.asarray(axes.collections[0].get_array())
+    assert shares.shape == (data.sizes["learning_rate"], 1)
+
+
+def test_no_error_at_all_has_the_colour_of_the_lowest() -> None:
+    performance = performance_map(
+        optimum_batch_data(pattern_counts=(200,)).squeeze("pattern_count")
+    )
+    error = performance.error.copy()
+    error[0, :2] = 0.0, np.nan
+    mesh = plot_performance(replace(performance, error=error)).collections[0]
+    drawn = np.ma.masked_invalid(np.ma.asarray(mesh.get_array()))
+    lowest = error[error > 0].min()
+    assert (mesh.norm.vmin, drawn[0, 0]) == (lowest, lowest)
+    assert drawn.mask.sum() == 1
+    perfect = replace(performance, error=np.zeros_like(error))
+    assert figure_bytes(root_figure(plot_performance(perfect)), "png")
 
 
 def test_phases_take_the_colour_of_what_most_replicas_reach() -> None:
