@@ -24,6 +24,37 @@ from physbatch.errors import AnalysisError
 class Form:
     """The scaling form."""
 
+    form: Annotated[
+        Literal[
+            "power",
+            "kt",
+            "kt-helicity",
+            "log",
+            "log-additive",
+            "activated",
+            "background",
+            "offset",
+            "custom",
+        ],
+        Parameter(
+            help="Power laws; Kosterlitz-Thouless, with x = (c - c_c) ln(L/L0)^2; logarithms that "
+            "multiply or add; activated, where ln y scales; a background linear in c; an offset "
+            "for each size; or your own, by --x and --y."
+        ),
+    ] = "power"
+    x: Annotated[
+        str | None,
+        Parameter(
+            help='Scaling variable of a custom form, as in --x "(T - c_c)*log(L/L0)**2"; names '
+            "that are no columns are parameters and are fitted."
+        ),
+    ] = None
+    y: Annotated[
+        Words,
+        Parameter(
+            help='What falls onto one curve, as in --y "m*L**(1/8)"; once for each observable.'
+        ),
+    ] = None
     exponent: Annotated[
         Words,
         Parameter(
@@ -107,6 +138,9 @@ def collapse_command(
         fixed=fixed,
         corrections=form.corrections,
         drift=form.drift,
+        form=form.form,
+        x=form.x,
+        y=form.y,
         method=search.method,
         window=search.window,
         errors=search.errors,

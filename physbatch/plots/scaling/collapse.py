@@ -216,6 +216,8 @@ def _legend(axes: Axes, styles: dict[float, SizeStyle]) -> None:
 
 def _x_label(result: Collapse) -> str:
     size, control = result.size_symbol, result.control_symbol
+    if result.form != "power":
+        return plain_text(result.x_label)
     if size and control:
         critical = result.symbol("c_c") + (f"({size})" if result.drift else "")
         return rf"${size}^{{1/\nu}}\,({control} - {critical})$"
@@ -224,6 +226,8 @@ def _x_label(result: Collapse) -> str:
 
 def _y_label(result: Collapse, observable: str) -> str:
     """The observable times its power of the size, which is left out where zeta is fixed at 0."""
+    if result.form != "power":
+        return plain_text(result.y_labels[result.observables.index(observable)])
     size, symbol, zeta = result.size_symbol, math_symbol(observable), _zeta(result, observable)
     if result.fixed.get(zeta) == 0.0:
         factor, plain = "", ""

@@ -16,7 +16,14 @@ it in order (`search_globally`), errors (`uncertainties_of`), and the result (`c
 True
 """
 
-from physbatch.scaling.data_collapse.form import ScalingForm, make_form
+from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.forms import (
+    FORMS,
+    Custom,
+    FormEvidence,
+    form_evidence,
+    make_form,
+)
 from physbatch.scaling.data_collapse.intervals import Uncertainties
 from physbatch.scaling.data_collapse.methods import CollapseOptions, collapse
 from physbatch.scaling.data_collapse.optimum import (
@@ -41,10 +48,13 @@ from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior, 
 from physbatch.scaling.data_collapse.windows import Fit, Window, by_spline, scan, settle
 
 __all__ = [
+    "FORMS",
     "Collapse",
     "CollapseOptions",
     "CollapsedPoints",
+    "Custom",
     "Fit",
+    "FormEvidence",
     "MasterCurve",
     "Objective",
     "Optima",
@@ -60,6 +70,7 @@ __all__ = [
     "collapse",
     "collapse_quality",
     "conclude",
+    "form_evidence",
     "global_optima",
     "hyper_names",
     "make_form",

@@ -74,6 +74,9 @@ _DISTANCES = np.array([0.08, 0.2, 0.4, 0.7, 1.0])
 _REGION = 1.1
 #: ln of the likelihood ratio to the best optimum above which c_c may as well lie beyond.
 _MARGIN = -8.0
+#: A c_c at the border of both regions counts by so much less: where it is known loosely, as in
+#: Kosterlitz-Thouless transitions, the flank of a sound optimum reaches there.
+_FLANK = 4.0
 
 
 class Refusals(NamedTuple):
@@ -245,7 +248,7 @@ def _undetermined(fit: Fit, systematic: Mapping[str, float]) -> list[str]:
             if name == "nu":
                 worst = max(worst, total / values["nu"] * reach / _MOST_STRETCH)
         elif name.startswith("zeta"):
-            worst = math.hypot(stderr, spread / values["nu"]) * reach / _MOST_STRETCH
+            worst = math.hypot(stderr, spread / values.get("nu", 1.0)) * reach / _MOST_STRETCH
         else:
             continue  # a shift may be 0 within any error
         if not worst < 1:
@@ -377,4 +380,9 @@ def _optima_beyond(
         optimum = newton(objective, climb(objective, begin, steps=80))[0]
         shared = moved.shared(optimum.vector, small)
         if math.isfinite(optimum.value) and shared >= LEAST_SHARED:
-            yield optimum.value, moved.exponents(optimum.vector[: len(form.names)])["c_c"]
+            # At the border of the regions stands the flank of an optimum within, no other one.
+            flank = "c_c" in objective.at_bound(optimum.vector)
+            yield (
+                optimum.value - flank * _FLANK,
+                moved.exponents(optimum.vector[: len(form.names)])["c_c"],
+            )

@@ -17,8 +17,14 @@ from physbatch.results.flags import (
     POINTS_WITHOUT_SPREAD,
     ROWS_CORRELATED,
 )
-from physbatch.scaling.data_collapse.exponent_names import fixed_by_name, named_exponents
-from physbatch.scaling.data_collapse.form import ScalingForm, make_form
+from physbatch.scaling.data_collapse.exponent_names import (
+    NamedExponent,
+    fixed_by_name,
+    named_exponents,
+)
+from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.forms.custom import Custom
+from physbatch.scaling.data_collapse.forms.make import make_form
 from physbatch.scaling.data_collapse.outcome import conclude
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.data_collapse.search import search_globally
@@ -55,12 +61,22 @@ class CollapseOptions(TypedDict, total=False):
         One more start. The answer does not depend on it.
     seed : int
         Seed of bootstrap and posterior, by default 0.
+    form : str
+        The form of scaling, one of `physbatch.scaling.data_collapse.FORMS`: ``power`` (the
+        default), ``kt``, ``kt-helicity``, ``log``, ``log-additive``,
+        ``activated``, ``background``, ``offset`` or ``custom``.
+    x, y : str
+        Formulas of a custom form: the scaling variable, and what falls onto one curve, as in
+        ``x="(T - c_c)*log(L/L0)**2"`` and ``y="m*L**(1/8)"``; for several observables y is a list.
     """
 
     drift: bool
     window: str
     start: Mapping[str, float] | None
     seed: int
+    form: str
+    x: str | None
+    y: str | Sequence[str] | None
 
 
 def collapse(
@@ -144,14 +160,28 @@ def collapse(
     >>> abs(result.parameters["nu"].value - 1.0) < 0.1
     True
     """
-    drift, window, start, seed = _settings(options)
+    _check_names(options)
+    window, start, seed = (
+        options.get("window", "scan"),
+        options.get("start"),
+        options.get("seed", 0),
+    )
+    drift, scaling = options.get("drift", False), _scaling(options)
     names = _observables(table, observable)
-    errors = _check_methods(method, errors, corrections=corrections, drift=drift)
+    plain = not (corrections or drift) and scaling == "power"
+    errors = _check_methods(method, errors, plain=plain)
     table = _checked(table, names)
     named = named_exponents(exponent, names)
     form = make_form(
-        table, names, fixed=fixed_by_name(fixed, named), corrections=corrections, drift=drift
+        table,
+        names,
+        form=scaling,
+        fixed=fixed_by_name(fixed, named),
+        start=start,
+        corrections=corrections,
+        drift=drift,
     )
+    _check_named(form, named)
     if not form.names and method != "local-linear":
         raise AnalysisError(
             f"all of {', '.join(form.fixed)} are fixed",
@@ -159,6 +189,8 @@ def collapse(
             remedy="leave one free, or use method local-linear, which states S at given exponents",
         )
     _check_start(form, start)
+    flags = _point_noise(table, names)
+    table = form.prepared(table)
     # The matrices are small: more threads would only wait for each other.
     with threadpool_limits(1, user_api="blas"):
         if method == "local-linear":
@@ -176,33 +208,46 @@ def collapse(
             final = by_spline(search.settled) if method == "spline" else search.settled
             uncertainties = uncertainties_of(final, errors, seed)
         of_the_data = (flag for flag in table.flags if flag.kind in _ON_ERRORS)
-        flags = (*of_the_data, *_point_noise(table, names))
+        flags = (*of_the_data, *flags)
         return conclude(search, final, uncertainties, method=method, named=named, flags=flags)
 
 
 # --- input ------------------------------------------------------------------------------
 
 
-def _settings(options: CollapseOptions) -> tuple[bool, str, Mapping[str, float] | None, int]:
-    """The options, or what stands for them.
-
-    Raises
-    ------
-    TypeError
-        For a name that is no option.
-    """
+def _check_names(options: CollapseOptions) -> None:
+    """TypeError for a name that is no option."""
     for name in options:
         if name not in CollapseOptions.__annotations__:
             every = ("exponent", "fixed", "corrections", "method", "errors")
             near = get_close_matches(name, [*every, *CollapseOptions.__annotations__])
             hint = f", did you mean {' or '.join(near)}?" if near else ""
             raise TypeError(f"collapse() got an unexpected keyword argument {name!r}{hint}")
-    return (
-        options.get("drift", False),
-        options.get("window", "scan"),
-        options.get("start"),
-        options.get("seed", 0),
-    )
+
+
+def _scaling(options: CollapseOptions) -> str | Custom:
+    """The form that is asked for, by name or by formulas."""
+    form, x, y = options.get("form", "power"), options.get("x"), options.get("y")
+    if x is None and y is None:
+        return form
+    if x is None or y is None or form not in ("power", "custom"):
+        raise AnalysisError(
+            f"form {form!r} with {'x' if y is None else 'y' if x is None else 'x and y'}",
+            where="collapse",
+            remedy="give both x and y, and form custom",
+        )
+    return Custom(x, y)
+
+
+def _check_named(form: ScalingForm, named: Sequence[NamedExponent]) -> None:
+    every = {*form.names, *form.fixed}
+    for name, zeta, _ in named:
+        if not {zeta, "nu"} <= every:
+            raise AnalysisError(
+                f"form {form.kind!r} has no {name}",
+                where="collapse",
+                remedy=f"its parameters are {', '.join([*form.names, *form.fixed])}",
+            )
 
 
 def _observables(table: ScalingTable, observable: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -219,7 +264,7 @@ def _observables(table: ScalingTable, observable: str | Sequence[str] | None) ->
     return names
 
 
-def _check_methods(method: str, errors: str | None, *, corrections: bool, drift: bool) -> str:
+def _check_methods(method: str, errors: str | None, *, plain: bool) -> str:
     """The method of the errors, if it goes with that of the fit."""
 
     def refuse(what: str, remedy: str) -> NoReturn:
@@ -236,9 +281,9 @@ def _check_methods(method: str, errors: str | None, *, corrections: bool, drift:
             f"errors = {errors!r} with method {method!r}",
             f"use method {' or '.join(others)}, or errors {' or '.join(_ERRORS[method])}",
         )
-    if method == "local-linear" and (corrections or drift):
+    if method == "local-linear" and not plain:
         refuse(
-            "method 'local-linear' has neither corrections to scaling nor a drift",
+            "method 'local-linear' has no corrections to scaling, no drift, and no form but power",
             "use method gp or spline",
         )
     return errors or _ERRORS[method][0]
@@ -264,12 +309,11 @@ def _checked(table: ScalingTable, names: Sequence[str]) -> ScalingTable:
 
 def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
     for name, value in (start or {}).items():
-        positive = name in ("nu", "omega", "phi")
-        if name not in form.names or not math.isfinite(value) or (positive and value <= 0):
+        if name not in form.names or not form.allowed(name, value):
+            known = name in form.names
+            remedy = form.allowed_text(name) if known else f"starts of {', '.join(form.names)}"
             raise AnalysisError(
-                f"start {name} = {value}",
-                where="collapse",
-                remedy=f"give finite (positive) values of {', '.join(form.names)}",
+                f"start {name} = {value}", where="collapse", remedy=f"give {remedy}"
             )
 
 

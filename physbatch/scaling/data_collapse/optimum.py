@@ -13,16 +13,6 @@ from physbatch.scaling.data_collapse.likelihood import Curve, hyper_prior, log_l
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
-#: Bounds of the fit vector. c_c stays within the controls: further out each size has its own
-#: stretch of x, and anything collapses.
-_BOUNDS = {
-    "c_c": (-0.55, 0.55),
-    "nu": (-3.0, 3.0),
-    "omega": (-2.5, 2.0),
-    "phi": (-2.5, 2.0),
-    "shift": (-3.0, 3.0),
-    "zeta": (-8.0, 8.0),
-}
 _HYPER_BOUNDS = {
     "amplitude": (-5.0, 6.0),
     "length": (-6.0, 4.0),
@@ -110,7 +100,7 @@ class Objective:
         return total, slope
 
     def goodness(self, vector: FloatArray) -> tuple[float, float]:
-        """chi^2 of all observables and its degrees of freedom, exponents taken off.
+        """chi^2 of all observables and its degrees of freedom, exponents and backgrounds taken off.
 
         Infinite where the covariance is singular to working precision.
         """
@@ -122,13 +112,14 @@ class Objective:
                 return math.inf, float(len(self.table.size))
             chi2 += fit.chi2
             dof += fit.dof
-        return chi2, dof - self.exponents
+        backgrounds = len(self.units) * self.form.free_terms(self.table).shape[1]
+        return chi2, dof - self.exponents - backgrounds
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
         """Bounds of a full vector."""
-        outer = [_BOUNDS["zeta" if n.startswith("zeta") else n] for n in self.form.names]
-        return outer + [_HYPER_BOUNDS[n] for n in self.hyper_names] * len(self.form.observables)
+        hyper = [_HYPER_BOUNDS[n] for n in self.hyper_names] * len(self.form.observables)
+        return [*self.form.bounds, *hyper]
 
     def at_bound(self, vector: FloatArray) -> tuple[str, ...]:
         """Free exponents that stand at a bound."""

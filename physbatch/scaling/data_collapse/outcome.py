@@ -93,6 +93,9 @@ def conclude(
             *start_flags(final, tried, agreed),
         ),
         method=method,
+        form=form.kind,
+        x_label=form.labels(table, form.observables[0]).x,
+        y_labels=tuple(form.labels(table, name).y for name in form.observables),
         named=named_estimates(named, parameters, form.fixed, ratios),
         samples=samples if samples.size else np.empty((0, len(form.names))),
     )

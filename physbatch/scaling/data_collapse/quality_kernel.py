@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from physbatch.compilation import cached_njit
-from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
+from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm, zeta_name
 from physbatch.scaling.data_collapse.optimum import Objective, Optimum
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -217,7 +217,7 @@ class Quality:
     def _data(self) -> tuple[Any, ...]:
         """What the kernel needs besides the fit vector."""
         form, table, names = self.form, self.table, self.form.observables
-        every = ["c_c", "nu", *map(form.zeta, names)]
+        every = ["c_c", "nu", *(zeta_name(names, name) for name in names)]
         values = {name: form.fixed.get(name, 0.0) for name in every}
         # The kernel knows controls as they are fitted, and -ln nu.
         values["c_c"] = (values["c_c"] - form.control_middle) / form.control_unit

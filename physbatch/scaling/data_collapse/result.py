@@ -135,6 +135,10 @@ class Collapse(Record):
         of independent terms in it.
     named : mapping
         beta or gamma and their ratios to nu (``beta``, ``beta_over_nu``), if they were named.
+    form : str
+        The form of scaling: ``power``, ``kt`` ...
+    x_label, y_labels : str, tuple of str
+        The axes of the scaling plot in plain text, y for each observable.
     samples : ndarray, shape (n_sample, n_parameter)
         Samples of the posterior or the bootstrap where errors come from them, else empty.
     """
@@ -166,6 +170,9 @@ class Collapse(Record):
     method: str = "gp"
     named: Mapping[str, Estimate] = field(default_factory=dict)
     samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
+    form: str = "power"
+    x_label: str = ""
+    y_labels: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         stated = (f"{name} = {estimate}" for name, estimate in self._written().items())
@@ -179,9 +186,14 @@ class Collapse(Record):
     def _summary(self) -> list[str]:
         """The form, the goodness of fit and the starts, a line each."""
         accepted = sum(fit.accepted for fit in self.windows)
-        return [
+        formula = (
             f"y = {self.size_name}^(zeta/nu) f({self.size_name}^(1/nu) "
-            f"({self.control_name} - c_c)), nu per {self.dimension}",
+            f"({self.control_name} - c_c)), nu per {self.dimension}"
+        )
+        if self.form != "power":
+            formula = f"form {self.form}: {', '.join(self.y_labels)} = f({self.x_label})"
+        return [
+            formula,
             f"{self.goodness_text}; {self.size_name} >= {self.window.size_min:g}, "
             f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
             f"{self.starts_agreed} of {self.starts_tried} starts agree; "
@@ -228,8 +240,8 @@ class Collapse(Record):
         """Math of a parameter, e.g. ``T_c`` or ``\\zeta_{U}``; empty for odd names."""
         if parameter == "c_c":
             return f"{self.control_symbol or 'c'}_c"
-        if parameter.endswith("_over_nu"):
-            above = self.symbol(parameter.removesuffix("_over_nu"))
+        if "_over_nu" in parameter:
+            above = self.symbol(parameter.replace("_over_nu", "", 1))
             return rf"{above}/\nu" if above else ""
         greek, _, rest = parameter.partition("_")
         if rest and greek in ("zeta", "beta", "gamma"):
@@ -262,7 +274,12 @@ class Collapse(Record):
     def to_json(self) -> dict[str, Any]:
         """Strict JSON in the shape of every result, with what was held fixed."""
         document: dict[str, Any] = strict(
-            {**super().to_json(), "method": self.method, "fixed": dict(self.fixed)}
+            {
+                **super().to_json(),
+                "method": self.method,
+                "form": self.form,
+                "fixed": dict(self.fixed),
+            }
         )
         return document
 

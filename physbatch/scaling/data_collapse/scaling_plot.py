@@ -31,10 +31,8 @@ def on_the_plot(fit: Fit) -> tuple[tuple[CollapsedPoints, ...], tuple[MasterCurv
 def _by_process(fit: Fit, part: Part) -> tuple[CollapsedPoints, MasterCurve]:
     """Residuals against the fitted curve; posterior mean and standard deviation of f0."""
     form, table, objective = fit.form, fit.objective.table, fit.objective
-    name, values, x = part.observable, fit.values, part.where.x
-    # Physical x, and ln of (size unit)^(zeta/nu).
-    stretch = form.control_unit * form.size_unit ** (1 / values["nu"])
-    log_unit = values[form.zeta(name)] / values["nu"] * math.log(form.size_unit)
+    name, x = part.observable, part.where.x
+    stretch, log_unit = form.units(fit.exponents, name)
     curve_unit = part.unit / math.exp(log_unit)
     smooth = predict(part.curve, part.where, objective.hyper_names, part.hyper)
     scale = np.exp(part.where.log_scale + log_unit)
@@ -43,18 +41,27 @@ def _by_process(fit: Fit, part: Part) -> tuple[CollapsedPoints, MasterCurve]:
         leading = _curve_at(objective, part, x)[0]
         whole = smooth.fitted / np.exp(part.where.log_scale)
         correction = (whole - leading) * curve_unit
+    values, errors = table.values[name], table.errors[name]
+    background = _background(fit, values - smooth.fitted * part.unit, errors)
     points = CollapsedPoints(
         name,
         table.size,
         x * stretch,
-        table.values[name] / scale,
-        table.errors[name] / scale,
-        (table.values[name] - smooth.fitted * part.unit) / table.errors[name],
+        (values - background) / scale,
+        errors / scale,
+        (values - background - smooth.fitted * part.unit) / errors,
         correction,
     )
     grid = np.linspace(x.min(), x.max(), _CURVE_POINTS)
     mean, band = _curve_at(objective, part, grid)
     return points, MasterCurve(name, grid * stretch, mean * curve_unit, band * curve_unit)
+
+
+def _background(fit: Fit, residual: FloatArray, errors: FloatArray) -> FloatArray:
+    """What of the residuals the free terms of the form describe, by least squares."""
+    curves = fit.form.free_terms(fit.objective.table)
+    weighted = curves / errors[:, None]
+    return np.asarray(curves @ np.linalg.lstsq(weighted, residual / errors, rcond=None)[0])
 
 
 def _curve_at(objective: Objective, part: Part, grid: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -70,9 +77,9 @@ def _curve_at(objective: Objective, part: Part, grid: FloatArray) -> tuple[Float
 
 def _by_local_lines(fit: Fit, name: str) -> tuple[CollapsedPoints, MasterCurve]:
     """Residuals against the lines of the other sizes; the lines of all."""
-    table, values = fit.objective.table, fit.values
-    scale = table.size ** (values[fit.form.zeta(name)] / values["nu"])
-    x = table.size ** (1 / values["nu"]) * (table.control - values["c_c"])
+    table, where = fit.objective.table, fit.form.rescale(fit.exponents, fit.objective.table, name)
+    stretch, log_unit = fit.form.units(fit.exponents, name)
+    scale, x = np.exp(where.log_scale + log_unit), stretch * where.x
     y, error = table.values[name] / scale, table.errors[name] / scale
     others = local_curve(table.size, x, y, error, x, table.size)
     residual = (y - others.value) / np.sqrt(error**2 + others.variance)

@@ -7,7 +7,7 @@ does not depend on a guess.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -25,8 +25,6 @@ from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
 _CONTROLS = 41
-#: nu per linear size; per volume it is d times larger.
-_NU = np.geomspace(0.25, 8.0, 13)
 _POINTS = 120
 _MAP_POINTS = 90
 #: Noise of the map, in units of the spread of the data.
@@ -84,25 +82,23 @@ def _slope_at(table: ScalingTable, observable: str, control: float) -> float:
 def candidates(
     form: ScalingForm, table: ScalingTable, controls: FloatArray | None = None
 ) -> list[list[FloatArray]]:
-    """Fit vectors on a grid of c_c (rows; by default over the controls) and nu (columns)."""
+    """Fit vectors on a grid of c_c (rows; by default over the controls) and nu (columns).
+
+    A form without nu has columns for what it has instead.
+    """
     if "c_c" not in form.names:
-        controls = np.array([form.fixed["c_c"]])
+        controls = np.array([form.fixed.get("c_c", form.control_middle)])
     elif controls is None:
         controls = np.linspace(table.control.min(), table.control.max(), _CONTROLS)
-    nus = _NU if "nu" in form.names else np.array([form.fixed["nu"]])
     rows = []
-    for control in controls:
-        slopes = {name: _slope_at(table, name, float(control)) for name in form.observables}
-        row = []
-        for nu in nus:
-            values = {**form.fixed, "c_c": float(control), "nu": float(nu)}
-            for name in form.observables:
-                values.setdefault(form.zeta(name), slopes[name] * float(nu))
-            values.setdefault("omega", 1.0)
-            values.setdefault("phi", 1.0 / float(nu) + 1.0)
-            values.setdefault("shift", 0.0)
-            row.append(form.vector(values))
-        rows.append(row)
+    for control in map(float, controls):
+        slopes = {name: _slope_at(table, name, control) for name in form.observables}
+        rows.append(
+            [
+                form.vector(form.completed({**form.fixed, "c_c": control, **column}, slopes))
+                for column in form.columns()
+            ]
+        )
     return rows
 
 
@@ -126,7 +122,7 @@ def starting_vectors(form: ScalingForm, table: ScalingTable, *, most: int = 8) -
     for name, unit in zip(form.observables, units, strict=True):
         scale = np.exp(form.rescale(middle, small, name).log_scale)
         generous[name] = np.hypot(small.errors[name], _MAP_NOISE * unit * scale)
-    noisy = ScalingTable(small.size, small.control, small.values, generous)
+    noisy = form.widened(ScalingTable(small.size, small.control, small.values, generous))
     objective = Objective(form, noisy, units, ("amplitude", "length"))
     curves = [[0.0, np.log(length)] * len(form.observables) for length in _MAP_LENGTHS]
     heights = np.array(
@@ -184,6 +180,8 @@ def global_optima(
     """
     small = coarse_table(table)
     vectors = starting_vectors(form, table)
+    if not vectors:
+        _refuse_all()
     units = units_of(form, small, vectors[0], form.observables)
     objective = Objective(form, small, units, hyper_names(form, nugget=True))
     climbed = [_climbed(objective, vector) for vector in vectors]
@@ -206,9 +204,7 @@ def _ranked(objective: Objective, climbed: Sequence[Optimum]) -> Optima:
     form = objective.form
     finite = [optimum for optimum in climbed if math.isfinite(optimum.value)]
     if not finite:
-        raise AnalysisError(
-            "no start gives a finite likelihood", where="collapse", remedy="check the errors"
-        )
+        _refuse_all()
     proper = [
         optimum
         for optimum in finite
@@ -223,7 +219,15 @@ def _ranked(objective: Objective, climbed: Sequence[Optimum]) -> Optima:
     return Optima(len(finite), agreed, objective.units, tuple(different[:2]))
 
 
+def _refuse_all() -> NoReturn:
+    raise AnalysisError(
+        "no start gives a finite likelihood",
+        where="collapse",
+        remedy="check the errors, and the formulas of a custom form",
+    )
+
+
 def _same(form: ScalingForm, optimum: Optimum, other: Optimum) -> bool:
     count = len(form.names)
-    near = np.abs(optimum.vector[:count] - other.vector[:count]).max() < _SAME
+    near = np.abs(optimum.vector[:count] - other.vector[:count]).max(initial=0.0) < _SAME
     return bool(near or abs(optimum.value - other.value) < _SAME)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physbatch.scaling.data_collapse.form import make_form, shared_fraction
+from physbatch.scaling.data_collapse.form import shared_fraction
+from physbatch.scaling.data_collapse.forms import make_form
 from tests.unit.scaling.data_collapse.test_methods import planted
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.identifiability import c_c_beyond
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import Collapse

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from physbatch.exact.scaling_functions import exponent_set
-from physbatch.scaling.data_collapse.form import Rescaled, make_form
+from physbatch.scaling.data_collapse.form import Rescaled
+from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.likelihood import (
     HYPERPARAMETERS,
     Curve,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.local_line_errors import sandwich
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.quality import collapse_quality, local_curve

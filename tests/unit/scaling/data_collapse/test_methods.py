@@ -10,7 +10,7 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import flag_names
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature
 from physbatch.scaling.data_collapse.result import Collapse

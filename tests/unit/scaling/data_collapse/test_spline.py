@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.spline import _COEFFICIENTS, _Model, fit_spline
 from tests.physics.collapse_coverage import PARAMETERS
 from tests.unit.scaling.data_collapse.test_methods import TRUTH, planted
