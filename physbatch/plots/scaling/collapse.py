@@ -247,11 +247,11 @@ def _zeta(result: Collapse, observable: str) -> str:
 
 def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int) -> None:
     """The exponents that shape this panel and the goodness of fit, above the axes."""
-    zeta = _zeta(result, observable)
+    others = tuple(f"_{other}" for other in result.observables if other != observable)
     parts = [
         _equation(result.symbol(name), name, estimate)
         for name, estimate in result.parameters.items()
-        if not name.startswith("zeta") or name == zeta
+        if name == "c_c" or not name.endswith(others)
     ]
     if result.method == "local-linear":
         parts.append(f"$S = {result.quality:.3g}$")

@@ -189,7 +189,8 @@ def collapse(
             remedy="leave one free, or use method local-linear, which states S at given exponents",
         )
     _check_start(form, start)
-    flags = _point_noise(table, names)
+    of_the_data = (flag for flag in table.flags if flag.kind in _ON_ERRORS)
+    flags = (*of_the_data, *_point_noise(table, names))
     table = form.prepared(table)
     # The matrices are small: more threads would only wait for each other.
     with threadpool_limits(1, user_api="blas"):
@@ -207,8 +208,6 @@ def collapse(
             search = search_globally(form, table, window=window, start=start)
             final = by_spline(search.settled) if method == "spline" else search.settled
             uncertainties = uncertainties_of(final, errors, seed)
-        of_the_data = (flag for flag in table.flags if flag.kind in _ON_ERRORS)
-        flags = (*of_the_data, *flags)
         return conclude(search, final, uncertainties, method=method, named=named, flags=flags)
 
 
@@ -283,7 +282,7 @@ def _check_methods(method: str, errors: str | None, *, plain: bool) -> str:
         )
     if method == "local-linear" and not plain:
         refuse(
-            "method 'local-linear' has no corrections to scaling, no drift, and no form but power",
+            "method 'local-linear' has neither corrections to scaling nor a drift, and no form but power",
             "use method gp or spline",
         )
     return errors or _ERRORS[method][0]

@@ -64,7 +64,6 @@ def conclude(
     }
     ratios = {name.zeta: _ratio(search.fits, final, parameters, name.zeta) for name in named}
     points, curve = on_the_plot(final)
-    samples = uncertainties.samples
     tried, agreed = search.optima.tried, search.optima.agreed
     return Collapse(
         parameters=parameters,
@@ -97,7 +96,7 @@ def conclude(
         x_label=form.labels(table, form.observables[0]).x,
         y_labels=tuple(form.labels(table, name).y for name in form.observables),
         named=named_estimates(named, parameters, form.fixed, ratios),
-        samples=samples if samples.size else np.empty((0, len(form.names))),
+        samples=uncertainties.samples.reshape(len(uncertainties.samples), len(form.names)),
     )
 
 

@@ -137,6 +137,15 @@ def test_beta_by_name_and_a_start(table: Path, capsys: pytest.CaptureFixture[str
         {"method": "local-linear", "corrections": True},
         {"method": "local-linear", "errors": "profile"},
         {"errors": "quality"},
+        {"form": "custom"},
+        {"form": "custom", "x": "(T - T_c)*L**a"},
+        {"form": "kt", "x": "(T - T_c)*L**a", "y": ["U"]},
+        {"form": "custom", "x": "(T - T_c)*L^a", "y": ["U"]},
+        {"form": "kt", "exponent": ["beta"]},
+        {"form": "kt", "fix": ["nu=1"]},
+        {"form": "kt", "start": ["L0=9"]},
+        {"form": "kt", "drift": True},
+        {"form": "kt", "method": "local-linear"},
     ],
 )
 def test_requests_that_make_no_sense(table: Path, options: dict[str, object]) -> None:
@@ -144,6 +153,25 @@ def test_requests_that_make_no_sense(table: Path, options: dict[str, object]) ->
         run_command("collapse", table, window="all", **options)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+def test_a_form_in_own_words_with_its_figure(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, figure = table.with_name("own.nc"), table.with_name("own.png")
+    formulas = {"form": "custom", "x": "(T - T_c)*L**(1/nu)", "y": ["U"], "window": "all"}
+    run_command("collapse", table, **formulas, output=results, figure=figure)
+    out = capsys.readouterr().out
+    assert "form custom: U = f((T - T_c)*L**(1/nu))" in out
+    assert figure.is_file()
+    own = open_results(results)
+    assert own.form == "custom"
+    assert own.x_label == "(T - T_c)*L**(1/nu)"
+    run_command("collapse", table, fix=["zeta=0"], window="all", json=True)
+    usual = json.loads(capsys.readouterr().out)
+    assert usual["form"] == "power"
+    for name, usual_estimate in usual["parameters"].items():
+        assert abs(own[name].value - usual_estimate["value"]) < 0.1 * usual_estimate["stderr"]
 
 
 def test_local_linear_with_its_corner_plot_figure_and_page(

@@ -16,7 +16,7 @@ import numpy as np
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import Labels, measures_of
 from physbatch.scaling.data_collapse.forms.expressions import Formula, names_in, read
-from physbatch.scaling.data_collapse.forms.formula_form import Factor, FormulaForm
+from physbatch.scaling.data_collapse.forms.formulas import Factor, FormulaForm
 from physbatch.scaling.data_collapse.forms.kinds import c_c, length, omega
 from physbatch.scaling.data_collapse.forms.parameters import Parameter
 from physbatch.tables.table import ScalingTable
@@ -102,22 +102,7 @@ def custom_form(
     words = _words(table, observables)
     stretch = read(formulas.x, "custom x")
     _check_stretch(stretch, words)
-    texts = [formulas.y] if isinstance(formulas.y, str) else list(formulas.y)
-    scales: dict[str, tuple[Factor, ...]] = {}
-    labels = {}
-    for text in texts:
-        formula = read(text, "custom y")
-        observable, around = _scale(formula, words)
-        if observable in scales or observable not in observables:
-            formula.refuse(
-                f"{observable} is not fitted, or twice:", formula.tree, "give each observable one y"
-            )
-        scales[observable] = around
-        labels[observable] = Labels(stretch.text, formula.text)
-    if missing := [name for name in observables if name not in scales]:
-        raise AnalysisError(
-            f"no y for {', '.join(missing)}", where="custom y", remedy="write one, as in y=m*L**b"
-        )
+    texts, scales = _scales(formulas.y, words, observables)
     used = stretch.names.union(*(_names(scale) for scale in scales.values())) - words.columns
     # The critical control may bear the control's name: T_c.
     critical = {f"{name}_c" for name in words.controls} & used
@@ -141,7 +126,7 @@ def custom_form(
         scales=scales,
         sizes=words.sizes,
         controls=words.controls,
-        axes_texts=labels,
+        axes_texts={name: Labels(stretch.text, text) for name, text in texts.items()},
         tried=_columns(parameters, fixed),
         renamed={name: dict.fromkeys(critical, "c_c") for name in observables},
     )
@@ -167,6 +152,27 @@ def _check_stretch(stretch: Formula, words: _Words) -> None:
 # --- y ----------------------------------------------------------------------------------
 
 
+def _scales(
+    y: str | Sequence[str], words: _Words, observables: Sequence[str]
+) -> tuple[dict[str, str], dict[str, tuple[Factor, ...]]]:
+    """y of each observable, and its scale."""
+    texts: dict[str, str] = {}
+    scales: dict[str, tuple[Factor, ...]] = {}
+    for text in (y,) if isinstance(y, str) else y:
+        formula = read(text, "custom y")
+        observable, scale = _scale(formula, words)
+        if observable in scales or observable not in observables:
+            formula.refuse(
+                f"{observable} is not fitted, or twice:", formula.tree, "give each observable one y"
+            )
+        texts[observable], scales[observable] = formula.text, scale
+    if missing := [name for name in observables if name not in scales]:
+        raise AnalysisError(
+            f"no y for {', '.join(missing)}", where="custom y", remedy="write one, as in y=m*L**b"
+        )
+    return texts, scales
+
+
 def _scale(formula: Formula, words: _Words) -> tuple[str, tuple[Factor, ...]]:
     """The observable of y, and the scale that y undoes."""
     names = sorted(formula.names & set(words.observables))
@@ -176,15 +182,15 @@ def _scale(formula: Formula, words: _Words) -> tuple[str, tuple[Factor, ...]]:
             formula.tree,
             f"write one of {', '.join(words.observables)} times a function of the size",
         )
-    around = tuple(_around(formula, formula.tree, frozenset(names)))
-    for factor in around:
+    scale = tuple(_around(formula, formula.tree, frozenset(names)))
+    for factor in scale:
         if strange := names_in(factor.tree) & words.controls:
             formula.refuse(
                 f"the scale of y may not depend on the control ({min(strange)}):",
                 factor.tree,
                 "use the size and parameters only",
             )
-    return words.observables[names[0]], around
+    return words.observables[names[0]], scale
 
 
 def _around(formula: Formula, tree: ast.expr, observable: frozenset[str]) -> list[Factor]:

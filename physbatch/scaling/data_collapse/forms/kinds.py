@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from physbatch.scaling.data_collapse.form import Labels, measures_of, zeta_name
 from physbatch.scaling.data_collapse.forms.expressions import Formula, read
-from physbatch.scaling.data_collapse.forms.formula_form import Factor, FormulaForm
+from physbatch.scaling.data_collapse.forms.formulas import Factor, FormulaForm
 from physbatch.scaling.data_collapse.forms.parameters import Parameter
 from physbatch.scaling.data_collapse.forms.power import NU
 from physbatch.tables.table import ScalingTable
@@ -90,18 +90,18 @@ def _helicity(size_min: float) -> tuple[Parameter, ...]:
 
 
 def _logarithms(size_min: float) -> tuple[Parameter, ...]:
-    held = 1.0 if size_min > 1.2 else 0.5 * size_min
+    default = 1.0 if size_min > 1.2 else 0.5 * size_min
     return (
         _nu(),
         _zeta(),
         _exponent("p")._replace(tries=(0.0,)),
-        Parameter("phat", "plain", -8.0, 8.0, (0.0,), held=0.0),
-        length("L0", size_min)._replace(held=held),
+        Parameter("phat", "plain", -8.0, 8.0, (0.0,), default=0.0),
+        length("L0", size_min)._replace(default=default),
     )
 
 
 def _additive(size_min: float) -> tuple[Parameter, ...]:
-    return (_nu(), _zeta()._replace(tries=_RATIOS, held=0.0))
+    return (_nu(), _zeta()._replace(tries=_RATIOS, default=0.0))
 
 
 def _activated(size_min: float) -> tuple[Parameter, ...]:
@@ -109,7 +109,8 @@ def _activated(size_min: float) -> tuple[Parameter, ...]:
 
 
 def _background(size_min: float) -> tuple[Parameter, ...]:
-    return (_nu(), _zeta()._replace(tries=_RATIOS))
+    nu = _nu()
+    return (nu._replace(tries=nu.tries[::2]), _zeta()._replace(tries=_RATIOS))
 
 
 _POWER = "(c - c_c)*L**(1/nu)"
@@ -181,7 +182,7 @@ def every_parameter(
         else:
             out.append(parameter)
     if corrections or kind.corrected:
-        out.append(omega()._replace(held=1.0 if kind.corrected else None))
+        out.append(omega()._replace(default=1.0 if kind.corrected else None))
     return tuple(out)
 
 

@@ -72,8 +72,8 @@ def make_form(
     if form in KINDS:
         size_min = float(table.size.min())
         parameters = every_parameter(KINDS[form], size_min, observables, corrections)
-        held = {p.name: p.held for p in parameters if p.held is not None}
-        usual = {name: value for name, value in held.items() if name not in (start or {})}
+        default = {p.name: p.default for p in parameters if p.default is not None}
+        usual = {name: value for name, value in default.items() if name not in (start or {})}
         expressed = formula_form(
             form, table, observables, parameters, {**usual, **given}, corrections
         )

@@ -25,7 +25,7 @@ class Parameter(NamedTuple):
         Values at which starts are sought; empty where the slope of ln|y| gives it.
     each : bool
         Whether each observable has its own.
-    held : float or None
+    default : float or None
         Its value unless a start is given.
     over : str
         The parameter over which it is fitted: nu, where the fit is for zeta/nu.
@@ -38,7 +38,7 @@ class Parameter(NamedTuple):
     tries: tuple[float, ...] = ()
     unit: float = 1.0
     each: bool = False
-    held: float | None = None
+    default: float | None = None
     over: str = ""
 
     def value(self, fitted: float) -> float:
@@ -52,8 +52,8 @@ class Parameter(NamedTuple):
         if self.kind in ("plain", "control"):
             return fitted
         if self.kind == "inverse":
-            return math.exp(-_held(fitted))
-        power = math.exp(_held(fitted))
+            return math.exp(-_bounded(fitted))
+        power = math.exp(_bounded(fitted))
         return self.unit * (power if self.kind == "positive" else math.exp(-power))
 
     def fitted(self, value: float) -> float:
@@ -79,7 +79,7 @@ class Parameter(NamedTuple):
             return 1.0
         value = self.value(fitted)
         if self.kind == "below":
-            return -value * math.exp(_held(fitted))
+            return -value * math.exp(_bounded(fitted))
         return -value if self.kind == "inverse" else value
 
     def allowed(self, value: float) -> bool:
@@ -98,5 +98,5 @@ class Parameter(NamedTuple):
         return "a number above 0" if self.kind in ("inverse", "positive") else "a finite number"
 
 
-def _held(fitted: float) -> float:
+def _bounded(fitted: float) -> float:
     return min(max(fitted, -_LARGEST), _LARGEST)

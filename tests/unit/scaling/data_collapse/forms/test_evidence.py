@@ -29,11 +29,14 @@ def test_other_units_of_the_data_change_its_density() -> None:
 
 
 def test_the_logarithm_of_the_data_has_the_density_of_the_data() -> None:
-    """A narrow law of y and that of ln y are the same, so their forms compare."""
+    """A narrow law of y and that of ln y are the same, so their forms compare.
+
+    Near e both have the same mean in units of their spread.
+    """
     rng = np.random.default_rng(3)
     size, control = np.repeat([8.0, 16.0, 32.0], 12), np.tile(np.linspace(0.9, 1.1, 12), 3)
-    error = np.full(36, 1e-3)
-    value = 50 + np.tanh(8 * (control - 1)) + error * rng.normal(size=36)
+    error = np.full(36, 2e-4)
+    value = np.e + 0.02 * np.tanh(8 * (control - 1)) + error * rng.normal(size=36)
     table = ScalingTable(size, control, {"m": value}, {"m": error})
     fixed = {"nu": 50.0, "c_c": 1.0}
     plain = form_evidence(table, "m", fixed={**fixed, "zeta": 0.0})
@@ -46,7 +49,7 @@ def test_evidence_is_the_integral_over_what_is_fitted() -> None:
     """Over c_c, by hand: the evidence is the mean over its range of that with c_c held."""
     table = planted(2)
     whole = form_evidence(table, "m", fixed=FIXED)
-    error = 0.0007
+    error = 0.00007
     offsets = error * np.linspace(-6, 6, 25)
     heights = [
         form_evidence(table, "m", fixed={**FIXED, "c_c": whole.values["c_c"] + offset}).log_evidence
