@@ -282,7 +282,7 @@ def _check_methods(method: str, errors: str | None, *, plain: bool) -> str:
         )
     if method == "local-linear" and not plain:
         refuse(
-            "method 'local-linear' has neither corrections to scaling nor a drift, and no form but power",
+            "method 'local-linear' has neither corrections to scaling nor a drift nor another form",
             "use method gp or spline",
         )
     return errors or _ERRORS[method][0]

@@ -202,7 +202,7 @@ def test_requests_that_make_no_sense() -> None:
     for options, words in (
         ({"corrections": True}, "neither corrections"),
         ({"drift": True}, "neither corrections"),
-        ({"form": "kt"}, "no form but power"),
+        ({"form": "kt"}, "nor another form"),
         ({"errors": "posterior"}, "with method 'local-linear'"),
         ({"window": "some"}, "window"),
     ):

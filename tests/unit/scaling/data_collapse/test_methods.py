@@ -307,7 +307,7 @@ def test_repr_and_json() -> None:
     assert "chi2/dof" in repr(result)
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert set(content) >= {"parameters", "goodness", "starts", "flags"}
-    numbers = {"value", "stderr", "systematic", "interval68", "flags"}
+    numbers = {"value", "stderr", "systematic", "total", "interval68", "flags"}
     assert set(content["parameters"]["c_c"]) == numbers
     assert result["nu"] is result.parameters["nu"]
     with pytest.raises(KeyError, match="nu"):

@@ -150,7 +150,7 @@ def test_json_is_strict_and_has_the_shape_of_every_command() -> None:
     keys = {"parameters", "method", "form", "fixed", "goodness", "starts", "flags"}
     keys |= {"kind", "version"}
     assert set(document) == keys
-    numbers = {"value", "stderr", "systematic", "interval68", "flags"}
+    numbers = {"value", "stderr", "systematic", "total", "interval68", "flags"}
     assert set(document["parameters"]["c_c"]) == numbers
     assert document["parameters"]["zeta_m"]["interval68"] == [None, None]
     assert document["starts"] == {"tried": 8, "agreed": 3}
