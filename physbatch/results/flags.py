@@ -83,6 +83,18 @@ DIVERGED = FlagKind(
     "Replicas left the range of numbers; the text says whether they count as failures.",
     "Lower the learning rate if there should be none.",
 )
+DRIFT_NOT_EXCLUDED = FlagKind(
+    "The critical control drifts with the size more slowly than N^(-1/nu), or may well do so.",
+    "Add larger sizes; fit the drift (--drift) to see its exponent.",
+)
+ERRORS_TOO_LARGE = FlagKind(
+    "The data scatter less than their errors allow; the text has the factor.",
+    "Look how the errors were made; the total error goes by the scatter.",
+)
+ERRORS_TOO_SMALL = FlagKind(
+    "The data scatter more than their errors, around any smooth curve with corrections to scaling.",
+    "Look how the errors were made (autocorrelation?); the total error goes by the scatter.",
+)
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
@@ -246,6 +258,10 @@ ROWS_CORRELATED = FlagKind(
     "Neighbouring samples are alike, so errors of independent rows are too small.",
     "Say that the rows are a series, or in which clusters they lie.",
 )
+OUTLIERS = FlagKind(
+    "Single values lie far from what all others predict and are left out.",
+    "Look at them; correct or remove them in the data.",
+)
 SEVERAL_CROSSINGS = FlagKind(
     "Two curves cross more than once; the text says which crossing is taken.",
     "Say near which control to look.",
@@ -257,6 +273,10 @@ SEVERAL_PEAKS = FlagKind(
 SHARED_GRAPHS = FlagKind(
     "Replicas share graphs; the tests for two peaks take them as independent.",
     "Read small probabilities of these tests with care; all errors know of the graphs.",
+)
+SIZES_OFFSET = FlagKind(
+    "All values of a size are off by a common amount, more than their errors.",
+    "See whether all sizes were prepared, equilibrated and measured alike.",
 )
 SHIFT_NOT_SEEN = FlagKind(
     "The drift of c_c goes as the scaling variable itself: its amplitude means nothing.",

@@ -158,7 +158,7 @@ def log_likelihood(
     )
     if not gradient:
         return value, *blank
-    weight = np.outer(alpha, alpha) - _inverse(factor)
+    weight = np.outer(alpha, alpha) - inverse_of(factor)
     smooth = parts.smooth
     curved = smooth if parts.correction_smooth is None else smooth + parts.correction_smooth
     # Each sum over pairs is done once; a parameter then costs one sum over points.
@@ -187,7 +187,7 @@ def log_likelihood(
     return value, by_parameter, by_hyper
 
 
-def _inverse(factor: FloatArray) -> FloatArray:
+def inverse_of(factor: FloatArray) -> FloatArray:
     """Inverse of a matrix from its lower Cholesky factor, which is overwritten."""
     inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)
     inverse = inverse + inverse.T  # the upper triangle of the factor is zero

@@ -23,7 +23,7 @@ from physbatch.scaling.data_collapse.intervals import (
     resampled_observables,
     sample_intervals,
 )
-from physbatch.scaling.data_collapse.optimum import Objective, Optimum, climb, curvature, newton
+from physbatch.scaling.data_collapse.optimum import Optimum, curvature, nearby_optimum
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.typing import FloatArray
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: Change of the log likelihood at the ends of a 68 % interval.
 _DROP = 0.5
-#: Most steps from a known optimum to one nearby.
-_QUICK_STEPS = 40
 _LEAST_INDEPENDENT = 400
 #: Steps of the posterior's walkers between two looks at the length of the chain, and how far
 #: apart samples of a walker are that are kept.
@@ -61,43 +59,6 @@ def uncertainties_of(fit: Fit, errors: str, seed: int) -> Uncertainties:
     if errors == "profile":
         return profile(fit)
     return bootstrap(fit, seed=seed) if errors == "bootstrap" else posterior(fit, seed=seed)
-
-
-# --- optima near a known one ------------------------------------------------------------
-
-
-def _nearby_optimum(objective: Objective, begin: FloatArray, inverse: FloatArray) -> Optimum:
-    """An optimum of which the inverse curvature is about known, by BFGS.
-
-    It costs less than one curvature by differences. Where it does not settle, the usual climb.
-    """
-    low, high = np.array(objective.bounds).T
-    vector = begin
-    value, slope = objective(vector)
-    for _ in range(_QUICK_STEPS):
-        step = inverse @ slope
-        gain = float(slope @ step)
-        if not (math.isfinite(value) and gain > 0):
-            break
-        # One thousandth of a sigma from the top.
-        if gain < 1e-6:
-            return Optimum(vector, value, True)
-        step *= min(1.0, 0.5 / float(np.abs(step).max()))
-        trial = np.clip(vector + step, low, high)
-        height, trial_slope = objective(trial)
-        inverse = _updated(inverse, trial - vector, slope - trial_slope)
-        if height > value:
-            vector, value, slope = trial, height, trial_slope
-    return newton(objective, climb(objective, begin, steps=20), rounds=6)[0]
-
-
-def _updated(inverse: FloatArray, step: FloatArray, change: FloatArray) -> FloatArray:
-    """The inverse curvature after a step that changed the slope: the formula of BFGS."""
-    product = float(step @ change)
-    if not product > 0:
-        return inverse
-    left = np.eye(len(step)) - np.outer(step, change) / product
-    return np.asarray(left @ inverse @ left.T + np.outer(step, step) / product)
 
 
 # --- bootstrap --------------------------------------------------------------------------
@@ -134,7 +95,7 @@ def bootstrap(fit: Fit, *, resamples: int = 200, seed: int = 0) -> Uncertainties
     ):
         table = replace(objective.table, values={**objective.table.values, **values})
         moved = replace(objective, table=table)
-        again = _nearby_optimum(moved, optimum.vector, inverse)
+        again = nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
     intervals, flags, _ = from_refits(fit.form, done, resamples)
@@ -298,7 +259,7 @@ def constrained_optimum(fit: Fit, name: str, value: float) -> Optimum:
     along[:count, : count - 1] = inner @ constrained.jacobian(start[: count - 1])
     along[count:, count - 1 :] = np.eye(len(begin) - count)
     bend = along.T @ np.linalg.solve(fit.covariance, along)
-    return _nearby_optimum(moved, start, np.linalg.inv(bend))
+    return nearby_optimum(moved, start, np.linalg.inv(bend))
 
 
 def _regression(fit: Fit, name: str, value: float) -> FloatArray:

@@ -1,0 +1,242 @@
+"""Likelihood of a collapse whose model has corrections to scaling and an analytic field.
+
+.. math:: y = s\\,[f_0(x) + q f_1(x) + t f_2(x)] + \\mathrm{noise}, \\qquad
+          \\ln y = \\ln s + g_0(x) + q g_1(x) + t g_2(x) + \\mathrm{noise}
+
+with s = N^(zeta/nu), q = (N/N_min)^(-omega) and t = (c - c_c)/(half the range of the controls). The
+second form is for values that are positive and change by factors: there corrections multiply. All
+functions are Gaussian processes in u = r asinh(x/r), as in
+`physbatch.scaling.data_collapse.likelihood`, with one length and one reach, so that
+
+.. math:: K_{ij} = s_i s_j \\{A_0^2 + A^2 k + B^2 q_i q_j (4 + k) + T^2 \\tau_{ij} (1 + k)\\}
+          + g^2 C_{ij}, \\quad \\tau = t_i t_j/(1 - 0.15\\, t_i t_j)
+
+(s = 1 in the second form). tau is a sum over all powers of t. A shift of c_c by N^(-1/nu - omega)
+is to first order q f_1 with f_1 ~ f_0'. C is the covariance of the data as stated; the factor g,
+near 1 a priori, is what the scatter of the data says about it.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy import linalg
+
+from physbatch.scaling.data_collapse.form import Rescaled
+from physbatch.scaling.data_collapse.likelihood import inverse_of
+from physbatch.typing import FloatArray
+
+#: Logarithms of A, of length and reach, of T and of g.
+HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
+PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.1), 0.0])
+PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.5, 0.5])
+BOUNDS = ((-5.0, 6.0), (-6.0, 4.0), (-6.0, 4.0), (-8.0, 3.0), (-5.0, 5.0))
+_WIDE = 10.0  # A_0
+_CONSTANT = 4.0  # weight of a constant f_1
+_POWERS = 0.15  # ratio of the variances of successive powers of t
+#: tau is a sum only where 0.15 t_i t_j is well below 1.
+_LEAST_ROOM = 0.02
+
+
+class Sample(NamedTuple):
+    """Values of one observable as the model takes them.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+        In the unit of the observable, or their logarithms.
+    noise : ndarray, shape (n, n)
+        Stated covariance of `values`.
+    logarithmic : bool
+        Whether they are logarithms.
+    density : float
+        ln of the Jacobian that makes a density of the logarithms one of the values.
+    """
+
+    values: FloatArray
+    noise: FloatArray
+    logarithmic: bool
+    density: float
+
+
+class Corrections(NamedTuple):
+    """Corrections at the points: B, q and t."""
+
+    strength: float
+    factor: FloatArray
+    field: FloatArray
+
+
+class Slopes(NamedTuple):
+    """Gradient of the log likelihood: by exponents, by t at the points, by hyperparameters."""
+
+    exponents: FloatArray
+    field: FloatArray
+    hyper: FloatArray
+
+
+class _Covariance(NamedTuple):
+    total: FloatArray
+    signal: FloatArray
+    smooth: FloatArray  # what k multiplies
+    shape: FloatArray  # k
+    difference: FloatArray  # of u
+    by_x: FloatArray  # du/dx
+    by_reach: FloatArray  # du/d ln r
+    powers: FloatArray  # T^2 tau
+    room: FloatArray  # 1 - 0.15 t t
+    outer: FloatArray  # s s
+
+
+def _covariance(
+    sample: Sample, where: Rescaled, corrections: Corrections, hyper: FloatArray
+) -> _Covariance | None:
+    """The covariance and its parts; None where tau is no covariance."""
+    amplitude, length, reach, field, noise = np.exp(hyper)
+    ratio = where.x / reach
+    root = np.hypot(1.0, ratio)
+    u = reach * np.arcsinh(ratio)
+    difference = u[:, None] - u[None, :]
+    shape = np.exp(-0.5 * (difference / length) ** 2)
+    products = np.multiply.outer(corrections.field, corrections.field)
+    room = 1.0 - _POWERS * products
+    if room.min() <= _LEAST_ROOM:
+        return None
+    powers = field**2 * products / room
+    smooth = amplitude**2 + powers
+    constant = _WIDE**2 + powers
+    if corrections.strength > 0:
+        scaled = corrections.strength * corrections.factor
+        correction = np.multiply.outer(scaled, scaled)
+        smooth = smooth + correction
+        constant = constant + _CONSTANT * correction
+    smooth = smooth * shape
+    signal = constant + smooth
+    outer = np.ones_like(signal)
+    if not sample.logarithmic:
+        scale = np.exp(where.log_scale)
+        outer = np.multiply.outer(scale, scale)
+        signal *= outer
+        smooth *= outer
+    total = signal + noise**2 * sample.noise
+    by_reach = u - where.x / root
+    return _Covariance(
+        total, signal, smooth, shape, difference, 1.0 / root, by_reach, powers, room, outer
+    )
+
+
+def residuals(sample: Sample, where: Rescaled) -> FloatArray:
+    """What the Gaussian processes describe: the values, or ln y - ln s."""
+    return sample.values - where.log_scale if sample.logarithmic else sample.values
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def corrected_likelihood(
+    sample: Sample,
+    where: Rescaled,
+    corrections: Corrections,
+    hyper: FloatArray,
+    *,
+    gradient: bool = True,
+) -> tuple[float, Slopes]:
+    """ln p(y | exponents, hyperparameters), as a density of the values, and its gradient.
+
+    Parameters
+    ----------
+    sample : Sample
+        The data.
+    where : Rescaled
+        Rescaled coordinates at these exponents.
+    corrections : Corrections
+        Strength and size of the corrections, and the field.
+    hyper : ndarray
+        Logarithms of `HYPERPARAMETERS`.
+    gradient : bool
+        Compute the gradient too.
+
+    Returns
+    -------
+    value : float
+        -inf where the covariance is not positive definite.
+    slopes : Slopes
+    """
+    count = len(sample.values)
+    blank = Slopes(np.zeros(where.dx.shape[0]), np.zeros(count), np.zeros(len(hyper)))
+    parts = _covariance(sample, where, corrections, hyper)
+    if parts is None or not np.isfinite(parts.total).all():
+        return -math.inf, blank
+    factor, trouble = linalg.lapack.dpotrf(parts.total.T, lower=1, clean=1, overwrite_a=1)
+    if trouble:
+        return -math.inf, blank
+    rest = residuals(sample, where)
+    alpha, _ = linalg.lapack.dpotrs(factor, rest, lower=1)
+    value = (
+        -0.5 * float(rest @ alpha)
+        - float(np.log(np.diag(factor)).sum())
+        - 0.5 * count * math.log(2 * math.pi)
+        + sample.density
+    )
+    if not gradient:
+        return value, blank
+    return value, _slopes(sample, where, parts, alpha, inverse_of(factor), corrections, hyper)
+
+
+def _slopes(
+    sample: Sample,
+    where: Rescaled,
+    parts: _Covariance,
+    alpha: FloatArray,
+    inverse: FloatArray,
+    corrections: Corrections,
+    hyper: FloatArray,
+) -> Slopes:
+    weight = np.outer(alpha, alpha) - inverse
+    length = math.exp(hyper[1])
+    pull = weight * parts.smooth
+    pull *= parts.difference
+    by_u = -pull.sum(axis=1) / length**2
+    scaled = weight if sample.logarithmic else weight * parts.outer
+    by_powers = scaled * (1.0 + parts.shape)
+    # d tau/d t_i = t_j/(1 - 0.15 t_i t_j)^2
+    by_field = math.exp(2 * hyper[3]) * (by_powers / parts.room**2) @ corrections.field
+    by_exponents = where.dx @ (by_u * parts.by_x)
+    if sample.logarithmic:
+        by_exponents = by_exponents + where.dlog_scale @ alpha
+    else:
+        by_scale = np.einsum("ij,ij->i", weight, parts.signal)
+        by_exponents = by_exponents + where.dlog_scale @ by_scale
+    by_hyper = np.array(
+        [
+            math.exp(2 * hyper[0]) * float(np.vdot(scaled, parts.shape)),
+            0.5 * float(np.vdot(pull, parts.difference)) / length**2,
+            float(by_u @ parts.by_reach),
+            float(np.vdot(by_powers, parts.powers)),
+            math.exp(2 * hyper[4]) * float(np.vdot(weight, sample.noise)),
+        ]
+    )
+    return Slopes(by_exponents, by_field, by_hyper)
+
+
+def hyper_prior(hyper: FloatArray) -> tuple[float, FloatArray]:
+    """Weak Gaussian prior on the logarithms, and its gradient."""
+    pull = (hyper - PRIOR_MEAN) / PRIOR_WIDTH
+    return -0.5 * float(pull @ pull), -pull / PRIOR_WIDTH
+
+
+def left_out_scores(
+    sample: Sample, where: Rescaled, corrections: Corrections, hyper: FloatArray
+) -> FloatArray:
+    """Each value against what all others predict for it, in standard deviations.
+
+    nan where the covariance is singular. The deviation of a value from its prediction is
+    alpha_i/(K^-1)_ii, with variance 1/(K^-1)_ii.
+    """
+    parts = _covariance(sample, where, corrections, hyper)
+    nothing = np.full(len(sample.values), np.nan)
+    if parts is None:
+        return nothing
+    try:
+        inverse = np.linalg.inv(parts.total)
+    except np.linalg.LinAlgError:
+        return nothing
+    return np.asarray(inverse @ residuals(sample, where) / np.sqrt(np.diag(inverse)))

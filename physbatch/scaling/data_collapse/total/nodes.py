@@ -1,0 +1,106 @@
+"""Fits on a grid of corrections to scaling, each with its evidence.
+
+The exponent omega of the corrections and their strength B are not fitted: the data say little about
+them, and where they say most the likelihood is skew. Each is summed over a grid, with the evidence
+of the fit there (Laplace's approximation) as weight.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from physbatch.scaling.data_collapse.optimum import climb, curvature, nearby_optimum, newton
+from physbatch.scaling.data_collapse.total.objective import Corrected
+from physbatch.typing import FloatArray
+
+#: omega nu: the same for linear sizes and for volumes.
+POWERS = (0.5, 1.0, 2.0)
+#: B, in units of the spread of the values, or of the logarithms.
+STRENGTHS = (0.01, 0.04, 0.16, 0.64)
+#: Priors: ln(omega nu) is normal with this width, B half-normal.
+_POWER_WIDTH = 0.5
+_STRENGTH_WIDTH = 0.3
+#: A fit is one thousandth of a sigma from its top.
+_NEAR = 1e-3
+
+
+class Node(NamedTuple):
+    """A fit with corrections of a given size.
+
+    Attributes
+    ----------
+    objective : Corrected
+        What was fitted.
+    vector, covariance : ndarray
+        The optimum and the inverse curvature there.
+    log_weight : float
+        ln of evidence times prior.
+    log_prior : float
+        ln of the prior of the form, which is part of `log_weight`.
+    """
+
+    objective: Corrected
+    vector: FloatArray
+    covariance: FloatArray
+    log_weight: float
+    log_prior: float = 0.0
+
+    @property
+    def log_noise(self) -> FloatArray:
+        """ln g of each observable: by how much its errors are too small."""
+        return self.objective.noise(self.vector)
+
+
+def node_at(objective: Corrected, begin: FloatArray, inverse: FloatArray | None) -> Node | None:
+    """The optimum near a vector; None where there is none."""
+    if inverse is None:
+        found = newton(objective, climb(objective, begin, steps=100))[0]
+    else:
+        found = nearby_optimum(objective, begin, inverse)
+    vector = found.vector
+    value, slope = objective(vector)
+    if not math.isfinite(value):
+        return None
+    bend = curvature(objective, vector)
+    if not np.isfinite(bend).all():
+        return None
+    strength, modes = np.linalg.eigh(bend)
+    if strength.min() <= 0:
+        return None
+    along = modes.T @ slope
+    if float(along**2 @ (1 / strength)) > _NEAR:
+        return None
+    log_volume = 0.5 * (len(vector) * math.log(2 * math.pi) - float(np.log(strength).sum()))
+    covariance = (modes / strength) @ modes.T
+    return Node(objective, vector, covariance, value + log_volume)
+
+
+def _log_prior(power: float, strength: float) -> float:
+    """Of a node of the grid, whose steps are equal in the logarithms."""
+    return (
+        math.log(strength)
+        - 0.5 * (strength / _STRENGTH_WIDTH) ** 2
+        - 0.5 * (math.log(power) / _POWER_WIDTH) ** 2
+    )
+
+
+def nodes_of(objective: Corrected, begin: FloatArray) -> Iterator[Node]:
+    """Fits on the grid of corrections that have converged.
+
+    The first climb is without corrections. Each of the others starts where its neighbour ended.
+    """
+    plain = node_at(objective.corrected(1.0, 0.0), begin, None)
+    start = begin if plain is None else plain.vector
+    inverse = None if plain is None else plain.covariance
+    inverse_nu = 1.0 / objective.form.exponents(start[: objective.exponents]).get("nu", 1.0)
+    for power in POWERS:
+        vector, known = start, inverse
+        for strength in STRENGTHS:
+            node = node_at(objective.corrected(power * inverse_nu, strength), vector, known)
+            if node is None:
+                known = None
+                continue
+            vector, known = node.vector, node.covariance
+            yield node._replace(log_weight=node.log_weight + _log_prior(power, strength))

@@ -1,0 +1,177 @@
+"""What is stated of a collapse: the noise of the data first, then the mixture."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from physbatch.results.flag import Flag
+from physbatch.results.flags import (
+    CORRELATED_POINTS,
+    DRIFT_NOT_EXCLUDED,
+    ERRORS_TOO_LARGE,
+    ERRORS_TOO_SMALL,
+    SIZES_OFFSET,
+)
+from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.total.likelihood import HYPERPARAMETERS
+from physbatch.scaling.data_collapse.total.mixture import Total, total_of, whole_nodes
+from physbatch.scaling.data_collapse.total.nodes import Node, node_at
+from physbatch.scaling.data_collapse.total.noise import (
+    CLEARLY,
+    INDEPENDENT,
+    MOST_OUTLIERS,
+    OTHERS,
+    NoiseModel,
+    error_factor,
+    outliers,
+)
+from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
+from physbatch.scaling.data_collapse.total.rivals import drifting
+from physbatch.tables.table import ScalingTable
+from physbatch.typing import BoolArray, FloatArray
+
+#: Weight of a drift from which it is said.
+_LIKELY = 0.5
+
+
+class Statement(NamedTuple):
+    """Values with total errors and what is to be said about the data; `total` may be None.
+
+    Attributes
+    ----------
+    total : Total or None
+        None where no fit with corrections converges.
+    flags : tuple of Flag
+    """
+
+    total: Total | None
+    flags: tuple[Flag, ...]
+
+
+def far_values(
+    form: ScalingForm, table: ScalingTable, units: tuple[float, ...], begin: FloatArray
+) -> BoolArray:
+    """Points of which a value lies far from all others: outliers, found one by one.
+
+    None are found where they are so many that the form is wrong and not the values.
+
+    Parameters
+    ----------
+    form, table, units : ScalingForm, ScalingTable, tuple of float
+        What is fitted, and the unit of each observable.
+    begin : ndarray
+        The vector of a plain fit with a nugget.
+    """
+    grounds = Grounds(form, table, units)
+    far = np.zeros(len(table.size), dtype=bool)
+    objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
+    node = node_at(objective, objective.start(begin), None)
+    while node is not None and far.sum() <= MOST_OUTLIERS * len(far):
+        worst = outliers(node.objective.scores(node.vector))
+        if not worst.any():
+            return far
+        far[np.flatnonzero(~far)[worst]] = True
+        node = node_at(objective.of(table.select(~far)), node.vector, node.covariance)
+    return np.zeros_like(far)
+
+
+def statement(
+    form: ScalingForm, table: ScalingTable, units: tuple[float, ...], begin: FloatArray
+) -> Statement:
+    """Values with total errors, and flags on the errors of the data; arguments as `far_values`."""
+    grounds = Grounds(form, table, units)
+    nodes = whole_nodes(grounds, begin)
+    if not nodes:
+        return Statement(None, ())
+    noise = _noise_models(max(nodes, key=lambda node: node.log_weight))
+    if any(model != INDEPENDENT for model in noise):
+        nodes = whole_nodes(grounds._replace(noise=noise), begin) or nodes
+    total = total_of(nodes, drifting(nodes))
+    flags = (*_noise_flags(total.best, noise), *_drift_flag(total))
+    return Statement(total, flags)
+
+
+def _noise_models(best: Node) -> tuple[NoiseModel, ...]:
+    """For each observable the model of its noise: independent points, or what is far likelier."""
+    objective = best.objective
+    grounds = objective.grounds
+    chosen = [INDEPENDENT] * len(grounds.form.observables)
+    for row, name in enumerate(grounds.form.observables):
+        heights = {INDEPENDENT: _height(objective, best) + CLEARLY}
+        for model in OTHERS:
+            if model.moving_together and name in grounds.table.covariance:
+                continue
+            noise = (*chosen[:row], model, *chosen[row + 1 :])
+            moved = objective.on(grounds._replace(noise=noise))
+            node = node_at(moved, best.vector, best.covariance)
+            if node is not None:
+                heights[model] = node.log_weight
+        chosen[row] = max(heights, key=lambda model: heights[model])
+    return tuple(chosen)
+
+
+def _height(objective: Corrected, best: Node) -> float:
+    """ln of the evidence of a fit, without the prior of its corrections."""
+    again = node_at(objective, best.vector, best.covariance)
+    return best.log_weight if again is None else again.log_weight
+
+
+# --- flags ------------------------------------------------------------------------------
+
+
+def _noise_flags(best: Node, noise: tuple[NoiseModel, ...]) -> tuple[Flag, ...]:
+    objective = best.objective
+    sizes = objective.table.size
+    flags: list[Flag] = []
+    rows = zip(
+        objective.form.observables,
+        noise,
+        best.log_noise,
+        np.sqrt(_noise_variances(best)),
+        objective.scores(best.vector),
+        strict=True,
+    )
+    for name, model, log_factor, deviation, scores in rows:
+        if model.moving_together:
+            flags.append(
+                CORRELATED_POINTS(
+                    f"points of {name} at neighbouring controls of one size move together: "
+                    f"{100 * (1 - model.rough):.0f} % of their variance is common; it is in the "
+                    "total error; give the covariance if you have it"
+                )
+            )
+        if model.offset:
+            flags.append(
+                SIZES_OFFSET(
+                    f"whole sizes of {name} are off by about {model.offset:g} of the median error; "
+                    "it is in the total error; are all sizes prepared alike?"
+                )
+            )
+        known = error_factor(float(log_factor), float(deviation), sizes, scores)
+        if known.wrong:
+            kind = ERRORS_TOO_SMALL if known.factor > 1 else ERRORS_TOO_LARGE
+            each = ", ".join(f"{s:g}: {f:.2g}" for s, f in known.of_sizes.items())
+            flags.append(
+                kind(
+                    f"the scatter of {name} is {known.factor:.2g} times its errors"
+                    f"{f' (by size {each})' if each else ''}; the total error goes by the scatter"
+                )
+            )
+    return tuple(flags)
+
+
+def _noise_variances(node: Node) -> FloatArray:
+    """Variance of ln g of each observable."""
+    hyper = np.diag(node.covariance)[node.objective.exponents :]
+    return hyper.reshape(-1, len(HYPERPARAMETERS))[:, -1]
+
+
+def _drift_flag(total: Total) -> tuple[Flag, ...]:
+    if total.rival_share < _LIKELY:
+        return ()
+    return (
+        DRIFT_NOT_EXCLUDED(
+            "the data ask for a c_c that drifts with the size more slowly than N^(-1/nu); the "
+            "total error knows of it; fit the drift to see it"
+        ),
+    )
