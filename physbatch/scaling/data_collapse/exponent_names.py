@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from physbatch.errors import AnalysisError
@@ -129,6 +130,4 @@ def signed(estimate: Estimate, sign: float) -> Estimate:
     if sign > 0 or math.isnan(estimate.value):
         return estimate
     low, high = estimate.interval68
-    return Estimate(
-        -estimate.value, estimate.stderr, estimate.systematic, (-high, -low), estimate.flags
-    )
+    return replace(estimate, value=-estimate.value, interval68=(-high, -low))

@@ -106,6 +106,12 @@ class ScalingForm(ABC):
     def allowed_text(self, name: str) -> str:
         """Which values a parameter may have, in words."""
 
+    def without_corrections(self) -> Self:
+        """The same form, in the same units, without corrections to scaling."""
+        names = tuple(name for name in self.names if name != "omega")
+        fixed = {name: value for name, value in self.fixed.items() if name != "omega"}
+        return replace(self, names=names, fixed=fixed, corrections=False)
+
     def holding(self, name: str, value: float) -> Self:
         """The same form, in the same units, with one free parameter held at a value."""
         names = tuple(other for other in self.names if other != name)

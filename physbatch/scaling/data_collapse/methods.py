@@ -27,7 +27,7 @@ from physbatch.scaling.data_collapse.forms.custom import Custom
 from physbatch.scaling.data_collapse.forms.make import make_form
 from physbatch.scaling.data_collapse.outcome import conclude
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.data_collapse.search import search_globally
+from physbatch.scaling.data_collapse.search import search_and_state
 from physbatch.scaling.data_collapse.uncertainties import uncertainties_of
 from physbatch.scaling.data_collapse.windows import by_spline
 from physbatch.scaling.statistics.point_noise import correlated_covariance
@@ -201,14 +201,24 @@ def collapse(
                 search_local_lines,
             )
 
+            judged = statement = None
             search = search_local_lines(form, table, window=window, start=start)
             final = search.settled
             uncertainties = local_line_uncertainties(final, errors, seed)
         else:
-            search = search_globally(form, table, window=window, start=start)
+            search, judged, statement = search_and_state(form, table, window=window, start=start)
             final = by_spline(search.settled) if method == "spline" else search.settled
             uncertainties = uncertainties_of(final, errors, seed)
-        return conclude(search, final, uncertainties, method=method, named=named, flags=flags)
+        return conclude(
+            search,
+            final,
+            uncertainties,
+            method=method,
+            statement=statement,
+            judged=judged,
+            named=named,
+            flags=flags,
+        )
 
 
 # --- input ------------------------------------------------------------------------------

@@ -9,14 +9,18 @@ from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN, STARTS_DISAGREE
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
-from physbatch.scaling.data_collapse.identifiability import refusals
+from physbatch.scaling.data_collapse.identifiability import Refusals, refusals
 from physbatch.scaling.data_collapse.intervals import Interval, Uncertainties
-from physbatch.scaling.data_collapse.result import Collapse, WindowFit
+from physbatch.scaling.data_collapse.result import Collapse, PlainParameter, WindowFit
 from physbatch.scaling.data_collapse.scaling_plot import on_the_plot
 from physbatch.scaling.data_collapse.search import Search
+from physbatch.scaling.data_collapse.total.mixture import Moments
+from physbatch.scaling.data_collapse.total.stated import Statement
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 
+#: A number that the data do not determine.
+_REFUSED = Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
 #: phi and 1/nu are told apart from so many standard errors on.
 _SAME_POWER = 2.0
 
@@ -27,6 +31,8 @@ def conclude(
     uncertainties: Uncertainties,
     *,
     method: str,
+    statement: Statement | None = None,
+    judged: Search | None = None,
     named: Sequence[NamedExponent] = (),
     flags: tuple[Flag, ...] = (),
 ) -> Collapse:
@@ -42,31 +48,41 @@ def conclude(
         Its errors beyond the curvature at the optimum.
     method : str
         Method of the fits.
+    statement : Statement, optional
+        Values with total errors; without it those of the fit are stated, with the spread over
+        windows.
+    judged : Search, optional
+        The search that says what the data determine, where it is not that of the fit.
     named : sequence of NamedExponent
         Exponents that have a name.
     flags : tuple of Flag
         Flags of the data.
     """
     form, table = final.form, final.objective.table
-    systematic = {
-        name: _spread(_parameter(final, name), _others(search.fits, final, name))
-        for name in form.names
-    }
-    refused = refusals(final, search.fits, systematic, search.rival, search.beyond)
-    parameters = {
+    plain = {
         name: _estimate(
             _parameter(final, name),
-            systematic[name],
+            _spread(_parameter(final, name), _others(search.fits, final, name)),
             uncertainties.intervals.get(name),
-            refused=name in refused.names,
         )
         for name in form.names
     }
-    ratios = {name.zeta: _ratio(search.fits, final, parameters, name.zeta) for name in named}
+    moments = statement.total.moments if statement and statement.total else {}
+    parameters = {name: _stated(plain[name], moments.get(name)) for name in form.names}
+    refused = _refusals(search, final, parameters, judged)
+    parameters |= dict.fromkeys(refused.names & set(form.names), _REFUSED)
+    ratios = {
+        name.zeta: _stated_ratio(search.fits, final, plain, parameters, name.zeta, moments)
+        for name in named
+    }
     points, curve = on_the_plot(final)
     tried, agreed = search.optima.tried, search.optima.agreed
     return Collapse(
         parameters=parameters,
+        plain=tuple(
+            PlainParameter(name, estimate.value, estimate.stderr, *estimate.interval68)
+            for name, estimate in plain.items()
+        ),
         fixed=dict(form.fixed),
         observables=form.observables,
         chi2=final.chi2,
@@ -86,6 +102,7 @@ def conclude(
         flags=(
             *flags,
             *uncertainties.flags,
+            *(statement.flags if statement else ()),
             *refused.flags,
             *_goodness_flags(search.fits, final, method),
             *_drift_flags(final),
@@ -98,6 +115,26 @@ def conclude(
         named=named_estimates(named, parameters, form.fixed, ratios),
         samples=uncertainties.samples.reshape(len(uncertainties.samples), len(form.names)),
     )
+
+
+def _refusals(
+    search: Search, final: Fit, parameters: Mapping[str, Estimate], judged: Search | None
+) -> Refusals:
+    """What must not be stated, going by the stated errors.
+
+    Where another search is the judge the fit itself decides on what the other form lacks alone.
+    """
+    spread = {name: estimate.systematic for name, estimate in parameters.items()}
+    refused = refusals(final, search.fits, spread, search.rival, search.beyond)
+    if judged is None:
+        return refused
+    settled = judged.settled
+    shared = set(settled.form.names)
+    spread = {name: spread.get(name, 0.0) for name in shared}
+    base = refusals(settled, judged.fits, spread, judged.rival, judged.beyond)
+    own = refused.names - shared
+    flags = tuple(dict.fromkeys((*base.flags, *(refused.flags if own else ()))))
+    return Refusals(frozenset(base.names | own), flags)
 
 
 # --- errors -----------------------------------------------------------------------------
@@ -158,13 +195,32 @@ def _spread(chosen: tuple[float, float], others: Iterable[tuple[float, float]]) 
 
 
 def _estimate(
-    chosen: tuple[float, float], systematic: float, interval: Interval | None, *, refused: bool
+    chosen: tuple[float, float], systematic: float, interval: Interval | None
 ) -> Estimate:
-    if refused:
-        return Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
     value, error = chosen
     interval = interval or Interval(error, value - error, value + error)
     return Estimate(value, interval.stderr, systematic, (interval.low, interval.high))
+
+
+def _stated(plain: Estimate, moments: Moments | None) -> Estimate:
+    """A parameter with its total error, the statistical error of the plain fit beside it."""
+    if moments is None:
+        return plain
+    return Estimate.of_total(moments.value, moments.total, stderr=plain.stderr)
+
+
+def _stated_ratio(
+    fits: Sequence[Fit],
+    final: Fit,
+    plain: Mapping[str, Estimate],
+    parameters: Mapping[str, Estimate],
+    zeta: str,
+    moments: Mapping[str, Moments],
+) -> Estimate:
+    """zeta/nu as it is stated; nan where zeta or nu is not."""
+    if any(math.isnan(parameters[name].value) for name in (zeta, "nu") if name in parameters):
+        return _REFUSED
+    return _stated(_ratio(fits, final, plain, zeta), moments.get(f"{zeta}/nu"))
 
 
 def _ratio(
@@ -175,8 +231,6 @@ def _ratio(
     value, _ = _parameter(final, f"{zeta}/nu")
     if not free:
         return Estimate(value, 0.0, 0.0, (value, value))
-    if any(math.isnan(parameters[name].value) for name in free):
-        return Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
     # The stated errors, correlated as the likelihood says.
     curvature = _errors(final)
     wider = {name: parameters[name].stderr / curvature[name] for name in free}

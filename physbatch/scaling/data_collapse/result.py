@@ -109,6 +109,17 @@ class WindowFit:
     accepted: bool
 
 
+@dataclass(frozen=True, eq=False)
+class PlainParameter:
+    """A parameter of the plain form in the chosen window, with its statistical error."""
+
+    name: str
+    value: float
+    stderr: float
+    low68: float
+    high68: float
+
+
 @result("collapse")
 @dataclass(frozen=True, eq=False, repr=False)
 class Collapse(Record):
@@ -118,6 +129,8 @@ class Collapse(Record):
     ----------
     parameters : mapping of name to Estimate
         Free exponents: c_c, nu, zeta, omega ...; nu refers to the size column.
+    plain : tuple of PlainParameter
+        The same from the plain form in the chosen window. Points and curve are drawn with it.
     fixed : mapping
         Those that were held.
     chi2, dof, p_value : float
@@ -129,7 +142,7 @@ class Collapse(Record):
     points, curve : tuple
         The collapsed points and the master curve of each observable.
     covariance : ndarray
-        Covariance of `parameters`, in their order.
+        Covariance of `plain`, in the order of `parameters`.
     method : str
         ``gp``, ``spline`` or ``local-linear``; for the last, chi2/dof is S, and dof the number
         of independent terms in it.
@@ -169,6 +182,7 @@ class Collapse(Record):
     flags: tuple[Flag, ...] = ()
     method: str = "gp"
     named: Mapping[str, Estimate] = field(default_factory=dict)
+    plain: tuple[PlainParameter, ...] = ()
     samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     form: str = "power"
     x_label: str = ""

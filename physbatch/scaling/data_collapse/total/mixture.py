@@ -23,7 +23,6 @@ import numpy as np
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.total.nodes import Node, nodes_of
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds, takes_logarithms
-from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
 #: A window keeps at least so many sizes, and points of each.
@@ -75,7 +74,7 @@ class Total(NamedTuple):
     nodes : list of Node
         The fits of all points; the best is the one of largest weight.
     rival_share : float
-        Weight of the rival form among the fits of all points.
+        Weight of the rival form among the fits in all windows.
     """
 
     moments: Mapping[str, Moments]
@@ -118,7 +117,7 @@ def _with_variances(node: Node) -> dict[str, tuple[float, float]]:
 
 
 def moments_of(nodes: Sequence[Node]) -> dict[str, Moments]:
-    """Mean and standard deviation of every quantity of the first form in a mixture of normal laws."""
+    """Mean and standard deviation of every quantity of the first form, in a mixture of normals."""
     log_weights = np.array([node.log_weight for node in nodes])
     weights = np.exp(log_weights - log_weights.max())
     weights /= weights.sum()
@@ -203,8 +202,11 @@ def total_of(nodes: list[Node], rivals: Sequence[Node] = ()) -> Total:
         ]
         if fits:
             fits_by_cut.append((size_min, fraction, fits))
-    cut = moments_of([node for *_, fits in fits_by_cut for node in fits])
+    all_fits = [node for *_, fits in fits_by_cut for node in fits]
+    cut = moments_of(all_fits)
     stated = {name: _between(whole[name], cut[name]) for name in whole}
+    of_rival = [node for node in all_fits if node.log_prior < 0]
+    share = math.exp(_log_sum(of_rival) - _log_sum(all_fits)) if of_rival else 0.0
     return Total(stated, _cut_fits(fits_by_cut), every, share)
 
 

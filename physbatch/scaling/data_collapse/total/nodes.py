@@ -95,10 +95,12 @@ def nodes_of(objective: Corrected, begin: FloatArray) -> Iterator[Node]:
     start = begin if plain is None else plain.vector
     inverse = None if plain is None else plain.covariance
     inverse_nu = 1.0 / objective.form.exponents(start[: objective.exponents]).get("nu", 1.0)
-    for power in POWERS:
+    known_omega = objective.grounds.omega
+    for power in POWERS if known_omega is None else (1.0,):
+        omega = power * inverse_nu if known_omega is None else known_omega
         vector, known = start, inverse
         for strength in STRENGTHS:
-            node = node_at(objective.corrected(power * inverse_nu, strength), vector, known)
+            node = node_at(objective.corrected(omega, strength), vector, known)
             if node is None:
                 known = None
                 continue

@@ -96,7 +96,7 @@ def outliers(scores: list[FloatArray]) -> BoolArray:
         [np.abs(s) / max(float(np.median(np.abs(s))) / _MEDIAN, 1e-300) for s in scores]
     )
     worst = np.nan_to_num(scaled).max(axis=0)
-    return (worst == worst.max()) & (worst > _FAR)
+    return np.asarray((worst == worst.max()) & (worst > _FAR))
 
 
 class ErrorFactor(NamedTuple):

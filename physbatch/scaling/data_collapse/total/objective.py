@@ -45,6 +45,8 @@ class Grounds(NamedTuple):
         Of free parameters, as they are fitted, that the data alone need not hold.
     noise : tuple of NoiseModel
         Of each observable; empty for independent points.
+    omega : float or None
+        The exponent of the corrections where it is known.
     """
 
     form: ScalingForm
@@ -52,6 +54,7 @@ class Grounds(NamedTuple):
     units: tuple[float, ...]
     priors: Mapping[str, tuple[float, float]] = MappingProxyType({})
     noise: tuple[NoiseModel, ...] = ()
+    omega: float | None = None
 
     def noise_of(self, row: int) -> NoiseModel:
         """The noise of an observable by its number."""

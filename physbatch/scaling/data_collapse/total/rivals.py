@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from physbatch.scaling.data_collapse.form import make_form
+from physbatch.scaling.data_collapse.form import ScalingForm, make_form
 from physbatch.scaling.data_collapse.total.nodes import Node, nodes_of
 from physbatch.scaling.data_collapse.total.objective import Corrected
 
@@ -18,8 +18,17 @@ from physbatch.scaling.data_collapse.total.objective import Corrected
 _SHIFT = 0.1
 _LOG_PHI = math.log(0.6)
 _LOG_PHI_WIDTH = 0.5
+#: The same where the form that was asked for has a drift, about phi = 1.
+_WIDE_SHIFT = 1.0
+_WIDE_LOG_PHI = 1.0
 #: ln of the prior odds of a rival form.
 LOG_ODDS = -3.0
+
+
+def drift_priors(form: ScalingForm) -> dict[str, tuple[float, float]]:
+    """Weak priors of the parameters of a drift that is part of the form."""
+    priors = {"shift": (0.0, _WIDE_SHIFT), "phi": (0.0, _WIDE_LOG_PHI)}
+    return {name: prior for name, prior in priors.items() if name in form.names}
 
 
 def drifting(nodes: Sequence[Node]) -> list[Node]:

@@ -26,7 +26,7 @@ from physbatch.scaling.data_collapse.total.noise import (
     outliers,
 )
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
-from physbatch.scaling.data_collapse.total.rivals import drifting
+from physbatch.scaling.data_collapse.total.rivals import drift_priors, drifting
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
@@ -62,7 +62,7 @@ def far_values(
     begin : ndarray
         The vector of a plain fit with a nugget.
     """
-    grounds = Grounds(form, table, units)
+    grounds = Grounds(form, table, units, drift_priors(form))
     far = np.zeros(len(table.size), dtype=bool)
     objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
     node = node_at(objective, objective.start(begin), None)
@@ -75,11 +75,18 @@ def far_values(
     return np.zeros_like(far)
 
 
-def statement(
-    form: ScalingForm, table: ScalingTable, units: tuple[float, ...], begin: FloatArray
+def state(
+    form: ScalingForm,
+    table: ScalingTable,
+    units: tuple[float, ...],
+    begin: FloatArray,
+    omega: float | None = None,
 ) -> Statement:
-    """Values with total errors, and flags on the errors of the data; arguments as `far_values`."""
-    grounds = Grounds(form, table, units)
+    """Values with total errors, and flags on the errors of the data; arguments as `far_values`.
+
+    `omega` is the exponent of the corrections where it is known.
+    """
+    grounds = Grounds(form, table, units, drift_priors(form), omega=omega)
     nodes = whole_nodes(grounds, begin)
     if not nodes:
         return Statement(None, ())
