@@ -59,14 +59,7 @@ def conclude(
         Flags of the data.
     """
     form, table = final.form, final.objective.table
-    plain = {
-        name: _estimate(
-            _parameter(final, name),
-            _spread(_parameter(final, name), _others(search.fits, final, name)),
-            uncertainties.intervals.get(name),
-        )
-        for name in form.names
-    }
+    plain = _plain_estimates(search.fits, final, uncertainties)
     moments = statement.total.moments if statement and statement.total else {}
     parameters = {name: _stated(plain[name], moments.get(name)) for name in form.names}
     refused = _refusals(search, final, parameters, judged)
@@ -145,6 +138,20 @@ def _errors(fit: Fit) -> dict[str, float]:
     return {
         name: math.sqrt(variance) if variance > 0 else math.nan
         for name, variance in zip(fit.form.names, variances, strict=True)
+    }
+
+
+def _plain_estimates(
+    fits: Sequence[Fit], final: Fit, uncertainties: Uncertainties
+) -> dict[str, Estimate]:
+    """The parameters of the fit, with the spread over windows as systematic error."""
+    return {
+        name: _estimate(
+            _parameter(final, name),
+            _spread(_parameter(final, name), _others(fits, final, name)),
+            uncertainties.intervals.get(name),
+        )
+        for name in final.form.names
     }
 
 

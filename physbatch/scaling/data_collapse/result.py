@@ -182,11 +182,11 @@ class Collapse(Record):
     flags: tuple[Flag, ...] = ()
     method: str = "gp"
     named: Mapping[str, Estimate] = field(default_factory=dict)
-    plain: tuple[PlainParameter, ...] = ()
     samples: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     form: str = "power"
     x_label: str = ""
     y_labels: tuple[str, ...] = ()
+    plain: tuple[PlainParameter, ...] = ()
 
     def __repr__(self) -> str:
         stated = (f"{name} = {estimate}" for name, estimate in self._written().items())

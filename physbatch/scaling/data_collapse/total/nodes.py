@@ -56,10 +56,10 @@ class Node(NamedTuple):
 def node_at(objective: Corrected, begin: FloatArray, inverse: FloatArray | None) -> Node | None:
     """The optimum near a vector; None where there is none."""
     if inverse is None:
-        found = newton(objective, climb(objective, begin, steps=100))[0]
+        optimum = newton(objective, climb(objective, begin, steps=100))[0]
     else:
-        found = nearby_optimum(objective, begin, inverse)
-    vector = found.vector
+        optimum = nearby_optimum(objective, begin, inverse)
+    vector = optimum.vector
     value, slope = objective(vector)
     if not math.isfinite(value):
         return None

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from physbatch.scaling.data_collapse.optimum import climb, curvature, newton
+from physbatch.scaling.data_collapse.optimum import climb, curvature, nearby_optimum, newton
 from physbatch.scaling.data_collapse.uncertainties import (
-    _nearby_optimum,
     bootstrap,
     constrained_optimum,
     posterior,
@@ -45,7 +44,7 @@ def test_nearby_optimums_by_chords_find_the_optimum_of_the_usual_climb(fit: Fit)
     for _ in range(4):
         values = table.values["y"] + table.errors["y"] * generator.standard_normal(len(table.size))
         moved = replace(objective, table=replace(table, values={"y": values}))
-        quick = _nearby_optimum(moved, vector, inverse)
+        quick = nearby_optimum(moved, vector, inverse)
         usual = newton(moved, climb(moved, vector, steps=100))[0]
         assert quick.converged
         assert quick.value == pytest.approx(usual.value, abs=1e-4)
