@@ -125,9 +125,9 @@ def _refusals(
     shared = set(settled.form.names)
     spread = {name: spread.get(name, 0.0) for name in shared}
     base = refusals(settled, judged.fits, spread, judged.rival, judged.beyond)
-    own = refused.names - shared
-    flags = tuple(dict.fromkeys((*base.flags, *(refused.flags if own else ()))))
-    return Refusals(frozenset(base.names | own), flags)
+    beside = refused.names - shared
+    flags = tuple(dict.fromkeys((*base.flags, *(refused.flags if beside else ()))))
+    return Refusals(frozenset(base.names | beside), flags)
 
 
 # --- errors -----------------------------------------------------------------------------

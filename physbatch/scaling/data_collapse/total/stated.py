@@ -13,6 +13,7 @@ from physbatch.results.flags import (
     SIZES_OFFSET,
 )
 from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.starts import coarse_table
 from physbatch.scaling.data_collapse.total.likelihood import HYPERPARAMETERS
 from physbatch.scaling.data_collapse.total.mixture import Total, total_of, whole_nodes
 from physbatch.scaling.data_collapse.total.nodes import Node, node_at
@@ -30,6 +31,8 @@ from physbatch.scaling.data_collapse.total.rivals import drift_priors, drifting
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
+#: Points of the fits with corrections, whose cost grows as their cube.
+MOST_POINTS = 180
 #: Weight of a drift from which it is said.
 _LIKELY = 0.5
 
@@ -62,8 +65,10 @@ def far_values(
     begin : ndarray
         The vector of a plain fit with a nugget.
     """
-    grounds = Grounds(form, table, units, drift_priors(form))
     far = np.zeros(len(table.size), dtype=bool)
+    if len(far) > MOST_POINTS:
+        return far  # among so many points one outlier does not matter
+    grounds = Grounds(form, table, units, drift_priors(form))
     objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
     node = node_at(objective, objective.start(begin), None)
     while node is not None and far.sum() <= MOST_OUTLIERS * len(far):
@@ -86,7 +91,8 @@ def state(
 
     `omega` is the exponent of the corrections where it is known.
     """
-    grounds = Grounds(form, table, units, drift_priors(form), omega=omega)
+    points = coarse_table(table, MOST_POINTS)
+    grounds = Grounds(form, points, units, drift_priors(form), omega=omega)
     nodes = whole_nodes(grounds, begin)
     if not nodes:
         return Statement(None, ())
