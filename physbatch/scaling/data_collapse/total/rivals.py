@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from physbatch.scaling.data_collapse.form import ScalingForm, make_form
+from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.forms.make import make_form
 from physbatch.scaling.data_collapse.total.nodes import Node, nodes_of
 from physbatch.scaling.data_collapse.total.objective import Corrected
 
@@ -36,7 +37,7 @@ def drifting(nodes: Sequence[Node]) -> list[Node]:
     best = max(nodes, key=lambda node: node.log_weight)
     objective = best.objective
     grounds, form = objective.grounds, objective.form
-    if form.drift or not {"c_c", "nu"} <= set(form.names):
+    if form.kind != "power" or form.drift or not {"c_c", "nu"} <= set(form.names):
         return []
     wider = make_form(
         grounds.table, form.observables, fixed=form.fixed, corrections=form.corrections, drift=True
