@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import NoReturn, TypedDict, Unpack
+from typing import NamedTuple, NoReturn, TypedDict, Unpack
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -194,31 +194,53 @@ def collapse(
     table = form.prepared(table)
     # The matrices are small: more threads would only wait for each other.
     with threadpool_limits(1, user_api="blas"):
-        if method == "local-linear":
-            # Its compiled kernel needs numba, which reading and other fits must not cost.
-            from physbatch.scaling.data_collapse.local_lines import (
-                local_line_uncertainties,
-                search_local_lines,
-            )
+        settings = _Settings(method, errors, window, start, seed)
+        return _fitted(form, table, settings, named, flags)
 
-            judged = statement = None
-            search = search_local_lines(form, table, window=window, start=start)
-            final = search.settled
-            uncertainties = local_line_uncertainties(final, errors, seed)
-        else:
-            search, judged, statement = search_and_state(form, table, window=window, start=start)
-            final = by_spline(search.settled) if method == "spline" else search.settled
-            uncertainties = uncertainties_of(final, errors, seed)
-        return conclude(
-            search,
-            final,
-            uncertainties,
-            method=method,
-            statement=statement,
-            judged=judged,
-            named=named,
-            flags=flags,
+
+class _Settings(NamedTuple):
+    """How to fit: the arguments of `collapse`."""
+
+    method: str
+    errors: str
+    window: str
+    start: Mapping[str, float] | None
+    seed: int
+
+
+def _fitted(
+    form: ScalingForm,
+    table: ScalingTable,
+    settings: _Settings,
+    named: Sequence[NamedExponent],
+    flags: tuple[Flag, ...],
+) -> Collapse:
+    """The result of the method that is asked for."""
+    method, errors, window, start, seed = settings
+    if method == "local-linear":
+        # Its compiled kernel needs numba, which reading and other fits must not cost.
+        from physbatch.scaling.data_collapse.local_lines import (
+            local_line_uncertainties,
+            search_local_lines,
         )
+
+        lines = search_local_lines(form, table, window=window, start=start)
+        uncertainties = local_line_uncertainties(lines.settled, errors, seed)
+        return conclude(
+            lines, lines.settled, uncertainties, method=method, named=named, flags=flags
+        )
+    search, judged, statement = search_and_state(form, table, window=window, start=start)
+    final = by_spline(search.settled) if method == "spline" else search.settled
+    return conclude(
+        search,
+        final,
+        uncertainties_of(final, errors, seed),
+        method=method,
+        statement=statement,
+        judged=judged,
+        named=named,
+        flags=flags,
+    )
 
 
 # --- input ------------------------------------------------------------------------------
