@@ -224,6 +224,7 @@ def _minimum(model: _Model, begin: FloatArray) -> _Minimum:
         )
     vector = np.asarray(ended.x)
     per_curve = model.design(vector, model.form.observables[0]).shape[1]
+    per_curve += model.form.free_terms(model.table).shape[1]  # backgrounds are in the noise
     points = len(ended.fun)
     dof = points - per_curve * len(model.form.observables) - len(vector)
     return _Minimum(model, vector, float(2 * ended.cost), dof, bool(ended.status > 0))
