@@ -196,7 +196,9 @@ def total_of(nodes: list[Node], rivals: Sequence[Node] = ()) -> Total:
     for size_min, fraction, keep in _cuts(grounds, best):
         price = _price(grounds, ~keep, best.log_noise)
         fits = [
-            node._replace(log_weight=node.log_weight + price + leader.log_prior)
+            node._replace(
+                log_weight=node.log_weight + price + leader.log_prior, log_prior=leader.log_prior
+            )
             for leader in leaders
             for node in nodes_of(leader.objective.of(grounds.table.select(keep)), leader.vector)
         ]

@@ -1,0 +1,64 @@
+"""A critical control that drifts, as a rival of the form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from physbatch.scaling.data_collapse.forms import make_form
+from physbatch.scaling.data_collapse.total.mixture import total_of, whole_nodes
+from physbatch.scaling.data_collapse.total.nodes import Node
+from physbatch.scaling.data_collapse.total.objective import Corrected
+from physbatch.scaling.data_collapse.total.rivals import LOG_ODDS, drift_priors, drifting
+from physbatch.typing import FloatArray
+from tests.unit.scaling.data_collapse.total.problems import PLAIN, problem, two_observables
+
+
+def planted(amplitude: float) -> tuple[Corrected, FloatArray]:
+    """U of a curve whose c_c moves as amplitude L^(-0.4), with small errors."""
+    objective, vector = problem(("U",), points=10)
+    table = objective.table
+    drift = amplitude * table.size**-0.4
+    x = table.size * (table.control - 1.0 - drift)
+    noise = 0.0005 * np.random.default_rng(1).standard_normal(len(x))
+    table.values["U"][:] = 0.2 - 0.3 * np.tanh(0.7 * x) + noise
+    table.errors["U"][:] = 0.0005
+    return objective, np.concatenate([vector[:3], PLAIN])
+
+
+def test_priors_of_a_drift_that_was_asked_for() -> None:
+    table = two_observables()
+    assert drift_priors(make_form(table, ["m"])) == {}
+    assert set(drift_priors(make_form(table, ["m"], drift=True))) == {"shift", "phi"}
+    held = make_form(table, ["m"], drift=True, fixed={"phi": 0.5})
+    assert set(drift_priors(held)) == {"shift"}
+
+
+@pytest.mark.parametrize("fixed", [{"c_c": 1.0}, {"nu": 1.0}])
+def test_no_rival_where_c_c_or_nu_is_held(fixed: dict[str, float]) -> None:
+    objective, vector = problem(("U",))
+    form = make_form(objective.table, ["U"], fixed=fixed)
+    held = objective.on(objective.grounds._replace(form=form))
+    assert drifting([Node(held, vector, np.eye(len(vector)), 0.0)]) == []
+
+
+def test_a_slow_drift_is_what_is_stated() -> None:
+    objective, begin = planted(0.1)
+    nodes = whole_nodes(objective.grounds, begin)
+    rivals = drifting(nodes)
+    assert rivals
+    assert all(node.log_prior == LOG_ODDS for node in rivals)
+    assert {"shift", "phi"} <= set(rivals[0].objective.form.names)
+    total = total_of(nodes, rivals)
+    assert total.rival_share > 0.9
+    assert set(total.moments) == {"c_c", "nu", "zeta", "zeta/nu"}
+    stated = total.moments["c_c"]
+    assert abs(stated.value - 1.0) < 4 * stated.total
+    without = total_of(nodes).moments["c_c"]
+    assert stated.total > without.total
+
+
+def test_no_drift_has_little_weight() -> None:
+    objective, begin = planted(0.0)
+    nodes = whole_nodes(objective.grounds, begin)
+    assert total_of(nodes, drifting(nodes)).rival_share < 0.5
