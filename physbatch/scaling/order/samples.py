@@ -18,6 +18,8 @@ from physbatch.typing import FloatArray, IntArray
 LEAST_SIZES = 3
 #: Fewer values at a point show neither two peaks nor one.
 LEAST_REPLICAS = 12
+#: Fourth powers of larger values leave the range of floating point.
+_LARGEST = 1e60
 
 _ANALYSED = ("size", "replica", "time")
 
@@ -81,8 +83,8 @@ def sample_data(
     Raises
     ------
     physbatch.errors.AnalysisError
-        For fewer than three sizes, fewer than 12 values at every point, a constant
-        observable, one with two values only, linear sizes without the dimension of space, or
+        For fewer than three sizes, fewer than 12 values at every point, an observable that is
+        constant, diverged or has two values only, linear sizes without the dimension of space, or
         swept parameters with more than one value.
     """
     samples = (
@@ -138,6 +140,12 @@ def _check(data: OrderData) -> None:
     distinct = np.unique(
         np.concatenate([value for samples in data.sizes for value in samples.values])
     )
+    if (largest := float(np.abs(distinct).max())) > _LARGEST:
+        raise AnalysisError(
+            f"observable {data.observable!r} reaches {largest:g}: replicas diverged",
+            where=where,
+            remedy="give controls at which none does, or an earlier time",
+        )
     if distinct.size == 1:
         raise AnalysisError(
             f"observable {data.observable!r} is {distinct[0]:g} everywhere",

@@ -56,6 +56,11 @@ def samples(values: np.ndarray, sizes: tuple[int, ...] = (50, 100, 200), **names
     )
 
 
+def test_diverged_replicas_are_refused(data: xr.Dataset):
+    diverged = data.assign(generalization_error=data["overlap"] * 1e100)
+    refused("generalization_error", "diverged", data=diverged, observable="generalization_error")
+
+
 def test_too_few_sizes_are_refused(data: xr.Dataset):
     refused("1 sizes", "N = 50", "at least 3", data=data.isel(size=[0]))
     refused("2 sizes", "at least 3", data=data.isel(size=[0, 1]))
