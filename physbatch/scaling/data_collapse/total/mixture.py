@@ -136,7 +136,10 @@ def moments_of(nodes: Sequence[Node]) -> dict[str, Moments]:
 
 def _kinds(grounds: Grounds) -> list[tuple[bool, ...]]:
     """Which observables are taken by their logarithms: none, or all that may be."""
-    able = tuple(takes_logarithms(grounds.table, name) for name in grounds.form.observables)
+    # A background adds to y, so ln y has none that is linear; and the logarithm is taken once.
+    form, table = grounds.form, grounds.table
+    plain = form.logarithm or form.free_terms(table).shape[1] > 0
+    able = tuple(not plain and takes_logarithms(table, name) for name in form.observables)
     return [tuple(False for _ in able), able] if any(able) else [able]
 
 
