@@ -69,7 +69,6 @@ def conclude(
         for name in named
     }
     points, curve = on_the_plot(final)
-    tried, agreed = search.optima.tried, search.optima.agreed
     return Collapse(
         parameters=parameters,
         plain=tuple(
@@ -83,8 +82,8 @@ def conclude(
         p_value=final.p_value,
         window=final.window,
         windows=tuple(map(_window_fit, search.fits)),
-        starts_tried=tried,
-        starts_agreed=agreed,
+        starts_tried=search.optima.tried,
+        starts_agreed=search.optima.agreed,
         points=points,
         curve=curve,
         covariance=final.physical_covariance,
@@ -99,7 +98,7 @@ def conclude(
             *refused.flags,
             *_goodness_flags(search.fits, final, method),
             *_drift_flags(final),
-            *start_flags(final, tried, agreed),
+            *start_flags(final, search.optima.tried, search.optima.agreed),
         ),
         method=method,
         form=form.kind,
