@@ -126,6 +126,10 @@ INCONSISTENT = FlagKind(
     "Two ways to the same number differ by more than their errors.",
     "Trust neither: the description behind both does not hold there.",
 )
+KOSTERLITZ_THOULESS_NOT_EXCLUDED = FlagKind(
+    "A transition without a nu describes the data about as well, or better: then none is stated.",
+    "Compare --form kt; add larger sizes.",
+)
 LEFT_OUT = FlagKind(
     "Some points have no value or no error and are not in the fit.",
     "Look at why they have none.",
@@ -133,6 +137,10 @@ LEFT_OUT = FlagKind(
 LIMIT_NOT_PROVEN = FlagKind(
     "A logarithm of size describes the values about as well: a finite limit is not shown.",
     "Add larger sizes.",
+)
+LOG_FACTOR_NOT_EXCLUDED = FlagKind(
+    "A power of the logarithm of the size describes the data at least as well; zeta moves with it.",
+    "Compare --form log; hold p if theory knows it; add larger sizes.",
 )
 M_C_ABOVE_GRID = FlagKind(
     "Fewer than half of the replicas succeed even at the largest control.",

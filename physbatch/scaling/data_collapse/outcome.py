@@ -63,6 +63,8 @@ def conclude(
     moments = statement.total.moments if statement and statement.total else {}
     parameters = {name: _stated(plain[name], moments.get(name)) for name in form.names}
     refused = _refusals(search, final, parameters, judged)
+    if statement and statement.wrong_form:
+        refused = refused._replace(names=frozenset(form.names))
     parameters |= dict.fromkeys(refused.names & set(form.names), _REFUSED)
     ratios = {
         name.zeta: _stated_ratio(search.fits, final, plain, parameters, name.zeta, moments)

@@ -76,15 +76,13 @@ def search_and_state(
         if form.corrections:
             search = search_globally(form, table, window=window, start=start)
         return Found(search, None, None)
-    begin, units = search.optima.best.vector, search.optima.units
-    far = far_values(plain, table, units, begin)
+    far = far_values(plain, table, search.optima)
     flags: tuple[Flag, ...] = ()
     if far.any():
         flags = (_outliers_flag(table, far),)
         table = table.select(~far)
         search = search_globally(plain, table, window=window, start=known or None)
-        begin, units = search.optima.best.vector, search.optima.units
-    statement = state(plain, table, units, begin, omega=form.fixed.get("omega"))
+    statement = state(plain, table, search.optima, form.fixed.get("omega"))
     statement = statement._replace(flags=(*flags, *statement.flags))
     if not form.corrections:
         return Found(search, None, statement)

@@ -14,14 +14,14 @@ form exactly the total error is therefore about twice as large as it needs to be
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.total.nodes import Node, nodes_of
+from physbatch.scaling.data_collapse.total.nodes import Node, log_sum, nodes_of
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds, takes_logarithms
 from physbatch.typing import BoolArray, FloatArray
 
@@ -30,6 +30,8 @@ _LEAST_SIZES = 3
 _LEAST_POINTS = 3
 #: Weight of a rival form from which windows are fitted with it too.
 _RIVAL_MATTERS = 0.1
+#: Forms that are so many nats worse for all points are not fitted in windows.
+_FAR_WORSE = 10.0
 #: The third size is the smallest of a window where so many remain.
 _LEAST_BEYOND_SECOND = 5
 
@@ -73,14 +75,14 @@ class Total(NamedTuple):
         The windows.
     nodes : list of Node
         The fits of all points; the best is the one of largest weight.
-    rival_share : float
-        Weight of the rival form among the fits in all windows.
+    rivals : mapping
+        Weight of each rival form among the fits in all windows.
     """
 
     moments: Mapping[str, Moments]
     cuts: tuple[CutFit, ...]
     nodes: list[Node]
-    rival_share: float
+    rivals: Mapping[str, float]
 
     @property
     def best(self) -> Node:
@@ -193,14 +195,16 @@ def total_of(nodes: list[Node], rivals: Sequence[Node] = ()) -> Total:
     grounds = nodes[0].objective.grounds
     every = [*nodes, *rivals]
     whole = moments_of(every)
-    share = math.exp(_log_sum(rivals) - _log_sum(every)) if rivals else 0.0
-    leaders = _leaders(every if share > _RIVAL_MATTERS else nodes)
+    shares = _shares(every)
+    leaders = _leaders([n for n in every if not n.rival or shares[n.rival] > _RIVAL_MATTERS])
     fits_by_cut = [(float(grounds.table.sizes[0]), 1.0, every)]
     for size_min, fraction, keep in _cuts(grounds, best):
         price = _price(grounds, ~keep, best.log_noise)
         fits = [
             node._replace(
-                log_weight=node.log_weight + price + leader.log_prior, log_prior=leader.log_prior
+                log_weight=node.log_weight + price + leader.log_prior,
+                log_prior=leader.log_prior,
+                rival=leader.rival,
             )
             for leader in leaders
             for node in nodes_of(leader.objective.of(grounds.table.select(keep)), leader.vector)
@@ -210,27 +214,32 @@ def total_of(nodes: list[Node], rivals: Sequence[Node] = ()) -> Total:
     all_fits = [node for *_, fits in fits_by_cut for node in fits]
     cut = moments_of(all_fits)
     stated = {name: _between(whole[name], cut[name]) for name in whole}
-    of_rival = [node for node in all_fits if node.log_prior < 0]
-    share = math.exp(_log_sum(of_rival) - _log_sum(all_fits)) if of_rival else 0.0
-    return Total(stated, _cut_fits(fits_by_cut), every, share)
+    return Total(stated, _cut_fits(fits_by_cut), every, _shares(all_fits))
+
+
+def _shares(nodes: Sequence[Node]) -> dict[str, float]:
+    """Weight of each rival form among some fits."""
+    every = log_sum(nodes)
+    kinds = {node.rival for node in nodes if node.rival}
+    return {
+        kind: math.exp(log_sum(node for node in nodes if node.rival == kind) - every)
+        for kind in sorted(kinds)
+    }
 
 
 def _leaders(nodes: Sequence[Node]) -> list[Node]:
-    """The best fit of every form: for y, for ln y, and those of a rival."""
-    kinds: dict[tuple[tuple[bool, ...], tuple[str, ...]], Node] = {}
+    """The best fit of every form: for y, for ln y, and those of rivals; none that is far worse."""
+    kinds: dict[tuple[tuple[bool, ...], str], Node] = {}
     for node in nodes:
-        kind = (node.objective.logarithmic, node.objective.form.names)
+        kind = (node.objective.logarithmic, node.rival)
         if kind not in kinds or node.log_weight > kinds[kind].log_weight:
             kinds[kind] = node
-    return list(kinds.values())
-
-
-def _log_sum(nodes: Iterable[Node]) -> float:
-    return float(np.logaddexp.reduce([node.log_weight for node in nodes]))
+    best = max(node.log_weight for node in nodes)
+    return [leader for leader in kinds.values() if leader.log_weight > best - _FAR_WORSE]
 
 
 def _cut_fits(fits_by_cut: Sequence[tuple[float, float, list[Node]]]) -> tuple[CutFit, ...]:
-    heights = [_log_sum(fits) for *_, fits in fits_by_cut]
+    heights = [log_sum(fits) for *_, fits in fits_by_cut]
     every = float(np.logaddexp.reduce(heights))
     return tuple(
         CutFit(

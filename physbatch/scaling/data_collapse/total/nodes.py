@@ -6,7 +6,7 @@ of the fit there (Laplace's approximation) as weight.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +39,8 @@ class Node(NamedTuple):
         ln of evidence times prior.
     log_prior : float
         ln of the prior of the form, which is part of `log_weight`.
+    rival : str
+        Which rival of the form that was asked for it fits, if it does.
     """
 
     objective: Corrected
@@ -46,6 +48,7 @@ class Node(NamedTuple):
     covariance: FloatArray
     log_weight: float
     log_prior: float = 0.0
+    rival: str = ""
 
     @property
     def log_noise(self) -> FloatArray:
@@ -75,6 +78,11 @@ def node_at(objective: Corrected, begin: FloatArray, inverse: FloatArray | None)
     log_volume = 0.5 * (len(vector) * math.log(2 * math.pi) - float(np.log(strength).sum()))
     covariance = (modes / strength) @ modes.T
     return Node(objective, vector, covariance, value + log_volume)
+
+
+def log_sum(nodes: Iterable[Node]) -> float:
+    """ln of the sum of the weights of some fits."""
+    return float(np.logaddexp.reduce([node.log_weight for node in nodes], initial=-math.inf))
 
 
 def _log_prior(power: float, strength: float) -> float:

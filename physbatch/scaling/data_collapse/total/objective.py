@@ -28,6 +28,8 @@ from physbatch.typing import FloatArray
 #: logarithms vary by more than the second.
 _LARGEST_RELATIVE = 0.2
 _LEAST_RANGE = 0.3
+#: ln(L_min/L0) of corrections that fall with the logarithm of the size.
+_LOG_LENGTH = 1.6
 
 
 class Grounds(NamedTuple):
@@ -166,7 +168,10 @@ class Corrected:
         exponents = vector[: self.exponents]
         rows = vector[self.exponents :].reshape(len(self.samples), -1)
         field = 2.0 * (table.control - form.exponents(exponents)["c_c"]) / form.control_unit
-        factor = np.power(table.size / self.grounds.table.size.min(), -self.omega)
+        ratio = table.size / self.grounds.table.size.min()
+        if form.kind.startswith("kt"):  # corrections there fall with the logarithm of the size
+            ratio = 1.0 + np.log(ratio) / _LOG_LENGTH
+        factor = np.power(ratio, -self.omega)
         corrections = Corrections(self.strength, factor, field)
         for name, sample, hyper in zip(form.observables, self.samples, rows, strict=True):
             yield Part(sample, form.rescale(exponents, table, name), corrections, hyper)

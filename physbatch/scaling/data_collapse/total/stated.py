@@ -10,10 +10,12 @@ from physbatch.results.flags import (
     DRIFT_NOT_EXCLUDED,
     ERRORS_TOO_LARGE,
     ERRORS_TOO_SMALL,
+    KOSTERLITZ_THOULESS_NOT_EXCLUDED,
+    LOG_FACTOR_NOT_EXCLUDED,
     SIZES_OFFSET,
 )
 from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.starts import coarse_table
+from physbatch.scaling.data_collapse.starts import Optima, coarse_table
 from physbatch.scaling.data_collapse.total.likelihood import HYPERPARAMETERS
 from physbatch.scaling.data_collapse.total.mixture import Total, total_of, whole_nodes
 from physbatch.scaling.data_collapse.total.nodes import Node, node_at
@@ -27,14 +29,20 @@ from physbatch.scaling.data_collapse.total.noise import (
     outliers,
 )
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
-from physbatch.scaling.data_collapse.total.rivals import drift_priors, drifting
+from physbatch.scaling.data_collapse.total.rivals import (
+    drift_priors,
+    kosterlitz_thouless,
+    mixed_rivals,
+)
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
 #: Points of the fits with corrections, whose cost grows as their cube.
 MOST_POINTS = 180
-#: Weight of a drift from which it is said.
-_LIKELY = 0.5
+#: Weight of a drift, and of a power of the logarithm, from which it is said.
+_LIKELY = {"drift": 0.5, "log": 0.1}
+#: ln of the ratio of evidences above which the form of Kosterlitz and Thouless is not excluded.
+_NOT_EXCLUDED = -6.0
 
 
 class Statement(NamedTuple):
@@ -45,32 +53,33 @@ class Statement(NamedTuple):
     total : Total or None
         None where no fit with corrections converges.
     flags : tuple of Flag
+    wrong_form : bool
+        Whether a rival form describes the data better, so that no exponent is to be stated.
     """
 
     total: Total | None
     flags: tuple[Flag, ...]
+    wrong_form: bool = False
 
 
-def far_values(
-    form: ScalingForm, table: ScalingTable, units: tuple[float, ...], begin: FloatArray
-) -> BoolArray:
+def far_values(form: ScalingForm, table: ScalingTable, optima: Optima) -> BoolArray:
     """Points of which a value lies far from all others: outliers, found one by one.
 
     None are found where they are so many that the form is wrong and not the values.
 
     Parameters
     ----------
-    form, table, units : ScalingForm, ScalingTable, tuple of float
-        What is fitted, and the unit of each observable.
-    begin : ndarray
-        The vector of a plain fit with a nugget.
+    form, table : ScalingForm, ScalingTable
+        What is fitted.
+    optima : Optima
+        Where the plain form has led.
     """
     far = np.zeros(len(table.size), dtype=bool)
     if len(far) > MOST_POINTS:
         return far  # among so many points one outlier does not matter
-    grounds = Grounds(form, table, units, drift_priors(form))
+    grounds = Grounds(form, table, optima.units, drift_priors(form))
     objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
-    node = node_at(objective, objective.start(begin), None)
+    node = node_at(objective, objective.start(optima.best.vector), None)
     while node is not None and far.sum() <= MOST_OUTLIERS * len(far):
         worst = outliers(node.objective.scores(node.vector))
         if not worst.any():
@@ -81,27 +90,25 @@ def far_values(
 
 
 def state(
-    form: ScalingForm,
-    table: ScalingTable,
-    units: tuple[float, ...],
-    begin: FloatArray,
-    omega: float | None = None,
+    form: ScalingForm, table: ScalingTable, optima: Optima, omega: float | None = None
 ) -> Statement:
     """Values with total errors, and flags on the errors of the data; arguments as `far_values`.
 
     `omega` is the exponent of the corrections where it is known.
     """
     points = coarse_table(table, MOST_POINTS)
-    grounds = Grounds(form, points, units, drift_priors(form), omega=omega)
+    grounds = Grounds(form, points, optima.units, drift_priors(form), omega=omega)
+    begin = optima.best.vector
     nodes = whole_nodes(grounds, begin)
     if not nodes:
         return Statement(None, ())
     noise = _noise_models(max(nodes, key=lambda node: node.log_weight))
     if any(model != INDEPENDENT for model in noise):
         nodes = whole_nodes(grounds._replace(noise=noise), begin) or nodes
-    total = total_of(nodes, drifting(nodes))
-    flags = (*_noise_flags(total.best, noise), *_drift_flag(total))
-    return Statement(total, flags)
+    total = total_of(nodes, mixed_rivals(nodes))
+    rival = kosterlitz_thouless(nodes, optima)
+    flags = (*_noise_flags(total.best, noise), *_mixed_flags(total), *_kt_flags(rival))
+    return Statement(total, flags, wrong_form=rival > 0)
 
 
 def _noise_models(best: Node) -> tuple[NoiseModel, ...]:
@@ -179,12 +186,28 @@ def _noise_variances(node: Node) -> FloatArray:
     return hyper.reshape(-1, len(HYPERPARAMETERS))[:, -1]
 
 
-def _drift_flag(total: Total) -> tuple[Flag, ...]:
-    if total.rival_share < _LIKELY:
-        return ()
-    return (
-        DRIFT_NOT_EXCLUDED(
+def _mixed_flags(total: Total) -> tuple[Flag, ...]:
+    texts = {
+        "drift": DRIFT_NOT_EXCLUDED(
             "the data ask for a c_c that drifts with the size more slowly than N^(-1/nu); the "
             "total error knows of it; fit the drift to see it"
+        ),
+        "log": LOG_FACTOR_NOT_EXCLUDED(
+            "a factor (ln N)^p describes the data at least as well, and zeta moves with p; the "
+            "total error knows of it; --form log fits p"
+        ),
+    }
+    likely = (name for name, share in total.rivals.items() if share > _LIKELY[name])
+    return tuple(texts[name] for name in likely)
+
+
+def _kt_flags(log_ratio: float) -> tuple[Flag, ...]:
+    if not log_ratio > _NOT_EXCLUDED:
+        return ()
+    better = "better" if log_ratio > 0 else "about as well"
+    return (
+        KOSTERLITZ_THOULESS_NOT_EXCLUDED(
+            "the form of Kosterlitz and Thouless, which has no nu, describes the data "
+            f"{better} (ln of the ratio of evidences {log_ratio:+.1f}); compare --form kt"
         ),
     )
