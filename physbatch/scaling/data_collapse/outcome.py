@@ -62,9 +62,7 @@ def conclude(
     plain = _plain_estimates(search.fits, final, uncertainties)
     moments = statement.total.moments if statement and statement.total else {}
     parameters = {name: _stated(plain[name], moments.get(name)) for name in form.names}
-    refused = _refusals(search, final, parameters, judged)
-    if statement and statement.wrong_form:
-        refused = refused._replace(names=frozenset(form.names))
+    refused = _refusals(search, final, parameters, judged, statement)
     parameters |= dict.fromkeys(refused.names & set(form.names), _REFUSED)
     ratios = {
         name.zeta: _stated_ratio(search.fits, final, plain, parameters, name.zeta, moments)
@@ -112,9 +110,23 @@ def conclude(
 
 
 def _refusals(
+    search: Search,
+    final: Fit,
+    parameters: Mapping[str, Estimate],
+    judged: Search | None,
+    statement: Statement | None,
+) -> Refusals:
+    """What must not be stated, going by the stated errors; all of it where the form is wrong."""
+    refused = _not_determined(search, final, parameters, judged)
+    if statement and statement.wrong_form:
+        return refused._replace(names=frozenset(parameters))
+    return refused
+
+
+def _not_determined(
     search: Search, final: Fit, parameters: Mapping[str, Estimate], judged: Search | None
 ) -> Refusals:
-    """What must not be stated, going by the stated errors.
+    """What the data do not determine.
 
     Where another search is the judge the fit itself decides on what the other form lacks alone.
     """

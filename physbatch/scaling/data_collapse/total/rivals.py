@@ -32,7 +32,7 @@ _LOGARITHM = 0.5
 #: Prior of ln ln(N_min/L0) in the form of Kosterlitz and Thouless.
 _LENGTH = (math.log(1.6), 1.0)
 #: ln of the prior odds of a rival form.
-_LOG_ODDS = {"drift": -3.5, "log": -3.0}
+LOG_ODDS = {"drift": -3.5, "log": -3.0}
 #: A form whose plain fit is so many nats worse need not be fitted with corrections.
 _HOPELESS = 30.0
 
@@ -86,7 +86,7 @@ def _rival(
     vector = np.array([values[name] for name in wider.names])
     grounds = best.objective.grounds
     rival = best.objective.on(grounds._replace(form=wider, priors={**grounds.priors, **priors}))
-    odds = _LOG_ODDS[kind]
+    odds = LOG_ODDS[kind]
     for node in nodes_of(rival, np.concatenate([vector, best.vector[count:]])):
         yield node._replace(log_weight=node.log_weight + odds, log_prior=odds, rival=kind)
 

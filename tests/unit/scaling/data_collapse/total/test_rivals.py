@@ -1,15 +1,23 @@
-"""A critical control that drifts, as a rival of the form."""
+"""Rivals of the power law: a drift of c_c, a factor (ln N)^p, and Kosterlitz and Thouless."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from physbatch.exact.scaling_functions import planted_table
 from physbatch.scaling.data_collapse.forms import make_form
+from physbatch.scaling.data_collapse.starts import global_optima
 from physbatch.scaling.data_collapse.total.mixture import total_of, whole_nodes
 from physbatch.scaling.data_collapse.total.nodes import Node
-from physbatch.scaling.data_collapse.total.objective import Corrected
-from physbatch.scaling.data_collapse.total.rivals import LOG_ODDS, drift_priors, drifting
+from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
+from physbatch.scaling.data_collapse.total.rivals import (
+    LOG_ODDS,
+    drift_priors,
+    kosterlitz_thouless,
+    mixed_rivals,
+)
+from physbatch.tables import ScalingTable
 from physbatch.typing import FloatArray
 from tests.unit.scaling.data_collapse.total.problems import PLAIN, problem, two_observables
 
@@ -39,18 +47,18 @@ def test_no_rival_where_c_c_or_nu_is_held(fixed: dict[str, float]) -> None:
     objective, vector = problem(("U",))
     form = make_form(objective.table, ["U"], fixed=fixed)
     held = objective.on(objective.grounds._replace(form=form))
-    assert drifting([Node(held, vector, np.eye(len(vector)), 0.0)]) == []
+    assert mixed_rivals([Node(held, vector, np.eye(len(vector)), 0.0)]) == []
 
 
 def test_a_slow_drift_is_what_is_stated() -> None:
     objective, begin = planted(0.1)
     nodes = whole_nodes(objective.grounds, begin)
-    rivals = drifting(nodes)
-    assert rivals
-    assert all(node.log_prior == LOG_ODDS for node in rivals)
+    rivals = mixed_rivals(nodes)
+    assert {node.rival for node in rivals} == {"drift", "log"}
+    assert all(node.log_prior == LOG_ODDS[node.rival] for node in rivals)
     assert {"shift", "phi"} <= set(rivals[0].objective.form.names)
     total = total_of(nodes, rivals)
-    assert total.rival_share > 0.9
+    assert total.rivals["drift"] > 0.9
     assert set(total.moments) == {"c_c", "nu", "zeta", "zeta/nu"}
     stated = total.moments["c_c"]
     assert abs(stated.value - 1.0) < 4 * stated.total
@@ -61,4 +69,25 @@ def test_a_slow_drift_is_what_is_stated() -> None:
 def test_no_drift_has_little_weight() -> None:
     objective, begin = planted(0.0)
     nodes = whole_nodes(objective.grounds, begin)
-    assert total_of(nodes, drifting(nodes)).rival_share < 0.5
+    assert max(total_of(nodes, mixed_rivals(nodes)).rivals.values()) < 0.5
+
+
+def kosterlitz_thouless_table() -> ScalingTable:
+    """y = L^(-1/8) f((c - c_c) ln(L/L0)^2) with small errors."""
+    size = np.repeat([8.0, 12, 16, 24, 32, 48], 14)
+    control = np.tile(np.linspace(0.7, 1.2, 14), 6)
+    x = (control - 0.9) * np.log(size / 0.5) ** 2
+    error = np.full(len(x), 0.004)
+    noise = error * np.random.default_rng(3).standard_normal(len(x))
+    value = size**-0.125 * (1 / (1 + np.exp(x / 1.5)) + 0.1) + noise
+    return ScalingTable(size, control, {"y": value}, {"y": error})
+
+
+@pytest.mark.parametrize("kind", ["kt", "power"])
+def test_kosterlitz_and_thouless_win_on_their_own_data_alone(kind: str) -> None:
+    table = kosterlitz_thouless_table() if kind == "kt" else planted_table("Ising 2-D", (8, 16, 32))
+    form = make_form(table, table.observables)
+    optima = global_optima(form, table)
+    nodes = whole_nodes(Grounds(form, table, optima.units), optima.best.vector)
+    log_ratio = kosterlitz_thouless(nodes, optima)
+    assert log_ratio > 2 if kind == "kt" else log_ratio < -6
