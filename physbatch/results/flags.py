@@ -55,6 +55,10 @@ BIMODAL = FlagKind(
     "Two different answers fit about equally well: none is stated.",
     "Keep the controls near one of them, or fix an exponent.",
 )
+BINNED = FlagKind(
+    "Neighbouring points of a size are averaged, as there are more than the fit can take.",
+    "None is needed; a narrower range of controls keeps more of the points.",
+)
 CELLS_LEFT_OUT = FlagKind(
     "Cells of the dataset hold no number and are not in the table.",
     "Finish the run if they should.",
@@ -94,6 +98,10 @@ ERRORS_TOO_LARGE = FlagKind(
 ERRORS_TOO_SMALL = FlagKind(
     "The data scatter more than their errors, around any smooth curve with corrections to scaling.",
     "Look how the errors were made (autocorrelation?); the total error goes by the scatter.",
+)
+ERRORS_UNKNOWN = FlagKind(
+    "The data state no errors: they are estimated from the scatter of neighbouring points.",
+    "Give the column of the errors if there is one, or several rows (replicas) for each point.",
 )
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."

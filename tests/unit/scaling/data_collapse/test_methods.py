@@ -14,7 +14,8 @@ from physbatch.scaling.data_collapse.forms import make_form
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature
 from physbatch.scaling.data_collapse.result import Collapse
-from physbatch.scaling.statistics.point_noise import correlated_covariance, roughness
+from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.tables.scatter import roughness
 from physbatch.tables.table import ScalingTable
 
 TRUTH = {"c_c": 1.0, "nu": 1.0, "zeta": -0.125}
