@@ -40,7 +40,7 @@ def crossings_command(
         seed=seed,
     )
     document = result.to_json()
-    document["flags"] = [*data.flags, *document["flags"]]
+    document["flags"] = list(dict.fromkeys([*data.flags, *document["flags"]]))
     figures = save_pictures(result, outputs.output)
     write_estimates(outputs.table, result)
     if outputs.json:

@@ -47,4 +47,6 @@ def explore_command(
     for option in ("size", "control", "observable", "error", "dimension"):
         value = getattr(columns, option)
         words += [f"--{option}", value] if value is not None else []
+    for option, limit in columns.limits.items():
+        words += [f"--{option.replace('_', '-')}", f"{limit!r}"]
     print(f"page     {write_explore(table, name, output, result, command=words)}")

@@ -5,11 +5,16 @@ A group of options is a frozen dataclass; on the command line its fields are opt
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
+
+from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.tables.table import ScalingTable
@@ -46,16 +51,73 @@ class Sizes:
         Parameter(help="Whether sizes are volumes (N) or linear sizes (L); nu refers to it."),
     ] = None
 
-    def read(self, file: Path, **more: Any) -> ScalingTable:
-        """The table that `physbatch.read_table` finds in a file."""
-        from physbatch.tables.read import read_table
 
-        return read_table(file, **{**self.__dict__, **more})
+_Limit = Annotated[float | None, Parameter(negative=())]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Columns(Sizes):
+class Part(Sizes):
+    """Columns of sizes and controls, and the range of either that is taken."""
+
+    size_min: Annotated[_Limit, Parameter(help="Leave out smaller sizes.")] = None
+    size_max: Annotated[_Limit, Parameter(help="Leave out larger sizes.")] = None
+    control_min: Annotated[_Limit, Parameter(help="Leave out smaller controls.")] = None
+    control_max: Annotated[_Limit, Parameter(help="Leave out larger controls.")] = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Ends of the ranges that are given.
+
+        Raises
+        ------
+        physbatch.errors.AnalysisError
+            If a range is empty.
+        """
+        names = ("size_min", "size_max", "control_min", "control_max")
+        limits = {name: getattr(self, name) for name in names}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        for role in ("size", "control"):
+            low = given.get(f"{role}_min", -math.inf)
+            high = given.get(f"{role}_max", math.inf)
+            if not low <= high:
+                raise AnalysisError(
+                    f"no {role} is from {low:g} to {high:g}",
+                    where=f"--{role}-min, --{role}-max",
+                    remedy="give the smaller number first",
+                )
+        return given
+
+    def read(self, file: Path, **more: Any) -> ScalingTable:
+        """The part of the table in a file that is within the ranges."""
+        from physbatch.tables.read import read_table
+
+        limits = self.limits
+        columns = {n: v for n, v in self.__dict__.items() if not n.endswith(("_min", "_max"))}
+        table = read_table(file, **columns, **more)
+        part = table.window(**limits)
+        if part.size.size == 0:
+            sizes, controls = table.sizes, table.control
+            raise AnalysisError(
+                "no point is within the range",
+                where=str(file),
+                remedy=f"{table.size_name} is {sizes[0]:g} to {sizes[-1]:g} and "
+                f"{table.control_name} {controls.min():g} to {controls.max():g}",
+            )
+        say_cut(part.size.size, table.size.size, limits)
+        return part
+
+
+def say_cut(kept: int, total: int, limits: Mapping[str, float]) -> None:
+    """Say on stderr what a range has left of the points."""
+    if limits:
+        words = ", ".join(f"{name.replace('_', '-')} {limit!r}" for name, limit in limits.items())
+        print(f"range    {kept} of {total} points kept: {words}", file=sys.stderr)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns(Part):
     """Columns of one observable."""
 
     observable: Annotated[str | None, Parameter(help="Column of the observable.")] = None
@@ -70,7 +132,7 @@ class Columns(Sizes):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class ColumnsOfMany(Sizes):
+class ColumnsOfMany(Part):
     """Columns of several observables."""
 
     observable: Annotated[

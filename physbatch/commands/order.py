@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from physbatch.commands.options import BootstrapSeed, Columns, Resamples, ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Columns, Resamples, ResultAndFigure, say_cut
 from physbatch.commands.output import (
     keep_other_results,
     print_json,
@@ -17,6 +18,8 @@ from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import open_netcdf
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from physbatch.scaling.order.result import TransitionOrder
 
 
@@ -77,7 +80,31 @@ def _of_dataset(
         return None
     if columns.error is not None:
         raise AnalysisError("a dataset of replicas has no column of errors", where="--error")
-    return transition_order(data, columns.observable, time=time, **how)
+    return transition_order(_part(data, columns.limits), columns.observable, time=time, **how)
+
+
+def _part(data: xr.Dataset, limits: dict[str, float]) -> xr.Dataset:
+    """The grid points of a dataset within the ranges of sizes and controls."""
+    from physbatch.dataset import control_dim
+    from physbatch.study.selection import select
+
+    if not limits:
+        return data
+    whole = part = data
+    for role, dim in (("size", "size"), ("control", control_dim(data))):
+        values = data[dim].values
+        low, high = limits.get(f"{role}_min", -math.inf), limits.get(f"{role}_max", math.inf)
+        inside = values[(values >= low) & (values <= high)]
+        if inside.size == 0:
+            raise AnalysisError(
+                "no point is within the range",
+                where=dim,
+                remedy=f"the dataset has {values.min():g} to {values.max():g}",
+            )
+        part = select(part, {dim: inside.tolist()})
+    count, total = (x.sizes["size"] * x.sizes[control_dim(x)] for x in (part, whole))
+    say_cut(count, total, limits)
+    return part
 
 
 def _of_table(

@@ -12,6 +12,7 @@ Examples
 ([8.0, 16.0], [0.65])
 """
 
+from physbatch.tables.binning import binned
 from physbatch.tables.joining import join_sizes
 from physbatch.tables.make import checked, make_table
 from physbatch.tables.read import from_dataset, read_table
@@ -20,6 +21,7 @@ from physbatch.tables.table import ScalingTable
 
 __all__ = [
     "ScalingTable",
+    "binned",
     "checked",
     "from_dataset",
     "join_sizes",

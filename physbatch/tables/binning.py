@@ -18,6 +18,8 @@ from physbatch.typing import FloatArray, IntArray
 _STENCILS = (7, 5)
 #: A bin is left out if its correction would multiply its variance by more: points lie in clusters.
 _INFLATION = 25.0
+#: Points of a bin weigh alike up to this ratio of their errors to the lower quartile.
+_UNEQUAL = 3.0
 #: Deviations from which the last step of the correction is no noise.
 _SEEN = 3.0
 
@@ -56,8 +58,8 @@ def binned(table: ScalingTable, most: int) -> ScalingTable:
     -----
     What is lost is structure narrower than a bin, and what the points inside of a bin say of its
     slope: of the information on c_c and nu about (D/W)^2/12 for bins of width D and a transition
-    of width W. Weights know errors to a factor of two only: an estimated error that
-    varies with its value, as that of counts does, would pull the mean.
+    of width W. Only errors beyond three times the usual ones of a bin lower the weight of a point: an
+    estimated error that varies with its value, as that of counts does, would pull the mean.
 
     Examples
     --------
@@ -135,10 +137,12 @@ class _Bins(NamedTuple):
             ]
         )
         lengths = np.diff(np.append(starts, table.size.size))
-        logs = np.mean([2.0 * np.log(errors) for errors in table.errors.values()], axis=0)
-        usual = np.repeat(np.add.reduceat(logs, starts) / lengths, lengths)
-        weights = 4.0 ** -np.round((logs - usual) / np.log(4.0))
-        return cls(starts, lengths, weights / np.repeat(np.add.reduceat(weights, starts), lengths))
+        weights = np.ones(table.size.size)
+        of_bin = np.repeat(np.arange(starts.size), lengths)
+        for errors in table.errors.values():
+            low = errors[np.lexsort((errors, of_bin))][starts + lengths // 4]
+            weights *= np.minimum(1.0, _UNEQUAL * low[of_bin] / errors) ** (2 / len(table.errors))
+        return cls(starts, lengths, weights / np.add.reduceat(weights, starts)[of_bin])
 
     def mean(self, column: FloatArray) -> FloatArray:
         """Weighted means of a column, shape (n_bin,)."""

@@ -58,7 +58,8 @@ def read_table(
     observable, error : str, int or sequence, optional
         Columns of the observables and of their standard errors, in the same order.
         Without error columns, rows with the same size and control are replicas (or bins
-        longer than the autocorrelation time).
+        longer than the autocorrelation time). Where every point has a single row, errors are
+        estimated from the scatter of neighbouring points: flag ``errors_unknown``.
     dimension : {"N", "L"}, optional
         Whether sizes are volumes or linear sizes; by default N for a column called so.
     time : float, optional

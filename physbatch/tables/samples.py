@@ -13,8 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.errors import AnalysisError, DatasetError
-from physbatch.results.flags import FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED
+from physbatch.results.flags import (
+    ERRORS_UNKNOWN,
+    FEW_SAMPLES,
+    POINTS_WITHOUT_SPREAD,
+    ROWS_CORRELATED,
+)
 from physbatch.tables.make import Locate, TableOptions, check_finite, make_table
+from physbatch.tables.scatter import scatter_errors
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
@@ -174,17 +180,16 @@ class Rows:
 
 
 def table_of(rows: Rows, locate: Locate, **options: Unpack[TableOptions]) -> ScalingTable:
-    """A checked table of values with errors, or of the samples at each point."""
+    """A checked table of values with errors, of samples at each point, or of values alone."""
     if rows.errors:
         return make_table(
             rows.size, rows.control, rows.values, rows.errors, locate=locate, **options
         )
-    columns = {
+    for name, values in {
         options["size_name"]: rows.size,
         options["control_name"]: rows.control,
         **rows.values,
-    }
-    for name, values in columns.items():
+    }.items():
         check_finite(values, repr(name), locate)
     order = np.lexsort((rows.control, rows.size))  # stable: rows of a point stay in their order
     size, control = rows.size[order], rows.control[order]
@@ -193,9 +198,14 @@ def table_of(rows: Rows, locate: Locate, **options: Unpack[TableOptions]) -> Sca
     lengths = np.diff(np.append(starts, size.size))
     single = np.flatnonzero(lengths == 1)
     if single.size:
-        many = "every point has" if single.size == lengths.size else "a point has"
         close = (np.diff(size) == 0) & (np.diff(control) != 0)
         close &= np.diff(control) < _SAME * np.abs(control[1:])
+        columns = {name: values[order] for name, values in rows.values.items()}
+        if single.size == lengths.size and not close.any():
+            estimated = _without_errors(size, control, columns, **options)
+            if estimated is not None:
+                return estimated
+        many = "every point has" if single.size == lengths.size else "a point has"
         rounded = "; controls that differ in their last digits are different points: round them"
         raise DatasetError(
             f"{many} a single row and there is no error column",
@@ -207,3 +217,21 @@ def table_of(rows: Rows, locate: Locate, **options: Unpack[TableOptions]) -> Sca
         name: np.split(values[order], starts[1:].tolist()) for name, values in rows.values.items()
     }
     return make_sample_table(size[starts], control[starts], samples, **options)
+
+
+def _without_errors(
+    size: FloatArray,
+    control: FloatArray,
+    values: Mapping[str, FloatArray],
+    **options: Unpack[TableOptions],
+) -> ScalingTable | None:
+    """A table whose errors are estimated from the scatter; None if too few points show one."""
+    errors, words = {}, []
+    for name, column in values.items():
+        level = scatter_errors(size, control, column)
+        if level is None:
+            return None
+        errors[name] = level.errors
+        words.append(f"{name} {level.text}")
+    options["flags"] = (*options.get("flags", ()), ERRORS_UNKNOWN("; ".join(words)))
+    return make_table(size, control, values, errors, **options)

@@ -110,8 +110,10 @@ def scatter_errors(size: FloatArray, control: FloatArray, values: FloatArray) ->
         relative = _spread(deviation / mean)
         # Likelihoods of normal deviations, each at its own level.
         if np.log(relative) + float(np.log(mean).mean()) < np.log(level):
-            return ErrorLevel(relative * np.abs(values), f"{100 * relative:.2g} % {words}")
-    return ErrorLevel(np.full(len(values), level), f"{level:.2g} {words}")
+            return ErrorLevel(
+                relative * np.abs(values), f"errors of {100 * relative:.2g} %, {words}"
+            )
+    return ErrorLevel(np.full(len(values), level), f"errors of {level:.2g}, {words}")
 
 
 def _spread(deviation: FloatArray) -> float:

@@ -13,6 +13,7 @@ from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import (
     CORRELATED_POINTS,
     LEFT_OUT,
+    ON_ERRORS,
     SEVERAL_CROSSINGS,
     UNEQUAL_RATIOS,
 )
@@ -24,9 +25,10 @@ from physbatch.scaling.curves.crossing_search import (
     find_candidates,
     pairs_of_sizes,
 )
-from physbatch.scaling.curves.local_fits import curves_of_sizes
+from physbatch.scaling.curves.local_fits import MOST_POINTS, curves_of_sizes
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.laws.size_laws import fit_critical_control
+from physbatch.tables.binning import binned
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import Dims, FloatArray
@@ -176,6 +178,7 @@ def find_crossings(
         Where a pair has no crossing, its numbers are nan and a flag says why: ``no_crossing``,
         ``no_overlap`` (of the control ranges), ``bad_local_fit``, ``not_resolved``.
         ``correlated_points``: the points of a size share runs, and no covariance is given.
+        ``errors_unknown``, ``binned`` and others of the table that bear on its errors.
         ``several_crossings``: all are listed, and of all chains from size to size the one that
         moves least is taken. The limit needs three crossings (``too_few_points``).
 
@@ -199,13 +202,15 @@ def find_crossings(
     """
     name = _observable(table, observable)
     table = checked(table.only(name), minimum_points=1, where=table.source or "crossings")
+    table = binned(table, MOST_POINTS * table.sizes.size)
     generator = np.random.default_rng([seed, 31])
     curves = curves_of_sizes(table, name, resamples, generator)
     chosen_pairs = pairs_of_sizes(table.sizes, pairs)
     brackets = [find_candidates(curves[a], curves[b]) for a, b in chosen_pairs]
     chain = choose_chain([candidates for candidates, _ in brackets], near)
     fits: list[CrossingFit] = []
-    flags = [
+    flags = [flag for flag in table.flags if flag.kind in ON_ERRORS]
+    flags += [
         CORRELATED_POINTS(
             f"{name} is too smooth for independent errors at "
             f"{table.size_name} = {size:g}; errors are those of a curve that moves as a whole"

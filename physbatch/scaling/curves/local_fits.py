@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from physbatch.errors import AnalysisError
 from physbatch.scaling.statistics.resampling import bootstrap_means
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
 
-_MOST_POINTS = 2000  # of one size
+#: Points of a size, on the average over sizes; more are to be averaged (`tables.binned`).
+MOST_POINTS = 200
 _LOST = 0.02  # of the resamples
 
 
@@ -163,12 +163,6 @@ def nearest_roots(coefficients: FloatArray, start: float) -> FloatArray:
 def _covariance_block(
     errors: FloatArray, covariance: FloatArray | None, rows: IntArray
 ) -> FloatArray:
-    """Covariance of some points; AnalysisError for more than a dense matrix should hold."""
-    if len(rows) > _MOST_POINTS:
-        raise AnalysisError(
-            f"{len(rows)} points of one size, at most {_MOST_POINTS} can be fitted",
-            remedy="average neighbouring controls, or take a narrower window",
-        )
     if covariance is None:
         return np.diag(errors[rows] ** 2)
     return np.asarray(covariance[np.ix_(rows, rows)])

@@ -11,9 +11,17 @@ import numpy as np
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
-from physbatch.results.flags import AT_EDGE, CORRELATED_POINTS, NO_PEAK, NOT_RESOLVED, SEVERAL_PEAKS
+from physbatch.results.flags import (
+    AT_EDGE,
+    CORRELATED_POINTS,
+    NO_PEAK,
+    NOT_RESOLVED,
+    ON_ERRORS,
+    SEVERAL_PEAKS,
+)
 from physbatch.results.record import Record, result
 from physbatch.scaling.curves.local_fits import (
+    MOST_POINTS,
     LocalFit,
     SizeCurve,
     average_resampled,
@@ -25,6 +33,7 @@ from physbatch.scaling.curves.local_fits import (
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.laws.power_laws import Law, law
 from physbatch.scaling.laws.size_laws import fit_critical_control
+from physbatch.tables.binning import binned
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -140,6 +149,7 @@ def find_peaks(
     table = checked(
         table.only(observable), minimum_sizes=1, minimum_points=1, where=table.source or "peaks"
     )
+    table = binned(table, MOST_POINTS * table.sizes.size)
     sign = -1.0 if minimum else 1.0
     if minimum:
         samples = [-sample for sample in table.samples.get(observable, ())]
@@ -148,7 +158,7 @@ def find_peaks(
             values={observable: -table.values[observable]},
             samples={observable: tuple(samples)} if samples else {},
         )
-    rows, flags = [], []
+    rows, flags = [], [flag for flag in table.flags if flag.kind in ON_ERRORS]
     curves = curves_of_sizes(table, observable, resamples, np.random.default_rng([seed, 32]))
     for size, curve in curves.items():
         where = f"{table.size_name} = {size:g}"

@@ -10,13 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import Flag
-from physbatch.results.flags import (
-    CELLS_LEFT_OUT,
-    CORRELATED_POINTS,
-    FEW_SAMPLES,
-    POINTS_WITHOUT_SPREAD,
-    ROWS_CORRELATED,
-)
+from physbatch.results.flags import CORRELATED_POINTS, ON_ERRORS
 from physbatch.scaling.data_collapse.exponent_names import (
     NamedExponent,
     fixed_by_name,
@@ -31,6 +25,7 @@ from physbatch.scaling.data_collapse.search import search_and_state
 from physbatch.scaling.data_collapse.uncertainties import uncertainties_of
 from physbatch.scaling.data_collapse.windows import by_spline
 from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.tables.binning import binned
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
 
@@ -42,10 +37,8 @@ _ERRORS = {
 }
 #: A fit of c_c, nu and zeta leaves something of as many points.
 _LEAST_POINTS = 8
-#: Most points of a Gaussian process; its cost grows as their cube.
-_MOST_POINTS = 2000
-#: Flags of a table that say what its errors, and so those of the fit, are worth.
-_ON_ERRORS = (CELLS_LEFT_OUT, FEW_SAMPLES, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED)
+#: Most points of a Gaussian process, whose cost grows as their cube; more are averaged.
+_MOST_POINTS = 1000
 
 
 class CollapseOptions(TypedDict, total=False):
@@ -134,13 +127,13 @@ def collapse(
         Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
         ``starts_disagree``, ``correlated_points``, ``shift_not_seen``, and those of the table
         that bear on its errors: ``few_samples``, ``rows_correlated``, ``points_without_spread``,
-        ``cells_left_out``.
+        ``cells_left_out``, ``errors_unknown``, ``binned``.
 
     Raises
     ------
     AnalysisError
-        If there are too few sizes or points or more than 2000, numbers are not finite, errors
-        not above 0, an observable constant or not in the table, or all exponents fixed.
+        If there are too few sizes or points, numbers are not finite, errors not above 0, an
+        observable constant or not in the table, or all exponents fixed.
 
     References
     ----------
@@ -189,7 +182,7 @@ def collapse(
             remedy="leave one free, or use method local-linear, which states S at given exponents",
         )
     _check_start(form, start)
-    of_the_data = (flag for flag in table.flags if flag.kind in _ON_ERRORS)
+    of_the_data = (flag for flag in table.flags if flag.kind in ON_ERRORS)
     flags = (*of_the_data, *_point_noise(table, names))
     table = form.prepared(table)
     # The matrices are small: more threads would only wait for each other.
@@ -321,13 +314,7 @@ def _check_methods(method: str, errors: str | None, *, plain: bool) -> str:
 
 
 def _checked(table: ScalingTable, names: Sequence[str]) -> ScalingTable:
-    """The table of these observables, sorted; refuse what no collapse can come from."""
-    if len(table.size) > _MOST_POINTS:
-        raise AnalysisError(
-            f"{len(table.size)} points are too many: a Gaussian process costs their cube",
-            where="collapse",
-            remedy=f"use at most {_MOST_POINTS}: a window, or averages over neighbours",
-        )
+    """The table of these observables, sorted and short; refuse what no collapse can come from."""
     table = checked(table.only(*names), minimum_points=_LEAST_POINTS, where="collapse")
     if np.ptp(table.control) == 0:
         raise AnalysisError(
@@ -335,7 +322,7 @@ def _checked(table: ScalingTable, names: Sequence[str]) -> ScalingTable:
             where="collapse",
             remedy="give several controls on both sides of the transition",
         )
-    return table
+    return binned(table, _MOST_POINTS)
 
 
 def _check_start(form: ScalingForm, start: Mapping[str, float] | None) -> None:
