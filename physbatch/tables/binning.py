@@ -249,7 +249,7 @@ def _truncation(means: FloatArray, noise: FloatArray, last: _Step, before: _Step
     step = _Step(both, np.hstack([last.factors, -before.factors]))
     variance = (step.factors * np.take_along_axis(step.half(noise), both, axis=1)).sum(axis=1)
     seen = np.pad(np.where(change**2 > _SEEN**2 * variance, change**2, 0.0), 1)
-    return np.maximum(np.maximum(seen[:-2], seen[2:]), seen[1:-1])
+    return np.asarray(np.maximum(np.maximum(seen[:-2], seen[2:]), seen[1:-1]))
 
 
 def _pooled(

@@ -199,3 +199,38 @@ def test_local_linear_with_its_corner_plot_figure_and_page(
         assert words in text
     assert "<script" not in text
     assert " src=" not in text
+
+
+def test_a_range_of_sizes_and_controls(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it leaves out is said on stderr; the numbers are those of the part."""
+    words = ["--fix", "zeta=0", "--window", "all", "--json"]
+    limits = ["--size-min", "9", "--control-min", "2.2", "--control-max", "2.32"]
+    assert main(["collapse", str(table), *words, *limits]) == 0
+    out, err = capsys.readouterr()
+    assert err == "range    17 of 39 points kept: size-min 9.0, control-min 2.2, control-max 2.32\n"
+    part = table.with_name("part.csv")
+    rows = [line.split(",") for line in table.read_text().splitlines()[2:]]
+    kept = [row for row in rows if float(row[0]) > 9 and 2.2 <= float(row[1]) <= 2.32]
+    part.write_text("\n".join(["L,T,U,U_error", *map(",".join, kept)]))
+    assert main(["collapse", str(part), *words]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(out)
+
+
+@pytest.mark.parametrize("command", ["collapse", "crossings", "exponents", "order"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--control-min", "3", "--control-max", "2"], "no control is from 3 to 2"),
+        (["--size-min", "nan"], "no size is from nan to inf"),
+        (["--size-min", "40"], "no point is within the range; L is 8 to 32 and T 2"),
+        (["--size-max", "x"], "--size-max"),
+    ],
+)
+def test_bad_ranges_get_one_line(
+    command: str, words: list[str], message: str, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, str(table), *words]) == 2
+    out, err = capsys.readouterr()
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""

@@ -114,3 +114,21 @@ def test_bad_files_are_refused(tmp_path: Path, binder_file: Path):
         run_command("crossings", binder_file, size="N", control="beta", observable="chi")
     with pytest.raises(PhysbatchError):
         run_command("exponents", binder_file, size="N", control="beta", observable="chi")
+
+
+def test_ranges_and_files_without_errors(
+    binder_file: Path, peak_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The range is said on stderr, and that errors are estimated among the flags."""
+    run_command("crossings", binder_file, size_min=64, control_max=1.3, resamples=100, json=True)
+    out, err = capsys.readouterr()
+    assert [pair["sizes"][0] for pair in json.loads(out)["crossings"]] == [64, 128, 256]
+    assert err.startswith("range    ")
+    assert err.count("\n") == 1
+    for command, path in (("crossings", binder_file), ("exponents", peak_file)):
+        bare = tmp_path / path.name
+        rows = [line.split(",")[:3] for line in path.read_text().splitlines()]
+        bare.write_text("\n".join(map(",".join, rows)))
+        run_command(command, bare, json=True)
+        flags = json.loads(capsys.readouterr().out)["flags"]
+        assert [flag.split(":")[0] for flag in flags].count("errors_unknown") == 1

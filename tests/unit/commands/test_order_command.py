@@ -100,3 +100,22 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert word in printed.err
+
+
+def test_ranges_of_tables_and_of_datasets(
+    samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both keep the same points, so that the verdict is the same: three sizes are too few."""
+    data = phases.equilibrium_first_order((50, 100, 200), seed=5, replicas=40)
+    file = tmp_path / "data.nc"
+    save(data, file)
+    low = f"{float(data['batch_size'].values[1])!r}"
+    for words in (["order", str(samples), *COLUMNS], ["order", str(file)]):
+        assert main([*words, "--control-min", low, "--json"]) == 0
+        out, err = capsys.readouterr()
+        count = 3 * data.sizes["batch_size"]
+        assert err == f"range    {count - 3} of {count} points kept: control-min {low}\n"
+        assert json.loads(out)["verdict"] == "first order"
+        assert main([*words, "--size-min", "60", "--json"]) == 2
+        assert main([*words, "--control-min", "1e9"]) == 2
+        assert "no point is within the range" in capsys.readouterr().err

@@ -70,12 +70,12 @@ def test_covariance_is_that_of_repeated_noise() -> None:
     control = np.concatenate([np.sort(rng.uniform(-1, 1, 40)) for _ in range(2)])
     error = rng.choice([0.1, 0.3], 80)
     drawn = []
-    for _ in range(4000):
+    for _ in range(1500):
         noise = {"m": error * rng.normal(size=80)}
         drawn.append(binned(make_table(size, control, noise, {"m": error}), 24).values["m"])
     few = binned(make_table(size, control, noise, {"m": error}), 24)
     stated = few.covariance["m"]
-    scale = np.sqrt((np.outer(np.diag(stated), np.diag(stated)) + stated**2) / 4000)
+    scale = np.sqrt((np.outer(np.diag(stated), np.diag(stated)) + stated**2) / 1500)
     assert np.abs((np.cov(np.array(drawn).T) - stated) / scale).max() < 5.0
     assert np.abs(stated[few.size == 4][:, few.size == 8]).max() == 0.0
 

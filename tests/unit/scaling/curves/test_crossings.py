@@ -224,3 +224,12 @@ def test_bad_input_is_refused():
     crowd = ScalingTable(size, np.tile(many, 2), {"y": size}, {"y": np.ones(size.size)})
     with pytest.raises(AnalysisError, match="2001 points"):
         find_crossings(crowd)
+
+
+def test_many_points_of_a_size_are_averaged() -> None:
+    """2000 points of noise 0.02 tell as much as 80 of noise 0.004."""
+    many = find_crossings(two_curves(lambda n, c: np.tanh((c - 1) * n / 10), 0.02, 4, 2000))
+    few = find_crossings(two_curves(lambda n, c: np.tanh((c - 1) * n / 10), 0.004, 4, 80))
+    assert flag_names(many.flags)[0] == "binned"
+    assert abs(many.crossing[0] - 1.0) < 4.5 * many.crossing_stderr[0]
+    assert many.crossing_stderr[0] == pytest.approx(few.crossing_stderr[0], rel=0.2)

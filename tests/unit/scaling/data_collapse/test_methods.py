@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.optimum import Objective, curvature
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.statistics.point_noise import correlated_covariance
+from physbatch.tables.binning import binned
+from physbatch.tables.read import read_table
 from physbatch.tables.scatter import roughness
 from physbatch.tables.table import ScalingTable
 
@@ -186,6 +189,33 @@ def test_two_observables_share_c_c_and_nu() -> None:
         estimate = both.parameters[name]
         assert abs(estimate.value - truth) < 4 * estimate.stderr
     assert both.parameters["nu"].stderr < one.parameters["nu"].stderr
+
+
+def test_more_points_than_a_process_takes_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("physbatch.scaling.data_collapse.methods._MOST_POINTS", 300)
+    table, held = planted(12, 0.05, points=1000), {"nu": 1.0}
+    result = collapse(table, fixed=held, window="all")
+    assert flag_names(result.flags) == ("binned",)
+    assert "5000 points became 300" in result.flags[0]
+    coarse = collapse(binned(table, 100), fixed=held, window="all")
+    for name in ("c_c", "zeta"):
+        estimate, other = result.parameters[name], coarse.parameters[name]
+        assert abs(estimate.value - TRUTH[name]) < 4 * estimate.stderr
+        assert abs(other.value - estimate.value) < estimate.stderr
+        assert other.stderr == pytest.approx(estimate.stderr, rel=0.15)
+
+
+def test_errors_that_are_not_known_are_said(tmp_path: Path) -> None:
+    known = planted(13, 0.01)
+    columns = np.column_stack([known.size, known.control, known.values["m"]])
+    np.savetxt(tmp_path / "m.csv", columns, delimiter=",", header="L,x,m", comments="")
+    result = collapse(read_table(tmp_path / "m.csv"), window="all")
+    assert "errors_unknown" in flag_names(result.flags)
+    usual = collapse(known, window="all")
+    for name, truth in TRUTH.items():
+        estimate = result.parameters[name]
+        assert abs(estimate.value - truth) < 4 * estimate.stderr
+        assert 1 / 1.5 < estimate.stderr / usual.parameters[name].stderr < 1.5
 
 
 def test_points_that_move_together_are_noticed() -> None:
