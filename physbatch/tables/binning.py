@@ -58,8 +58,8 @@ def binned(table: ScalingTable, most: int) -> ScalingTable:
     -----
     What is lost is structure narrower than a bin, and what the points inside of a bin say of its
     slope: of the information on c_c and nu about (D/W)^2/12 for bins of width D and a transition
-    of width W. Only errors beyond three times the usual ones of a bin lower the weight of a point: an
-    estimated error that varies with its value, as that of counts does, would pull the mean.
+    of width W. Only errors beyond three times the usual ones of a bin lower the weight of a point:
+    an estimated error that varies with its value, as that of counts does, would pull the mean.
 
     Examples
     --------

@@ -219,11 +219,6 @@ def test_bad_input_is_refused():
         find_crossings(table, "chi")
     with pytest.raises(AnalysisError, match="two sizes"):
         find_crossings(table.window(size_max=40))
-    many = np.linspace(0.0, 1.0, 2001)
-    size = np.repeat([10.0, 20.0], many.size)
-    crowd = ScalingTable(size, np.tile(many, 2), {"y": size}, {"y": np.ones(size.size)})
-    with pytest.raises(AnalysisError, match="2001 points"):
-        find_crossings(crowd)
 
 
 def test_many_points_of_a_size_are_averaged() -> None:
