@@ -70,7 +70,7 @@ def find_candidates(small: SizeCurve, large: SizeCurve) -> tuple[list[float], Fl
             return [_root_between(at, difference, i, j) for i, j in changes], None
     if np.unique(np.sign(difference)).size > 1:
         return [], NO_CROSSING("the curves do not differ significantly on both sides")
-    return [], NO_CROSSING("small curve is above the other everywhere")
+    return [], NO_CROSSING("one curve is above the other everywhere")
 
 
 def _root_between(at: FloatArray, difference: FloatArray, i: int, j: int) -> float:

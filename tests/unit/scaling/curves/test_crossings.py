@@ -122,6 +122,7 @@ def test_noise_makes_no_crossing():
 def test_no_crossing_is_said_and_nothing_is_made_up():
     result = find_crossings(two_curves(lambda n, c: n + c, 0.01), resamples=50)
     assert "no_crossing" in flag_names(result.flags)
+    assert any("one curve is above the other" in f"{flag}" for flag in result.flags)
     for number in (result.crossing[0], result.level[0], result.c_c.value, result.level_limit.value):
         assert math.isnan(number)
     json.dumps(result.to_json(), allow_nan=False)
