@@ -93,7 +93,7 @@ def _document(
 ) -> dict[str, Any]:
     """The JSON object: exponents by their names in scaling, goodness of every fit."""
     from physbatch.results.record import RESULTS_VERSION, estimate_json, strict
-    from physbatch.scaling.laws.fits import inverse
+    from physbatch.scaling.laws.local_exponents import inverse
     from physbatch.scaling.laws.universality import compatible
 
     parameters: dict[str, Estimate] = {"zeta_over_nu": fits[0]["b"]}

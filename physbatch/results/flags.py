@@ -96,7 +96,7 @@ ERRORS_TOO_LARGE = FlagKind(
     "Look how the errors were made; the total error goes by the scatter.",
 )
 ERRORS_TOO_SMALL = FlagKind(
-    "The data scatter more than their errors, around any smooth curve with corrections to scaling.",
+    "The data scatter more than their errors, about any curve or law with corrections to scaling.",
     "Look how the errors were made (autocorrelation?); the total error goes by the scatter.",
 )
 ERRORS_UNKNOWN = FlagKind(
@@ -119,8 +119,8 @@ FEW_TIMES = FlagKind(
     "Measure at more times, or run more replicas.",
 )
 FIXED_EXPONENT = FlagKind(
-    "The data do not fix the exponent of the approach: averaged over several, and over none.",
-    "Add sizes; the systematic error holds the spread.",
+    "The data do not fix the exponent of the approach: averaged over all that are usual.",
+    "Add sizes; the total error holds the spread.",
 )
 FLAT = FlagKind(
     "The data do not determine the named parameters: the goodness hardly changes along them.",

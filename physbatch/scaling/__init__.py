@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.extrapolation import extrapolate as extrapolate
     from physbatch.scaling.laws.fits import ScalingFit as ScalingFit
     from physbatch.scaling.laws.fits import fit_law as fit_law
-    from physbatch.scaling.laws.fits import inverse as inverse
     from physbatch.scaling.laws.local_exponents import effective_exponents as effective_exponents
+    from physbatch.scaling.laws.local_exponents import inverse as inverse
     from physbatch.scaling.laws.power_laws import Law as Law
     from physbatch.scaling.laws.power_laws import law as law
     from physbatch.scaling.laws.size_laws import collapse_exponent as collapse_exponent

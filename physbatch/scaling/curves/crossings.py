@@ -27,7 +27,7 @@ from physbatch.scaling.curves.crossing_search import (
 )
 from physbatch.scaling.curves.local_fits import MOST_POINTS, curves_of_sizes
 from physbatch.scaling.laws.fits import ScalingFit
-from physbatch.scaling.laws.size_laws import fit_critical_control
+from physbatch.scaling.laws.size_laws import Approach, fit_approach
 from physbatch.tables.binning import binned
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
@@ -262,12 +262,22 @@ def _assemble(
     crossing, level = (
         _columns(key, [getattr(fit, key) for fit in fits]) for key in ("crossing", "level")
     )
+    approaches: tuple[tuple[Approach, str, dict[str, FloatArray], list[FloatArray]], ...] = (
+        ("crossing", "c_c", crossing, [fit.crossing_resampled for fit in fits]),
+        ("level", name, level, [fit.level_resampled for fit in fits]),
+    )
     limits = [
-        _limit(table.dimension, quantity, mean_size, columns, drawn)
-        for quantity, columns, drawn in (
-            ("c_c", crossing, np.array([fit.crossing_resampled for fit in fits])),
-            (name, level, np.array([fit.level_resampled for fit in fits])),
+        fit_approach(
+            what,
+            mean_size,
+            value,
+            np.hypot(stderr, systematic),
+            dimension=table.dimension,
+            quantity=quantity,
+            covariance=_covariance(drawn, systematic),
         )
+        for what, quantity, columns, drawn in approaches
+        for value, stderr, systematic in (columns.values(),)
     ]
     flags += [flag for fit in limits for flag in fit.flags if flag.kind is not LEFT_OUT]
     ends = np.array([fit.crossing.interval68 for fit in fits])
@@ -313,26 +323,9 @@ def _columns(name: str, estimates: list[Estimate]) -> dict[str, FloatArray]:
     }
 
 
-def _limit(
-    dimension: str,
-    quantity: str,
-    size: FloatArray,
-    columns: dict[str, FloatArray],
-    drawn: FloatArray,
-) -> ScalingFit:
-    value, stderr, systematic = columns.values()
-    return fit_critical_control(
-        size,
-        value,
-        np.hypot(stderr, systematic),
-        dimension=dimension,
-        quantity=quantity,
-        covariance=_covariance(drawn, systematic),
-    )
-
-
-def _covariance(drawn: FloatArray, systematic: FloatArray) -> FloatArray:
+def _covariance(resampled: list[FloatArray], systematic: FloatArray) -> FloatArray:
     """Of the pairs, from common resamples, with their own systematic errors added."""
+    drawn = np.array(resampled)
     both = np.all(np.isfinite(drawn) | np.isnan(drawn).all(axis=1, keepdims=True), axis=0)
     covariance = np.atleast_2d(np.cov(drawn[:, both])) if both.sum() > 1 else np.eye(len(drawn))
     return np.asarray(covariance + np.diag(systematic**2))

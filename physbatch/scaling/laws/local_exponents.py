@@ -1,4 +1,4 @@
-"""Exponents between neighbouring points: whether one power law can hold for all of them."""
+"""Exponents between neighbouring points, and the inverse of an exponent."""
 
 import math
 
@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
+from physbatch.results.flags import NO_INVERSE
 
 
 def effective_exponents(
@@ -60,3 +61,39 @@ def effective_exponents(
         middle = math.sqrt(at[i] * at[i + 1])
         exponents[middle] = Estimate(slope, spread, 0.0, (slope - spread, slope + spread))
     return exponents
+
+
+def inverse(estimate: Estimate, *, sign: float = 1.0) -> Estimate:
+    """sign / x with errors: nu from 1/nu, or from an exponent b = -1/nu with sign -1.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        x with its errors.
+    sign : float
+        1 or -1.
+
+    Returns
+    -------
+    Estimate
+        Errors in linear order, the interval from the ends of that of x; nan, with a flag, where x
+        is within two standard errors of 0.
+
+    Examples
+    --------
+    >>> inverse(Estimate(-0.5, 0.01), sign=-1.0)
+    2.00(4)
+    """
+    x = estimate.value
+    if not math.isfinite(x):
+        return Estimate(math.nan, flags=estimate.flags)
+    if not abs(x) > 2.0 * estimate.total:
+        return Estimate(math.nan, flags=(NO_INVERSE(f"{estimate} is compatible with 0"),))
+    factor = 1.0 / x**2
+    if math.isfinite(estimate.stated):
+        total, stderr = estimate.stated * factor, estimate.stderr * factor
+        return Estimate.of_total(sign / x, total, stderr=stderr)
+    ends = sorted(sign / end for end in estimate.interval68)
+    return Estimate(
+        sign / x, estimate.stderr * factor, estimate.systematic * factor, (ends[0], ends[1])
+    )

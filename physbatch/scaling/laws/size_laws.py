@@ -2,15 +2,29 @@
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from physbatch.results.flags import BAD_FIT, FIXED_EXPONENT, SMALL_SIZES_EXCLUDED
-from physbatch.scaling.laws.fits import ScalingFit, fit_law
+from physbatch.scaling.laws.corrected import VOLUME_OMEGA, Expected, corrected_limit
+from physbatch.scaling.laws.fits import ScalingFit, fit_law, with_corrections
 from physbatch.scaling.laws.power_laws import law
 from physbatch.typing import FloatArray
+
+#: What approaches its limit.
+Approach = Literal["shift", "crossing", "level"]
+
+#: What is expected of the approach of shifts (1/nu), of crossings (1/nu + omega), and of values at
+#: crossings (omega), in linear sizes L and in volumes N.
+_EXPECTED: Mapping[Approach, Mapping[str, Expected]] = {
+    "shift": {"L": Expected(1.0, 1.2, 0.6), "N": Expected(VOLUME_OMEGA, 0.5, 0.6)},
+    "crossing": {"L": Expected(1.0, 2.0, 0.45), "N": Expected(VOLUME_OMEGA, 0.8, 0.5)},
+    "level": {"L": Expected(1.0, 1.2, 0.5), "N": Expected(VOLUME_OMEGA, 0.5, 0.5)},
+}
+_KNOWN = 0.6  # spread of ln phi, in units of what is expected, below which the data hold phi
 
 
 def fit_critical_control(
@@ -22,12 +36,14 @@ def fit_critical_control(
     quantity: str = "c_c",
     covariance: npt.ArrayLike | None = None,
 ) -> ScalingFit:
-    """Extrapolate c_c(N) = c + a N^-phi (+ b N^(-2 phi)); phi is 1/nu, or 1/nu + omega.
+    r"""Extrapolate c_c(N) = c + a N^-phi, with corrections to it in the model; phi is 1/nu.
 
-    From four sizes on phi is free, and the second power is there if the first alone does not
-    describe all sizes. With three, or where the data do not fix phi (flag
-    ``fixed_exponent``), c is averaged over phi = 1/2, 1, 3/2 (sizes per volume) or 1, 2, 3
-    (linear sizes) and no shift at all, and their spread is the systematic error.
+    The model is :math:`c + a N^{-\phi} (1 + b\,(N/N_{min})^{-\omega})` with b of the order of
+    0.5, averaged over the b, omega and phi that the data leave open and over the smallest sizes:
+    see `physbatch.scaling.laws.corrected`. A value has one total error, the standard deviation of
+    that mixture. Beside it, ``stderr`` is that without corrections. The curve and the goodness
+    are those of c + a N^-phi, or of c + a N^-phi + b N^(-2 phi) where that alone does not
+    describe all sizes.
 
     Parameters
     ----------
@@ -43,40 +59,63 @@ def fit_critical_control(
     Returns
     -------
     ScalingFit
-        Its parameters are ``c`` and, where it is free, ``phi``.
+        Its parameters are ``c`` and, where the data hold it, ``phi``; nan for fewer than three
+        sizes. Flags: ``fixed_exponent`` (phi is not held: c is averaged over what is usual),
+        ``errors_too_small``, ``errors_too_large``, ``bad_fit``.
 
     Examples
     --------
     >>> n = np.array([50.0, 100.0, 200.0, 400.0, 800.0])
     >>> fit = fit_critical_control(n, 13.0 + 10.0 / n, [1e-3] * 5, dimension="N")
-    >>> abs(fit["c"].value - 13.0) < fit["c"].total, abs(fit["phi"].value - 1) < 0.05
+    >>> abs(fit["c"].value - 13.0) < fit["c"].total, abs(fit["phi"].value - 1) < fit["phi"].total
     (True, True)
     """
+    kwargs: dict[str, Any] = {"quantity": quantity, "covariance": covariance}
+    return fit_approach("shift", size, control, stderr, dimension=dimension, **kwargs)
+
+
+def fit_approach(
+    what: Approach,
+    size: npt.ArrayLike,
+    value: npt.ArrayLike,
+    stderr: npt.ArrayLike,
+    *,
+    dimension: str,
+    quantity: str,
+    covariance: npt.ArrayLike | None = None,
+) -> ScalingFit:
+    """The limit of shifts, of crossings or of values at crossings, as `fit_critical_control`."""
+    x, y, error = (np.asarray(v, dtype=np.float64) for v in (size, value, stderr))
+    matrix = np.diag(error**2) if covariance is None else np.asarray(covariance)
     kwargs: dict[str, Any] = {"quantity": quantity, "variables": (dimension,)}
-    kwargs["covariance"] = covariance
-    known = np.unique(np.asarray(size)[np.isfinite(np.asarray(control, dtype=float))]).size
-    if known < 3:  # too few points, which the flag then says
-        return fit_law(size, control, stderr, [law("shifted")], scan=False, **kwargs)
-    if known >= 4:
-        free = fit_law(size, control, stderr, [law("shifted")], **kwargs)
+    kwargs["covariance"] = matrix
+    used = np.isfinite(y) & (error > 0.0) & np.isfinite(error)
+    sizes, shifted = np.unique(x[used]).size, law("shifted")
+    if sizes < 3:  # too few points, which the flag then says
+        return fit_law(x, y, error, [shifted], scan=False, **kwargs)
+    expected = _EXPECTED[what]["N" if dimension == "N" else "L"]
+    limit = corrected_limit(x[used], y[used], matrix[np.ix_(used, used)], expected)
+    phi, spread = limit.estimates[0], limit.phi_spread
+    if sizes > 3 and phi.value > 2.0 * phi.total and spread < _KNOWN * expected.spread:
+        free = fit_law(x, y, error, [shifted], **kwargs)
         if SMALL_SIZES_EXCLUDED.among(free.flags) or BAD_FIT.among(free.flags):
-            return fit_law(size, control, stderr, [law("shifted"), law("approach")], **kwargs)
-        if math.isfinite(free["c"].value):
-            return free
+            free = fit_law(x, y, error, [shifted, law("approach")], **kwargs)
+        return with_corrections(free, limit, ("phi", "c", "a"))
     fixed = (0.5, 1.0, 1.5) if dimension == "N" else (1.0, 2.0, 3.0)
     laws = [law("constant"), *(law("shifted", phi=phi) for phi in fixed)]
-    averaged = fit_law(size, control, stderr, laws, scan=False, **kwargs)
-    if not math.isfinite(averaged["c"].value):
+    averaged = fit_law(x, y, error, laws, scan=False, **kwargs)
+    averaged = with_corrections(averaged, limit, ("", "c", ""))
+    if BAD_FIT.among(averaged.flags):
         return averaged
-    note = FIXED_EXPONENT(f"{quantity} does not fix phi, averaged over {fixed} and no shift")
+    note = FIXED_EXPONENT(f"{quantity} holds phi to a factor of {math.exp(spread):.2g} only")
     return dataclasses.replace(averaged, flags=(*averaged.flags, note))
 
 
 def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) -> ScalingFit:
     r"""Fit widths of the transition region, :math:`A N^b` with b = -1/nu.
 
-    A correction, :math:`A N^b + B N^{b-\omega}`, is admitted as well; forms and smallest sizes
-    are averaged as in `fit_law`. ``inverse(fit["b"], sign=-1)`` is nu.
+    Corrections to scaling are in the model, and averaged over as in `fit_law`.
+    ``inverse(fit["b"], sign=-1)`` is nu.
 
     Parameters
     ----------
@@ -95,7 +134,7 @@ def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) 
 
     Examples
     --------
-    >>> from physbatch.scaling.laws.fits import inverse
+    >>> from physbatch.scaling.laws.local_exponents import inverse
     >>> n = np.array([32.0, 64.0, 128.0, 256.0])
     >>> inverse(fit_width(n, 2.0 / np.sqrt(n), 0.01 / np.sqrt(n))["b"], sign=-1.0)
     2.000(15)(0)

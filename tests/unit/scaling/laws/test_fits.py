@@ -13,7 +13,8 @@ from physbatch.errors import AnalysisError
 from physbatch.results import open_results
 from physbatch.scaling import Estimate, flag_names
 from physbatch.scaling.curves.peaks import find_peaks
-from physbatch.scaling.laws.fits import fit_law, inverse
+from physbatch.scaling.laws.fits import fit_law
+from physbatch.scaling.laws.local_exponents import inverse
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.laws.size_laws import (
     collapse_exponent,
