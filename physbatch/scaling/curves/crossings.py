@@ -157,7 +157,9 @@ def find_crossings(
     error is a bootstrap of the replicas, or of the errors where there are no replicas, the same
     for all pairs, so that the correlation of pairs with a common size is known. The limit is
     that of :math:`c_c + a N^{-1/\nu - \omega}`, with N the geometric mean of the two sizes: in
-    it the amplitude a depends on their ratio to second order only.
+    it the amplitude a depends on their ratio to second order only. Corrections to this power are
+    in the model, as in `physbatch.scaling.fit_critical_control`: a limit and its exponent have
+    one total error, beside it ``stderr`` of the power alone.
 
     Parameters
     ----------
@@ -180,7 +182,9 @@ def find_crossings(
         ``correlated_points``: the points of a size share runs, and no covariance is given.
         ``errors_unknown``, ``binned`` and others of the table that bear on its errors.
         ``several_crossings``: all are listed, and of all chains from size to size the one that
-        moves least is taken. The limit needs three crossings (``too_few_points``).
+        moves least is taken. The limit needs three crossings (``too_few_points``), its exponent
+        four that hold it (``fixed_exponent``). ``errors_too_small`` and ``errors_too_large``:
+        crossings scatter more or less about the law than their errors allow.
 
     Raises
     ------
@@ -262,23 +266,7 @@ def _assemble(
     crossing, level = (
         _columns(key, [getattr(fit, key) for fit in fits]) for key in ("crossing", "level")
     )
-    approaches: tuple[tuple[Approach, str, dict[str, FloatArray], list[FloatArray]], ...] = (
-        ("crossing", "c_c", crossing, [fit.crossing_resampled for fit in fits]),
-        ("level", name, level, [fit.level_resampled for fit in fits]),
-    )
-    limits = [
-        fit_approach(
-            what,
-            mean_size,
-            value,
-            np.hypot(stderr, systematic),
-            dimension=table.dimension,
-            quantity=quantity,
-            covariance=_covariance(drawn, systematic),
-        )
-        for what, quantity, columns, drawn in approaches
-        for value, stderr, systematic in (columns.values(),)
-    ]
+    limits = _limits(table.dimension, name, mean_size, (crossing, level), fits)
     flags += [flag for fit in limits for flag in fit.flags if flag.kind is not LEFT_OUT]
     ends = np.array([fit.crossing.interval68 for fit in fits])
     which = np.array(candidates, dtype=np.float64).reshape(-1, 3).T
@@ -321,6 +309,35 @@ def _columns(name: str, estimates: list[Estimate]) -> dict[str, FloatArray]:
         f"{name}_stderr": np.array([estimate.stderr for estimate in estimates]),
         f"{name}_systematic": np.array([estimate.systematic for estimate in estimates]),
     }
+
+
+def _limits(
+    dimension: str,
+    name: str,
+    mean_size: FloatArray,
+    columns: tuple[dict[str, FloatArray], dict[str, FloatArray]],
+    fits: list[CrossingFit],
+) -> list[ScalingFit]:
+    """Those of the crossings, and of the observable there."""
+    approaches: tuple[tuple[Approach, str, list[FloatArray]], ...] = (
+        ("crossing", "c_c", [fit.crossing_resampled for fit in fits]),
+        ("level", name, [fit.level_resampled for fit in fits]),
+    )
+    limits = []
+    for (what, quantity, drawn), known in zip(approaches, columns, strict=True):
+        value, stderr, systematic = known.values()
+        limits.append(
+            fit_approach(
+                what,
+                mean_size,
+                value,
+                np.hypot(stderr, systematic),
+                dimension=dimension,
+                quantity=quantity,
+                covariance=_covariance(drawn, systematic),
+            )
+        )
+    return limits
 
 
 def _covariance(resampled: list[FloatArray], systematic: FloatArray) -> FloatArray:

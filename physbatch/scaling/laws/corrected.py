@@ -32,13 +32,12 @@ from physbatch.typing import BoolArray, FloatArray
 VOLUME_OMEGA = 0.5
 
 _CORRECTIONS = np.array([0.05, 0.2, 0.8])  # B
-_NO_CORRECTION = np.array([1e-9])
-#: Of the half-normal prior of B; that of shifts was widened on the peaks of the Curie-Weiss
-#: susceptibility, whose b = -0.26 at N = 64 looks like an exponent of 0.41 for 1/2.
-_OF_SHIFTS, _OF_HEIGHTS = 0.4, 0.3
+_CORRECTION_SCALE = 0.35  # of the half-normal prior of B
 _OMEGAS = np.array([0.5, 1.0, 2.0])  # in units of what is expected
 _LOG_SPREAD = 0.5  # of ln omega and of ln g
 _NOISE = np.exp(_LOG_SPREAD * np.linspace(-3.5, 3.5, 15))  # g
+_AVERAGED = (_CORRECTIONS, _NOISE)
+_PLAIN = (np.array([1e-9]), np.ones(1))  # no correction, errors as they are
 _SHIFTS = np.array([0.1, 0.4, 1.6])  # scale of a, in units of the spread of y
 _STEEPEST = np.array([8.0])  # scale of e
 _PHI_NODES = 41
@@ -48,7 +47,7 @@ _NEGLIGIBLE = 1e-5  # weight of a node of phi, beside the largest
 _ROUNDS = 4  # in which B is put in units of an a that knows of b
 _PRECISION = 1e-4  # of the spread of y: what one correction leaves of higher ones
 _RIGHT = (0.6, 1.6)  # factors on the errors that are not worth a word
-_CERTAIN = 2.0  # standard deviations of ln g
+_CERTAIN = 1.5  # standard deviations of ln g
 _WRONG = 4.5  # a factor beyond which it is the law that is wrong
 
 
@@ -109,7 +108,7 @@ class _Form(NamedTuple):
     shifts: FloatArray  # scales of a
     relative: bool  # whether B is in units of a
     corrections: FloatArray  # B
-    scale: float  # of its half-normal prior
+    noise: FloatArray  # g
 
 
 class _Nodes(NamedTuple):
@@ -152,8 +151,8 @@ def corrected_limit(
     """
     middle = float(np.mean(value))
     data = _ordered(size, value - middle, covariance, 4)
-    stderr = _limit(data, expected, _NO_CORRECTION)[0][1]
-    (mean, total), noise, spread = _limit(data, expected, _CORRECTIONS)
+    stderr = _limit(data, expected, _PLAIN)[0][1]
+    (mean, total), noise, spread = _limit(data, expected, _AVERAGED)
     return Corrected(
         mean + np.array([0.0, middle, 0.0]), total, stderr, *noise, spread, data.precise
     )
@@ -174,8 +173,8 @@ def corrected_power(
     column = (data.size / data.size[0]) ** -(omega * _OMEGAS[:, None, None])
     leading, prior = np.log(data.size)[None], _omega_prior()
     moments = []
-    for corrections in (_NO_CORRECTION, _CORRECTIONS):
-        form = _Form(leading, column, prior, _STEEPEST, False, corrections, _OF_HEIGHTS)
+    for averaged in (_PLAIN, _AVERAGED):
+        form = _Form(leading, column, prior, _STEEPEST, False, *averaged)
         nodes = _windows(data, form)
         moments.append(_moments([w.mean[::-1] for w in nodes], [w.variance[::-1] for w in nodes],
                                 _weights(nodes)))  # fmt: skip
@@ -183,7 +182,7 @@ def corrected_power(
     amplitude = math.exp(mean[1])
     scale = np.array([1.0, amplitude])  # of errors of ln A
     value = np.array([mean[0], amplitude])
-    return Corrected(value, total * scale, stderr * scale, *_noise(nodes), 0.0, data.precise)
+    return Corrected(value, total * scale, stderr * scale, *_noise(nodes, form), 0.0, data.precise)
 
 
 def _ordered(size: FloatArray, value: FloatArray, covariance: FloatArray, fewest: int) -> _Data:
@@ -199,7 +198,7 @@ def _omega_prior() -> FloatArray:
 
 
 def _limit(
-    data: _Data, expected: Expected, corrections: FloatArray
+    data: _Data, expected: Expected, averaged: tuple[FloatArray, FloatArray]
 ) -> tuple[FloatArray, tuple[float, float], float]:
     """Means and errors of (phi, c, a), the noise, and the spread of ln phi."""
     centre, spread = math.log(expected.phi), expected.spread
@@ -212,25 +211,31 @@ def _limit(
         grid = np.linspace(low, high, _PHI_NODES)
         leading = ratio ** -np.exp(grid)[:, None]
         prior = _omega_prior() - 0.5 * ((grid - centre) / spread) ** 2
-        form = _Form(leading, damping * leading, prior, shifts, True, corrections, _OF_SHIFTS)
+        form = _Form(leading, damping * leading, prior, shifts, True, *averaged)
         windows = _windows(data, form)
         weights = _weights(windows)
         share = np.sum([np.sum(w, axis=(0, 1, 2, 3)) for w in weights], axis=0)
-        held = np.flatnonzero(share > _NEGLIGIBLE * np.max(share))
-        if held[-1] - held[0] > _PHI_NODES // 3:
+        weighty = np.flatnonzero(share > _NEGLIGIBLE * np.max(share))
+        first, last = weighty[0], weighty[-1]
+        if last - first > _PHI_NODES // 3:
             break
-        low, high = grid[max(held[0] - 1, 0)], grid[min(held[-1] + 1, _PHI_NODES - 1)]
+        low, high = grid[max(first - 1, 0)], grid[min(last + 1, _PHI_NODES - 1)]
     phi = np.exp(grid)
     scale = data.size[0] ** phi  # of a: from the smallest size to N = 1
     means = [np.stack([0.0 * w.mean[0] + phi, w.mean[0], w.mean[1] * scale]) for w in windows]
     errors = [np.stack([0.0 * w.mean[0], w.variance[0], w.variance[1] * scale**2]) for w in windows]
     log_spread = math.sqrt(max(float(share @ (grid - share @ grid) ** 2), 0.0))
-    return _moments(means, errors, weights), _noise(windows), log_spread
+    return _moments(means, errors, weights), _noise(windows, form), log_spread
 
 
 def _windows(data: _Data, form: _Form) -> list[_Nodes]:
-    """All points, and without the smallest or the two smallest sizes where enough remain."""
+    """All points, and without the smallest or the two smallest sizes where enough remain.
+
+    The plain form takes all points.
+    """
     sizes = np.unique(data.size)
+    if form.noise.size == 1:
+        return [_window(data, form, data.size >= sizes[0])]
     count = min(3, max(1, sizes.size - data.fewest + 1))
     return [_window(data, form, data.size >= cut) for cut in sizes[:count]]
 
@@ -242,7 +247,7 @@ def _window(data: _Data, form: _Form, kept: BoolArray) -> _Nodes:
     count = int(np.sum(kept))
     left_out = np.sum(-np.log(math.sqrt(2.0 * math.pi) * np.diag(root)[count:]) - 1.0)
     p = _products(data, form, kept, root[:count, :count])
-    ln_g = np.log(_NOISE)[:, None, None, None, None]
+    ln_g = np.log(form.noise)[:, None, None, None, None]
     g = np.exp(-2.0 * ln_g)
     of_a = form.shifts[:, None, None, None] ** -2.0  # inverse prior variances
     size_b = form.corrections[:, None, None]
@@ -260,7 +265,7 @@ def _window(data: _Data, form: _Form, kept: BoolArray) -> _Nodes:
     prior = (
         form.log_prior
         - 0.5 * (ln_g / _LOG_SPREAD) ** 2
-        - 0.5 * (size_b / form.scale) ** 2
+        - 0.5 * (size_b / _CORRECTION_SCALE) ** 2
         + np.log(size_b)  # its nodes are even in the logarithm
     )
     occam = 0.5 * np.log(of_a * of_d / determinant) - (p.points - 1) * ln_g
@@ -277,12 +282,12 @@ def _window(data: _Data, form: _Form, kept: BoolArray) -> _Nodes:
 
 def _products(data: _Data, form: _Form, kept: BoolArray, root: FloatArray) -> _Products:
     whiten = np.linalg.inv(root).T
-    one = np.ones(len(root)) @ whiten
-    weight = float(one @ one)
+    ones = np.ones(len(root)) @ whiten
+    weight = float(ones @ ones)
     columns = [column[..., kept] @ whiten for column in (data.value, form.leading, form.correction)]
-    of_y, of_u, of_w = (np.asarray(column @ one / weight) for column in columns)
+    of_y, of_u, of_w = (np.asarray(column @ ones / weight) for column in columns)
     means = (of_y, of_u, of_w)
-    y, u, w = (v - mean[..., None] * one for v, mean in zip(columns, means, strict=True))
+    y, u, w = (v - mean[..., None] * ones for v, mean in zip(columns, means, strict=True))
     pairs = ((u, u), (u, w), (w, w), (u, y), (w, y), (y, y))
     products = (np.sum(left * right, axis=-1) for left, right in pairs)
     log_errors = float(np.sum(np.log(np.diag(root))))
@@ -315,9 +320,9 @@ def _moments(
     return np.array([mean, np.sqrt(v @ w + (m - mean[:, None]) ** 2 @ w)])
 
 
-def _noise(windows: list[_Nodes]) -> tuple[float, float]:
+def _noise(windows: list[_Nodes], form: _Form) -> tuple[float, float]:
     """The factor g and the spread of its logarithm."""
-    ln_g = np.log(_NOISE)
+    ln_g = np.log(form.noise)
     share = np.sum([np.sum(w, axis=(1, 2, 3, 4)) for w in _weights(windows)], axis=0)
     mean = float(share @ ln_g)
     return math.exp(mean), math.sqrt(float(share @ (ln_g - mean) ** 2))

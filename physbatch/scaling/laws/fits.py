@@ -224,50 +224,7 @@ def fit_law(
     1.750(19)(0)
     """
     points, flags = _usable(quantity, size, value, stderr, covariance)
-    fits = [
-        _from_size_on(points, admitted, float(cut), variables)
-        for admitted in laws
-        for cut in np.unique(points.x[:, 0])[: None if scan else 1]
-    ]
-    weights = _weights(fits)
-    nothing = least_squares(law("constant"), points.x, points.value, points.covariance)
-    best = fits[int(np.argmax(weights))] if fits else nothing
-    flags = (*flags, *_flags(quantity, variables, points, fits, weights))
-    names = best.law.parameters
-    table = np.full((2, len(fits), len(names)), math.nan)
-    for row, fit in enumerate(fits):
-        columns = [(names.index(n), k) for k, n in enumerate(fit.law.parameters) if n in names]
-        for column, k in columns:
-            table[:, row, column] = fit.values[k], fit.stderr[k]
-    estimates = tuple(
-        average(table[:, :, column], _sharing(name, fits, weights, best))
-        if weights.any()
-        else Estimate(math.nan, flags=flags)
-        for column, name in enumerate(names)
-    )
-    plain = ScalingFit(
-        quantity=quantity,
-        variables=variables,
-        x=points.x,
-        value=points.value,
-        stderr=points.stderr,
-        laws=tuple(laws),
-        estimates=estimates,
-        chi2=best.chi2,
-        dof=best.dof,
-        p_value=best.p_value,
-        starts_tried=best.tried,
-        starts_agreed=best.agreed,
-        flags=flags,
-        fit_law=np.repeat(np.arange(len(laws)), len(fits) // max(len(laws), 1)),
-        fit_weight=weights,
-        fit_values=table[0],
-        fit_stderr=table[1],
-        **{
-            f"fit_{name}": np.array([getattr(fit, name) for fit in fits], dtype=np.float64)
-            for name in ("size_min", "chi2", "dof", "p_value")
-        },
-    )
+    plain = _averaged(points, flags, laws, quantity, variables, scan=scan)
     if set(laws) != {law("power"), law("corrected")} or not _has_logarithms(points):
         return plain
     omega = VOLUME_OMEGA if variables == ("N",) else 1.0
@@ -317,6 +274,62 @@ def _usable(
     missing = ", ".join(f"{n:g}" for n in x[~used, 0])
     flags = (LEFT_OUT(f"{quantity} has no value or no error at {missing}"),) if missing else ()
     return _Points(x[used], y[used], error[used], matrix[np.ix_(used, used)]), flags
+
+
+def _averaged(
+    points: _Points,
+    flags: tuple[Flag, ...],
+    laws: Sequence[Law],
+    quantity: str,
+    variables: tuple[str, ...],
+    *,
+    scan: bool,
+) -> ScalingFit:
+    """The laws as they stand, averaged over all fits that can be used."""
+    fits = [
+        _from_size_on(points, admitted, float(cut), variables)
+        for admitted in laws
+        for cut in np.unique(points.x[:, 0])[: None if scan else 1]
+    ]
+    weights = _weights(fits)
+    nothing = least_squares(law("constant"), points.x, points.value, points.covariance)
+    best = fits[int(np.argmax(weights))] if fits else nothing
+    flags = (*flags, *_flags(quantity, variables, points, fits, weights))
+    names = best.law.parameters
+    table = np.full((2, len(fits), len(names)), math.nan)
+    for row, fit in enumerate(fits):
+        columns = [(names.index(n), k) for k, n in enumerate(fit.law.parameters) if n in names]
+        for column, k in columns:
+            table[:, row, column] = fit.values[k], fit.stderr[k]
+    estimates = tuple(
+        average(table[:, :, column], _sharing(name, fits, weights, best))
+        if weights.any()
+        else Estimate(math.nan, flags=flags)
+        for column, name in enumerate(names)
+    )
+    return ScalingFit(
+        quantity=quantity,
+        variables=variables,
+        x=points.x,
+        value=points.value,
+        stderr=points.stderr,
+        laws=tuple(laws),
+        estimates=estimates,
+        chi2=best.chi2,
+        dof=best.dof,
+        p_value=best.p_value,
+        starts_tried=best.tried,
+        starts_agreed=best.agreed,
+        flags=flags,
+        fit_law=np.repeat(np.arange(len(laws)), len(fits) // max(len(laws), 1)),
+        fit_weight=weights,
+        fit_values=table[0],
+        fit_stderr=table[1],
+        **{
+            f"fit_{name}": np.array([getattr(fit, name) for fit in fits], dtype=np.float64)
+            for name in ("size_min", "chi2", "dof", "p_value")
+        },
+    )
 
 
 def _has_logarithms(points: _Points) -> bool:

@@ -107,7 +107,9 @@ def fit_approach(
     averaged = with_corrections(averaged, limit, ("", "c", ""))
     if BAD_FIT.among(averaged.flags):
         return averaged
-    note = FIXED_EXPONENT(f"{quantity} holds phi to a factor of {math.exp(spread):.2g} only")
+    note = FIXED_EXPONENT(
+        f"{quantity} at {sizes} sizes gives phi to a factor of {math.exp(spread):.2g}"
+    )
     return dataclasses.replace(averaged, flags=(*averaged.flags, note))
 
 

@@ -64,10 +64,10 @@ def test_curie_weiss_crossings_and_their_limit_are_exact():
     assert np.all(result.crossing_stderr * result.small < 0.03)
     total = np.hypot(result.level_stderr, result.level_systematic)
     assert np.all(np.abs(result.level - level) < 4.5 * total)
-    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 3e-3
-    assert abs(result.level_limit.value - 0.270520) < 4.5 * result.level_limit.total < 0.02
-    assert abs(result.exponent.value - 1.0) < 4.5 * result.exponent.total < 0.3
-    assert abs(result.level_exponent.value - 0.5) < 4.5 * result.level_exponent.total < 0.3
+    assert abs(result.c_c.value - 1.0) < 2.0 * result.c_c.total < 4e-3
+    assert abs(result.level_limit.value - 0.270520) < 2.0 * result.level_limit.total < 0.03
+    assert abs(result.exponent.value - 1.0) < 2.0 * result.exponent.total < 0.4
+    assert abs(result.level_exponent.value - 0.5) < 2.0 * result.level_exponent.total < 0.4
     assert result.control_fit.starts_agreed >= 1
     assert repr(result).startswith("Crossings of U: c_c = ")
 
@@ -82,14 +82,16 @@ def test_small_errors_give_the_limit_to_four_digits():
     assert abs(result.level_limit.value - 0.270520) < 4.5 * result.level_limit.total
 
 
-def test_a_limit_that_no_law_describes_is_refused():
+def test_a_limit_that_no_plain_law_describes_has_the_error_of_its_corrections():
     # Errors of 1e-6 see the higher powers of 1/N, which four crossings cannot fix.
     result = find_crossings(curie_weiss_table(1e-6, 1, 31), resamples=200)
     exact = np.array([exact_crossing(n) for n in SIZES[:-1]])
     total = np.hypot(result.crossing_stderr, result.crossing_systematic)
     assert np.all(np.abs(result.crossing - exact) < 4.5 * total)
-    assert "bad_fit" in flag_names(result.flags)
-    assert math.isnan(result.c_c.value)
+    assert result.control_fit.p_value < 1e-3
+    assert result.flags == ()
+    assert abs(result.c_c.value - 1.0) < 2.0 * result.c_c.total < 3e-4
+    assert result.c_c.stated == result.c_c.total > result.c_c.stderr
 
 
 def test_stated_errors_of_a_crossing_are_those_seen():

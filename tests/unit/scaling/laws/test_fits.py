@@ -60,7 +60,7 @@ def test_a_correction_is_found_and_its_neglect_is_seen():
     y = 0.4 * N**1.75 * (1.0 + 2.0 * N**-0.8)
     fit = fit_law(N, y, 1e-5 * y)
     assert fit.form == "A N^b + B N^(b - omega)"
-    assert fit["b"].value == pytest.approx(1.75, abs=1e-3)
+    assert abs(fit["b"].value - 1.75) < 2.0 * fit["b"].total < 0.03
     assert fit["omega"].value == pytest.approx(0.8, abs=1e-2)
     assert fit["B"].value == pytest.approx(0.8, rel=0.02)
     plain = fit_law(N, y, 1e-5 * y, [law("power")])
