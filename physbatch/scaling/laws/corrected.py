@@ -11,8 +11,8 @@ ln omega ~ N(., 0.5), b ~ N(0, B^2) with B at three values and half-normal, the 
 values, a factor g on all errors with ln g ~ N(0, 0.5), and the smallest sizes kept or left out.
 Linear parameters are integrated exactly. Each point left out adds -ln(sqrt(2 pi) e_i) - 1 to ln Z,
 with e_i its error given the points that stay (Jay and Neil, doi 10.1103/PhysRevD.103.114502). As
-this prefers windows that look pure, all points alone have half of the weight, and what separates
-the two is part of the error.
+this prefers windows that look pure, all points alone have half of the weight (unless no noise
+explains them), and what separates the two is part of the error.
 
 The form without a correction is left out of the total on purpose, since data cannot tell an absent
 correction from a hidden one; its own error stands beside the total as the statistical one.
@@ -25,14 +25,19 @@ import numpy as np
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import BAD_FIT, ERRORS_TOO_LARGE, ERRORS_TOO_SMALL
+from physbatch.results.flags import (
+    BAD_FIT,
+    ERRORS_TOO_LARGE,
+    ERRORS_TOO_SMALL,
+    SMALL_SIZES_EXCLUDED,
+)
 from physbatch.typing import BoolArray, FloatArray
 
 #: Expected omega in sizes per volume, of systems of two to four dimensions; 1 in linear sizes.
 VOLUME_OMEGA = 0.5
 
 _CORRECTIONS = np.array([0.05, 0.2, 0.8])  # B
-_CORRECTION_SCALE = 0.35  # of the half-normal prior of B
+_CORRECTION_SCALE = 0.3  # of the half-normal prior of B
 _OMEGAS = np.array([0.5, 1.0, 2.0])  # in units of what is expected
 _LOG_SPREAD = 0.5  # of ln omega and of ln g
 _NOISE = np.exp(_LOG_SPREAD * np.linspace(-3.5, 3.5, 15))  # g
@@ -43,12 +48,13 @@ _STEEPEST = np.array([8.0])  # scale of e
 _PHI_NODES = 41
 _REACH = 3.2  # of ln phi, in units of its spread
 _TURNS = 6  # in which the nodes of phi narrow
+_EXCLUDED = 1e-9  # weight of a window below which no noise explains its smallest sizes
 _NEGLIGIBLE = 1e-5  # weight of a node of phi, beside the largest
 _ROUNDS = 4  # in which B is put in units of an a that knows of b
 _PRECISION = 1e-4  # of the spread of y: what one correction leaves of higher ones
 _RIGHT = (0.6, 1.6)  # factors on the errors that are not worth a word
 _CERTAIN = 1.5  # standard deviations of ln g
-_WRONG = 4.5  # a factor beyond which it is the law that is wrong
+_WRONG = 5.0  # a factor beyond which it is the law that is wrong
 
 
 class Expected(NamedTuple):
@@ -67,6 +73,7 @@ class Corrected(NamedTuple):
     stderr: FloatArray  # those of the form without corrections
     noise: float  # factor on all errors that the scatter asks for
     noise_spread: float  # of its logarithm
+    size_min: float  # below which no noise explains the points; 0: nowhere
     phi_spread: float  # of ln phi
     precise: bool  # some errors are below what one correction can describe
 
@@ -81,12 +88,15 @@ class Corrected(NamedTuple):
         g = self.noise
         if g > _WRONG:
             return (BAD_FIT(f"no law with corrections describes {quantity} within {g:.2g} errors"),)
-        if _RIGHT[0] <= g <= _RIGHT[1] or abs(math.log(g)) < _CERTAIN * self.noise_spread:
-            return ()
-        if g < 1.0 and self.precise:
-            return ()
+        flags: tuple[Flag, ...] = ()
+        if self.size_min > 0.0:
+            words = f"no law with corrections describes {quantity} below {self.size_min:g}"
+            flags = (SMALL_SIZES_EXCLUDED(words),)
+        certain = abs(math.log(g)) > _CERTAIN * self.noise_spread
+        if not certain or _RIGHT[0] <= g <= _RIGHT[1] or self.precise:
+            return flags
         kind = ERRORS_TOO_SMALL if g > 1.0 else ERRORS_TOO_LARGE
-        return (kind(f"{quantity} scatters by {g:.2g} of its errors"),)
+        return (*flags, kind(f"{quantity} scatters by {g:.2g} of its errors"))
 
 
 class _Data(NamedTuple):
@@ -115,7 +125,7 @@ class _Nodes(NamedTuple):
     """Nodes of one window, arrays of shape (g, shift, B, omega, phi)."""
 
     evidence: FloatArray  # log, with the priors of the node
-    left_out: float  # what Jay and Neil add to it
+    left_out: FloatArray  # what Jay and Neil add to it
     mean: FloatArray  # shape (2, ...): c and a at the smallest size, or ln A and e
     variance: FloatArray
 
@@ -182,7 +192,7 @@ def corrected_power(
     amplitude = math.exp(mean[1])
     scale = np.array([1.0, amplitude])  # of errors of ln A
     value = np.array([mean[0], amplitude])
-    return Corrected(value, total * scale, stderr * scale, *_noise(nodes, form), 0.0, data.precise)
+    return Corrected(value, total * scale, stderr * scale, *_noise(nodes, data), 0.0, data.precise)
 
 
 def _ordered(size: FloatArray, value: FloatArray, covariance: FloatArray, fewest: int) -> _Data:
@@ -199,7 +209,7 @@ def _omega_prior() -> FloatArray:
 
 def _limit(
     data: _Data, expected: Expected, averaged: tuple[FloatArray, FloatArray]
-) -> tuple[FloatArray, tuple[float, float], float]:
+) -> tuple[FloatArray, tuple[float, float, float], float]:
     """Means and errors of (phi, c, a), the noise, and the spread of ln phi."""
     centre, spread = math.log(expected.phi), expected.spread
     low, high = centre - _REACH * spread, centre + _REACH * spread
@@ -225,18 +235,13 @@ def _limit(
     means = [np.stack([0.0 * w.mean[0] + phi, w.mean[0], w.mean[1] * scale]) for w in windows]
     errors = [np.stack([0.0 * w.mean[0], w.variance[0], w.variance[1] * scale**2]) for w in windows]
     log_spread = math.sqrt(max(float(share @ (grid - share @ grid) ** 2), 0.0))
-    return _moments(means, errors, weights), _noise(windows, form), log_spread
+    return _moments(means, errors, weights), _noise(windows, data), log_spread
 
 
 def _windows(data: _Data, form: _Form) -> list[_Nodes]:
-    """All points, and without the smallest or the two smallest sizes where enough remain.
-
-    The plain form takes all points.
-    """
+    """From every smallest size on from which enough remain; the plain form takes all points."""
     sizes = np.unique(data.size)
-    if form.noise.size == 1:
-        return [_window(data, form, data.size >= sizes[0])]
-    count = min(3, max(1, sizes.size - data.fewest + 1))
+    count = 1 if form.noise.size == 1 else max(1, sizes.size - data.fewest + 1)
     return [_window(data, form, data.size >= cut) for cut in sizes[:count]]
 
 
@@ -245,9 +250,9 @@ def _window(data: _Data, form: _Form, kept: BoolArray) -> _Nodes:
     order = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept)])
     root = np.linalg.cholesky(data.covariance[np.ix_(order, order)])
     count = int(np.sum(kept))
-    left_out = np.sum(-np.log(math.sqrt(2.0 * math.pi) * np.diag(root)[count:]) - 1.0)
     p = _products(data, form, kept, root[:count, :count])
     ln_g = np.log(form.noise)[:, None, None, None, None]
+    left_out = -np.log(math.sqrt(2.0 * math.pi) * np.diag(root)[count:]) - 1.0
     g = np.exp(-2.0 * ln_g)
     of_a = form.shifts[:, None, None, None] ** -2.0  # inverse prior variances
     size_b = form.corrections[:, None, None]
@@ -274,7 +279,7 @@ def _window(data: _Data, form: _Form, kept: BoolArray) -> _Nodes:
     variance = 1.0 / (g * p.weight) + (u**2 * dd - 2.0 * u * w * ad + w**2 * aa) / determinant
     return _Nodes(
         evidence,
-        float(left_out),
+        np.sum(left_out) - left_out.size * ln_g,
         np.stack(np.broadcast_arrays(y - u * a - w * d, a)),
         np.stack(np.broadcast_arrays(variance, dd / determinant)),
     )
@@ -295,10 +300,21 @@ def _products(data: _Data, form: _Form, kept: BoolArray, root: FloatArray) -> _P
 
 
 def _weights(windows: list[_Nodes]) -> list[FloatArray]:
-    """Half of the weight is that of all points alone, half that of all windows."""
-    (whole,) = _normalized([windows[0].evidence])
-    first, *others = _normalized([window.evidence + window.left_out for window in windows])
-    return [0.5 * (first + whole), *(0.5 * weight for weight in others)]
+    """Half of the weight is that of all points alone, half that of all windows.
+
+    Where all points have next to none of the latter, the widest window that has some stands in.
+    """
+    weights = [0.5 * w for w in _normalized([w.evidence + w.left_out for w in windows])]
+    widest = _widest(windows)
+    (whole,) = _normalized([windows[widest].evidence])
+    weights[widest] = weights[widest] + 0.5 * whole
+    return weights
+
+
+def _widest(windows: list[_Nodes]) -> int:
+    """Place of the widest window that is not excluded."""
+    weights = _normalized([window.evidence + window.left_out for window in windows])
+    return next(k for k, weight in enumerate(weights) if np.sum(weight) > _EXCLUDED)
 
 
 def _normalized(evidences: list[FloatArray]) -> list[FloatArray]:
@@ -320,9 +336,12 @@ def _moments(
     return np.array([mean, np.sqrt(v @ w + (m - mean[:, None]) ** 2 @ w)])
 
 
-def _noise(windows: list[_Nodes], form: _Form) -> tuple[float, float]:
-    """The factor g and the spread of its logarithm."""
-    ln_g = np.log(form.noise)
-    share = np.sum([np.sum(w, axis=(1, 2, 3, 4)) for w in _weights(windows)], axis=0)
+def _noise(windows: list[_Nodes], data: _Data) -> tuple[float, float, float]:
+    """The factor g, the spread of its logarithm, and where the widest window begins (0: first)."""
+    widest = _widest(windows)
+    (weights,) = _normalized([windows[widest].evidence])
+    ln_g = np.log(_NOISE if len(weights) > 1 else np.ones(1))
+    share = np.sum(weights, axis=(1, 2, 3, 4))
     mean = float(share @ ln_g)
-    return math.exp(mean), math.sqrt(float(share @ (ln_g - mean) ** 2))
+    size_min = float(np.unique(data.size)[widest]) if widest else 0.0
+    return math.exp(mean), math.sqrt(float(share @ (ln_g - mean) ** 2)), size_min

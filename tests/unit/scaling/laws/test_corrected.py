@@ -44,7 +44,7 @@ def test_independent_points_of_one_size_are_their_mean():
         np.tile(L, 2), np.tile(y, 2) + shift, np.diag(np.tile(2.0 * stderr**2, 2)), SHIFT
     )
     # Points that agree that well also say that the errors are too large.
-    assert twice.value[1] == pytest.approx(once.value[1], abs=0.3 * once.total[1])
+    assert twice.value[1] == pytest.approx(once.value[1], abs=once.total[1])
     assert twice.noise < once.noise
 
 
@@ -68,7 +68,7 @@ def powers(error: float, seed: int, factor: float) -> tuple[np.ndarray, np.ndarr
 
 @pytest.mark.parametrize(
     ("factor", "name", "least"),
-    [(4.0, "errors_too_small", 12), (1.0, "", 19), (0.1, "errors_too_large", 19)],
+    [(5.0, "errors_too_small", 16), (1.0, "", 18), (0.2, "errors_too_large", 17)],
 )
 def test_wrong_errors_are_called_wrong(factor: float, name: str, least: int):
     """Of 20 fits of seven points; the values are within three totals whatever the errors."""
