@@ -312,9 +312,21 @@ def _weights(windows: list[_Nodes]) -> list[FloatArray]:
 
 
 def _widest(windows: list[_Nodes]) -> int:
-    """Place of the widest window that is not excluded."""
+    """Place of the widest window whose points some noise explains; the first if none has one."""
     weights = _normalized([window.evidence + window.left_out for window in windows])
-    return next(k for k, weight in enumerate(weights) if np.sum(weight) > _EXCLUDED)
+    for place, (window, weight) in enumerate(zip(windows, weights, strict=True)):
+        if np.sum(weight) > _EXCLUDED and _factor(window)[0] < _WRONG:
+            return place
+    return 0
+
+
+def _factor(window: _Nodes) -> tuple[float, float]:
+    """The factor g of a window, and the spread of its logarithm."""
+    ln_g = np.log(_NOISE if len(window.evidence) > 1 else np.ones(1))
+    (weights,) = _normalized([window.evidence])
+    share = np.sum(weights, axis=(1, 2, 3, 4))
+    mean = float(share @ ln_g)
+    return math.exp(mean), math.sqrt(float(share @ (ln_g - mean) ** 2))
 
 
 def _normalized(evidences: list[FloatArray]) -> list[FloatArray]:
@@ -339,9 +351,4 @@ def _moments(
 def _noise(windows: list[_Nodes], data: _Data) -> tuple[float, float, float]:
     """The factor g, the spread of its logarithm, and where the widest window begins (0: first)."""
     widest = _widest(windows)
-    (weights,) = _normalized([windows[widest].evidence])
-    ln_g = np.log(_NOISE if len(weights) > 1 else np.ones(1))
-    share = np.sum(weights, axis=(1, 2, 3, 4))
-    mean = float(share @ ln_g)
-    size_min = float(np.unique(data.size)[widest]) if widest else 0.0
-    return math.exp(mean), math.sqrt(float(share @ (ln_g - mean) ** 2)), size_min
+    return (*_factor(windows[widest]), float(np.unique(data.size)[widest]) if widest else 0.0)

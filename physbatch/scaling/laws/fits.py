@@ -235,12 +235,12 @@ def fit_law(
 
 def with_corrections(plain: ScalingFit, corrected: Corrected, names: Sequence[str]) -> ScalingFit:
     """The fit with parameters of a law whose corrections are in the model."""
-    flags = tuple(flag for flag in plain.flags if flag.kind is LEFT_OUT)
-    flags = (*flags, *corrected.flags(plain.quantity))
+    scatter = corrected.flags(plain.quantity)
+    flags = (*(flag for flag in plain.flags if flag.kind is LEFT_OUT), *scatter)
     if BAD_FIT.among(flags):
         nothing = tuple(Estimate(math.nan, flags=flags) for _ in plain.names)
         return replace(plain, estimates=nothing, flags=flags)
-    known = dict(zip(names, corrected.estimates, strict=True))
+    known = {n: replace(e, flags=scatter) for n, e in zip(names, corrected.estimates, strict=True)}
     known = plain.stated() | {name: known[name] for name in plain.names if name in known}
     return replace(plain, estimates=tuple(known.values()), flags=flags)
 
