@@ -312,11 +312,11 @@ def _weights(windows: list[_Nodes]) -> list[FloatArray]:
 
 
 def _widest(windows: list[_Nodes]) -> int:
-    """Place of the widest window whose points some noise explains; the first if none has one."""
+    """Number of the widest window whose points some noise explains; the first if none has one."""
     weights = _normalized([window.evidence + window.left_out for window in windows])
-    for place, (window, weight) in enumerate(zip(windows, weights, strict=True)):
+    for number, (window, weight) in enumerate(zip(windows, weights, strict=True)):
         if np.sum(weight) > _EXCLUDED and _factor(window)[0] < _WRONG:
-            return place
+            return number
     return 0
 
 
