@@ -24,6 +24,9 @@ _HYPER_BOUNDS = {
 
 #: Most steps from a known optimum to one nearby.
 _QUICK_STEPS = 40
+#: Largest step of differences in widths of the posterior, and how often it is made shorter.
+_LARGEST_STEP = 0.3
+_SHORTER_STEPS = 3
 
 
 class Climbable(Protocol):
@@ -213,14 +216,23 @@ def climb(objective: Climbable, start: FloatArray, *, steps: int = 200) -> Optim
 
 
 def curvature(objective: Climbable, vector: FloatArray) -> FloatArray:
-    """Minus the Hessian of the log posterior, by central differences of the gradient."""
+    """Minus the Hessian of the log posterior, by central differences of the gradient.
+
+    Steps are well below the width of the posterior, which is 10^-6 along c_c for the best data.
+    """
     count = len(vector)
     out = np.empty((count, count))
     for column in range(count):
         step = 1e-4 * max(1.0, abs(float(vector[column])))
-        moved = np.zeros(count)
-        moved[column] = step
-        out[column] = (objective(vector - moved)[1] - objective(vector + moved)[1]) / (2 * step)
+        for _ in range(_SHORTER_STEPS):
+            moved = np.zeros(count)
+            moved[column] = step
+            slopes = objective(vector - moved)[1] - objective(vector + moved)[1]
+            out[column] = slopes / (2 * step)
+            width = 1.0 / math.sqrt(max(abs(float(out[column, column])), 1e-30))
+            if not step > _LARGEST_STEP * width:
+                break
+            step = 0.1 * _LARGEST_STEP * width
     return 0.5 * (out + out.T)
 
 

@@ -163,11 +163,16 @@ def _cuts(grounds: Grounds, best: Node) -> Iterator[tuple[float, float, BoolArra
 
 
 def _price(grounds: Grounds, left_out: BoolArray, log_noise: FloatArray) -> float:
-    """ln of the weight that a window has for the points that it leaves out."""
+    """ln of the weight that a window has for the points that it leaves out.
+
+    For points that move together the sum over points is that over the modes of their noise.
+    """
     price = 0.0
-    for name, unit, noise in zip(grounds.form.observables, grounds.units, log_noise, strict=True):
-        errors = math.exp(noise) * grounds.table.errors[name][left_out] / unit
-        price += float((-np.log(math.sqrt(2 * math.pi) * errors) - 1.0).sum())
+    part = grounds.table.select(left_out)
+    for row, noise in enumerate(log_noise):
+        covariance = grounds.noise_covariance(part, row) * math.exp(2 * float(noise))
+        log_determinant = float(np.linalg.slogdet(2 * math.pi * covariance)[1])
+        price -= 0.5 * log_determinant + len(part.size)
     return price
 
 

@@ -6,7 +6,7 @@ of the fit there (Laplace's approximation) as weight.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,9 @@ STRENGTHS = (0.01, 0.04, 0.16, 0.64)
 #: Priors: ln(omega nu) is normal with this width, B half-normal.
 _POWER_WIDTH = 0.5
 _STRENGTH_WIDTH = 0.3
+#: A peak of the evidence is narrow where a neighbour is so many nats below.
+_NARROW = 3.0
+_REFINEMENTS = 4
 #: A fit is one thousandth of a sigma from its top.
 _NEAR = 1e-3
 
@@ -98,19 +101,65 @@ def nodes_of(objective: Corrected, begin: FloatArray) -> Iterator[Node]:
     """Fits on the grid of corrections that have converged.
 
     The first climb is without corrections. Each of the others starts where its neighbour ended.
+    Where the evidence is a narrow peak between the nodes, the grid is made finer around it.
     """
     plain = node_at(objective.corrected(1.0, 0.0), begin, None)
     start = begin if plain is None else plain.vector
     inverse = None if plain is None else plain.covariance
     inverse_nu = 1.0 / objective.form.exponents(start[: objective.exponents]).get("nu", 1.0)
-    known_omega = objective.grounds.omega
-    for power in POWERS if known_omega is None else (1.0,):
-        omega = power * inverse_nu if known_omega is None else known_omega
+    fixed = objective.grounds.omega
+    grid = _Grid(objective, fixed is None, inverse_nu if fixed is None else fixed)
+    for power in POWERS if fixed is None else (1.0,):
         vector, known = start, inverse
         for strength in STRENGTHS:
-            node = node_at(objective.corrected(omega, strength), vector, known)
-            if node is None:
-                known = None
-                continue
-            vector, known = node.vector, node.covariance
-            yield node._replace(log_weight=node.log_weight + _log_prior(power, strength))
+            node = grid.add(power, strength, vector, known)
+            known = None if node is None else node.covariance
+            vector = vector if node is None else node.vector
+    grid.refine()
+    return iter(grid.nodes.values())
+
+
+class _Grid:
+    """Fits by the power and the strength of their corrections."""
+
+    def __init__(self, objective: Corrected, free: bool, unit: float) -> None:
+        self.objective, self.free, self.unit = objective, free, unit
+        self.nodes: dict[tuple[float, float], Node] = {}
+
+    def add(
+        self, power: float, strength: float, begin: FloatArray, inverse: FloatArray | None
+    ) -> Node | None:
+        """Fit with one more pair, omega = power times the unit."""
+        node = node_at(self.objective.corrected(power * self.unit, strength), begin, inverse)
+        if node is None:
+            return None
+        node = node._replace(log_weight=node.log_weight + _log_prior(power, strength))
+        self.nodes[power, strength] = node
+        return node
+
+    def refine(self) -> None:
+        """Halve the steps around the best node until its neighbours are no longer far below."""
+        steps = [2.0, 4.0]
+        for _ in range(_REFINEMENTS):
+            if not self.nodes:
+                return
+            steps = [math.sqrt(step) for step in steps]
+            at = max(self.nodes, key=lambda pair: self.nodes[pair].log_weight)
+            best = self.nodes[at]
+            around = self._around(at, [step**2 for step in steps])
+            if all(node.log_weight > best.log_weight - _NARROW for node in around):
+                return
+            for power, strength in _neighbours(at, steps, self.free):
+                self.add(power, strength, best.vector, best.covariance)
+
+    def _around(self, at: tuple[float, float], steps: Sequence[float]) -> list[Node]:
+        pairs = _neighbours(at, steps, self.free)
+        return [self.nodes[pair] for pair in pairs if pair in self.nodes]
+
+
+def _neighbours(
+    at: tuple[float, float], steps: Sequence[float], free: bool
+) -> list[tuple[float, float]]:
+    power, strength = at
+    pairs = [(power, strength * steps[1]), (power, strength / steps[1])]
+    return pairs + ([(power * steps[0], strength), (power / steps[0], strength)] if free else [])

@@ -58,9 +58,11 @@ class Grounds(NamedTuple):
     noise: tuple[NoiseModel, ...] = ()
     omega: float | None = None
 
-    def noise_of(self, row: int) -> NoiseModel:
-        """The noise of an observable by its number."""
-        return self.noise[row] if self.noise else INDEPENDENT
+    def noise_covariance(self, table: ScalingTable, row: int) -> FloatArray:
+        """Covariance of some points of an observable, given by its number, in its unit."""
+        model = self.noise[row] if self.noise else INDEPENDENT
+        noise = noise_covariance(table, self.form.observables[row], model, self.table)
+        return noise / self.units[row] ** 2
 
 
 class Part(NamedTuple):
@@ -76,7 +78,7 @@ def sample_of(grounds: Grounds, table: ScalingTable, row: int, logarithmic: bool
     """The values of an observable, given by its number, in its unit; or their logarithms."""
     observable, unit = grounds.form.observables[row], grounds.units[row]
     values = table.values[observable] / unit
-    noise = noise_covariance(table, observable, grounds.noise_of(row), grounds.table) / unit**2
+    noise = grounds.noise_covariance(table, row)
     if not logarithmic:
         return Sample(values, noise, False, 0.0)
     logs = np.log(values)

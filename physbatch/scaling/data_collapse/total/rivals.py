@@ -16,7 +16,6 @@ from physbatch.scaling.data_collapse.forms.make import make_form
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.scaling.data_collapse.total.nodes import Node, log_sum, nodes_of
 from physbatch.scaling.data_collapse.total.objective import Corrected
-from physbatch.typing import FloatArray
 
 Priors = Mapping[str, tuple[float, float]]
 
@@ -115,11 +114,8 @@ def kosterlitz_thouless(nodes: Sequence[Node], optima: Optima) -> float:
     if not plain.best.value + units > optima.best.value - _HOPELESS:
         return -math.inf
     rival = grounds._replace(form=form, units=plain.units, priors={"L0": _LENGTH})
-    kinds = sorted({node.objective.logarithmic for node in nodes})
-    fits = [node for kind in kinds for node in _fits(Corrected(rival, grounds.table, kind), plain)]
-    return log_sum(fits) + units - log_sum(nodes) if fits else -math.inf
-
-
-def _fits(objective: Corrected, plain: Optima) -> Iterator[Node]:
-    begin: FloatArray = plain.best.vector
-    return nodes_of(objective, objective.start(begin))
+    kind = max(nodes, key=lambda node: node.log_weight).objective.logarithmic
+    corrected = Corrected(rival, grounds.table, kind)
+    fits = list(nodes_of(corrected, corrected.start(plain.best.vector)))
+    same = [node for node in nodes if node.objective.logarithmic == kind]
+    return log_sum(fits) + units - log_sum(same) if fits else -math.inf

@@ -15,7 +15,7 @@ from physbatch.results.flags import (
     SIZES_OFFSET,
 )
 from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.starts import Optima, coarse_table
+from physbatch.scaling.data_collapse.starts import Optima
 from physbatch.scaling.data_collapse.total.likelihood import HYPERPARAMETERS
 from physbatch.scaling.data_collapse.total.mixture import Total, total_of, whole_nodes
 from physbatch.scaling.data_collapse.total.nodes import Node, node_at
@@ -34,13 +34,14 @@ from physbatch.scaling.data_collapse.total.rivals import (
     kosterlitz_thouless,
     mixed_rivals,
 )
+from physbatch.tables.binning import binned
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray, FloatArray
 
 #: Points of the fits with corrections, whose cost grows as their cube.
 MOST_POINTS = 180
 #: Weight of a drift, and of a power of the logarithm, from which it is said.
-_LIKELY = {"drift": 0.5, "log": 0.1}
+_LIKELY = {"drift": 0.1, "log": 0.05}
 #: ln of the ratio of evidences above which the form of Kosterlitz and Thouless is not excluded.
 _NOT_EXCLUDED = -6.0
 
@@ -96,7 +97,7 @@ def state(
 
     `omega` is the exponent of the corrections where it is known.
     """
-    points = coarse_table(table, MOST_POINTS)
+    points = binned(table, MOST_POINTS) if len(table.size) > MOST_POINTS else table
     grounds = Grounds(form, points, optima.units, drift_priors(form), omega=omega)
     begin = optima.best.vector
     nodes = whole_nodes(grounds, begin)
