@@ -208,11 +208,20 @@ class Collapse(Record):
             formula = f"form {self.form}: {', '.join(self.y_labels)} = f({self.x_label})"
         return [
             formula,
-            f"{self.goodness_text}; {self.size_name} >= {self.window.size_min:g}, "
+            f"{self._plain_text}{self.goodness_text}; "
+            f"{self.size_name} >= {self.window.size_min:g}, "
             f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
             f"{self.starts_agreed} of {self.starts_tried} starts agree; "
             f"{accepted} of {len(self.windows)} windows accepted",
         ]
+
+    @property
+    def _plain_text(self) -> str:
+        """The fit of the plain form, with statistical errors; empty where it is what is stated."""
+        if not any(math.isfinite(estimate.stated) for estimate in self.parameters.values()):
+            return ""
+        fits = (f"{fit.name} = {Estimate(fit.value, fit.stderr)}" for fit in self.plain)
+        return f"plain form, statistical errors: {', '.join(fits)}; "
 
     def _written(self) -> dict[str, Estimate]:
         """The estimates under their names in texts: beta/nu for beta_over_nu."""
@@ -322,9 +331,11 @@ class Collapse(Record):
     def _parameter_rows(self) -> Rows:
         rows = []
         for name, e in self._written().items():
-            percent = f"({100 * e.stderr / abs(e.value):.2g} %)" if e.stderr < abs(e.value) else ""
-            second = f"+/- {e.systematic:.2g} (systematic)" if e.systematic else ""
-            rows.append((f"{name}:", f"{e.value:.8g}", f"+/- {e.stderr:.3g}", percent, second))
+            first, second = e.stderr, f"+/- {e.systematic:.2g} (systematic)" if e.systematic else ""
+            if math.isfinite(e.stated):
+                first, second = e.stated, f"(statistical, plain form: {e.stderr:.2g})"
+            percent = f"({100 * first / abs(e.value):.2g} %)" if first < abs(e.value) else ""
+            rows.append((f"{name}:", f"{e.value:.8g}", f"+/- {first:.3g}", percent, second))
         fixed = self.fixed.items()
         return rows + [(f"{name}:", f"{value:.8g}", "(fixed)", "", "") for name, value in fixed]
 
