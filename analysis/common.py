@@ -141,12 +141,14 @@ def _digits(value: float | None) -> str:
 
 
 def write_csv(finding: Finding, path: Path) -> None:
-    """The numbers of a finding, one a line, unrounded enough to compute with."""
+    """The numbers of a finding, one a line, unrounded enough to compute with.
+
+    The total is there where it is one error, and not the sum of the two.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(
-        ("name", "value", "stderr", "systematic", "exact", "score", "flags", "headline", "note")
-    )
+    errors = ("stderr", "systematic", "total")
+    table.writerow(("name", "value", *errors, "exact", "score", "flags", "headline", "note"))
     for number in finding.numbers:
         estimate = number.estimate
         table.writerow(
@@ -155,6 +157,7 @@ def write_csv(finding: Finding, path: Path) -> None:
                 _digits(estimate.value),
                 _digits(estimate.stderr),
                 _digits(estimate.systematic),
+                _digits(estimate.stated),
                 _digits(number.exact),
                 f"{number.score:.2f}" if np.isfinite(number.score) else "",
                 " ".join(flag_names(estimate.flags)),
@@ -184,7 +187,12 @@ def _number_row(number: Number) -> str:
 def numbers_table(finding: Finding) -> str:
     """The numbers and statements of a finding as Markdown."""
     lines = [
-        _row("quantity", "value(statistical)(systematic)", "exact", "remarks and flags"),
+        _row(
+            "quantity",
+            "value(statistical)(systematic) or value(total)",
+            "exact",
+            "remarks and flags",
+        ),
         "|---|---|---|---|",
         *(_number_row(number) for number in finding.numbers),
     ]
@@ -223,6 +231,7 @@ def read_csv(path: Path) -> list[Number]:
                     float(row["stderr"] or "nan"),
                     float(row["systematic"] or 0.0),
                     flags=tuple(row["flags"].split()),
+                    stated=float(row["total"] or "nan"),
                 ),
                 exact=float(row["exact"]) if row["exact"] else None,
                 note=row["note"],
@@ -235,7 +244,13 @@ def read_csv(path: Path) -> list[Number]:
 def summary_table() -> str:
     """The headline numbers of all questions that have been answered, as Markdown."""
     lines = [
-        _row("question", "quantity", "value(statistical)(systematic)", "exact", "remarks"),
+        _row(
+            "question",
+            "quantity",
+            "value(statistical)(systematic) or value(total)",
+            "exact",
+            "remarks",
+        ),
         "|---|---|---|---|---|",
     ]
     for question in questions():
