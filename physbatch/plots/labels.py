@@ -8,7 +8,7 @@ import xarray as xr
 from physbatch.dataset import CONTROL_DIMS
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, flag_names
-from physbatch.scaling.data_collapse.result import math_symbol
+from physbatch.results.render import math_symbol
 from physbatch.scaling.transition.result import Analysis
 
 OVERLAP_LABEL = "overlap $q$"

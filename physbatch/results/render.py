@@ -24,6 +24,20 @@ _LATEX = {
     **{sign: f"\\{sign}" for sign in "{}$&#_%"},
 }
 
+#: Names that the field writes with another letter, and letters of the scaling form.
+_SYMBOLS = {
+    "batch_size": "m",
+    "batch_ratio": "(m/N)",
+    "temperature": "T",
+    "control": "c",
+    "shift": "a",
+}
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|"
+    "psi|omega"
+)
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
+
 
 def html_table(caption: str, header: Sequence[str], rows: Rows, flags: Sequence[str] = ()) -> str:
     """A table with its caption, and the flags as a list below it.
@@ -178,6 +192,23 @@ def estimates_latex(
 def latex_name(symbol: str, name: str) -> str:
     """The symbol in math, or the escaped name where there is none."""
     return f"${symbol}$" if symbol else latex_escaped(name)
+
+
+def math_symbol(name: str) -> str:
+    """Math of a name for LaTeX and matplotlib, without dollar signs; empty for odd names.
+
+    Examples
+    --------
+    >>> math_symbol("T"), math_symbol("beta"), math_symbol("abs_m"), math_symbol("|m|")
+    ('T', '\\\\beta', '\\\\mathrm{abs\\\\_m}', '')
+    """
+    if name in _SYMBOLS:
+        return _SYMBOLS[name]
+    if _GREEK.fullmatch(name):
+        return f"\\{name}"
+    if not _PLAIN_NAME.fullmatch(name):
+        return ""
+    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
 
 def latex_number(estimate: Estimate) -> str:

@@ -25,11 +25,11 @@ from physbatch.plots.style import (
     size_styles,
 )
 from physbatch.results.estimate import Estimate
+from physbatch.results.render import math_symbol
 from physbatch.scaling.data_collapse.result import (
     Collapse,
     CollapsedPoints,
     MasterCurve,
-    math_symbol,
 )
 
 _PANEL_MM = 78.0  # height of one panel with its residuals and its title

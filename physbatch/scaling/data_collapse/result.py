@@ -1,7 +1,6 @@
 """The result of a data collapse, with all that is needed to draw it again."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -18,42 +17,13 @@ from physbatch.results.render import (
     latex_name,
     latex_number,
     latex_table,
+    math_symbol,
 )
 from physbatch.scaling.data_collapse.quality import quality_of
 from physbatch.scaling.data_collapse.windows import Window
 from physbatch.typing import Dims, FloatArray
 
-#: Names that the field writes with another letter, and letters of the scaling form.
-_SYMBOLS = {
-    "batch_size": "m",
-    "batch_ratio": "(m/N)",
-    "temperature": "T",
-    "control": "c",
-    "shift": "a",
-}
 _SIZE_NAMES = ("size", "linear_size", "system_size")
-_GREEK = re.compile(
-    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|"
-    "psi|omega"
-)
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
-
-
-def math_symbol(name: str) -> str:
-    """Math of a name for LaTeX and matplotlib, without dollar signs; empty for odd names.
-
-    Examples
-    --------
-    >>> math_symbol("T"), math_symbol("beta"), math_symbol("abs_m"), math_symbol("|m|")
-    ('T', '\\\\beta', '\\\\mathrm{abs\\\\_m}', '')
-    """
-    if name in _SYMBOLS:
-        return _SYMBOLS[name]
-    if _GREEK.fullmatch(name):
-        return f"\\{name}"
-    if not _PLAIN_NAME.fullmatch(name):
-        return ""
-    return name if len(name) == 1 else rf"\mathrm{{{name.replace('_', chr(92) + '_')}}}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,13 +18,13 @@ from physbatch.files.netcdf import save_tree
 from physbatch.results import open_results
 from physbatch.results.estimate import Estimate
 from physbatch.results.flags import BAD_FIT
+from physbatch.results.render import math_symbol
 from physbatch.scaling.data_collapse.methods import collapse
 from physbatch.scaling.data_collapse.result import (
     Collapse,
     CollapsedPoints,
     MasterCurve,
     WindowFit,
-    math_symbol,
 )
 from physbatch.scaling.data_collapse.windows import Window
 from physbatch.tables.make import make_table
