@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -90,9 +91,16 @@ def pictures_of(result: object) -> list[Picture]:
     Raises
     ------
     physbatch.errors.AnalysisError
-        If it has none; the error names the results that have one.
+        If such results have none, where the error names those that have one, or if this one
+        holds nothing to draw.
     """
     pictures = _known(result)
+    if not pictures and isinstance(result, tuple(_PICTURES)):
+        raise AnalysisError(
+            f"this {type(result).__name__} holds nothing to draw",
+            where="figure",
+            remedy="its flags say why",
+        )
     if not pictures:
         raise AnalysisError(
             f"{type(result).__name__} has no figure of its own",
@@ -110,6 +118,10 @@ def has_pictures(result: object) -> bool:
 def _known(result: object) -> list[Picture]:
     of_class = next((some for kind, some in _PICTURES.items() if isinstance(result, kind)), ())
     return [picture._replace(result=result) for picture in of_class if picture.applies(result)]
+
+
+def _has_threshold(result: StableRange | TypicalThreshold) -> bool:
+    return bool(np.isfinite(result.learning_rate).any())
 
 
 def _plot_range(result: StableRange | TypicalThreshold) -> Axes:
@@ -146,7 +158,7 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),
     ),
     ScalingFit: (Picture("law", "The fitted law, and the residuals below.", plot_exponents),),
-    StableRange: (Picture("range", "Largest stable learning rates.", _plot_range),),
+    StableRange: (Picture("range", "Largest stable learning rates.", _plot_range, _has_threshold),),
     TransitionOrder: (
         Picture(
             "order",
@@ -156,6 +168,8 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         ),
     ),
     TypicalThreshold: (
-        Picture("range", "Learning rates above which typical errors grow.", _plot_range),
+        Picture(
+            "range", "Learning rates above which typical errors grow.", _plot_range, _has_threshold
+        ),
     ),
 }

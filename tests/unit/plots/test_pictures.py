@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from physbatch.errors import AnalysisError
@@ -68,3 +70,11 @@ def test_what_has_no_figure_is_refused_by_its_name(value: object) -> None:
     with pytest.raises(AnalysisError, match=f"{type(value).__name__} has no figure") as refused:
         draw(value)
     assert "Analysis, Collapse, Crossings" in str(refused.value)
+
+
+def test_a_result_without_any_number_is_refused() -> None:
+    """Everybody learns at every learning rate: there are thresholds, but none is known."""
+    known = stable_range(stable_range_data(replicas=10))
+    nowhere = replace(known, learning_rate=np.full_like(known.learning_rate, np.nan))
+    with pytest.raises(AnalysisError, match="this StableRange holds nothing to draw"):
+        draw(nowhere)
