@@ -157,6 +157,7 @@ def test_json_is_strict_and_complete(analyses):
             "value",
             "stderr",
             "systematic",
+            "total",
             "interval68",
             "flags",
         }
