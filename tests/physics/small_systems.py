@@ -41,7 +41,10 @@ def curie_weiss_draws(
 
 
 def _table(
-    points: Sequence[tuple[int, float]], name: str, drawn: Sequence[FloatArray], names: dict[str, str]
+    points: Sequence[tuple[int, float]],
+    name: str,
+    drawn: Sequence[FloatArray],
+    names: dict[str, str],
 ) -> ScalingTable:
     """Means and standard errors of independent samples at every point."""
     size, control = np.array(points, dtype=float).T

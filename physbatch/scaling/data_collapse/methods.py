@@ -223,6 +223,8 @@ def _fitted(
             lines, lines.settled, uncertainties, method=method, named=named, flags=flags
         )
     search, judged, statement = search_and_state(form, table, window=window, start=start)
+    if statement and statement.total:  # which has weighed this against errors that are too large
+        flags = tuple(flag for flag in flags if flag.kind != CORRELATED_POINTS)
     final = by_spline(search.settled) if method == "spline" else search.settled
     return conclude(
         search,
