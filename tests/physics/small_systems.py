@@ -1,7 +1,7 @@
 """Small simulations of systems whose exponents are known exactly, for tests of collapses.
 
-Everything is drawn here and now, corrections to scaling and all. Each function gives a table and the
-exact exponents.
+Everything is drawn here and now, corrections to scaling and all. Each function gives a table and
+the exact exponents.
 """
 
 from __future__ import annotations
