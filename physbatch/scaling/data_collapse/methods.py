@@ -49,7 +49,8 @@ class CollapseOptions(TypedDict, total=False):
     drift : bool
         Let c_c(N) = c_c + shift N^(-phi).
     window : {"scan", "all"}
-        Scan windows (the default), or take all points: then there is no systematic error.
+        Scan windows and state total errors (the default); or trust the form, take all points,
+        and state statistical errors alone.
     start : mapping
         One more start. The answer does not depend on it.
     seed : int
@@ -86,9 +87,10 @@ def collapse(
     r"""Fit :math:`y_N(c) = N^{\zeta/\nu} f(N^{1/\nu}(c - c_c))` with a smooth master curve f.
 
     The fit is global: starts are read off the data, each is climbed to its maximum, and the
-    result says how many agreed with the best. Windows in size and in x are scanned; the one with
-    the smallest AIC among those with an acceptable goodness of fit gives the values, the others
-    the systematic error.
+    result says how many agreed with the best. Values and total errors (`Estimate.total`) are those
+    of a mixture of fits with corrections to scaling, with and without the smallest sizes and the
+    points far from c_c; wrong errors of the data are part of it (docs/scaling.md). The statistical
+    error beside them, the windows and the goodness are those of the plain form.
 
     Parameters
     ----------
@@ -103,7 +105,8 @@ def collapse(
     fixed : mapping, optional
         Exponents held at a value: ``c_c``, ``nu``, ``zeta`` (or its name), ``omega``, ``phi``.
     corrections : bool
-        Fit f0(x) + N^(-omega) f1(x).
+        Fit f0(x) + N^(-omega) f1(x) too, and state omega; the total errors know of corrections in
+        any case.
     method : {"gp", "spline", "local-linear"}
         Gaussian-process likelihood; least squares on a cubic spline in the window that the
         former has chosen; or the smallest S of Houdayer and Hartmann (`collapse_quality`), whose
@@ -125,9 +128,12 @@ def collapse(
         determine an exponent its value is nan and its error infinite, and ``not_converged``,
         ``no_overlap``, ``at_bound``, ``beyond_controls``, ``bimodal`` or ``flat`` says why.
         Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
-        ``starts_disagree``, ``correlated_points``, ``shift_not_seen``, and those of the table
-        that bear on its errors: ``few_samples``, ``rows_correlated``, ``points_without_spread``,
-        ``cells_left_out``, ``errors_unknown``, ``binned``.
+        ``starts_disagree``, ``shift_not_seen``; on the form ``drift_not_excluded``,
+        ``log_factor_not_excluded``, ``kosterlitz_thouless_not_excluded``; on the data
+        ``errors_too_small``, ``errors_too_large``, ``outliers``, ``sizes_offset``,
+        ``correlated_points``, and those of the table that bear on its errors: ``few_samples``,
+        ``rows_correlated``, ``points_without_spread``, ``cells_left_out``, ``errors_unknown``,
+        ``binned``.
 
     Raises
     ------

@@ -185,7 +185,9 @@ class Corrected:
         total = 0.0
         for row, part in enumerate(self.parts(vector)):
             value, slopes = corrected_likelihood(*part, gradient=gradient)
-            prior, pull = hyper_prior(part.hyper)
+            # How smooth a curve is says nothing of the errors that its points share.
+            together = self.grounds.noise_of(row).moving_together
+            prior, pull = hyper_prior(part.hyper, errors_right=together)
             total += value + prior
             slope[:count] += slopes.exponents
             if "c_c" in self.form.names:  # the fit vector has c_c in units of the controls' range
