@@ -30,8 +30,6 @@ from physbatch.typing import FloatArray
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.1), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.5, 0.5])
-#: Width of the prior of ln g where the errors of single points are taken to be right.
-_RIGHT = 0.1
 BOUNDS = ((-5.0, 6.0), (-6.0, 4.0), (-6.0, 4.0), (-8.0, 3.0), (-5.0, 5.0))
 _WIDE = 10.0  # A_0
 _CONSTANT = 4.0  # weight of a constant f_1
@@ -219,14 +217,10 @@ def _slopes(
     return Slopes(by_exponents, by_field, by_hyper)
 
 
-def hyper_prior(hyper: FloatArray, *, errors_right: bool = False) -> tuple[float, FloatArray]:
-    """Weak Gaussian prior on the logarithms, and its gradient; g is near 1 if errors are right."""
-    width = PRIOR_WIDTH.copy()
-    if errors_right:
-        width[-1] = _RIGHT
-    pull = (hyper - PRIOR_MEAN) / width
-    beyond = float(np.log(width / PRIOR_WIDTH).sum())
-    return -0.5 * float(pull @ pull) - beyond, -pull / width
+def hyper_prior(hyper: FloatArray) -> tuple[float, FloatArray]:
+    """Weak Gaussian prior on the logarithms, and its gradient."""
+    pull = (hyper - PRIOR_MEAN) / PRIOR_WIDTH
+    return -0.5 * float(pull @ pull), -pull / PRIOR_WIDTH
 
 
 def left_out_scores(

@@ -185,9 +185,7 @@ class Corrected:
         total = 0.0
         for row, part in enumerate(self.parts(vector)):
             value, slopes = corrected_likelihood(*part, gradient=gradient)
-            # How smooth a curve is says nothing of the errors that its points share.
-            together = self.grounds.noise_of(row).moving_together
-            prior, pull = hyper_prior(part.hyper, errors_right=together)
+            prior, pull = hyper_prior(part.hyper)
             total += value + prior
             slope[:count] += slopes.exponents
             if "c_c" in self.form.names:  # the fit vector has c_c in units of the controls' range
