@@ -19,14 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 Exact = dict[str, float]
 
 
-def curie_weiss_draws(
-    replicas: int, seed: int, *, common: bool = False
-) -> tuple[ScalingTable, Exact]:
-    """Mean abs(magnetisation) of exact draws; corrections fall as N^(-1/2).
-
-    With `common` all controls of a size come from the same random numbers: curves are smooth, and
-    wrong as a whole.
-    """
+def curie_weiss_draws(replicas: int, seed: int) -> tuple[ScalingTable, Exact]:
+    """Mean abs(magnetisation) of exact draws; corrections fall as N^(-1/2)."""
     points = [
         (size, float(beta))
         for size in (64, 128, 256, 512, 1024, 2048)
@@ -34,7 +28,7 @@ def curie_weiss_draws(
     ]
     drawn = []
     for row, (size, beta) in enumerate(points):
-        generator = np.random.default_rng([seed, size if common else row, 3])
+        generator = np.random.default_rng([seed, row, 3])
         drawn.append(np.abs(curie_weiss.sample(size, beta, replicas, generator)))
     table = _table(points, "m", drawn, {"size_name": "N", "control_name": "beta"})
     return table, {"c_c": 1.0, "nu": 2.0, "zeta": -0.5}
@@ -53,8 +47,14 @@ def _table(
     return make_table(size, control, {name: mean}, {name: error}, **names)
 
 
-def site_percolation(samples: int, seed: int) -> tuple[ScalingTable, Exact]:
-    """Largest cluster per site of the square lattice with open borders."""
+def site_percolation(
+    samples: int, seed: int, *, common: bool = False
+) -> tuple[ScalingTable, Exact]:
+    """Largest cluster per site of the square lattice with open borders.
+
+    With `common` all controls of a size come from the same random numbers: curves are smooth, and
+    wrong as a whole.
+    """
     generator = np.random.default_rng([seed, 1])
     links = np.zeros((3, 3, 3))
     links[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]  # none between one sample and the next
@@ -65,6 +65,8 @@ def site_percolation(samples: int, seed: int) -> tuple[ScalingTable, Exact]:
     ]
     drawn = []
     for length, p in points:
+        if common:
+            generator = np.random.default_rng([seed, length])
         occupied = generator.random((samples, length, length)) < p
         labels, _ = scipy.ndimage.label(occupied, links)
         sizes = np.bincount(labels.ravel())

@@ -19,8 +19,10 @@ from physbatch.tables import ScalingTable
 from tests.physics import small_systems
 from tests.physics.small_systems import Exact
 
-System = Callable[[], tuple[ScalingTable, Exact]]
 curie_weiss = partial(small_systems.curie_weiss_draws, 4000, 0)
+percolation = partial(small_systems.site_percolation, 2000, 0)
+graphs = partial(small_systems.random_graphs, 300, 0)
+System = Callable[[], tuple[ScalingTable, Exact]]
 
 
 def assert_close(result: Collapse, exact: Exact) -> None:
@@ -29,35 +31,16 @@ def assert_close(result: Collapse, exact: Exact) -> None:
 
 
 @cache
-def with_right_errors() -> Collapse:
-    return collapse(curie_weiss()[0])
+def with_right_errors(system: System) -> Collapse:
+    return collapse(system()[0])
 
 
-@pytest.mark.parametrize(
-    "system",
-    [
-        partial(small_systems.site_percolation, 2000, 0),
-        partial(small_systems.random_graphs, 300, 0),
-    ],
-    ids=["site percolation", "random graphs"],
-)
+@pytest.mark.parametrize("system", [curie_weiss, percolation, graphs])
 def test_values_within_their_total_errors(system: System) -> None:
-    table, exact = system()
-    result = collapse(table)
+    result, exact = with_right_errors(system), system()[1]
     assert_close(result, exact)
     for name, estimate in result.parameters.items():
         assert estimate.total < 0.3 * max(abs(exact[name]), 1.0), (name, estimate)
-
-
-def widths(result: Collapse) -> list[float]:
-    """Totals over those with right errors."""
-    right = with_right_errors().parameters
-    return [estimate.total / right[name].total for name, estimate in result.parameters.items()]
-
-
-def test_right_errors_are_not_called_wrong() -> None:
-    result = with_right_errors()
-    assert_close(result, curie_weiss()[1])
     on_errors = {
         "errors_too_small",
         "errors_too_large",
@@ -66,6 +49,12 @@ def test_right_errors_are_not_called_wrong() -> None:
         "correlated_points",
     }
     assert not on_errors & set(flag_names(result.flags))
+
+
+def widths(result: Collapse, system: System = curie_weiss) -> list[float]:
+    """Totals over those with right errors."""
+    right = with_right_errors(system).parameters
+    return [estimate.total / right[name].total for name, estimate in result.parameters.items()]
 
 
 @pytest.mark.parametrize("factor", [0.2, 5.0])
@@ -106,9 +95,8 @@ def test_sizes_with_offsets_of_their_own() -> None:
 
 
 def test_points_that_share_random_numbers() -> None:
-    table, exact = curie_weiss(common=True)
+    table, exact = percolation(common=True)
     result = collapse(table)
     assert_close(result, exact)
-    # What the curves share cannot blur nu, which is better known than with as many own numbers.
-    assert all(width < 1.5 for width in widths(result))
+    assert all(1 / 1.5 < width < 1.5 for width in widths(result, percolation))
     assert "correlated_points" in flag_names(result.flags)
