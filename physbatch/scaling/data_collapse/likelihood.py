@@ -109,6 +109,31 @@ def _parts(curve: Curve, where: Rescaled, hyper: dict[str, float]) -> _Parts:
     return _Parts(bent, smooth, correction, correction_smooth, signal, total, difference)
 
 
+class NormalDensity(NamedTuple):
+    """ln of a normal density, C^-1 y and the Cholesky factor of the covariance C."""
+
+    log: float
+    alpha: FloatArray
+    factor: FloatArray
+
+
+def normal_density(covariance: FloatArray, values: FloatArray) -> NormalDensity | None:
+    """ln N(y; 0, C), or None where C, which is overwritten, is not positive definite."""
+    if not np.isfinite(covariance).all():
+        return None
+    # The transpose of a symmetric matrix is itself in the order that LAPACK takes in place.
+    factor, trouble = linalg.lapack.dpotrf(covariance.T, lower=1, clean=1, overwrite_a=1)
+    if trouble:
+        return None
+    alpha, _ = linalg.lapack.dpotrs(factor, values, lower=1)
+    log = (
+        -0.5 * float(values @ alpha)
+        - float(np.log(np.diag(factor)).sum())
+        - 0.5 * len(values) * math.log(2 * math.pi)
+    )
+    return NormalDensity(log, alpha, factor)
+
+
 def log_likelihood(
     curve: Curve,
     where: Rescaled,
@@ -144,18 +169,10 @@ def log_likelihood(
     blank = np.zeros(where.dx.shape[0]), np.zeros(len(names))
     with np.errstate(over="ignore", invalid="ignore"):
         parts = _parts(curve, where, logs)
-    if not np.isfinite(parts.total).all():
+    density = normal_density(parts.total, curve.values)
+    if density is None:
         return -math.inf, *blank
-    # The transpose of a symmetric matrix is itself in the order that LAPACK takes in place.
-    factor, trouble = linalg.lapack.dpotrf(parts.total.T, lower=1, clean=1, overwrite_a=1)
-    if trouble:
-        return -math.inf, *blank
-    alpha, _ = linalg.lapack.dpotrs(factor, curve.values, lower=1)
-    value = (
-        -0.5 * float(curve.values @ alpha)
-        - float(np.log(np.diag(factor)).sum())
-        - 0.5 * len(alpha) * math.log(2 * math.pi)
-    )
+    value, alpha, factor = density
     if not gradient:
         return value, *blank
     weight = np.outer(alpha, alpha) - inverse_of(factor)

@@ -20,10 +20,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
 
 from physbatch.scaling.data_collapse.form import Rescaled
-from physbatch.scaling.data_collapse.likelihood import inverse_of
+from physbatch.scaling.data_collapse.likelihood import inverse_of, normal_density
 from physbatch.typing import FloatArray
 
 #: Logarithms of A, of length and reach, of T and of g.
@@ -163,22 +162,16 @@ def corrected_likelihood(
     count = len(sample.values)
     blank = Slopes(np.zeros(where.dx.shape[0]), np.zeros(count), np.zeros(len(hyper)))
     parts = _covariance(sample, where, corrections, hyper)
-    if parts is None or not np.isfinite(parts.total).all():
+    if parts is None:
         return -math.inf, blank
-    factor, trouble = linalg.lapack.dpotrf(parts.total.T, lower=1, clean=1, overwrite_a=1)
-    if trouble:
+    density = normal_density(parts.total, residuals(sample, where))
+    if density is None:
         return -math.inf, blank
-    rest = residuals(sample, where)
-    alpha, _ = linalg.lapack.dpotrs(factor, rest, lower=1)
-    value = (
-        -0.5 * float(rest @ alpha)
-        - float(np.log(np.diag(factor)).sum())
-        - 0.5 * count * math.log(2 * math.pi)
-        + sample.density
-    )
+    value = density.log + sample.density
     if not gradient:
         return value, blank
-    return value, _slopes(sample, where, parts, alpha, inverse_of(factor), corrections, hyper)
+    inverse = inverse_of(density.factor)
+    return value, _slopes(sample, where, parts, density.alpha, inverse, corrections, hyper)
 
 
 def _slopes(
