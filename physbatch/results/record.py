@@ -17,7 +17,7 @@ What it then can:
 >>> from physbatch.scaling import fit_law
 >>> fit = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3)
 >>> fit["b"], fit.to_dataset()["value"].values.tolist()
-(1.00(6), [1.0, 2.0, 4.0])
+(1.00(10), [1.0, 2.0, 4.0])
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Examples
 >>> law("shifted", phi=0.5).text(("L",))
 'c + a L^-0.5'
 >>> fit_law([16, 32, 64], [1.0, 2.1, 4.2], [0.1, 0.1, 0.1])["b"]
-1.02(6)
+1.01(10)
 """
 
 from typing import TYPE_CHECKING

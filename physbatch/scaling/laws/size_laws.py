@@ -139,7 +139,7 @@ def fit_width(size: npt.ArrayLike, width: npt.ArrayLike, stderr: npt.ArrayLike) 
     >>> from physbatch.scaling.laws.local_exponents import inverse
     >>> n = np.array([32.0, 64.0, 128.0, 256.0])
     >>> inverse(fit_width(n, 2.0 / np.sqrt(n), 0.01 / np.sqrt(n))["b"], sign=-1.0)
-    2.000(15)(0)
+    2.00(8)
     """
     return fit_law(size, width, stderr, quantity="width")
 
