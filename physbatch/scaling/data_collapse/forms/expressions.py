@@ -264,7 +264,8 @@ def _check(text: str, role: str, tree: ast.expr) -> None:
 
 
 def _as_float(number: object) -> float:
+    """A number of a formula; infinite where it is none, or too large."""
     try:
-        return float(number)  # type: ignore[arg-type]
-    except (OverflowError, TypeError, ValueError):
+        return float(number) if isinstance(number, (int, float)) else math.inf
+    except OverflowError:
         return math.inf

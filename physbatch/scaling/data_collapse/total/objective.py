@@ -1,4 +1,4 @@
-"""Log posterior of exponents and curves for one strength and one exponent of the corrections."""
+"""Log posterior of exponents and curves for corrections of a given strength and power."""
 
 import math
 from collections.abc import Iterator, Mapping
