@@ -45,7 +45,7 @@ class NoiseModel(NamedTuple):
 INDEPENDENT = NoiseModel()
 #: What independent points are compared with.
 OTHERS = (
-    *(NoiseModel(rough, reach) for rough in (0.5, 0.1, 0.01, 0.001) for reach in (0.1, 1 / 3)),
+    *(NoiseModel(rough, reach) for rough in (0.5, 0.1) for reach in (0.1, 1 / 3)),
     *(NoiseModel(offset=offset) for offset in (1.0, 2.0, 4.0)),
 )
 #: ln of the ratio of evidences from which another model than independent points is taken.
