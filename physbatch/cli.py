@@ -20,6 +20,7 @@ from physbatch.commands.options import Json, OptionalOutput
 from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
+from physbatch.progress import silence_stderr
 
 app = App(
     name="physbatch",
@@ -187,7 +188,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"physbatch: {message}", file=sys.stderr)
+    try:
+        print(f"physbatch: {message}", file=sys.stderr)
+    except OSError:  # a closed terminal: the exit code says it
+        silence_stderr()
 
 
 def script() -> None:

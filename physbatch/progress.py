@@ -1,5 +1,7 @@
 """Progress: a bar on a terminal or in a notebook, a line on stderr now and then elsewhere."""
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -181,3 +183,11 @@ def progress_display() -> BarProgress | NotebookProgress | LineProgress:
 
         return NotebookProgress(display)
     return BarProgress(console) if console.is_terminal else LineProgress()
+
+
+def silence_stderr() -> None:
+    """Lead to nowhere what this process says to nobody, also what it has said already."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stderr.fileno())
+        os.close(nowhere)

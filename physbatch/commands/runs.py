@@ -84,8 +84,8 @@ def run(
 ) -> None:
     """Simulate a study and write its dataset; finished cells are never computed twice.
 
-    Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by the time limit, SIGUSR1 or
-    SIGTERM with everything saved (run the same command again), 130 interrupted.
+    Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by the time limit, SIGUSR1, SIGTERM
+    or SIGHUP with everything saved (run the same command again), 130 interrupted.
 
     Parameters
     ----------

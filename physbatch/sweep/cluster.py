@@ -15,6 +15,7 @@ from typing import Any
 from physbatch.errors import StudyError
 from physbatch.sweep.executors import limit_threads
 from physbatch.sweep.slurm import SlurmWorkers
+from physbatch.sweep.stopping import shielded
 
 #: Seconds to reach a scheduler, and to wait for one that went away.
 PATIENCE = 20.0
@@ -95,15 +96,16 @@ def _local_cluster(distributed: Any, workers: int, stack: contextlib.ExitStack) 
     settings: Any = importlib.import_module("dask").config
     stack.enter_context(settings.set({"distributed.worker.profile.enabled": False}))
     try:
-        cluster = distributed.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            local_directory=scratch,
-            silence_logs=logging.CRITICAL,
-        )
+        with shielded():  # and so are those that replace workers that died
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                local_directory=scratch,
+                silence_logs=logging.CRITICAL,
+            )
     except RuntimeError as error:
         raise StudyError(
             f"dask workers do not start on this machine ({error})",

@@ -1,7 +1,7 @@
 """Executors: they compute groups of cells, here or in worker processes.
 
 All yield an `Outcome` for each group, when its shard is on disk. Workers start with `spawn`,
-use one thread each, ignore Ctrl-C and the signals of batch systems (the parent decides) and
+use one thread each, see no Ctrl-C and no signal of batch systems (the parent decides) and
 end when the parent does. `physbatch.sweep.dask_executor` is the one for many machines.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,7 @@ from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study.model import Study
 from physbatch.sweep.index import ShardNote
 from physbatch.sweep.plan import Plan
-from physbatch.sweep.stopping import Stopper
+from physbatch.sweep.stopping import Stopper, ignore_signals, shielded
 from physbatch.sweep.store import Store
 
 #: Exit code of a worker that came upon the start of a run on its way to its work.
@@ -177,7 +176,8 @@ class _Team:
         """Start one more worker."""
         here, there = self._context.Pipe()
         process = self._context.Process(target=_work, args=(there, *self._arguments), daemon=True)
-        process.start()
+        with shielded():
+            process.start()
         there.close()
         self._all[here] = process
         self.idle.append(here)
@@ -205,15 +205,12 @@ class _Team:
         return code
 
     def dismiss(self) -> None:
-        """End all workers."""
+        """End all workers, those that compute as well: files are written whole or not at all."""
         for connection, process in self._all.items():
             connection.close()
-            process.terminate()
+            process.kill()
         for process in self._all.values():
-            process.join(5)
-            if process.is_alive():
-                process.kill()
-                process.join()
+            process.join()
             process.close()
 
 
@@ -261,9 +258,7 @@ def _hand_out(
 
 def _work(connection: Connection, study: str, output: str) -> None:
     """Body of a worker process: compute groups until the parent closes the pipe."""
-    for name in ("SIGINT", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    ignore_signals()
     limit_threads()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resolved = Study.from_json(study)

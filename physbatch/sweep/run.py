@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from physbatch.study.model import Study
 from physbatch.sweep.assembly import open_whole, write_dataset
 from physbatch.sweep.cluster import Cluster
 from physbatch.sweep.dask_executor import run_on_cluster
+from physbatch.sweep.display import Heard, ProgressDisplay, Quiet
 from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
 from physbatch.sweep.index import Index
 from physbatch.sweep.lock import Lock, Part
@@ -24,38 +25,6 @@ from physbatch.sweep.status import survey
 from physbatch.sweep.stopping import Stopper
 from physbatch.sweep.store import Store
 from physbatch.typing import IntArray
-
-
-class ProgressDisplay(Protocol):
-    """What shows how far a run is; `physbatch.progress` has some."""
-
-    def start(self, total: int, done: int, cost: float) -> None:
-        """`done` of `total` cells are there; the others cost `cost` core seconds at most."""
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-
-    def advance(self, cells: int, cost: float) -> None:
-        """That many more cells are done."""
-
-    def stop(self) -> None:
-        """No more cells will come."""
-
-
-class Quiet:
-    """No display."""
-
-    def start(self, total: int, done: int, cost: float) -> None:
-        """Say nothing."""
-
-    def note(self, text: str) -> None:
-        """Say nothing."""
-
-    def advance(self, cells: int, cost: float) -> None:
-        """Say nothing."""
-
-    def stop(self) -> None:
-        """Say nothing."""
 
 
 class RunOptions(TypedDict, total=False):
@@ -82,7 +51,7 @@ class _Means:
 
     def __post_init__(self) -> None:
         self.device = resolve_device(self.device)
-        self.display: ProgressDisplay = self.progress or Quiet()
+        self.display = Heard(self.progress or Quiet())
 
 
 def default_workers() -> int:
@@ -157,7 +126,7 @@ def run_study(
     InterruptedRun
         After Ctrl-C; finished cells are saved and the same call goes on from there.
     PausedRun
-        The same after the time limit, SIGUSR1 or SIGTERM.
+        The same after the time limit, SIGUSR1, SIGTERM or SIGHUP.
 
     Examples
     --------
@@ -177,9 +146,10 @@ def run_study(
     if store.is_complete(study):
         means.display.note(f"{store.output} is complete; nothing to do")
         return open_whole(store.output, plan)
-    with Lock(store.folder) as lock:
+    with _stopper(means) as stopper, Lock(store.folder) as lock:
+        stopper.lost = lock.lost.is_set
         with Index(store.folder, study.hash()) as index:
-            _Run(plan, store, lock, index, means, plan.cells.ordinals).compute()
+            _Run(plan, store, stopper, index, means, plan.cells.ordinals).compute()
         return write_dataset(store, plan, means.device, partial=False)
 
 
@@ -215,8 +185,10 @@ def run_part(
     store, plan = Store(Path(output)), Plan(study, engine_for(study))
     ordinals = plan.cells.ordinals[part.number - 1 :: part.total]
     if not store.is_complete(study):
-        with Lock(store.folder, part) as lock, Index(store.folder, study.hash(), part) as index:
-            _Run(plan, store, lock, index, means, ordinals).compute()
+        with _stopper(means) as stopper, Lock(store.folder, part) as lock:
+            stopper.lost = lock.lost.is_set
+            with Index(store.folder, study.hash(), part) as index:
+                _Run(plan, store, stopper, index, means, ordinals).compute()
     return len(ordinals)
 
 
@@ -250,23 +222,34 @@ def merge_study(
     plan = Plan(study, engine_for(study))
     if store.is_complete(study):
         return open_whole(store.output, plan)
-    with Lock(store.folder):
+    with _stopper(_Means()), Lock(store.folder):
         store.begin(study)
         for other in others:
             store.copy_shards(other)
         return write_dataset(store, plan, "cpu", partial=partial)
 
 
+def _stopper(means: _Means) -> Stopper:
+    return Stopper(means.display.note, means.time_limit)
+
+
 class _Run:
     """One run over some cells of a plan."""
 
     def __init__(
-        self, plan: Plan, store: Store, lock: Lock, index: Index, means: _Means, ordinals: IntArray
+        self,
+        plan: Plan,
+        store: Store,
+        stopper: Stopper,
+        index: Index,
+        means: _Means,
+        ordinals: IntArray,
     ) -> None:
-        self.plan, self.store, self.lock, self.index = plan, store, lock, index
+        self.plan, self.store, self.stopper, self.index = plan, store, stopper, index
         self.means, self.display = means, means.display
         self.ordinals = ordinals
         self.failed: dict[int, str] = {}
+        self.finished = 0
 
     def compute(self) -> None:
         """Compute what is missing; see `run_study` for the errors."""
@@ -279,23 +262,25 @@ class _Run:
         groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
         cost = sum(group.cost for group in groups)
         workers = self._prepare(groups, left)
-        finished = len(self.ordinals) - len(left)
+        self._finish(len(self.ordinals) - len(left))
         self.index.begin(workers, cost)
-        self.display.start(len(self.ordinals), finished, cost)
-        stopper = Stopper(self.display.note, self.means.time_limit, self.lock.lost.is_set)
+        self.display.start(len(self.ordinals), self.finished, cost)
         try:
-            with stopper:
-                for outcome in self._outcomes(groups, workers, stopper):
+            with self.stopper.cells_in_flight():
+                for outcome in self._outcomes(groups, workers):
                     self._note(groups[outcome.group], outcome)
-                    finished += len(outcome.finished)
-        except KeyboardInterrupt:
-            raise stopper.error(finished, len(self.ordinals)) from None
+                    self._finish(len(outcome.finished))
         finally:
             self.display.stop()
         if self.failed:
             raise self._failure()
-        if finished < len(self.ordinals):
-            raise stopper.error(finished, len(self.ordinals))
+        if self.finished < len(self.ordinals):
+            raise self.stopper.error()
+
+    def _finish(self, cells: int) -> None:
+        """Count that many more cells."""
+        self.finished += cells
+        self.stopper.state = f"{self.finished} of {len(self.ordinals)} cells are saved"
 
     def _prepare(self, groups: Sequence[Group], left: IntArray) -> int:
         """Compile what the cells that are left need on this machine; how many workers compute."""
@@ -312,10 +297,8 @@ class _Run:
                 self.plan.engine.compile(Cells(self.plan, points))
         return workers
 
-    def _outcomes(
-        self, groups: Sequence[Group], workers: int, stopper: Stopper
-    ) -> Iterator[Outcome]:
-        plan, output, means = self.plan, self.store.output, self.means
+    def _outcomes(self, groups: Sequence[Group], workers: int) -> Iterator[Outcome]:
+        plan, output, means, stopper = self.plan, self.store.output, self.means, self.stopper
 
         def begun(group: int) -> None:
             self.index.take(groups[group].ordinals)

@@ -162,20 +162,6 @@ def test_a_signal_saves_a_long_cell_and_the_exit_code_says_go_on(
         assert data[name].values.tobytes() == values.tobytes(), name
 
 
-def test_a_signal_reaches_the_cells_in_worker_processes(tiny_file: Path, tmp_path: Path) -> None:
-    """Two long cells (m = 3 would learn at once) on two workers; SIGTERM to the main process."""
-    grid = {**LONG["grid"], "batch_size": [1.5, 2]}
-    study = Study.from_dict({**LONG, "grid": grid, "measurement": {"duration": 10_000_000}})
-    tiny_file.write_text(study.to_toml())
-    target = tmp_path / "long.nc"
-    process = start(tiny_file, target, "--workers", "2")
-    wait_until_computing(target, process)
-    os.kill(process.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 75, errors
-    assert "stopped by the signal SIGTERM: 0 of 2 cells" in errors.strip().splitlines()[-1]
-
-
 def test_a_time_limit(endless_file: Path, tmp_path: Path) -> None:
     target = tmp_path / "long.nc"
     process = start(endless_file, target, "--workers", "1", "--time-limit", "00:00:01")
