@@ -5,9 +5,7 @@ the source, or where the user may write.
 """
 
 import functools
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -38,22 +36,3 @@ def cache_is_writable() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def hash_of_sources(*folders: str) -> int:
-    """Hash of the source files of some folders of this package, below 2^56.
-
-    The cache notices a change in the file of the cached function alone, not in a helper of another
-    module. A constant that depends on all of them, captured by the cached function, makes it
-    compile again. To be called where a module is imported: a process that outlives a change of the
-    files on disk (an upgrade during a long run) would otherwise store its old code under the hash
-    of the new one, for every later process to load.
-
-    >>> hash_of_sources("streams") == hash_of_sources("streams", "dynamics")
-    False
-    """
-    digest = hashlib.sha256()
-    for folder in folders:
-        for file in sorted((Path(__file__).parent / folder).glob("*.py")):
-            digest.update(file.read_bytes())
-    return int.from_bytes(digest.digest()[:7], "little")

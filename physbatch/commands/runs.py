@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import Json, Output, Workers
+from physbatch.commands.options import Json, Output, Switch, Workers
 from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import check_workers, load_study
 from physbatch.errors import StudyError
@@ -79,6 +79,7 @@ def run(
     output: Output,
     workers: Workers = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    keep_old: Switch = False,
     limits: Limits = Limits(),
     workplace: Workplace = Workplace(),
 ) -> None:
@@ -96,6 +97,8 @@ def run(
     device
         Where to compute. Discrete weights give the same data on every device, continuous ones
         up to rounding.
+    keep_old
+        Keep cells that another revision of the code made; by default they are computed again.
     """
     from physbatch.engines.registry import require_built
     from physbatch.progress import progress_display
@@ -115,6 +118,7 @@ def run(
         "time_limit": seconds,
         "memory": None if limits.memory is None else parse_bytes(limits.memory),
         "cluster": cluster,
+        "keep_old": keep_old,
     }
     if part is None:
         run_study(resolved, output, **options)
@@ -193,6 +197,7 @@ def status(output: Path, *, json_: Json = False) -> None:
                 "study_hash": study.hash(),
                 "cells": len(plan),
                 "done": state.done,
+                "old": state.old,
                 "running": state.running,
                 "failed": failed,
                 "left": len(plan) - state.done,
@@ -215,13 +220,15 @@ def status(output: Path, *, json_: Json = False) -> None:
         print(f"failed   {cell}: {reason}")
     if len(state.failed) > 10:
         print(f"failed   and {len(state.failed) - 10} more cells")
+    if state.old:
+        print(f"old      {state.old} cells that other code made; run --keep-old keeps them")
     for line in store.damaged:
         print(f"will be computed again: {line}")
     if word == "unfinished":
         print(f"go on with: physbatch run STUDY -o {output}")
 
 
-def merge(output: Path, *sources: Path, partial: bool = False) -> None:
+def merge(output: Path, *sources: Path, partial: bool = False, keep_old: Switch = False) -> None:
     """Write the dataset from the cells that the parts of an array job have computed.
 
     Parameters
@@ -232,10 +239,12 @@ def merge(output: Path, *sources: Path, partial: bool = False) -> None:
         Outputs of parts that ran where that folder is not shared: their cells are copied.
     partial
         Write the dataset even if cells are missing; they are marked so.
+    keep_old
+        Take cells that another revision of the code made where there are no others.
     """
     from physbatch.sweep.run import merge_study
 
-    merge_study(output, sources, partial=partial)
+    merge_study(output, sources, partial=partial, keep_old=keep_old)
     print(f"dataset  {output}")
 
 

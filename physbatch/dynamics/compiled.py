@@ -9,7 +9,7 @@ array to one of them. Loops over plain arrays have them as well: without, the co
 the loops into every place that calls them, which takes longer than calling does.
 
 None of the parts is cached on disk by itself: they are compiled into the kernels, whose caches
-follow the source of all of them (`physbatch.compilation.hash_of_sources`).
+follow the source of all of them (`physbatch.sources.hash_of_sources`).
 """
 
 from typing import Any

@@ -33,5 +33,6 @@ if TYPE_CHECKING:
     from physbatch.engines.registry import engine_for as engine_for
     from physbatch.engines.registry import missing as missing
     from physbatch.engines.registry import require_built as require_built
+    from physbatch.engines.registry import revision_of as revision_of
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -2,11 +2,15 @@
 
 `Engine.simulate` goes on from a state and offers its own about once a second; the sweep stops it
 there when a run must end, and saves it from time to time against the day the power fails. A
-checkpoint is a plain array file (no pickle) with a checksum. One that is damaged, or of another
-version of physbatch, is not used: the cell starts anew.
+checkpoint is a plain array file (no pickle) with a checksum, and it is bound to its cell: it holds
+the cell's key, which depends on the physics and on the code, and the shapes of its arrays. One that
+does not fit is set aside, and the cell goes on from the one before it or starts anew.
 """
 
+import contextlib
 import io
+import json
+import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +23,7 @@ import numpy.typing as npt
 import physbatch
 from physbatch.errors import DatasetError
 from physbatch.files.checksums import with_checksum, without_checksum
-from physbatch.files.netcdf import write_atomic
+from physbatch.files.netcdf import set_aside, write_atomic
 
 State = dict[str, npt.NDArray[np.generic]]
 
@@ -77,6 +81,7 @@ class Pauses:
         self.state = checkpoint.load()
         if self.state is not None and str(self.state.pop("device", "")) != device:
             self.state = None
+        self._loaded = None if self.state is None else _shapes(self.state)
         self._steps = max(1, steps)
         self._offered = time.monotonic()
 
@@ -89,8 +94,11 @@ class Pauses:
         """The steps up to which to go, one after the other, the last of them `last`.
 
         `state` is that at the step that was yielded before, or at `first`. CellPaused if the run
-        must end.
+        must end, ValueError if the state that was loaded has other arrays than the cell has.
         """
+        if self._loaded not in (None, _shapes(state())):
+            raise ValueError("a state of other shapes")  # numpy may have stretched them
+        self._loaded = None
         while first < last:
             if time.monotonic() - self._offered >= PIECE_SECONDS:
                 self._checkpoint.offer({"device": np.array(self._device), **state()})
@@ -104,6 +112,11 @@ class Pauses:
             pace = int(min((stop - first) * PIECE_SECONDS / seconds, 1e15))
             self._steps = max(1, min(10 * self._steps, pace))
             first = stop
+
+
+def _shapes(state: State) -> dict[str, list[Any]]:
+    """Type and shape of each array of a state."""
+    return {name: [str(array.dtype), *array.shape] for name, array in state.items()}
 
 
 def pack(name: str, arrays: Mapping[str, npt.NDArray[np.generic]]) -> State:
@@ -126,22 +139,66 @@ def unpack_into(arrays: Mapping[str, npt.NDArray[np.generic]], name: str, state:
 
 
 class FileCheckpoint:
-    """The checkpoint of a cell as a file beside the shards; `stop` is whether the run must end."""
+    """The checkpoint of a cell as files beside the shards: the last state, and the one before it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the shards are.
+    key : str
+        The key of the cell, which depends on its physics and on the code's revision.
+    stop : callable
+        Whether the run must end.
+    """
 
     def __init__(self, folder: Path, key: str, stop: Callable[[], bool]) -> None:
         self.path = folder / f"{key}.checkpoint"
+        self.previous = folder / f"{key}.checkpoint.1"
+        self._key = key
         self._stop = stop
-        self._began = self._saved = time.monotonic()
+        self._used: Path | None = None
+        self._saved = time.monotonic()
 
     def load(self) -> State | None:
-        """The state of an earlier run, if there is one that can be trusted."""
+        """The last state of an earlier run that fits; what does not is set aside."""
+        self._used = None
+        for path in (self.path, self.previous):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            except OSError:
+                set_aside(path)
+                continue
+            state = self._read(path, content)
+            if state is not None:
+                self._used = path
+                return state
+            set_aside(path)
+        return None
+
+    def _read(self, path: Path, content: bytes) -> State | None:
+        """The state in a file; None if it is damaged, or of another cell, code or version."""
         try:
-            content = without_checksum(self.path.read_bytes(), where=str(self.path))
+            content = without_checksum(content, where=str(path))
             with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 state: State = {name: arrays[name] for name in arrays.files}
-        except (OSError, DatasetError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            header = json.loads(str(state.pop("header")))
+        except (DatasetError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
-        return state if str(state.pop("version", "")) == physbatch.__version__ else None
+        return state if header == self._header(state) else None
+
+    def _header(self, state: State) -> dict[str, Any]:
+        """What a state must agree with: the cell, the version, and its own shapes."""
+        return {"key": self._key, "version": physbatch.__version__, "shapes": _shapes(state)}
+
+    def reject(self) -> bool:
+        """Set aside the state that was loaded, from which the cell cannot go on; False if none."""
+        used, self._used = self._used, None
+        if used is None:
+            return False
+        set_aside(used)
+        return True
 
     def offer(self, state: State) -> None:
         """Save if the run must end or the last save is old."""
@@ -149,13 +206,19 @@ class FileCheckpoint:
         stopping = self._stop()
         if now - self._saved >= (WORTH_SAVING if stopping else INTERVAL):
             stream = io.BytesIO()
-            arrays: dict[str, Any] = {"version": np.array(physbatch.__version__), **state}
+            header = np.array(json.dumps(self._header(state)))
+            arrays: dict[str, Any] = {"header": header, **state}
             np.savez(stream, allow_pickle=False, **arrays)
+            with contextlib.suppress(OSError):  # there is none, or the write below says why
+                os.replace(self.path, self.previous)
             write_atomic(self.path, with_checksum(stream.getvalue()))
             self._saved = now
+            self._used = None
         if stopping:
             raise CellPaused
 
     def drop(self) -> None:
         """The cell is done and its result is on disk."""
-        self.path.unlink(missing_ok=True)
+        for path in (self.path, self.previous):
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -28,6 +28,8 @@ class GridPoints:
     ----------
     study : Study
         What they are points of.
+    revision : str
+        State of the code that simulates them, as of `physbatch.engines.registry.revision_of`.
 
     Examples
     --------
@@ -37,15 +39,15 @@ class GridPoints:
     ('size = 9, batch_size = 4.5', 0.0, 9)
     """
 
-    def __init__(self, study: Study) -> None:
-        self.study = study
+    def __init__(self, study: Study, revision: str = "") -> None:
+        self.study, self.revision = study, revision
         self.times = study.measurement.measuring_times()
         self.degrees = study.degrees
         self.teacher = functools.cache(study.architecture)
         self.student = functools.cache(study.student_architecture)
 
-    def __reduce__(self) -> tuple[type[GridPoints], tuple[Study]]:
-        return GridPoints, (self.study,)
+    def __reduce__(self) -> tuple[type[GridPoints], tuple[Study, str]]:
+        return GridPoints, (self.study, self.revision)
 
     def at(
         self, coordinates: Mapping[str, float], first_replica: int = 0, replicas: int = 1
@@ -225,7 +227,13 @@ class GridPoint:
 
     @cached_property
     def key(self) -> str:
-        """Hash of identity, measurement, seeds and replicas: the name of the result."""
+        """Hash of the content key and of the code's revision: the name of the result."""
+        text = f"cell 2\n{self.content_key}\n{self.points.revision}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def content_key(self) -> str:
+        """Hash of identity, measurement, seeds and replicas: what every state of the code means."""
         replicas = f"{self.first_replica}+{self.replicas}"
         text = f"cell 1\n{self.identity}\n{self.points.rest_of_key}\n{replicas}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,35 +1,58 @@
 """Which engine serves which study: the only place that knows."""
 
+import functools
 import importlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from physbatch.engines.protocol import Engine
 from physbatch.errors import NotBuiltError
+from physbatch.sources import hash_of_sources
 from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
 
 
 class Entry(NamedTuple):
-    """Module and class of an engine, and whether a study is one of its own.
+    """Module and class of an engine, whether a study is one of its own, and its own sources.
 
     The module is imported when it is needed: engines load compilers and torch.
     """
 
     kind: str
     serves: Callable[[Study], bool]
+    sources: tuple[str, ...]
 
 
 #: The first entry that serves a study runs it.
 ENGINES: tuple[Entry, ...] = (
-    Entry("classifier.ClassifierEngine", lambda s: s.system.inputs.kind == "samples"),
+    Entry(
+        "classifier.ClassifierEngine",
+        lambda s: s.system.inputs.kind == "samples",
+        ("dynamics/sgd", "engines/classifier.py"),
+    ),
     Entry(
         "projected.ProjectedEngine",
         lambda s: isinstance(s.dynamics, SGD) and s.dynamics.engine == "projected",
+        ("dynamics/projected", "exact/committee.py", "engines/projected.py"),
     ),
-    Entry("gradient.GradientEngine", lambda s: s.dynamics.kind == "sgd"),
-    Entry("binary.BinaryEngine", lambda s: s.bitsliced),
-    Entry("discrete.DiscreteEngine", lambda s: True),
+    Entry(
+        "gradient.GradientEngine",
+        lambda s: s.dynamics.kind == "sgd",
+        ("dynamics/sgd", "engines/gradient.py", "engines/gradient_measurement.py"),
+    ),
+    Entry(
+        "binary.BinaryEngine",
+        lambda s: s.bitsliced,
+        ("dynamics/bitsliced", "dynamics/bitsliced/cuda", "engines/binary.py"),
+    ),
+    Entry("discrete.DiscreteEngine", lambda s: True, ("dynamics/discrete", "engines/discrete.py")),
+)
+#: What else makes the numbers of every engine: random numbers, systems, and what studies ask for.
+SHARED_SOURCES = (
+    *("streams", "systems", "dynamics"),
+    *("engines/point.py", "engines/protocol.py", "engines/checkpoint.py", "study/measurement.py"),
+    *("study/system.py", "study/dynamics.py", "study/grid.py", "study/model.py"),
+    *("study/base.py", "study/projection.py"),
 )
 
 
@@ -42,10 +65,30 @@ def engine_for(study: Study) -> Engine:
     >>> type(engine_for(study("greedy-unit"))).__name__
     'BinaryEngine'
     """
-    entry = next(entry for entry in ENGINES if entry.serves(study))
-    module, _, kind = entry.kind.rpartition(".")
+    module, _, kind = _entry(study).kind.rpartition(".")
     home = importlib.import_module(f"physbatch.engines.{module}")
     return cast("Engine", getattr(home, kind)())
+
+
+def revision_of(study: Study) -> str:
+    """Names the state of the code that makes a study's numbers: a hash of its sources.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> len(revision_of(study("greedy-unit")))
+    14
+    """
+    return _revision(_entry(study).sources)
+
+
+@functools.cache  # as of the first use: what is imported does not follow the files either
+def _revision(sources: tuple[str, ...]) -> str:
+    return f"{hash_of_sources(*SHARED_SOURCES, *sources):014x}"
+
+
+def _entry(study: Study) -> Entry:
+    return next(entry for entry in ENGINES if entry.serves(study))
 
 
 def missing(study: Study) -> list[str]:

@@ -126,6 +126,14 @@ def _replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def set_aside(path: Path) -> Path:
+    """Move a file that cannot be used out of the way, for a look, and return its new name."""
+    aside = path.with_name(f"{path.name}.damaged")
+    with contextlib.suppress(OSError):
+        path.rename(aside)
+    return aside
+
+
 def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     """Write a dataset atomically (temporary name, fsync, rename) and return its path.
 

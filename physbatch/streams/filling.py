@@ -11,7 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.compilation import cached_njit
+from physbatch.sources import hash_of_sources
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.gaussian import normal_pair
 from physbatch.typing import FloatArray

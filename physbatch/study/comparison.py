@@ -12,7 +12,10 @@ from physbatch.study.model import Study
 from physbatch.typing import BoolArray
 
 #: Attributes that tell how a dataset was made rather than what it is.
-PROVENANCE = ("source", "package_versions", "python_version", "platform", "device")
+PROVENANCE = (
+    *("source", "revision", "package_versions", "python_version", "platform", "device"),
+    *("processor", "processor_features"),
+)
 
 
 def extends(study: Study, old: Study) -> bool:

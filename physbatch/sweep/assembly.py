@@ -7,7 +7,8 @@ one compressed file; the values are the same, bit for bit.
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import numpy as np
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, open_dataset, validate, variable_attributes
-from physbatch.errors import DatasetError, OutputError
+from physbatch.errors import OutputError
 from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewise
 from physbatch.study.grid import REPLICAS_PER_CELL
+from physbatch.sweep.makers import Maker
 from physbatch.sweep.merging import Slab, frame, merge
 from physbatch.sweep.plan import Plan
-from physbatch.sweep.store import Store
+from physbatch.sweep.status import survey
+from physbatch.sweep.store import Part, Store
 from physbatch.typing import IntArray
 
 #: A dataset whose variables need more memory is merged and read piece by piece.
@@ -33,7 +36,7 @@ SLAB_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
 
 
-def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr.Dataset:
+def write_dataset(store: Store, plan: Plan, *, partial: bool) -> xr.Dataset:
     """Merge the shards of a store and write its dataset, opened as by `open_whole`.
 
     OutputError if cells are missing and it may not be `partial`, or if it cannot be written.
@@ -41,10 +44,11 @@ def write_dataset(store: Store, plan: Plan, device: str, *, partial: bool) -> xr
     if _is_large(plan):
         large = _LargeMerge(store, plan)
         _require_cells(store, plan, large.missing_points(), partial)
-        large.save(store.output, device)
+        large.save(store.output)
         return open_whole(store.output, plan)
-    variables = merge(plan, store.shards(plan)).data_vars
-    merged = validate(frame(plan, device).assign(variables))
+    makers: Counter[Maker] = Counter()
+    variables = merge(plan, _counted(store.parts(plan), makers)).data_vars
+    merged = validate(frame(plan, makers).assign(variables))
     missing = int((merged["status"] == STATUS_MISSING).any("replica").sum())
     _require_cells(store, plan, missing, partial)
     save(merged, store.output)
@@ -60,10 +64,19 @@ def _is_large(plan: Plan) -> bool:
     return plan.dataset_bytes > IN_MEMORY_BYTES
 
 
+def _counted(parts: Iterable[Part], makers: Counter[Maker]) -> Iterator[xr.Dataset]:
+    """What is wanted of the parts, while their makers are counted."""
+    for part in parts:
+        makers[Maker.of_shard(part.shard.attrs)] += len(part.rows)
+        yield part.wanted
+
+
 def _require_cells(store: Store, plan: Plan, missing: int, partial: bool) -> None:
     """Refuse to write a dataset that lacks cells, unless it may be `partial`."""
     if missing and not partial:
         damaged = f" ({store.damaged[0]})" if store.damaged else ""
+        if survey(store, plan, verify=False).old.any():
+            damaged += " (other code has made some: --keep-old takes them)"
         raise OutputError(
             f"cells are missing at {missing} of {plan.point_count} grid points{damaged}",
             where=str(store.output),
@@ -76,26 +89,23 @@ class _LargeMerge:
 
     def __init__(self, store: Store, plan: Plan) -> None:
         self._store, self._plan = store, plan
-        #: For each cell the number of a shard that holds it, or -1.
-        self._holder = np.full(len(plan), -1, dtype=np.int32)
+        #: For each cell the number of a shard that holds it, or -1, and its row there.
+        self._holder, self._row = np.full((2, len(plan)), -1, dtype=np.int32)
         self._names: list[str] = []
-        store.damaged = []
-        for name in store.shard_names():
-            try:
-                _, ordinals = store.rows(plan, name, store.open_shard(name))
-            except DatasetError as error:
-                store.damaged.append(str(error))
-                continue
-            self._holder[ordinals] = len(self._names)
-            self._names.append(name)
+        self._makers: Counter[Maker] = Counter()
+        for part in store.parts(plan):
+            self._holder[part.ordinals] = len(self._names)
+            self._row[part.ordinals] = part.rows
+            self._names.append(part.name)
+            self._makers[Maker.of_shard(part.shard.attrs)] += len(part.rows)
 
     def missing_points(self) -> int:
         """Number of grid points at which cells are missing."""
         return int((self._holder.reshape(-1, self._plan.blocks) < 0).any(axis=1).sum())
 
-    def save(self, target: Path, device: str) -> None:
+    def save(self, target: Path) -> None:
         """Write the dataset; OutputError if it cannot be, an existing file stays untouched."""
-        empty = frame(self._plan, device)
+        empty = frame(self._plan, self._makers)
         slabs = list(_slabs(self._plan))
 
         def write(path: Path) -> None:
@@ -116,11 +126,8 @@ class _LargeMerge:
         for number in np.unique(self._holder[wanted]):
             if number < 0:
                 continue
-            name = self._names[number]
-            shard = self._store.open_shard(name)
-            rows, ordinals = self._store.rows(self._plan, name, shard)
-            inside = np.isin(ordinals, wanted)
-            yield shard.isel(cell=np.array(rows)[inside])
+            shard = self._store.open_shard(self._names[number])
+            yield shard.isel(cell=self._row[wanted[self._holder[wanted] == number]])
 
     def _ordinals(self, slab: Slab) -> IntArray:
         """Numbers of the cells of a slab."""

@@ -47,6 +47,7 @@ class Task:
     output: str
     token: str
     version: str
+    revision: str
     send_back: bool
 
 
@@ -160,6 +161,7 @@ class _Dispatcher:
             output=str(self._store.output.resolve()),
             token=self._token,
             version=physbatch.__version__,
+            revision=self._plan.revision,
             send_back=send_back,
         )
         future = self._client.submit(compute_remotely, task, key=key, pure=False, retries=1)
@@ -254,6 +256,12 @@ def compute_remotely(task: Task) -> Answer:
     plan = _plan_of(task)
     if plan is None:
         return Answer(None, None)
+    if plan.revision != task.revision:
+        raise StudyError(
+            f"a dask worker has other code (revision {plan.revision}), this is {task.revision}",
+            where="dask",
+            remedy="install the same code on all machines and start the workers again",
+        )
     cells = list(Cells(plan, task.ordinals))
     output = Path(task.output)
     folder = Store(output).folder

@@ -81,6 +81,12 @@ def compute_group(
     upon, for example `OutputError` on a full disk, is raised.
     """
     began = time.perf_counter()
+    if cells[0].points.revision != plan.revision:  # an upgrade between the start and now
+        raise StudyError(
+            "this process has other code than the one that started the run",
+            where="run",
+            remedy="run the same command again",
+        )
     store = Store(output)
     results: dict[int, Arrays] = {}
     failed: dict[int, str] = {}
@@ -90,7 +96,7 @@ def compute_group(
             break
         checkpoint = FileCheckpoint(store.folder, cell.key, stop)
         try:
-            results[number] = plan.engine.simulate(cell, device, checkpoint)
+            results[number] = _simulate(plan, cell, device, checkpoint)
             kept.append(checkpoint)
         except CellPaused:
             break
@@ -101,10 +107,22 @@ def compute_group(
     note = None
     if results:
         done = [cells[number] for number in results]
-        note = store.save(plan, done, list(results.values()))
+        note = store.save(plan, done, list(results.values()), device)
         for checkpoint in kept:
             checkpoint.drop()
     return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
+
+
+def _simulate(plan: Plan, cell: GridPoint, device: str, checkpoint: FileCheckpoint) -> Arrays:
+    """A cell from its last state on; from an older one, or its start, if it cannot go on there."""
+    while True:
+        try:
+            return plan.engine.simulate(cell, device, checkpoint)
+        except (CellPaused, PhysbatchError, MemoryError):
+            raise
+        except Exception:
+            if not checkpoint.reject():
+                raise
 
 
 def run_serial(

@@ -5,7 +5,7 @@ job have an index each. The index is a convenience: the shards are the truth. A 
 missing or torn costs the time to read one shard; a line for a shard that is not there, or
 that is another file by now, is not believed.
 
-Cells are named by their number in the plan, so the file's name holds the hash of the study.
+Cells are named by their number in the plan, so the file's name holds that of the plan.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ class ShardNote:
 class Record:
     """What the lines of an index say together.
 
-    Cells are numbers in the plan: `shards` holds digest and cells of each file, `failed` the last
-    reason. `running`, of each part, has the first cell of the groups in work -> number of cells.
+    Cells are numbers in the plan: `shards` holds digest and cells of each file, `old` its cells
+    that other code made, `failed` the last reason. `running`, of each part, has the first cell of
+    the groups in work -> number of cells.
     `cost` is the estimate for what is done, `seconds` the processor time that it took.
     """
 
     shards: dict[str, tuple[str, IntArray]] = field(default_factory=dict)
+    old: dict[str, IntArray] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     running: dict[str, dict[int, int]] = field(default_factory=dict)
     left_cost: dict[str, float] = field(default_factory=dict)
@@ -65,9 +67,9 @@ class Record:
 class Index:
     """The index that a run appends to, a context that closes its file; OutputError if it cannot."""
 
-    def __init__(self, folder: Path, study_hash: str, part: Part | None = None) -> None:
+    def __init__(self, folder: Path, plan: str, part: Part | None = None) -> None:
         suffix = part.suffix if part else ""
-        self.path = folder / f"{_stem(study_hash)}{suffix}.jsonl"
+        self.path = folder / f"{_stem(plan)}{suffix}.jsonl"
         self._stream: TextIO | None = None
 
     def begin(self, workers: int, cost: float) -> None:
@@ -89,6 +91,12 @@ class Index:
                 "seconds": _short(seconds),
             }
         )
+
+    def met(self, note: ShardNote, ordinals: IntArray, old: IntArray) -> None:
+        """A shard lay there that no index knew; it holds cells, also `old` ones of other code."""
+        line: dict[str, Any] = {"shard": note.name, "digest": note.digest}
+        line |= {"cells": _ranges(ordinals), "cost": 0.0, "seconds": 0.0}
+        self._append(line | {"old": _ranges(old)} if len(old) else line)
 
     def fail(self, ordinal: int, reason: str) -> None:
         """A cell failed."""
@@ -122,10 +130,10 @@ class Index:
             ) from error
 
 
-def read_index(folder: Path, study_hash: str, cells: int) -> Record:
-    """What the indices of a study, of all its parts, say; cells from number `cells` on are not."""
+def read_index(folder: Path, plan: str, cells: int) -> Record:
+    """What the indices of a plan, of all its parts, say; cells from number `cells` on are not."""
     record = Record()
-    stem = _stem(study_hash)
+    stem = _stem(plan)
     for path in sorted(folder.glob(f"{stem}*.jsonl")):
         try:
             lines = path.read_text("utf-8", errors="replace").splitlines()
@@ -154,6 +162,7 @@ def _apply(record: Record, part: str, line: Any, cells: int) -> None:
         if not SHARD_NAME.fullmatch(name):
             return
         record.shards[name] = (str(line["digest"]), ordinals)
+        record.old[name] = _numbers(str(line.get("old", "")), cells)
         record.cost += float(line["cost"])
         record.seconds += float(line["seconds"])
         if part in record.left_cost:
@@ -168,8 +177,8 @@ def _apply(record: Record, part: str, line: Any, cells: int) -> None:
         running.pop(int(line["release"]), None)
 
 
-def _stem(study_hash: str) -> str:
-    return f"index-{study_hash[:16]}"
+def _stem(plan: str) -> str:
+    return f"index-{plan[:16]}"
 
 
 def _short(number: float) -> float:

@@ -1,9 +1,8 @@
 """Merging: the cells of many shards become one labelled dataset."""
 
 import datetime
-import platform
+from collections import Counter
 from collections.abc import Iterable
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import xarray as xr
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
 from physbatch.study.model import Study
+from physbatch.sweep.makers import Maker, attributes_of
 from physbatch.sweep.plan import Plan
 
 #: Rectangle of a grid, in numbers of values along each dimension and of replicas.
@@ -57,9 +57,9 @@ def merge(plan: Plan, shards: Iterable[xr.Dataset], slab: Slab | None = None) ->
     )
 
 
-def frame(plan: Plan, device: str) -> xr.Dataset:
+def frame(plan: Plan, makers: Counter[Maker]) -> xr.Dataset:
     """Coordinates and attributes of the dataset of a plan, without variables."""
-    return xr.Dataset(coords=_coordinates(plan), attrs=_attributes(plan.study, device))
+    return xr.Dataset(coords=_coordinates(plan), attrs=_attributes(plan.study, makers))
 
 
 def _coordinates(plan: Plan) -> dict[str, xr.Variable]:
@@ -97,25 +97,18 @@ def _other_times(plan: Plan) -> dict[str, xr.Variable]:
     }
 
 
-def _attributes(study: Study, device: str) -> dict[str, str | int]:
+def _attributes(study: Study, makers: Counter[Maker]) -> dict[str, str | int]:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    source = f"physbatch {physbatch.__version__}"
-    packages = ("numpy", "scipy", "numba", "torch", "xarray", "netCDF4")
-    versions = " ".join(f"{name}={metadata.version(name)}" for name in packages)
     return {
         "Conventions": "CF-1.11",
         "title": study.title,
         "comment": study.description,
-        "source": source,
         "references": "; ".join(study.references),
-        "history": f"{now} {source}: merged from shards",
+        "history": f"{now} physbatch {physbatch.__version__}: merged from shards",
         "date_created": now,
         "physbatch_schema": SCHEMA_VERSION,
         "study": study.canonical_json(),
         "study_hash": study.hash(),
-        "package_versions": versions,
-        "python_version": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "device": device,
         "control_dim": study.grid.control,
+        **attributes_of(makers),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 from physbatch.dataset import SWEPT_DIMS, VariableSpec
 from physbatch.engines.point import GridPoint, GridPoints
 from physbatch.engines.protocol import Engine
+from physbatch.engines.registry import revision_of
 from physbatch.study.grid import REPLICAS_PER_CELL
 from physbatch.study.model import Study
 from physbatch.typing import FloatArray, IntArray
@@ -58,7 +60,15 @@ class Plan:
 
     def __init__(self, study: Study, engine: Engine) -> None:
         self.study, self.engine = study, engine
-        self._points = GridPoints(study)
+        #: State of the code that makes the numbers; it is part of every cell's key.
+        self.revision = revision_of(study)
+        self._points = GridPoints(study, self.revision)
+
+    @cached_property
+    def name(self) -> str:
+        """Names the study and the code: numbers of cells mean the same under the same name."""
+        text = f"plan 2\n{self.study.hash()}\n{self.revision}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def times(self) -> tuple[int, ...]:

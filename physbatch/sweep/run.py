@@ -36,6 +36,7 @@ class RunOptions(TypedDict, total=False):
     time_limit: float | None
     cluster: Cluster | None
     memory: int | None
+    keep_old: bool
 
 
 @dataclass
@@ -48,6 +49,7 @@ class _Means:
     time_limit: float | None = None
     cluster: Cluster | None = None
     memory: int | None = None
+    keep_old: bool = False
 
     def __post_init__(self) -> None:
         self.device = resolve_device(self.device)
@@ -75,15 +77,7 @@ def resolve_device(device: str) -> str:
 
 
 def run_study(
-    study: Study,
-    output: str | os.PathLike[str],
-    *,
-    workers: int | None = None,
-    device: str = "auto",
-    progress: ProgressDisplay | None = None,
-    time_limit: float | None = None,
-    cluster: Cluster | None = None,
-    memory: int | None = None,
+    study: Study, output: str | os.PathLike[str], **options: Unpack[RunOptions]
 ) -> xr.Dataset:
     """Simulate every cell of a study that is not done yet and write the dataset.
 
@@ -107,6 +101,8 @@ def run_study(
     memory : int, optional
         Bytes that all worker processes together may use; by default what is free. There are
         fewer workers if not all of them fit.
+    keep_old : bool
+        Use cells that another revision of the code made; by default they are computed again.
 
     Returns
     -------
@@ -141,16 +137,18 @@ def run_study(
     """
     leave_if_importing()
     require_built(study)
-    means = _Means(workers, device, progress, time_limit, cluster, memory)
-    store, plan = Store(Path(output)), Plan(study, engine_for(study))
+    means = _Means(**options)
+    store = Store(Path(output), keep_old=means.keep_old)
+    plan = Plan(study, engine_for(study))
     if store.is_complete(study):
-        means.display.note(f"{store.output} is complete; nothing to do")
-        return open_whole(store.output, plan)
+        data = open_whole(store.output, plan)
+        means.display.note(f"{store.output} is complete; nothing to do{_other_code(plan, data)}")
+        return data
     with _stopper(means) as stopper, Lock(store.folder) as lock:
         stopper.lost = lock.lost.is_set
-        with Index(store.folder, study.hash()) as index:
+        with Index(store.folder, plan.name) as index:
             _Run(plan, store, stopper, index, means, plan.cells.ordinals).compute()
-        return write_dataset(store, plan, means.device, partial=False)
+        return write_dataset(store, plan, partial=False)
 
 
 def run_part(
@@ -182,12 +180,13 @@ def run_part(
     leave_if_importing()
     require_built(study)
     means = _Means(**options)
-    store, plan = Store(Path(output)), Plan(study, engine_for(study))
+    store = Store(Path(output), keep_old=means.keep_old)
+    plan = Plan(study, engine_for(study))
     ordinals = plan.cells.ordinals[part.number - 1 :: part.total]
     if not store.is_complete(study):
         with _stopper(means) as stopper, Lock(store.folder, part) as lock:
             stopper.lost = lock.lost.is_set
-            with Index(store.folder, study.hash(), part) as index:
+            with Index(store.folder, plan.name, part) as index:
                 _Run(plan, store, stopper, index, means, ordinals).compute()
     return len(ordinals)
 
@@ -197,6 +196,7 @@ def merge_study(
     sources: Sequence[str | os.PathLike[str]] = (),
     *,
     partial: bool = False,
+    keep_old: bool = False,
 ) -> xr.Dataset:
     """Write the dataset of a store from the shards of all its parts.
 
@@ -209,13 +209,16 @@ def merge_study(
         copied.
     partial : bool
         Write the dataset even if cells are missing; it says which.
+    keep_old : bool
+        Take cells of another revision of the code where there are no others; the dataset lists
+        who made how many.
 
     Raises
     ------
     OutputError
         If cells are missing, or a run is still writing.
     """
-    store = Store(Path(output))
+    store = Store(Path(output), keep_old=keep_old)
     others = [Store(Path(source)) for source in sources]
     study = next((known for known in (store, *others) if known.exists()), store).study()
     require_built(study, where=str(output))
@@ -226,7 +229,14 @@ def merge_study(
         store.begin(study)
         for other in others:
             store.copy_shards(other)
-        return write_dataset(store, plan, "cpu", partial=partial)
+        return write_dataset(store, plan, partial=partial)
+
+
+def _other_code(plan: Plan, data: xr.Dataset) -> str:
+    """What to say of a dataset that this code has not made."""
+    if data.attrs.get("revision") == plan.revision:
+        return ""
+    return f" (other code made it, {data.attrs.get('source', 'unknown')}; move it away to go anew)"
 
 
 def _stopper(means: _Means) -> Stopper:
@@ -254,7 +264,9 @@ class _Run:
     def compute(self) -> None:
         """Compute what is missing; see `run_study` for the errors."""
         self.store.begin(self.plan.study)
-        done = survey(self.store, self.plan, verify=True, index=self.index).done
+        cells = survey(self.store, self.plan, verify=True, index=self.index)
+        done = cells.done
+        self._say_old(int(cells.old[self.ordinals].sum()))
         for line in self.store.damaged:
             self.display.note(f"computing again: {line}")
         left = self.ordinals[~done[self.ordinals]]
@@ -276,6 +288,14 @@ class _Run:
             raise self._failure()
         if self.finished < len(self.ordinals):
             raise self.stopper.error()
+
+    def _say_old(self, cells: int) -> None:
+        if cells and self.means.keep_old:
+            self.display.note(f"{cells} cells are kept that other code made")
+        elif cells:
+            self.display.note(
+                f"{cells} cells that other code made are computed again; --keep-old keeps them"
+            )
 
     def _finish(self, cells: int) -> None:
         """Count that many more cells."""

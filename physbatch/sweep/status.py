@@ -16,9 +16,10 @@ from physbatch.typing import BoolArray, IntArray
 
 @dataclass(frozen=True)
 class Survey:
-    """Which cells of a plan are done, and what the index says of the others."""
+    """Which cells of a plan are done, which other code has made, and what the index says."""
 
     done: BoolArray
+    old: BoolArray
     record: Record
 
 
@@ -27,6 +28,7 @@ class RunStatus:
     """How far the runs of a study are; see `run_status`."""
 
     done: int
+    old: int
     running: int
     failed: dict[str, str]
     seconds_left: float | None
@@ -40,18 +42,19 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
     If not to `verify`, shards in the index are believed without their checksum. An `index` is
     told of shards that were in none; what is damaged is noted in the store.
     """
-    record = read_index(store.folder, plan.study.hash(), len(plan))
-    done = np.zeros(len(plan), dtype=bool)
+    record = read_index(store.folder, plan.name, len(plan))
+    done, old = np.zeros((2, len(plan)), dtype=bool)
     store.damaged = []
     for name in store.shard_names():
         try:
             known = _known(store, name, record, verify)
             if known is None:
-                _, ordinals = store.rows(plan, name, store.open_shard(name))
-                known = np.array(ordinals, dtype=np.int64)
+                cells = store.cells_in(plan, name, store.open_shard(name))
+                known = np.array(cells.ordinals, dtype=np.int64)
+                record.old[name] = np.array(cells.old_ordinals, dtype=np.int64)
                 if index is not None:
                     digest = digest_of(store.folder / name) or ""
-                    index.save(ShardNote(name, digest[:16]), known, 0.0, 0.0)
+                    index.met(ShardNote(name, digest[:16]), known, record.old[name])
         except DatasetError as error:
             store.damaged.append(str(error))
             if index is not None:  # kept for a look, and not read again
@@ -62,7 +65,9 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
             store.damaged.append(f"{store.folder / name}: cannot read ({error.strerror})")
             continue
         done[known] = True
-    return Survey(done, record)
+        old[record.old[name]] = True
+    old &= ~done
+    return Survey(done | old if store.keep_old else done, old, record)
 
 
 def _known(store: Store, name: str, record: Record, verify: bool) -> IntArray | None:
@@ -85,6 +90,7 @@ def run_status(store: Store, plan: Plan) -> RunStatus:
     return RunStatus(
         # Shards may be thrown away once merged.
         done=len(plan) if complete else int(cells.done.sum()),
+        old=0 if complete else int(cells.old.sum()),
         running=sum(sum(record.running.get(part, {}).values()) for part in alive),
         failed={
             f"cell {plan.cell(ordinal)}": reason

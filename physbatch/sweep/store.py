@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -25,7 +27,9 @@ from physbatch.files.netcdf import open_netcdf, to_bytes, write_atomic
 from physbatch.study.comparison import extends
 from physbatch.study.model import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
+from physbatch.sweep.makers import here
 from physbatch.sweep.plan import Plan
+from physbatch.typing import IntArray
 
 
 class Store:
@@ -35,6 +39,8 @@ class Store:
     ----------
     output : Path
         The merged dataset ``OUT.nc``; shards live in ``OUT.nc.cells/`` beside it.
+    keep_old : bool
+        Whether cells that another revision of the code made count as cells.
 
     Raises
     ------
@@ -42,10 +48,10 @@ class Store:
         If the output has no name.
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, *, keep_old: bool = False) -> None:
         if not output.name:  # "." or "/"
             raise OutputError("is a folder", where=str(output), remedy="name a file")
-        self.output = output
+        self.output, self.keep_old = output, keep_old
         self.folder = output.with_name(output.name + ".cells")
         #: Shards that could not be read; their cells are computed again.
         self.damaged: list[str] = []
@@ -126,10 +132,12 @@ class Store:
             name = hashlib.sha256(joined.encode()).hexdigest()[:32]
         return self.folder / f"{name}.nc"
 
-    def save(self, plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays]) -> ShardNote:
-        """Write the shard of some cells of the same replicas."""
+    def save(
+        self, plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays], device: str = "cpu"
+    ) -> ShardNote:
+        """Write the shard of some cells of the same replicas, made here on a device."""
         path = self.shard_path(cells)
-        content = to_bytes(_shard_of(plan, cells, results))
+        content = to_bytes(_shard_of(plan, cells, results, device))
         self.write(path.name, content)
         return ShardNote(path.name, stated_digest(content)[:16])
 
@@ -153,40 +161,94 @@ class Store:
         _require_variables(shard, {"cell_key", "replica"}, path)
         return shard
 
-    def rows(self, plan: Plan, name: str, shard: xr.Dataset) -> tuple[list[int], list[int]]:
-        """Rows of a shard that are cells of a plan, and the numbers of these cells.
+    def cells_in(self, plan: Plan, name: str, shard: xr.Dataset) -> CellsInShard:
+        """Which rows of a shard are cells of a plan.
 
         DatasetError if there are any and the shard lacks a variable that the plan measures.
         """
+        cells = CellsInShard()
         if not set(plan.grid) <= set(map(str, shard.variables)):
-            return [], []
+            return cells
         first = int(shard["replica"].values[0])
         columns = {dim: np.atleast_1d(shard[dim].values).tolist() for dim in plan.grid}
-        rows, ordinals = [], []
-        for row, key in enumerate(np.atleast_1d(shard["cell_key"].values)):
+        keys = np.atleast_1d(shard["cell_key"].values).astype(str).tolist()
+        # Before revisions were part of it, the key was that of the content.
+        contents = keys
+        if "content_key" in shard:
+            contents = np.atleast_1d(shard["content_key"].values).astype(str).tolist()
+        for row, (key, content) in enumerate(zip(keys, contents, strict=True)):
             ordinal = plan.ordinal({dim: values[row] for dim, values in columns.items()}, first)
-            if ordinal is not None and plan.cell(ordinal).key == str(key):
-                rows.append(row)
-                ordinals.append(ordinal)
-        if rows:
-            _require_variables(shard, set(plan.variables), self.folder / name)
-        return rows, ordinals
-
-    def shards(self, plan: Plan) -> Iterator[xr.Dataset]:
-        """The cells of a plan, shard by shard in the order of names."""
-        self.damaged = []
-        for name in self.shard_names():
-            try:
-                shard = self.open_shard(name)
-                rows, _ = self.rows(plan, name, shard)
-            except DatasetError as error:
-                self.damaged.append(str(error))
+            if ordinal is None:
                 continue
-            if rows:
-                yield shard if len(rows) == shard.sizes["cell"] else shard.isel(cell=rows)
+            cell = plan.cell(ordinal)
+            if cell.key == key:
+                cells.rows.append(row)
+                cells.ordinals.append(ordinal)
+            elif cell.content_key == content:
+                cells.old_rows.append(row)
+                cells.old_ordinals.append(ordinal)
+        if cells.rows or cells.old_rows:
+            _require_variables(shard, set(plan.variables), self.folder / name)
+        return cells
+
+    def parts(self, plan: Plan) -> Iterator[Part]:
+        """The cells of a plan, each once, shard by shard in the order of names.
+
+        Cells of other code come last, and only where they may be kept and there is no other.
+        """
+        self.damaged = []
+        taken = np.zeros(len(plan), dtype=bool)
+        for old in (False, True) if self.keep_old else (False,):
+            for name in self.shard_names():
+                try:
+                    shard = self.open_shard(name)
+                    cells = self.cells_in(plan, name, shard)
+                except DatasetError as error:
+                    if not old:
+                        self.damaged.append(str(error))
+                    continue
+                pairs = [(row, ordinal) for row, ordinal in cells.pairs(old) if not taken[ordinal]]
+                if pairs:
+                    rows, ordinals = np.array(pairs, dtype=np.int64).T
+                    taken[ordinals] = True
+                    yield Part(name, shard, rows, ordinals)
 
 
-def _shard_of(plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays]) -> xr.Dataset:
+class Part(NamedTuple):
+    """A shard, those of its rows that are wanted, and the numbers of their cells."""
+
+    name: str
+    shard: xr.Dataset
+    rows: IntArray
+    ordinals: IntArray
+
+    @property
+    def wanted(self) -> xr.Dataset:
+        """The shard without its other rows."""
+        if len(self.rows) == self.shard.sizes["cell"]:
+            return self.shard
+        return self.shard.isel(cell=self.rows)
+
+
+@dataclass
+class CellsInShard:
+    """Rows of a shard that are cells of a plan, and their numbers; `old`: made by other code."""
+
+    rows: list[int] = field(default_factory=list)
+    ordinals: list[int] = field(default_factory=list)
+    old_rows: list[int] = field(default_factory=list)
+    old_ordinals: list[int] = field(default_factory=list)
+
+    def pairs(self, old: bool) -> list[tuple[int, int]]:
+        """Row and number of each cell."""
+        if old:
+            return list(zip(self.old_rows, self.old_ordinals, strict=True))
+        return list(zip(self.rows, self.ordinals, strict=True))
+
+
+def _shard_of(
+    plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays], device: str
+) -> xr.Dataset:
     """The cells of one shard as a dataset with dims cell, replica, time."""
     variables = {
         name: (
@@ -205,12 +267,14 @@ def _shard_of(plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays])
         coords={
             **coordinates,
             "cell_key": ("cell", np.array([cell.key for cell in cells], dtype=np.str_)),
+            "content_key": ("cell", np.array([cell.content_key for cell in cells], dtype=np.str_)),
             "replica": np.arange(first, first + cells[0].replicas),
             "time": np.array(plan.times, dtype=np.int64),
         },
         attrs={
             "physbatch_shard": SCHEMA_VERSION,
             "source": f"physbatch {physbatch.__version__}",
+            "made_by": here(plan.revision, device).to_json(),
             "study": plan.study.canonical_json(),
         },
     )

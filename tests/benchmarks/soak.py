@@ -165,7 +165,7 @@ def large_plan(cells: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         began = clock()
-        with indices.Index(folder, study.hash()) as index:
+        with indices.Index(folder, plan.name) as index:
             index.begin(2, 1.0)
             for number, group in enumerate(groups):
                 index.take(group.ordinals)
@@ -175,7 +175,7 @@ def large_plan(cells: int) -> dict[str, Any]:
         times["index_written"] = clock() - began
         size = index.path.stat().st_size
         began = clock()
-        record = indices.read_index(folder, study.hash(), len(plan))
+        record = indices.read_index(folder, plan.name, len(plan))
         done = np.zeros(len(plan), dtype=bool)
         for _, ordinals in record.shards.values():
             done[ordinals] = True

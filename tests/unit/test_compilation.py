@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import physbatch
-from physbatch.compilation import hash_of_sources
+from physbatch.sources import hash_of_sources
 
 KERNELS = (
     "physbatch.dynamics.bitsliced.kernel",
@@ -20,7 +20,7 @@ KERNELS = (
 )
 PACKAGE = Path(physbatch.__file__).parent
 #: Imported by compiled modules, but used outside of compiled code alone.
-NOT_COMPILED = {"physbatch.compilation", "physbatch.errors", "physbatch.typing"}
+NOT_COMPILED = {f"physbatch.{name}" for name in ("compilation", "errors", "sources", "typing")}
 
 
 def syntax(module: str) -> ast.Module:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.compilation import cached_njit
 from physbatch.dynamics.bitsliced.deep import deep_change, deep_commit, empty_trial
 from physbatch.dynamics.bitsliced.lanes import fill, spread
 from physbatch.dynamics.bitsliced.layout import (
@@ -41,6 +41,7 @@ from physbatch.dynamics.bitsliced.parts import (
 )
 from physbatch.dynamics.bitsliced.shape import offset_for, planes_for, shape_of, stride_for
 from physbatch.dynamics.compiled import compiled, compiled_within
+from physbatch.sources import hash_of_sources
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.compilation import cached_njit
 from physbatch.dynamics.compiled import compiled, compiled_within, draw_count
 from physbatch.dynamics.discrete.parts import (
     accept,
@@ -20,6 +20,7 @@ from physbatch.dynamics.discrete.parts import (
 )
 from physbatch.dynamics.discrete.state import Work, copy, empty_network, wire
 from physbatch.dynamics.discrete.success import every_path_right, same_sums
+from physbatch.sources import hash_of_sources
 from physbatch.streams.compiled import bounded
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL

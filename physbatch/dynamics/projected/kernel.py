@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.compilation import cached_njit
 from physbatch.dynamics.compiled import compiled_within
 from physbatch.dynamics.projected.parts import (
     LANES,
@@ -21,6 +21,7 @@ from physbatch.dynamics.projected.parts import (
     triangularise,
 )
 from physbatch.dynamics.projected.step import add_sample, compare_outputs, draw_counts, move_student
+from physbatch.sources import hash_of_sources
 from physbatch.streams.keys import KIND_FIELD
 
 #: What the disk cache must follow, see `hash_of_sources`.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from physbatch.compilation import cached_njit, hash_of_sources
+from physbatch.compilation import cached_njit
 from physbatch.dynamics.compiled import (
     WITH_COUNTS,
     compiled_counting_floats,
@@ -23,6 +23,7 @@ from physbatch.dynamics.sgd.batches import (
     select_patterns,
 )
 from physbatch.dynamics.sgd.parts import TILE, Side, backward, forward, outputs_of
+from physbatch.sources import hash_of_sources
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from physbatch.dynamics.bitsliced.run import advance, run_bitsliced
 from physbatch.dynamics.rules import Trajectory
 from physbatch.engines import checkpoint as checkpoints
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, FileCheckpoint, Pauses
+from physbatch.engines.point import GridPoints
 from physbatch.engines.protocol import Arrays
 from physbatch.study.model import Study
 from physbatch.sweep.executors import compute_group
@@ -153,6 +156,7 @@ def test_a_cell_stopped_again_and_again(plan: Plan, tmp_path: Path) -> None:
             pauses += 1
             assert checkpoint.path.exists()
     assert pauses == 3  # pieces end at odd sweeps; the fourth offer stops, at 5, 11 and 17
+    assert checkpoint.previous.exists()
     for name, values in whole.items():
         assert pieces[name].tobytes() == values.tobytes(), name
     checkpoint.drop()
@@ -181,10 +185,95 @@ def test_a_checkpoint_that_cannot_be_trusted_is_not_used(
         content.clear()
     checkpoint.path.write_bytes(content)
     assert checkpoint.load() is None
+    assert not checkpoint.path.exists()
+    assert checkpoint.path.with_name(f"{cell.key}.checkpoint.damaged").exists()
     whole = plan.engine.simulate(cell, "cpu")
     again = plan.engine.simulate(cell, "cpu", checkpoint)
     for name, values in whole.items():
         assert again[name].tobytes() == values.tobytes(), name
+
+
+def stop_often(plan: Plan, number: int, folder: Path, offers: int) -> FileCheckpoint:
+    """A cell that is stopped after some offers, each of them saved."""
+    cell = plan.cells[number]
+    checkpoint = FileCheckpoint(folder, cell.key, StopAfter(offers))
+    with pytest.raises(CellPaused):
+        plan.engine.simulate(cell, "cpu", checkpoint)
+    return checkpoint
+
+
+def assert_cells_are_right(plan: Plan, output: Path, numbers: Sequence[int]) -> None:
+    """Compute cells with what lies in the folder, and compare with cells that were undisturbed."""
+    cells = [plan.cells[number] for number in numbers]
+    outcome = compute_group(plan, output, cells, "cpu")
+    assert outcome.failed == {}
+    assert outcome.note is not None
+    shard = Store(output).open_shard(outcome.note.name)
+    for row, cell in enumerate(cells):
+        for name, values in plan.engine.simulate(cell, "cpu").items():
+            assert shard[name].isel(cell=row).values.tobytes() == values.tobytes(), name
+
+
+def test_a_checkpoint_of_another_cell_is_set_aside(plan: Plan, tmp_path: Path) -> None:
+    """Two files exchanged: both cells start anew, and nothing of one gets into the other."""
+    output = tmp_path / "x.nc"
+    folder = Store(output).folder
+    first, second = (stop_often(plan, number, folder, 1) for number in (0, 1))
+    spare = folder / "spare"
+    first.path.rename(spare)
+    second.path.rename(first.path)
+    spare.rename(second.path)
+    assert_cells_are_right(plan, output, (0, 1))
+    assert len(list(folder.glob("*.checkpoint.damaged"))) == 2
+    assert not list(folder.glob("*.checkpoint"))
+
+
+def test_a_damaged_checkpoint_leaves_the_one_before(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "x.nc"
+    monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
+    checkpoint = stop_often(plan, 4, Store(output).folder, 2)
+    again = FileCheckpoint(Store(output).folder, plan.cells[4].key, lambda: False)
+    checkpoint.path.write_bytes(b"torn")
+    state = again.load()
+    assert state is not None
+    assert int(state["sweep"]) == 1  # the last was at 3
+    assert_cells_are_right(plan, output, (4,))
+    assert not checkpoint.previous.exists()
+
+
+@pytest.mark.parametrize("change", ["stretched", "cut", "missing"])
+def test_a_state_of_other_shapes_is_set_aside(
+    change: str, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that names the right cell: numpy would stretch a state of one replica over all."""
+    output = tmp_path / "x.nc"
+    checkpoint = stop_often(plan, 4, Store(output).folder, 1)
+    state = checkpoint.load()
+    assert state is not None
+    if change == "stretched":
+        state["path_sum"] = state["path_sum"][:1]
+    elif change == "cut":
+        state["path_sum"] = state["path_sum"][:-1]
+    else:
+        del state["path_sum"]
+    monkeypatch.setattr(checkpoint, "_saved", -1e9)
+    with pytest.raises(CellPaused):
+        checkpoint.offer(state)
+    checkpoint.previous.unlink()
+    assert_cells_are_right(plan, output, (4,))
+    assert len(list(Store(output).folder.glob("*.checkpoint.damaged"))) == 1
+
+
+def test_a_checkpoint_of_other_code_has_another_name(plan: Plan, tmp_path: Path) -> None:
+    """Two states of the code, one version: neither sees what the other left."""
+    cell = plan.cells[4]
+    other = replace(cell, points=GridPoints(plan.study, "another revision"))
+    assert other.key != cell.key
+    assert other.content_key == cell.content_key
+    stop_often(plan, 4, tmp_path, 1)
+    assert FileCheckpoint(tmp_path, other.key, lambda: False).load() is None
 
 
 def test_a_group_keeps_what_is_finished_when_it_is_stopped(plan: Plan, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_running_cells_count_only_while_their_run_lives(tmp_path: Path) -> None:
     plan = plan_of(Study.from_dict(TINY))
     store = Store(tmp_path / "tiny.nc")
     with Lock(store.folder, Part(1, 2)) as lock:
-        with Index(store.folder, plan.study.hash(), lock.part) as index:
+        with Index(store.folder, plan.name, lock.part) as index:
             index.take(np.array([0, 2, 4]))
         state = run_status(store, plan)
         assert state.running == 3
@@ -120,7 +120,7 @@ def test_a_shard_exchanged_behind_the_index_is_read_again(tmp_path: Path) -> Non
     for number in (0, 1):
         outcome = executors.compute_group(plan, store.output, [plan.cells[number]], "cpu")
         assert outcome.note is not None
-        with Index(store.folder, plan.study.hash()) as index:
+        with Index(store.folder, plan.name) as index:
             index.save(outcome.note, np.array([number]), 1.0, 1.0)
     first, second = (store.shard_path([plan.cells[number]]) for number in (0, 1))
     first.write_bytes(second.read_bytes())

@@ -53,6 +53,7 @@ def test_the_definition_gives_the_same_bits(
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
     original = BinaryEngine.simulate
     monkeypatch.setattr(
         BinaryEngine, "simulate", lambda engine, point, *rest: original(engine, point, "meta-cpu")
@@ -66,6 +67,7 @@ def test_the_definition_gives_the_same_bits(
     study = Study.from_dict(TINY)
     data = run_study(study, tmp_path / "cuda.nc", workers=1, device="cuda")
     assert data.attrs["device"] == "cuda"
+    assert data.attrs["processor"].startswith("a GPU, ")
     same_variables(data, reference)
 
 
@@ -76,7 +78,7 @@ def test_shards_merge_in_any_order(
     store = Store(tmp_path / "tiny.nc")
     for cell in plan.cells:  # one shard each, unlike the grouped ones of the reference
         executors.compute_group(plan, store.output, [cell], "cpu")
-    shards = list(store.shards(plan))
+    shards = [part.wanted for part in store.parts(plan)]
     assert len(shards) == len(plan)
     for seed in range(3):
         random.Random(seed).shuffle(shards)
