@@ -29,6 +29,8 @@ from physbatch.typing import FloatArray
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.1), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.5, 0.5])
+#: Mean and standard deviation of ln A of a curve that is constant but for its corrections.
+FLAT = (-4.0, 0.1)
 BOUNDS = ((-5.0, 6.0), (-6.0, 4.0), (-6.0, 4.0), (-8.0, 3.0), (-5.0, 5.0))
 _WIDE = 10.0  # A_0
 _CONSTANT = 4.0  # weight of a constant f_1
@@ -210,10 +212,13 @@ def _slopes(
     return Slopes(by_exponents, by_field, by_hyper)
 
 
-def hyper_prior(hyper: FloatArray) -> tuple[float, FloatArray]:
-    """Weak Gaussian prior on the logarithms, and its gradient."""
-    pull = (hyper - PRIOR_MEAN) / PRIOR_WIDTH
-    return -0.5 * float(pull @ pull), -pull / PRIOR_WIDTH
+def hyper_prior(hyper: FloatArray, flat: bool = False) -> tuple[float, FloatArray]:
+    """Weak Gaussian prior on the logarithms, and its gradient; a flat curve has a tiny A."""
+    mean, width = PRIOR_MEAN.copy(), PRIOR_WIDTH.copy()
+    if flat:
+        mean[0], width[0] = FLAT
+    pull = (hyper - mean) / width
+    return -0.5 * float(pull @ pull), -pull / width
 
 
 def left_out_scores(

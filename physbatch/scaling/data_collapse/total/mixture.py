@@ -152,8 +152,10 @@ def _cuts(grounds: Grounds, best: Node) -> Iterator[tuple[float, float, BoolArra
     smallest = [sizes[0]]
     smallest += [sizes[1]] if len(sizes) > _LEAST_SIZES else []
     smallest += [sizes[2]] if len(sizes) >= _LEAST_BEYOND_SECOND + 2 else []
+    # Near c_c alone the length of a logarithm and c_c cannot be told apart.
+    fractions = (1.0,) if form.kind.startswith("kt") else (1.0, 0.5)
     x = np.abs(form.rescale(best.vector[: len(form.names)], table, form.observables[0]).x)
-    for size_min, fraction in product(smallest, (1.0, 0.5)):
+    for size_min, fraction in product(smallest, fractions):
         keep = table.size >= size_min
         if fraction < 1:
             keep &= x <= np.quantile(x[keep], fraction)

@@ -51,7 +51,7 @@ OTHERS = (
 #: ln of the ratio of evidences from which another model than independent points is taken.
 CLEARLY = 3.0
 #: A value is an outlier if it is so many robust standard deviations from what all others predict.
-_FAR = 6.0
+_FAR = 5.0
 #: Where more values than this fraction are far off, the form is wrong and not the values.
 MOST_OUTLIERS = 0.1
 #: Median of the absolute value of a normal number.

@@ -28,6 +28,9 @@ from physbatch.typing import FloatArray
 #: logarithms vary by more than the second.
 _LARGEST_RELATIVE = 0.2
 _LEAST_RANGE = 0.3
+#: Standard deviation of B a priori, and where the curve is nothing but corrections.
+STRENGTH = 0.3
+_STRONG = 1.2
 #: ln(L_min/L0) of corrections that fall with the logarithm of the size.
 _LOG_LENGTH = 1.6
 
@@ -49,6 +52,8 @@ class Grounds(NamedTuple):
         Of each observable; empty for independent points.
     omega : float or None
         The exponent of the corrections where it is known.
+    flat : bool
+        Whether every curve is constant but for its corrections.
     """
 
     form: ScalingForm
@@ -57,6 +62,12 @@ class Grounds(NamedTuple):
     priors: Mapping[str, tuple[float, float]] = MappingProxyType({})
     noise: tuple[NoiseModel, ...] = ()
     omega: float | None = None
+    flat: bool = False
+
+    @property
+    def strength(self) -> float:
+        """Standard deviation of B, the strength of the corrections, a priori."""
+        return _STRONG if self.flat else STRENGTH
 
     def noise_covariance(self, table: ScalingTable, row: int) -> FloatArray:
         """Covariance of some points of an observable, given by its number, in its unit."""
@@ -185,7 +196,7 @@ class Corrected:
         total = 0.0
         for row, part in enumerate(self.parts(vector)):
             value, slopes = corrected_likelihood(*part, gradient=gradient)
-            prior, pull = hyper_prior(part.hyper)
+            prior, pull = hyper_prior(part.hyper, self.grounds.flat)
             total += value + prior
             slope[:count] += slopes.exponents
             if "c_c" in self.form.names:  # the fit vector has c_c in units of the controls' range

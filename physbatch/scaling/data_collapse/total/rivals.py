@@ -14,7 +14,15 @@ import numpy as np
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.forms.make import make_form
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
-from physbatch.scaling.data_collapse.total.nodes import Node, log_sum, nodes_of
+from physbatch.scaling.data_collapse.total.likelihood import FLAT, HYPERPARAMETERS
+from physbatch.scaling.data_collapse.total.nodes import (
+    Node,
+    Start,
+    highest,
+    log_sum,
+    nodes_beyond,
+    nodes_of,
+)
 from physbatch.scaling.data_collapse.total.objective import Corrected
 
 Priors = Mapping[str, tuple[float, float]]
@@ -31,7 +39,7 @@ _LOGARITHM = 0.5
 #: Prior of ln ln(N_min/L0) in the form of Kosterlitz and Thouless.
 _LENGTH = (math.log(1.6), 1.0)
 #: ln of the prior odds of a rival form.
-LOG_ODDS = {"drift": -3.5, "log": -3.0}
+_LOG_ODDS = {"drift": -3.0, "log": -2.5}
 #: A form whose plain fit is so many nats worse need not be fitted with corrections.
 _HOPELESS = 30.0
 
@@ -48,46 +56,100 @@ def rivalled(form: ScalingForm) -> bool:
 
 
 def mixed_rivals(nodes: Sequence[Node]) -> list[Node]:
-    """Fits of all points with a drift of c_c, and with a factor (ln N)^p; weights with odds."""
+    """Fits of all points with other forms, which are mixed in; weights with odds.
+
+    For a power law a drift of c_c and a factor (ln N)^p, for the form of Kosterlitz and Thouless a
+    line of critical points.
+    """
     best = max(nodes, key=lambda node: node.log_weight)
+    if best.objective.form.kind.startswith("kt"):
+        return _critical_line(best, nodes)
     if not rivalled(best.objective.form):
         return []
-    return [*_drifting(best), *_logarithmic(best)]
+    alike = [node for node in nodes if node.objective.logarithmic == best.objective.logarithmic]
+    return [
+        *_with_odds("drift", _drifting(best, alike), nodes),
+        *_with_odds("log", _logarithmic(best, alike), nodes),
+    ]
 
 
-def _drifting(best: Node) -> Iterator[Node]:
-    form = best.objective.form
-    wider = make_form(
-        best.objective.table, form.observables, fixed=form.fixed, corrections=False, drift=True
-    )
-    log_phi = float(best.vector[form.names.index("nu")]) + _LOG_PHI
-    priors = {"shift": (0.0, _SHIFT), "phi": (log_phi, _LOG_PHI_WIDTH)}
-    return _rival(best, wider, priors, "drift", {"shift": 0.1 * _SHIFT, "phi": log_phi})
+def _with_odds(kind: str, rivals: Sequence[Node], nodes: Sequence[Node]) -> list[Node]:
+    """The fits of a rival; what speaks for it counts twice, up to even odds.
+
+    Corrections to scaling imitate a drift and a logarithm so well that data of one decade of sizes
+    prefer the true one of these by a nat or two only.
+    """
+    gain = log_sum(rivals) - log_sum(nodes)
+    odds = min(0.0, _LOG_ODDS[kind] + max(0.0, gain))
+    return [
+        node._replace(log_weight=node.log_weight + odds, log_prior=odds, rival=kind)
+        for node in rivals
+    ]
 
 
-def _logarithmic(best: Node) -> Iterator[Node]:
-    form = best.objective.form
-    if not any(name.startswith("zeta") for name in form.names):
-        return iter(())
-    wider = make_form(best.objective.table, form.observables, form="log", fixed=form.fixed)
-    powers = [name for name in wider.names if name not in form.names]
-    priors = dict.fromkeys(powers, (0.0, _LOGARITHM))
-    return _rival(best, wider, priors, "log", dict.fromkeys(powers, 0.0))
+def _drifting(best: Node, alike: Sequence[Node]) -> list[Node]:
+    table, known = best.objective.table, best.objective.form
+    form = make_form(table, known.observables, fixed=known.fixed, corrections=False, drift=True)
+    log_phi = float(best.vector[known.names.index("nu")]) + _LOG_PHI
+    wider = _Wider(best.objective, form, {"shift": (0.0, _SHIFT), "phi": (log_phi, _LOG_PHI_WIDTH)})
+    # Fits without a drift may lie on another hill than those with one, so both are begun from.
+    begin = wider.start(best).vector
+    begin[form.names.index("shift")] = 0.1 * _SHIFT
+    return highest([*nodes_of(wider.objective, begin), *wider.fits(alike)])
 
 
-def _rival(
-    best: Node, wider: ScalingForm, priors: Priors, kind: str, begin: Mapping[str, float]
-) -> Iterator[Node]:
-    """Fits with a wider form of the same units, from the best fit with further parameters."""
-    form = best.objective.form
-    count = len(form.names)
-    values = dict(zip(form.names, best.vector[:count], strict=True)) | dict(begin)
-    vector = np.array([values[name] for name in wider.names])
-    grounds = best.objective.grounds
-    rival = best.objective.on(grounds._replace(form=wider, priors={**grounds.priors, **priors}))
-    odds = LOG_ODDS[kind]
-    for node in nodes_of(rival, np.concatenate([vector, best.vector[count:]])):
-        yield node._replace(log_weight=node.log_weight + odds, log_prior=odds, rival=kind)
+def _logarithmic(best: Node, alike: Sequence[Node]) -> list[Node]:
+    table, known = best.objective.table, best.objective.form
+    if not any(name.startswith("zeta") for name in known.names):
+        return []
+    form = make_form(table, known.observables, form="log", fixed=known.fixed)
+    powers = [name for name in form.names if name not in known.names]
+    wider = _Wider(best.objective, form, dict.fromkeys(powers, (0.0, _LOGARITHM)))
+    return list(wider.fits(alike))
+
+
+def _critical_line(best: Node, nodes: Sequence[Node]) -> list[Node]:
+    """A curve that is constant but for the corrections in 1/ln L, which are large.
+
+    That is what the flow of Kosterlitz says of a line of critical points, and what a likelihood of
+    data from far above it gives up first. So both have the same weight.
+    """
+    flat = best.objective.on(best.objective.grounds._replace(flat=True))
+    begin = best.vector.copy()
+    begin[flat.exponents :: len(HYPERPARAMETERS)] = FLAT[0]
+    fits = list(nodes_of(flat, begin))
+    odds = log_sum(nodes) - log_sum(fits)
+    return [
+        node._replace(log_weight=node.log_weight + odds, log_prior=odds, rival="line")
+        for node in fits
+    ]
+
+
+class _Wider:
+    """A form that contains another one, in the same units."""
+
+    def __init__(self, known: Corrected, form: ScalingForm, priors: Priors) -> None:
+        grounds = known.grounds
+        self.priors, self.names = priors, form.names
+        self.objective = known.on(grounds._replace(form=form, priors={**grounds.priors, **priors}))
+        extra = len(self.objective.bounds) - len(form.names)
+        curves = range(len(form.names), len(form.names) + extra)
+        self.at = [*(form.names.index(name) for name in known.form.names), *curves]
+
+    def fits(self, alike: Sequence[Node]) -> Iterator[Node]:
+        """Begun from fits with the narrower form."""
+        return nodes_beyond(self.objective, alike, self.start)
+
+    def start(self, node: Node) -> Start:
+        """From a fit with the narrower form; what that does not have is as a priori."""
+        count = len(self.objective.bounds)
+        vector, covariance = np.zeros(count), np.zeros((count, count))
+        for name, (mean, deviation) in self.priors.items():
+            row = self.names.index(name)
+            vector[row], covariance[row, row] = mean, deviation**2
+        vector[self.at] = node.vector
+        covariance[np.ix_(self.at, self.at)] = node.covariance
+        return Start(vector, covariance)
 
 
 def kosterlitz_thouless(nodes: Sequence[Node], optima: Optima) -> float:

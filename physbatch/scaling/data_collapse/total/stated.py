@@ -41,7 +41,7 @@ from physbatch.typing import BoolArray, FloatArray
 #: Points of the fits with corrections, whose cost grows as their cube.
 MOST_POINTS = 180
 #: Weight of a drift, and of a power of the logarithm, from which it is said.
-_LIKELY = {"drift": 0.1, "log": 0.05}
+_LIKELY = {"drift": 0.1, "log": 0.1}
 #: ln of the ratio of evidences above which the form of Kosterlitz and Thouless is not excluded.
 _NOT_EXCLUDED = -6.0
 
@@ -198,7 +198,7 @@ def _mixed_flags(total: Total) -> tuple[Flag, ...]:
             "total error knows of it; --form log fits p"
         ),
     }
-    likely = (name for name, share in total.rivals.items() if share > _LIKELY[name])
+    likely = (name for name, share in total.rivals.items() if share > _LIKELY.get(name, 1.0))
     return tuple(texts[name] for name in likely)
 
 
