@@ -12,7 +12,12 @@ Examples
 ('module', 'collapse')
 """
 
+import os
 from typing import TYPE_CHECKING
+
+# Before the HDF5 library is loaded: files of ours are written whole and then renamed, and where the
+# file system knows no locks the library would refuse them all.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 from physbatch.lazy import lazy_names
 

@@ -5,6 +5,7 @@ Dimensions go by name, never by order: ``size`` (N), any swept parameter, the co
 ``replica`` and ``time``. Files are plain NetCDF-4: `xarray.open_dataset` opens them.
 """
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -238,4 +239,5 @@ def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datas
     DatasetError
         If the file is missing, damaged, not ours, or from a newer schema.
     """
-    return validate(open_netcdf(path, load=load), where=str(path))
+    check = functools.partial(validate, where=str(path))
+    return open_netcdf(path, load=load, check=check)

@@ -60,6 +60,10 @@ class DatasetError(PhysbatchError):
     """A file or dataset that is not what the schema says."""
 
 
+class FileBusyError(DatasetError):
+    """A file that is whole, as far as one can know, and cannot be read at the moment."""
+
+
 class OutputError(PhysbatchError):
     """An output that cannot be written, or that must not be overwritten."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physbatch.errors import DatasetError, OutputError
+from physbatch.errors import DatasetError, FileBusyError, OutputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +30,8 @@ def keep_others(path: Path | None, attribute: str) -> None:
 
     try:
         ours = attribute in open_netcdf(path).attrs
+    except FileBusyError:
+        raise
     except DatasetError:
         ours = False
     if not ours:
@@ -48,6 +50,8 @@ def keep_other_results(path: Path | None, *kinds: str) -> None:
 
     try:
         kind = kind_of(open_netcdf(path))
+    except FileBusyError:
+        raise
     except DatasetError:
         kind = ""
     if not kind or (kind not in kinds if kinds else kind in ("analysis", "collapse")):

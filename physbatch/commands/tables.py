@@ -68,7 +68,7 @@ def export(file: Path, *, output: Output) -> None:
     output
         The file to write.
     """
-    from physbatch.files.netcdf import open_netcdf, write_atomic
+    from physbatch.files import open_netcdf, write_atomic
     from physbatch.results import holds_results, open_results
     from physbatch.tables.read import from_dataset
 

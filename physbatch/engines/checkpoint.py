@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 import physbatch
 from physbatch.errors import DatasetError
+from physbatch.files.atomic import read_regular, set_aside, write_atomic
 from physbatch.files.checksums import with_checksum, without_checksum
-from physbatch.files.netcdf import set_aside, write_atomic
 
 State = dict[str, npt.NDArray[np.generic]]
 
@@ -164,7 +164,7 @@ class FileCheckpoint:
         self._used = None
         for path in (self.path, self.previous):
             try:
-                content = path.read_bytes()
+                content = read_regular(path)
             except FileNotFoundError:
                 continue
             except OSError:

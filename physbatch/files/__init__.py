@@ -12,7 +12,8 @@ Examples
 [1.0, 2.0]
 """
 
+from physbatch.files.atomic import write_atomic
 from physbatch.files.checksums import FOOTER_BYTES
-from physbatch.files.netcdf import open_netcdf, save, write_atomic
+from physbatch.files.netcdf import open_netcdf, save
 
 __all__ = ["FOOTER_BYTES", "open_netcdf", "save", "write_atomic"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from physbatch.errors import DatasetError
+from physbatch.files.atomic import open_regular
 
 MARK = b"\nphysbatch sha256 "
 #: Length of the last line: the mark, 64 hexadecimal digits and a newline.
@@ -29,7 +30,7 @@ def stated_digest(content: bytes) -> str:
 
 def digest_of(path: Path) -> str | None:
     """The digest that a file's last line states, unverified; None if there is no such line."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         return _stated_digest(stream, path.stat().st_size)
 
 
@@ -39,7 +40,7 @@ def holds_checksum(path: Path) -> bool:
     DatasetError if there is a checksum and the content is not what was written.
     """
     length = path.stat().st_size
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         stated = _stated_digest(stream, length)
         if stated is None:
             return False

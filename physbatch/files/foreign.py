@@ -4,11 +4,16 @@ Damaged files are known to hang or crash the HDF5 library, which no exception ha
 The probe reads everything that the caller would read, with limits on time and memory; what
 harms it harms nobody else. Run as a script, this module is the child, so it imports nothing of
 physbatch.
+
+HDF5 also knows variables whose bytes stand in other files. The library follows them without a word,
+to any file that the reader may read: such a file is refused before its variables are looked at.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -28,17 +33,138 @@ LARGEST_EXPANSION = 2000
 SMALL_CLAIM = 256_000_000
 
 _REFUSED = 3
+_BORROWED = 4
 _SLAB_ELEMENTS = 4_000_000
+
+
+#: Groups within groups, and links in all of them, up to which a file is looked at.
+_DEEPEST = 64
+_MOST_LINKS = 100_000
 
 
 class HarmfulFile(Exception):
     """What happened to the process that read a file."""
 
 
+class BorrowedBytes(Exception):
+    """A variable whose bytes stand in another file, in words."""
+
+
+# --- bytes of other files ---------------------------------------------------------------
+
+
+def borrowed(path: Path | str) -> None:
+    """Look at all links and layouts of an HDF5 file, without following any of them.
+
+    BorrowedBytes if one leads to another file. What is no HDF5 file borrows nothing.
+    """
+    library = _library()
+    file = library.H5Fopen(os.fsencode(path), 0, 0)
+    if file < 0:
+        return
+    try:
+        _look(library, file, "", [0])
+    finally:
+        library.H5Fclose(file)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    """The HDF5 library that netCDF4 uses; its C interface is not all in Python's."""
+    extension = importlib.import_module("netCDF4._netCDF4")
+    library = ctypes.CDLL(str(extension.__file__))
+    identifier, size = ctypes.c_int64, ctypes.c_size_t
+    for name, result, arguments in (
+        ("H5Eset_auto2", ctypes.c_int, (identifier, ctypes.c_void_p, ctypes.c_void_p)),
+        ("H5Fopen", identifier, (ctypes.c_char_p, ctypes.c_uint, identifier)),
+        ("H5Fclose", ctypes.c_int, (identifier,)),
+        ("H5Gget_info", ctypes.c_int, (identifier, ctypes.c_void_p)),
+        (
+            "H5Lget_name_by_idx",
+            ctypes.c_ssize_t,
+            (
+                *(identifier, ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_uint64),
+                *(ctypes.c_char_p, size, identifier),
+            ),
+        ),
+        (
+            "H5Lget_info2",
+            ctypes.c_int,
+            (identifier, ctypes.c_char_p, ctypes.c_void_p, identifier),
+        ),
+        ("H5Oopen", identifier, (identifier, ctypes.c_char_p, identifier)),
+        ("H5Oclose", ctypes.c_int, (identifier,)),
+        ("H5Iget_type", ctypes.c_int, (identifier,)),
+        ("H5Dget_create_plist", identifier, (identifier,)),
+        ("H5Pget_external_count", ctypes.c_int, (identifier,)),
+        ("H5Pget_layout", ctypes.c_int, (identifier,)),
+        ("H5Pclose", ctypes.c_int, (identifier,)),
+    ):
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    library.H5Eset_auto2(0, None, None)  # errors are told by Python, not printed
+    return library
+
+
+def _look(library: ctypes.CDLL, group: int, name: str, seen: list[int], depth: int = 0) -> None:
+    """Look at the links of a group; `seen` counts those of the whole file."""
+    info = ctypes.create_string_buffer(64)
+    if library.H5Gget_info(group, info) < 0:
+        return
+    links = int.from_bytes(info.raw[8:16], sys.byteorder)
+    seen[0] += links
+    if depth > _DEEPEST or seen[0] > _MOST_LINKS:
+        raise BorrowedBytes("has groups within groups without end")
+    for number in range(links):
+        # By name, from the first on.
+        length = library.H5Lget_name_by_idx(group, b".", 0, 0, number, None, 0, 0)
+        link = ctypes.create_string_buffer(max(length, 0) + 1)
+        library.H5Lget_name_by_idx(group, b".", 0, 0, number, link, length + 1, 0)
+        word = link.value.decode("utf-8", errors="replace")
+        library.H5Lget_info2(group, link, info, 0)
+        kind = int.from_bytes(info.raw[:4], sys.byteorder, signed=True)
+        if kind >= 64:  # of another file, or of a kind that the library does not know
+            raise BorrowedBytes(_words(word, "external link", name))
+        if kind != 0:  # a soft link leads to another name in this file
+            continue
+        target = library.H5Oopen(group, link, 0)
+        if target < 0:
+            continue
+        try:
+            if library.H5Iget_type(target) == 2:
+                _look(library, target, f"{name}/{word}", seen, depth + 1)
+            elif library.H5Iget_type(target) == 5:
+                how = _layout(library, target)
+                if how:
+                    raise BorrowedBytes(_words(word, how, name))
+        finally:
+            library.H5Oclose(target)
+
+
+def _layout(library: ctypes.CDLL, variable: int) -> str:
+    """How the bytes of a variable stand in another file; empty if they do not."""
+    properties = library.H5Dget_create_plist(variable)
+    try:
+        if library.H5Pget_external_count(properties) > 0:
+            return "external storage"
+        return "virtual dataset" if library.H5Pget_layout(properties) == 3 else ""
+    finally:
+        library.H5Pclose(properties)
+
+
+def _words(variable: str, how: str, group: str) -> str:
+    there = f", in group {group.strip('/')!r}" if group else ""
+    return f"variable {variable!r} takes its bytes from another file ({how}){there}"
+
+
+# --- the probe --------------------------------------------------------------------------
+
+
 def probe(path: Path) -> None:
     """Read a whole NetCDF file in a child process.
 
-    HarmfulFile if the file cannot be read, or the child crashed, hung or ran out of memory.
+    HarmfulFile if the file cannot be read, or the child crashed, hung or ran out of memory;
+    BorrowedBytes if it is not all that would be read.
     """
     facts = path.stat()
     _probe_once(str(path.resolve()), facts.st_size, facts.st_mtime_ns, facts.st_ino)
@@ -63,6 +189,8 @@ def _probe_once(path: str, size: int, changed: int, inode: int) -> None:
         )
     except subprocess.TimeoutExpired:
         raise HarmfulFile("reading it does not end") from None
+    if done.returncode == _BORROWED:
+        raise BorrowedBytes(" ".join(done.stderr.split()))
     if done.returncode == _REFUSED:
         raise HarmfulFile(" ".join(done.stderr.split())[-160:])
     if done.returncode != 0:
@@ -89,7 +217,20 @@ def _limit(seconds: int) -> None:
             continue
 
 
-def _read(group: Any, file_bytes: int) -> None:
+def _claim(group: Any) -> int:
+    """Bytes of all values of a group and its groups, as they are when they are decoded."""
+    claim = 0
+    for variable in group.variables.values():
+        itemsize = getattr(variable.dtype, "itemsize", 8)
+        if {"scale_factor", "add_offset", "_FillValue", "missing_value"} & set(variable.ncattrs()):
+            itemsize = max(itemsize, 8)
+        for length in variable.shape:
+            itemsize *= length
+        claim += itemsize
+    return claim + sum(map(_claim, group.groups.values()))
+
+
+def _read(group: Any) -> None:
     """All attributes and values of a group, piece by piece."""
     for name in group.ncattrs():
         group.getncattr(name)
@@ -97,18 +238,9 @@ def _read(group: Any, file_bytes: int) -> None:
         for name in variable.ncattrs():
             variable.getncattr(name)
         variable.set_auto_maskandscale(False)
-        itemsize = getattr(variable.dtype, "itemsize", 8)
-        claim = itemsize
-        for length in variable.shape:
-            claim *= length
-        if claim > max(SMALL_CLAIM, LARGEST_EXPANSION * file_bytes):
-            raise ValueError(
-                f"variable {variable.name!r} claims {claim / 1e9:.3g} GB in a file of "
-                f"{file_bytes} bytes"
-            )
         _read_slabs(variable)
     for inner in group.groups.values():
-        _read(inner, file_bytes)
+        _read(inner)
 
 
 def _read_slabs(variable: Any) -> None:
@@ -129,8 +261,15 @@ def _main() -> int:
     try:
         import netCDF4
 
+        borrowed(path)
         with netCDF4.Dataset(path) as data:
-            _read(data, os.path.getsize(path))
+            claim, size = _claim(data), os.path.getsize(path)
+            if claim > max(SMALL_CLAIM, LARGEST_EXPANSION * size):
+                raise ValueError(f"claims {claim / 1e9:.3g} GB in a file of {size} bytes")
+            _read(data)
+    except BorrowedBytes as error:
+        print(error, file=sys.stderr)
+        return _BORROWED
     except MemoryError:
         print("reading it needs too much memory", file=sys.stderr)
         return _REFUSED

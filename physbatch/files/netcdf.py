@@ -8,27 +8,39 @@ read it in a process of its own.
 """
 
 import contextlib
+import errno
 import glob
 import os
-import secrets
+import stat
 import struct
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 
 import xarray as xr
 
-from physbatch.errors import DatasetError, OutputError
+from physbatch.errors import DatasetError
+from physbatch.files.atomic import replacing, write_atomic
 from physbatch.files.checksums import (
     FOOTER_BYTES,
     MAKE_AGAIN,
     MARK,
     checksum_line,
-    damaged,
     holds_checksum,
     sha256,
     with_checksum,
 )
-from physbatch.files.foreign import HarmfulFile, probe
+from physbatch.files.foreign import BorrowedBytes, HarmfulFile, probe
+from physbatch.files.library import (
+    HDF5,
+    busy,
+    in_use,
+    named_errors,
+    open_lazily,
+    refusal,
+    require_own_bytes,
+    require_room,
+    without_unwritten,
+)
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Where the end-of-file address stands in each version of the superblock, and how far one
@@ -57,7 +69,9 @@ def to_bytes(data: xr.Dataset) -> bytes:
     The image is cut at the end-of-file address of its HDF5 superblock, so that a file
     that lost bytes is recognised by its length alone; the checksum line follows.
     """
-    image = bytes(data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data)))
+    with HDF5:
+        written = data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data))
+    image = bytes(written)
     end = _end_of_file_address(image)
     return with_checksum(image if end is None else image[:end])
 
@@ -67,13 +81,14 @@ def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) ->
     import netCDF4  # xarray loads it with the first file, too
     from xarray.backends import NetCDF4DataStore
 
-    memory = netCDF4.Dataset("tree.nc", mode="w", format="NETCDF4", memory=1)
-    for name, table in tables.items():
-        group = memory.createGroup(name) if name else memory
-        store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
-        large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
-        table.dump_to_store(store, encoding=encoding_of(table[large]))
-    image = bytes(memory.close())
+    with HDF5:
+        memory = netCDF4.Dataset("tree.nc", mode="w", format="NETCDF4", memory=1)
+        for name, table in tables.items():
+            group = memory.createGroup(name) if name else memory
+            store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
+            large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
+            table.dump_to_store(store, encoding=encoding_of(table[large]))
+        image = bytes(memory.close())
     target = Path(path)
     write_atomic(target, with_checksum(image[: _end_of_file_address(image)]))
     return target
@@ -86,52 +101,6 @@ def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
         for name, variable in data.variables.items()
         if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
     }
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If the folder or the disk does not take it; `path` is then as it was.
-    """
-    with _replacing(path) as temporary, open(temporary, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which it gets at the end of the context.
-
-    OutputError if the folder or the disk does not take it; `path` is then as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write ({error.strerror or error})",
-            where=str(path),
-            remedy="free space or choose another place with -o",
-        ) from error
-    finally:
-        # A read-only folder refuses the removal too; the first error is the one to report.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def set_aside(path: Path) -> Path:
-    """Move a file that cannot be used out of the way, for a look, and return its new name."""
-    aside = path.with_name(f"{path.name}.damaged")
-    with contextlib.suppress(OSError):
-        path.rename(aside)
-    return aside
 
 
 def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
@@ -156,9 +125,10 @@ def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         with contextlib.suppress(OSError):
             left.unlink()
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         try:
-            write(temporary)
+            with HDF5:
+                write(temporary)
         except RuntimeError as error:  # what netCDF4 makes of a full disk
             raise OSError(f"{' '.join(str(error).split())[:80]}: is the disk full?") from error
         with open(temporary, "r+b") as stream:
@@ -177,8 +147,15 @@ def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
 # --- checking ---------------------------------------------------------------------------
 
 
-def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:
+def open_netcdf(
+    path: str | os.PathLike[str],
+    *,
+    load: bool = True,
+    check: Callable[[xr.Dataset], object] | None = None,
+) -> xr.Dataset:
     """Load any NetCDF file into memory, with one clear line if it is damaged or none.
+
+    Cells of foreign files that were never written are missing.
 
     Parameters
     ----------
@@ -186,72 +163,83 @@ def open_netcdf(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datase
         The file.
     load : bool
         If not, the file stays open and values are read when they are asked for.
+    check : callable, optional
+        Called before any value is loaded; it raises what is wrong with the dataset.
 
     Raises
     ------
     DatasetError
-        If the file is missing, not NetCDF-4, truncated or damaged.
+        If the file is missing, not NetCDF-4, truncated or damaged, or takes bytes from others;
+        FileBusyError if another process writes it.
     """
     source = Path(path)
-    require_sound(source)
-    with _damage_named(source):
-        data = xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
+    ours = require_sound(source)
+    with named_errors(source, whole=ours), contextlib.ExitStack() as stack:
+        if not load:
+            data = open_lazily(source)
+        else:  # what is missing in a foreign file must be known before it is decoded
+            data = stack.enter_context(
+                xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
+                if ours
+                else xr.open_dataset(source, engine="netcdf4", decode_cf=False)
+            )
+        require_room(source, data)
+        if check is not None:
+            check(data)
         if load:
-            with data:
-                data.load()
+            data.load()
+            data = data if ours else without_unwritten(data)
     return data
 
 
 def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     """Load every group of a NetCDF file like `open_netcdf`; that of the root is named ``""``."""
     source = Path(path)
-    require_sound(source)
-    with _damage_named(source):
+    with named_errors(source, whole=require_sound(source)):
         groups = xr.open_groups(source, engine="netcdf4", decode_timedelta=False)
+        for table in groups.values():
+            require_room(source, table)
         tables = {name.strip("/"): table.load() for name, table in groups.items()}
         for table in groups.values():
             table.close()
     return tables
 
 
-@contextlib.contextmanager
-def _damage_named(source: Path) -> Iterator[None]:
-    try:
-        yield
-    except MemoryError as error:
-        raise DatasetError(
-            "needs more memory than there is", where=str(source), remedy="use a larger machine"
-        ) from error
-    # Attributes that xarray decodes may hold anything in a foreign file.
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise damaged(source, " ".join(str(error).split())[:120]) from error
+def require_sound(source: Path) -> bool:
+    """Make sure that the HDF5 library may be given a file; whether it is one of ours.
 
-
-def require_sound(source: Path) -> None:
-    """Make sure that the HDF5 library may be given a file.
-
-    DatasetError if it is missing, not NetCDF, truncated, altered or harmful to the library.
+    DatasetError if it is missing, not NetCDF, truncated, altered, harmful to the library, or takes
+    bytes from other files.
     """
     try:
+        if not stat.S_ISREG(source.stat().st_mode):
+            raise OSError(errno.EINVAL, "is no regular file")
         with open(source, "rb") as stream:
             head = stream.read(_SUPERBLOCK)
-        length = source.stat().st_size
-        _require_whole(source, head, length)
+        _require_whole(source, head, source.stat().st_size)
         sound = holds_checksum(source)
     except OSError as error:
         raise DatasetError(
             f"cannot read ({error.strerror or error})", where=str(source), remedy="check the path"
         ) from error
+    except DatasetError as error:
+        raise busy(source) if in_use(source) else error from None
     if sound:
-        return
+        require_own_bytes(source)
+        return True
     try:
         probe(source)
+    except BorrowedBytes as error:
+        raise refusal(source, error) from None
     except HarmfulFile as error:
+        if in_use(source):
+            raise busy(source) from None
         raise DatasetError(
             f"damaged NetCDF file ({error})",
             where=str(source),
             remedy="get an undamaged copy of it",
         ) from None
+    return False
 
 
 def _require_whole(source: Path, head: bytes, length: int) -> None:
@@ -285,13 +273,3 @@ def _end_of_file_address(head: bytes) -> int | None:
     start = _END_ADDRESS[version]
     (end,) = struct.unpack("<Q", head[start : start + 8])
     return int(end)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; not every platform lets one open a folder."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
-from physbatch.files.netcdf import write_atomic
+from physbatch.files.atomic import write_atomic
 from physbatch.typing import FloatArray
 
 #: Widths of one and of two columns in physics journals.

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import xarray as xr
 
-from physbatch.files.netcdf import write_atomic
+from physbatch.files.atomic import write_atomic
 from physbatch.plots.labels import estimate_text
 from physbatch.report.figures import order_figure, report_figures
 from physbatch.report.rows import (

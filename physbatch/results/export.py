@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from physbatch.errors import AnalysisError
-from physbatch.files.netcdf import write_atomic
+from physbatch.files.atomic import write_atomic
 from physbatch.results.estimate import Estimate
 
 _COLUMNS = ("name", "value", "stderr", "systematic", "total", "low68", "high68", "flags")

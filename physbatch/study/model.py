@@ -46,6 +46,9 @@ from physbatch.systems.architecture import (
     dense_student,
 )
 
+#: Parts of a dotted key in a study file, or of a sentence with full stops in one line.
+_MOST_PARTS = 500
+
 #: Where a study keeps a parameter that its grid does not sweep.
 FIXED_FIELDS = {
     "degree": "system.wiring.degree",
@@ -287,14 +290,16 @@ class Study(Model):
         """Read a study file; StudyError if it cannot be read, is not TOML or is no valid study."""
         source = Path(path)
         try:
-            content = tomllib.loads(source.read_bytes().decode("utf-8"))
+            text = source.read_bytes().decode("utf-8")
+            _refuse_long_keys(text, source)
+            content = tomllib.loads(text)
         except OSError as error:
             raise StudyError(
                 f"cannot read ({error.strerror or error})",
                 where=str(source),
                 remedy="give the path of a study file",
             ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also of an integer that never ends
             raise StudyError(
                 f"not a TOML file ({str(error) or 'nested too deep'})",
                 where=str(source),
@@ -338,6 +343,25 @@ class Study(Model):
             exclude={"title", "description", "references"},
         )
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _refuse_long_keys(text: str, source: Path) -> None:
+    """StudyError for a dotted key that no study has: the parser needs the square of its length.
+
+    >>> _refuse_long_keys("a.b.c = 1", Path("study.toml"))
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") < _MOST_PARTS:
+            continue
+        parts = 0
+        for piece in line.split("."):
+            parts = parts + 1 if piece.strip() else 0
+            if parts > _MOST_PARTS:
+                raise StudyError(
+                    f"line {number} has a key of more than {_MOST_PARTS} parts",
+                    where=str(source),
+                    remedy="see analysis/quickstart/study.toml for an example",
+                )
 
 
 def canonical_json(content: Any) -> str:

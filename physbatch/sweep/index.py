@@ -11,6 +11,7 @@ Cells are named by their number in the plan, so the file's name holds that of th
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from physbatch.errors import OutputError
+from physbatch.files.atomic import open_to_append, read_regular
 from physbatch.sweep.lock import Part
 from physbatch.typing import IntArray
 
@@ -118,7 +120,7 @@ class Index:
         try:
             if self._stream is None:
                 # A run that was killed may have left half a line: an empty one ends it.
-                self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+                self._stream = os.fdopen(open_to_append(self.path), "a", encoding="utf-8")
                 self._stream.write("\n")
             self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
             self._stream.flush()
@@ -136,7 +138,7 @@ def read_index(folder: Path, plan: str, cells: int) -> Record:
     stem = _stem(plan)
     for path in sorted(folder.glob(f"{stem}*.jsonl")):
         try:
-            lines = path.read_text("utf-8", errors="replace").splitlines()
+            lines = read_regular(path).decode("utf-8", errors="replace").splitlines()
         except OSError:
             continue
         part = path.name.removeprefix(stem).removesuffix(".jsonl")

@@ -27,11 +27,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from physbatch.errors import OutputError
+from physbatch.files.atomic import create, open_to_append, read_regular, set_aside
 
 BEAT = 15.0
 STALE = 120.0
 WATCH = 2.5 * BEAT
 
+#: Names of the files that runs read or write in their folder.
+_OURS = re.compile(
+    r"lock(-\d+-of-\d+)?|\.takeover|study\.toml|index-.*\.jsonl"
+    r"|[0-9a-f]{32}\.(nc|checkpoint|checkpoint\.1)"
+)
 _NAME = re.compile(r"lock(?:-(\d+)-of-(\d+))?")
 
 
@@ -73,7 +79,7 @@ class Owner:
     def read(cls, path: Path) -> Owner | None:
         """The owner that a lock file names; None if there is no file or it names none."""
         try:
-            content = json.loads(path.read_text("utf-8"))
+            content = json.loads(read_regular(path))
             return cls(
                 host=str(content["host"]),
                 machine=str(content["machine"]),
@@ -113,6 +119,8 @@ class Lock:
         self.part = part
         self.path = folder / f"lock{part.suffix if part else ''}"
         self.owner = Owner.here()
+        #: What was moved out of the way because it was no regular file.
+        self.aside: list[Path] = []
         #: Set if another run took the lock over: this one must not write any more.
         self.lost = threading.Event()
         self._ended = threading.Event()
@@ -120,6 +128,7 @@ class Lock:
     def __enter__(self) -> Lock:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self.aside = _clear_special(self.folder)
             self._acquire()
         except OSError as error:
             raise OutputError(
@@ -127,6 +136,9 @@ class Lock:
                 where=str(self.folder),
                 remedy="free space or choose another place with -o",
             ) from error
+        except BaseException:
+            self.__exit__()
+            raise
         threading.Thread(target=self._beat, daemon=True, name="lock").start()
         return self
 
@@ -163,7 +175,8 @@ class Lock:
         """Make the lock file with its content in one step; False if there is one."""
         content = json.dumps(asdict(self.owner))
         complete = self.folder / f".{self.path.name}.{self.owner.token}"
-        complete.write_text(content, "utf-8")
+        with os.fdopen(create(complete), "w", encoding="utf-8") as stream:
+            stream.write(content)
         try:
             os.link(complete, self.path)
         except FileExistsError:
@@ -230,6 +243,16 @@ def owners(folder: Path) -> dict[str, Owner]:
     return alive
 
 
+def _clear_special(folder: Path) -> list[Path]:
+    """Set aside pipes, folders and other things under the names of files of ours."""
+    special = [
+        Path(entry.path)
+        for entry in os.scandir(folder)
+        if _OURS.fullmatch(entry.name) and not entry.is_file()
+    ]
+    return [set_aside(path) for path in special]
+
+
 @contextlib.contextmanager
 def _guard(folder: Path) -> Iterator[None]:
     """One takeover at a time; the kernel forgets the guard of a process that dies."""
@@ -238,7 +261,7 @@ def _guard(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows refuses to remove a file that is in use
         yield
         return
-    with open(folder / ".takeover", "a") as stream:
+    with os.fdopen(open_to_append(folder / ".takeover"), "a") as stream:
         # A file system without such locks leaves a window of microseconds.
         with contextlib.suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX)
@@ -254,7 +277,7 @@ def _changed(path: Path) -> int | None:
 def _age(path: Path) -> float | None:
     """Seconds since a file was touched, by the clock of its own file system."""
     probe = path.with_name(f".{path.name}.{secrets.token_hex(8)}.now")
-    probe.touch()
+    os.close(create(probe))
     try:
         now, then = _changed(probe), _changed(path)
     finally:

@@ -145,7 +145,7 @@ def run_study(
         means.display.note(f"{store.output} is complete; nothing to do{_other_code(plan, data)}")
         return data
     with _stopper(means) as stopper, Lock(store.folder) as lock:
-        stopper.lost = lock.lost.is_set
+        _begin(stopper, lock, means)
         with Index(store.folder, plan.name) as index:
             _Run(plan, store, stopper, index, means, plan.cells.ordinals).compute()
         return write_dataset(store, plan, partial=False)
@@ -185,7 +185,7 @@ def run_part(
     ordinals = plan.cells.ordinals[part.number - 1 :: part.total]
     if not store.is_complete(study):
         with _stopper(means) as stopper, Lock(store.folder, part) as lock:
-            stopper.lost = lock.lost.is_set
+            _begin(stopper, lock, means)
             with Index(store.folder, plan.name, part) as index:
                 _Run(plan, store, stopper, index, means, ordinals).compute()
     return len(ordinals)
@@ -237,6 +237,13 @@ def _other_code(plan: Plan, data: xr.Dataset) -> str:
     if data.attrs.get("revision") == plan.revision:
         return ""
     return f" (other code made it, {data.attrs.get('source', 'unknown')}; move it away to go anew)"
+
+
+def _begin(stopper: Stopper, lock: Lock, means: _Means) -> None:
+    """The lock is taken: it can be lost, and it may have moved something away."""
+    stopper.lost = lock.lost.is_set
+    for path in lock.aside:
+        means.display.note(f"set aside, no regular file: {path}")
 
 
 def _stopper(means: _Means) -> Stopper:

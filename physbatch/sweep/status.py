@@ -1,11 +1,11 @@
 """What is done: from the index of a store, and from the shards that it does not know."""
 
-import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from physbatch.errors import DatasetError
+from physbatch.errors import DatasetError, FileBusyError
+from physbatch.files.atomic import set_aside
 from physbatch.files.checksums import digest_of, holds_checksum
 from physbatch.sweep.index import Index, Record, ShardNote, read_index
 from physbatch.sweep.lock import Owner, owners
@@ -55,14 +55,17 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
                 if index is not None:
                     digest = digest_of(store.folder / name) or ""
                     index.met(ShardNote(name, digest[:16]), known, record.old[name])
+        except FileBusyError:
+            raise
         except DatasetError as error:
             store.damaged.append(str(error))
             if index is not None:  # kept for a look, and not read again
-                with contextlib.suppress(OSError):
-                    (store.folder / name).rename(store.folder / f"{name}.damaged")
+                set_aside(store.folder / name)
             continue
         except OSError as error:
             store.damaged.append(f"{store.folder / name}: cannot read ({error.strerror})")
+            if index is not None and not (store.folder / name).is_file():
+                set_aside(store.folder / name)
             continue
         done[known] = True
         old[record.old[name]] = True

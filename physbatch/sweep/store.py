@@ -21,9 +21,10 @@ from physbatch import dataset
 from physbatch.dataset import SCHEMA_VERSION
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
-from physbatch.errors import DatasetError, OutputError, StudyError
+from physbatch.errors import DatasetError, FileBusyError, OutputError, StudyError
+from physbatch.files.atomic import read_regular, write_atomic
 from physbatch.files.checksums import stated_digest, without_checksum
-from physbatch.files.netcdf import open_netcdf, to_bytes, write_atomic
+from physbatch.files.netcdf import open_netcdf, to_bytes
 from physbatch.study.comparison import extends
 from physbatch.study.model import Study
 from physbatch.sweep.index import SHARD_NAME, ShardNote
@@ -71,6 +72,8 @@ class Store:
         remedy = "choose another output with -o, or move the file away"
         try:
             existing = dataset.open_dataset(self.output, load=False)
+        except FileBusyError:
+            raise
         except DatasetError as error:
             raise OutputError(
                 f"exists and is no physbatch dataset ({error.what})",
@@ -96,7 +99,7 @@ class Store:
     def study(self) -> Study:
         """The study of the run under way, or of the dataset; StudyError if there is neither."""
         source = self.folder / "study.toml"
-        if source.exists():
+        if source.is_file():
             return Study.from_toml(source)
         if self.output.exists():
             with dataset.open_dataset(self.output, load=False) as data:
@@ -117,7 +120,12 @@ class Store:
         fresh = [name for name in other.shard_names() if name not in here]
         for name in fresh:
             source = other.folder / name
-            content = source.read_bytes()
+            try:
+                content = read_regular(source)
+            except OSError as error:
+                raise DatasetError(
+                    f"cannot read ({error.strerror})", where=str(source), remedy="move it away"
+                ) from error
             without_checksum(content, where=str(source))
             self.write(name, content)
         return len(fresh)
@@ -203,6 +211,8 @@ class Store:
                 try:
                     shard = self.open_shard(name)
                     cells = self.cells_in(plan, name, shard)
+                except FileBusyError:
+                    raise
                 except DatasetError as error:
                     if not old:
                         self.damaged.append(str(error))

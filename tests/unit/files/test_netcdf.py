@@ -108,7 +108,7 @@ def test_a_file_that_claims_more_than_it_can_hold(tmp_path: Path) -> None:
     with netCDF4.Dataset(path, "w") as raw:
         raw.createDimension("n", 10**12)
         raw.createVariable("x", "f8", ("n",), chunksizes=(1000,), zlib=True)
-    with pytest.raises(DatasetError, match=r"'x' claims 8e\+03 GB"):
+    with pytest.raises(DatasetError, match=r"claims 8e\+03 GB"):
         open_netcdf(path)
 
 

@@ -293,3 +293,18 @@ def test_not_toml(tmp_path: Path) -> None:
             Study.from_toml(path)
     with pytest.raises(StudyError, match="cannot read"):
         Study.from_toml(tmp_path / "absent.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"{'a.' * 20_000}b = 1", "line 2 has a key of more than 500 parts"),
+        (f"[{'a . ' * 20_000}b]", "line 2 has a key of more than 500 parts"),
+        (f"seed = {'9' * 5000}", "not a TOML file"),
+    ],
+    ids=["dotted key", "dotted table", "integer"],
+)
+def test_what_would_take_a_parser_long_is_refused(line: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(f'title = "x ... y"\n{line}\n')
+    with pytest.raises(StudyError, match=words):
+        Study.from_toml(tmp_path / "study.toml")

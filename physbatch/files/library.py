@@ -1,0 +1,134 @@
+"""The HDF5 library: one thread at a time, and what its errors mean.
+
+The library that netCDF4 brings is not made for threads: two that open different files at once
+crash the process.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+from xarray.backends import NetCDF4DataStore
+
+from physbatch.errors import DatasetError, FileBusyError
+from physbatch.files.checksums import damaged
+from physbatch.files.foreign import LARGEST_EXPANSION, SMALL_CLAIM, BorrowedBytes, borrowed
+
+#: Held by whoever calls the HDF5 library, also through netCDF4 and xarray.
+HDF5 = threading.RLock()
+
+#: Values of what was never written, by kind and width; one byte has no room for such a value.
+_NEVER_WRITTEN: Mapping[str, Any] = {
+    code: value for code, value in netCDF4.default_fillvals.items() if int(code[1:]) > 1
+}
+
+
+def in_use(path: Path) -> bool:
+    """Whether another process holds a lock on a file, as HDF5 libraries do while they write."""
+    try:
+        import fcntl
+
+        with open(path, "rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):  # no such locks here
+        return False
+    return False
+
+
+def busy(path: Path) -> FileBusyError:
+    """The error of a file that somebody writes."""
+    return FileBusyError(
+        "is in use by another process", where=str(path), remedy="try again when that has ended"
+    )
+
+
+@contextlib.contextmanager
+def named_errors(path: Path, *, whole: bool) -> Iterator[None]:
+    """Use the HDF5 library alone, and turn what it raises into one line that names the file.
+
+    Of a `whole` file the checksum holds: then an error of the library is no proof of damage.
+    """
+    try:
+        with HDF5:
+            yield
+    except MemoryError as error:
+        raise DatasetError(
+            "needs more memory than there is", where=str(path), remedy="use a larger machine"
+        ) from error
+    # Attributes that xarray decodes may hold anything in a foreign file.
+    except (OSError, RuntimeError, ValueError, KeyError, AttributeError, TypeError) as error:
+        if in_use(path):
+            raise busy(path) from error
+        reason = " ".join(str(error).split())[:120]
+        if whole and isinstance(error, OSError | RuntimeError):
+            raise FileBusyError(
+                f"cannot be read now ({reason}), but its checksum holds",
+                where=str(path),
+                remedy="is it in use, or is its file system without locks? leave "
+                "HDF5_USE_FILE_LOCKING unset, and try again",
+            ) from error
+        raise damaged(path, reason) from error
+
+
+def open_lazily(path: Path) -> xr.Dataset:
+    """Open a dataset whose values are read when they are asked for, each time alone."""
+    opener: Any = NetCDF4DataStore
+    store = opener.open(str(path), lock=HDF5)
+
+    def close() -> None:
+        with HDF5:
+            store.close()
+
+    data = xr.open_dataset(store, decode_timedelta=False)
+    data.set_close(close)
+    return data
+
+
+def require_own_bytes(path: Path) -> None:
+    """Refuse a file that takes bytes from other files: they would be taken for its data."""
+    with HDF5:
+        try:
+            borrowed(path)
+        except BorrowedBytes as error:
+            raise refusal(path, error) from None
+
+
+def refusal(path: Path, error: BorrowedBytes) -> DatasetError:
+    """What is said of a file that takes bytes from other files."""
+    return DatasetError(
+        str(error), where=str(path), remedy="ask for a file that holds all of its data"
+    )
+
+
+def require_room(path: Path, data: xr.Dataset) -> None:
+    """Refuse a file whose values, when they are read, would be far larger than it."""
+    size = path.stat().st_size
+    if data.nbytes > max(SMALL_CLAIM, LARGEST_EXPANSION * size):
+        raise DatasetError(
+            f"claims {data.nbytes / 1e9:.3g} GB in a file of {size} bytes",
+            where=str(path),
+            remedy="get an undamaged copy of it",
+        )
+
+
+def without_unwritten(raw: xr.Dataset) -> xr.Dataset:
+    """Decode a foreign dataset; cells that were never written are missing.
+
+    The library fills them with a value of its own, 9.97e36 for floating point, which a variable
+    without the attribute ``_FillValue`` does not tell.
+    """
+    for variable in raw.variables.values():
+        code = f"{variable.dtype.kind}{variable.dtype.itemsize}"
+        told = {"_FillValue", "missing_value"} & set(variable.attrs)
+        if code in _NEVER_WRITTEN and not told:
+            unwritten = variable.dtype.type(_NEVER_WRITTEN[code])
+            if np.any(variable.values == unwritten):
+                variable.attrs["_FillValue"] = unwritten
+    return xr.decode_cf(raw, decode_timedelta=False)
