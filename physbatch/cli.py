@@ -6,11 +6,14 @@ input, 75 stopped by a time limit or a signal and saved, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import cyclopts
 from cyclopts import App, Parameter
@@ -20,7 +23,7 @@ from physbatch.commands.options import Json, OptionalOutput
 from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
-from physbatch.progress import silence_stderr
+from physbatch.progress import plain_text, silence_stderr
 
 app = App(
     name="physbatch",
@@ -163,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on some words, by default those of the process; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(words, exit_on_error=False, print_error=False)
+        with contextlib.redirect_stdout(_Plain(sys.stdout)):
+            app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         _complain(" ".join(str(error).split()))
         return 2
@@ -187,15 +191,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+class _Plain(io.TextIOBase):
+    """A stream that shows control characters in what comes from data, and does not obey them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(plain_text(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+
 def _complain(message: str) -> None:
     try:
-        print(f"physbatch: {message}", file=sys.stderr)
+        print(f"physbatch: {plain_text(message)}", file=sys.stderr)
     except OSError:  # a closed terminal: the exit code says it
         silence_stderr()
 
 
 def script() -> None:
     """Entry point of the ``physbatch`` command."""
+    # Figures are written to files. A notebook leaves the name of its backend to every command that
+    # it calls, where it may not be installed.
+    os.environ["MPLBACKEND"] = "agg"
     # Titles and file names may hold letters that the terminal's alphabet lacks.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
 from rich.text import Text
+
+#: All but tab and newline, of seven and of eight bits.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _clock(seconds: float) -> str:
@@ -183,6 +187,15 @@ def progress_display() -> BarProgress | NotebookProgress | LineProgress:
 
         return NotebookProgress(display)
     return BarProgress(console) if console.is_terminal else LineProgress()
+
+
+def plain_text(text: str) -> str:
+    r"""Text whose control characters are written out: they may be commands to a terminal.
+
+    >>> plain_text("m\x1b]0;title\x07\n")
+    'm\\x1b]0;title\\x07\n'
+    """
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def silence_stderr() -> None:

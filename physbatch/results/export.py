@@ -13,6 +13,12 @@ from physbatch.results.estimate import Estimate
 
 _COLUMNS = ("name", "value", "stderr", "systematic", "total", "low68", "high68", "flags")
 _FORMATS = (".csv", ".tex", ".html")
+#: A page of tables: names may come from data, and nothing but style may act in it.
+_HEAD = (
+    '<!doctype html>\n<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" '
+    "content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'\">\n"
+)
 #: The first words of each format, by which a file of ours is known again.
 FIRST_WORDS = {".csv": ",".join(_COLUMNS), ".tex": "% value(", ".html": "<!doctype html>"}
 
@@ -48,8 +54,17 @@ def result_csv(*results: Tabled) -> str:
             errors = (estimate.stderr, estimate.systematic, estimate.total)
             numbers = (estimate.value, *errors, *estimate.interval68)
             cells = [repr(float(x)) if math.isfinite(x) else "" for x in numbers]
-            writer.writerow([name, *cells, "; ".join(estimate.flags)])
+            writer.writerow([plain_cell(name), *cells, plain_cell("; ".join(estimate.flags))])
     return stream.getvalue()
+
+
+def plain_cell(text: str) -> str:
+    """A name as a cell that no spreadsheet takes for a formula.
+
+    >>> plain_cell("=HYPERLINK(1)"), plain_cell("m")
+    ("'=HYPERLINK(1)", 'm')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _numbers(result: Tabled) -> dict[str, Estimate]:
@@ -104,6 +119,6 @@ def write_results(path: str | os.PathLike[str], *results: Tabled) -> Path:
         content = "\n".join(result.to_latex() for result in results)
     else:
         tables = "\n".join(result._repr_html_() for result in results)
-        content = f'<!doctype html>\n<meta charset="utf-8">\n<title>results</title>\n{tables}\n'
+        content = f"{_HEAD}<title>results</title>\n{tables}\n"
     write_atomic(target, content.encode("utf-8"))
     return target

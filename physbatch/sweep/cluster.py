@@ -6,6 +6,7 @@ import logging
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,17 +44,29 @@ class Cluster:
     slurm: SlurmWorkers | None = None
 
 
+def require_packages(cluster: Cluster) -> None:
+    """StudyError if the packages of a cluster are not installed."""
+    for module, package, extra in (
+        ("distributed", "dask", "dask"),
+        *((("dask_jobqueue", "dask-jobqueue", "slurm"),) if cluster.slurm is not None else ()),
+    ):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise StudyError(
+                f"{package} is not installed",
+                where="dask" if extra == "dask" else "--slurm",
+                remedy="in the folder of physbatch: "
+                f"{sys.executable} -m pip install -c constraints.txt -e '.[{extra}]'",
+            ) from error
+
+
 def connect(cluster: Cluster, workers: int, stack: contextlib.ExitStack, folder: Path) -> Any:
     """A client of a cluster, which is closed with the stack; Slurm's jobs print to the folder.
 
-    StudyError if dask is not installed, no scheduler answers or workers do not start.
+    StudyError if no scheduler answers or workers do not start.
     """
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise StudyError(
-            "dask is not installed", where="dask", remedy="pip install 'physbatch[dask]'"
-        ) from error
+    distributed: Any = importlib.import_module("distributed")
     _silence_loggers()
     security = None
     if cluster.tls_ca is not None:
@@ -120,14 +133,7 @@ def _slurm_cluster(
     slurm: SlurmWorkers, security: Any, stack: contextlib.ExitStack, folder: Path
 ) -> Any:
     """A scheduler in this process; its workers are jobs, replaced when their time is over."""
-    try:
-        jobqueue: Any = importlib.import_module("dask_jobqueue")
-    except ImportError as error:
-        raise StudyError(
-            "dask-jobqueue is not installed",
-            where="--slurm",
-            remedy="pip install 'physbatch[slurm]'",
-        ) from error
+    jobqueue: Any = importlib.import_module("dask_jobqueue")
     if shutil.which("sbatch") is None:
         raise StudyError(
             "sbatch is not found", where="--slurm", remedy="run this where jobs are submitted"

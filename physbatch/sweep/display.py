@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from physbatch.progress import silence_stderr
+from physbatch.progress import plain_text, silence_stderr
 
 
 class ProgressDisplay(Protocol):
@@ -56,7 +56,7 @@ class Heard:
     def note(self, text: str) -> None:
         """See `ProgressDisplay`."""
         with self._to_anyone():
-            self._display.note(text)
+            self._display.note(plain_text(text))
 
     def advance(self, cells: int, cost: float) -> None:
         """See `ProgressDisplay`."""

@@ -1,6 +1,8 @@
 """Memory: what there is, what the workers of a run need, and how many of them fit."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from physbatch.errors import StudyError
@@ -12,13 +14,14 @@ WORKER_BYTES = 250_000_000
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _KILO = 1024
 _CGROUP = Path("/sys/fs/cgroup")
+_PROC = Path("/proc")
 
 
 def available_bytes() -> int | None:
     """Memory that processes started now can use; None where the system does not say.
 
-    On Linux what the kernel calls available, or what the control group (a container, a batch
-    job) leaves if that is less.
+    On Linux what the kernel calls available, or what the control groups (a container, a batch
+    job, each within others) leave if that is less.
     """
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
@@ -28,12 +31,46 @@ def available_bytes() -> int | None:
     if "MemAvailable" not in table:
         return None
     free = int(table["MemAvailable"].split()[0]) * _KILO
+    return min([free, *(room for folder in _control_groups() for room in _room(folder))])
+
+
+def _control_groups() -> Iterator[Path]:
+    """The folders of the control groups that limit this process, from its own up to the root."""
     try:
-        limit = (_CGROUP / "memory.max").read_text("ascii").strip()
-        used = int((_CGROUP / "memory.current").read_text("ascii"))
-    except (OSError, ValueError):
-        return free
-    return free if limit == "max" else min(free, max(int(limit) - used, 0))
+        lines = (_PROC / "self" / "cgroup").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in ("0::/", *lines):
+        _, controllers, path = ([*line.split(":", 2), "", ""])[:3]
+        if controllers == "":  # version 2
+            root = _CGROUP
+        elif "memory" in controllers.split(","):
+            root = _CGROUP / "memory"
+        else:
+            continue
+        # In a container the path may be that outside of it, and the root that of the container.
+        names = [name for name in path.split("/") if name not in ("", "..")]
+        for depth in range(len(names), -1, -1):
+            yield root.joinpath(*names[:depth])
+
+
+def _room(folder: Path) -> Iterator[int]:
+    """What a control group leaves, if it limits memory: version 2 or version 1."""
+    for limit_name, used_name, cache_name in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        try:
+            limit = int((folder / limit_name).read_text("ascii"))  # "max" is none
+            used = int((folder / used_name).read_text("ascii"))
+        except (OSError, ValueError):
+            continue
+        cached = 0  # files that the system forgets when memory is wanted
+        with contextlib.suppress(OSError, ValueError):
+            for line in (folder / "memory.stat").read_text("ascii").splitlines():
+                name, _, number = line.partition(" ")
+                cached = int(number) if name == cache_name else cached
+        yield max(limit - max(used - cached, 0), 0)
 
 
 def parse_bytes(text: str) -> int:

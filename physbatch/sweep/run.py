@@ -13,7 +13,7 @@ from physbatch.engines.registry import engine_for, require_built
 from physbatch.errors import StudyError, WorkerError
 from physbatch.study.model import Study
 from physbatch.sweep.assembly import open_whole, write_dataset
-from physbatch.sweep.cluster import Cluster
+from physbatch.sweep.cluster import Cluster, require_packages
 from physbatch.sweep.dask_executor import run_on_cluster
 from physbatch.sweep.display import Heard, ProgressDisplay, Quiet
 from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
@@ -53,6 +53,8 @@ class _Means:
 
     def __post_init__(self) -> None:
         self.device = resolve_device(self.device)
+        if self.cluster is not None:
+            require_packages(self.cluster)  # before anything is compiled for it
         self.display = Heard(self.progress or Quiet())
 
 

@@ -95,7 +95,7 @@ def load_samples(source: str | os.PathLike[str]) -> Samples:
     ----------
     source : str or path
         ``"digits"``: the 1797 handwritten digits of 8 x 8 pixels that scikit-learn holds
-        (install ``physbatch[data]``). Else a ``.npz`` file with arrays ``X``, shape (P, ...),
+        (the extra ``data``). Else a ``.npz`` file with arrays ``X``, shape (P, ...),
         and ``y``, shape (P,): class numbers from 0. Nothing in the file is executed.
 
     Raises

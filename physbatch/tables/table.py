@@ -19,6 +19,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import AnalysisError
+from physbatch.results.export import plain_cell
 from physbatch.results.flag import Flag
 from physbatch.results.render import HtmlTable
 from physbatch.typing import BoolArray, FloatArray
@@ -298,6 +299,6 @@ class ScalingTable(HtmlTable):
         for name in self.observables:
             columns += [self.values[name], self.errors[name]]
             header += [name, f"{name}_error"]
-        writer.writerow(header)
+        writer.writerow(map(plain_cell, header))
         writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
         return stream.getvalue()

@@ -237,3 +237,21 @@ def test_no_figure_is_left_to_pyplot(analysis: Analysis) -> None:
 
     plot_overview(analysis)
     assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://matplotlib_inline.backend_inline"])
+def test_commands_draw_whatever_backend_is_asked_for(
+    backend: str, tmp_path: Path, physbatch_command: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A notebook leaves the name of its own to the commands that it calls, installed or not."""
+    rows = [f"{size},{x / 10},{0.9 - x / 12 - size / 400}" for size in (8, 16) for x in range(4)]
+    table = "\n".join(["L,T,m,dm", *(f"{row},0.01" for row in rows)])
+    (tmp_path / "table.csv").write_text(table)
+    absent = tmp_path / "matplotlib_inline.py"
+    absent.write_text("raise ImportError('not here')")
+    done = physbatch_command(
+        *("crossings", tmp_path / "table.csv", "-o", tmp_path / "x.pdf"),
+        env={"MPLBACKEND": backend, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.pdf").stat().st_size > 1000

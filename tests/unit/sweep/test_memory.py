@@ -54,6 +54,45 @@ def test_what_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert available_bytes() > 10**7  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("line", "folder", "names"),
+    [
+        ("0::/user/job/step", "user/job", ("memory.max", "memory.current", "inactive_file")),
+        (
+            "4:cpu,memory:/slurm/job_7",
+            "memory/slurm/job_7",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ),
+        ("0::/../../pods/x", "", ("memory.max", "memory.current", "inactive_file")),
+    ],
+    ids=["a group around ours", "version 1", "a path from outside"],
+)
+def test_groups_within_groups(
+    line: str,
+    folder: str,
+    names: tuple[str, str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if available_bytes() is None:
+        pytest.skip("needs /proc/meminfo")
+    groups, proc = tmp_path / "groups", tmp_path / "proc"
+    (proc / "self").mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text(f"7:pids:/else\n{line}\n")
+    limiting = groups / folder
+    limiting.mkdir(parents=True)
+    monkeypatch.setattr(memory, "_CGROUP", groups)
+    monkeypatch.setattr(memory, "_PROC", proc)
+    before = available_bytes()
+    assert before is not None
+    assert before > 10**7
+    (limiting / names[0]).write_text("5000000\n")
+    (limiting / names[1]).write_text("3000000\n")
+    assert available_bytes() == 2_000_000
+    (limiting / "memory.stat").write_text(f"anon 7\n{names[2]} 1000000\n")
+    assert available_bytes() == 3_000_000
+
+
 def test_a_run_that_cannot_fit_is_refused_before_it_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
