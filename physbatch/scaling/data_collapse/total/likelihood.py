@@ -27,8 +27,8 @@ from physbatch.typing import FloatArray
 
 #: Logarithms of A, of length and reach, of T and of g.
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
-PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.1), 0.0])
-PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.5, 0.5])
+PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.13), 0.0])
+PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.3, 0.5])
 #: Mean and standard deviation of ln A of a curve that is constant but for its corrections.
 FLAT = (-4.0, 0.1)
 BOUNDS = ((-5.0, 6.0), (-6.0, 4.0), (-6.0, 4.0), (-8.0, 3.0), (-5.0, 5.0))

@@ -39,7 +39,7 @@ _LOGARITHM = 0.5
 #: Prior of ln ln(N_min/L0) in the form of Kosterlitz and Thouless.
 _LENGTH = (math.log(1.6), 1.0)
 #: ln of the prior odds of a rival form.
-_LOG_ODDS = {"drift": -3.0, "log": -2.5}
+_LOG_ODDS = {"drift": -3.5, "log": -3.0}
 #: A form whose plain fit is so many nats worse need not be fitted with corrections.
 _HOPELESS = 30.0
 
