@@ -18,19 +18,20 @@ from physbatch.scaling.data_collapse.total.rivals import (
 )
 from physbatch.tables import ScalingTable
 from physbatch.typing import FloatArray
-from tests.unit.scaling.data_collapse.total.problems import PLAIN, problem, two_observables
+from tests.unit.scaling.data_collapse.total.problems import problem, two_observables
 
 
 def planted(amplitude: float) -> tuple[Corrected, FloatArray]:
     """U of a curve whose c_c moves as amplitude L^(-0.4), with small errors."""
-    objective, vector = problem(("U",), points=10)
+    objective, _ = problem(("U",), points=10)
     table = objective.table
     drift = amplitude * table.size**-0.4
     x = table.size * (table.control - 1.0 - drift)
     noise = 0.0005 * np.random.default_rng(1).standard_normal(len(x))
     table.values["U"][:] = 0.2 - 0.3 * np.tanh(0.7 * x) + noise
     table.errors["U"][:] = 0.0005
-    return objective, np.concatenate([vector[:3], PLAIN])
+    form = objective.grounds.form.without_corrections()
+    return objective, global_optima(form, table).best.vector
 
 
 def test_priors_of_a_drift_that_was_asked_for() -> None:
