@@ -14,6 +14,6 @@ Examples
 
 from physbatch.files.atomic import write_atomic
 from physbatch.files.checksums import FOOTER_BYTES
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.files.netcdf import open_netcdf, open_tree, save
 
-__all__ = ["FOOTER_BYTES", "open_netcdf", "save", "write_atomic"]
+__all__ = ["FOOTER_BYTES", "open_netcdf", "open_tree", "save", "write_atomic"]

@@ -38,6 +38,8 @@ _OURS = re.compile(
     r"lock(-\d+-of-\d+)?|\.takeover|study\.toml|index-.*\.jsonl"
     r"|[0-9a-f]{32}\.(nc|checkpoint|checkpoint\.1)"
 )
+#: Temporary names of such files, and of locks.
+_HALF = re.compile(r"\..*\.[0-9a-f]{16}(\.tmp|\.now)?")
 _NAME = re.compile(r"lock(?:-(\d+)-of-(\d+))?")
 
 
@@ -130,6 +132,8 @@ class Lock:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.aside = _clear_special(self.folder)
             self._acquire()
+            if self.part is None:
+                _clear_halves(self.folder)
         except OSError as error:
             raise OutputError(
                 f"cannot write ({error.strerror or error})",
@@ -251,6 +255,14 @@ def _clear_special(folder: Path) -> list[Path]:
         if _OURS.fullmatch(entry.name) and not entry.is_file()
     ]
     return [set_aside(path) for path in special]
+
+
+def _clear_halves(folder: Path) -> None:
+    """Remove what killed processes left half-written; whoever holds the whole lock writes alone."""
+    for entry in os.scandir(folder):
+        if _HALF.fullmatch(entry.name):
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
 
 
 @contextlib.contextmanager

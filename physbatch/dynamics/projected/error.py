@@ -146,6 +146,17 @@ def _closed_form(centre, cross, square, mixed, teacher, activation):
 
 
 @numba.njit(error_model="numpy", _nrt=True)
+def _products(left, right):
+    """left right', by sums that do not depend on a linear-algebra library."""
+    result = np.zeros((left.shape[0], right.shape[0]))
+    for i in range(left.shape[0]):
+        for j in range(right.shape[0]):
+            for k in range(left.shape[1]):
+                result[i, j] += left[i, k] * right[j, k]
+    return result
+
+
+@numba.njit(error_model="numpy", _nrt=True)
 def committee_error(difference, perpendicular, teacher, partner, activation):
     """Generalisation error <(y - y*)^2>/2 of a soft committee, without noise, never negative.
 
@@ -179,9 +190,9 @@ def committee_error(difference, perpendicular, teacher, partner, activation):
             total += component * component
         return 0.5 * total
 
-    centre = centres @ centres.T
-    cross = centres @ difference.T
-    square = difference @ difference.T + perpendicular @ perpendicular.T
+    centre = _products(centres, centres)
+    cross = _products(centres, difference)
+    square = _products(difference, difference) + _products(perpendicular, perpendicular)
     matched = True
     for n in range(teachers):
         matched = matched and pupils[n] == 1.0
@@ -189,5 +200,5 @@ def committee_error(difference, perpendicular, teacher, partner, activation):
         matched = matched and square[i, i] < _SMALL
     if matched:
         return _difference_form(centre, cross, square, activation)
-    mixed = (centres + difference) @ teacher.T
-    return _closed_form(centre, cross, square, mixed, teacher @ teacher.T, activation)
+    mixed = _products(centres + difference, teacher)
+    return _closed_form(centre, cross, square, mixed, _products(teacher, teacher), activation)

@@ -45,17 +45,22 @@ class CommitteeState(NamedTuple):
     def student_overlap(self) -> FloatArray:
         """Q = w w'/N, shape (replica, K, K)."""
         inside, outside = self.inside, self.perpendicular
-        return np.asarray(inside @ inside.transpose(0, 2, 1) + outside @ outside.transpose(0, 2, 1))
+        return _products(inside, inside) + _products(outside, outside)
 
     @property
     def teacher_overlap(self) -> FloatArray:
         """R = w w*'/N, shape (replica, K, M)."""
-        return np.asarray(self.inside @ self.teacher.transpose(0, 2, 1))
+        return _products(self.inside, self.teacher)
 
     @property
     def teacher_teacher(self) -> FloatArray:
         """T = w* w*'/N, shape (replica, M, M)."""
-        return np.asarray(self.teacher @ self.teacher.transpose(0, 2, 1))
+        return _products(self.teacher, self.teacher)
+
+
+def _products(left: FloatArray, right: FloatArray) -> FloatArray:
+    """left right' of each replica, by sums that do not depend on a linear-algebra library."""
+    return np.asarray(np.einsum("rki,rni->rkn", left, right, optimize=False))
 
 
 def check_units(size: int, students: int, teachers: int) -> None:

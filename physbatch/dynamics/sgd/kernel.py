@@ -4,12 +4,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from physbatch.compilation import cached_njit
 from physbatch.dynamics.compiled import (
-    WITH_COUNTS,
     compiled_counting_floats,
     compiled_within,
     draw_count,
@@ -23,7 +21,9 @@ from physbatch.dynamics.sgd.batches import (
     select_patterns,
 )
 from physbatch.dynamics.sgd.parts import TILE, Side, backward, forward, outputs_of
+from physbatch.dynamics.sgd.sums import fused, step_along
 from physbatch.sources import hash_of_sources
+from physbatch.streams.elementary import exponential, logarithm
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")
@@ -36,7 +36,16 @@ def _output_errors(errors, outputs, targets, samples, logistic):
     for s in range(samples):
         for k in range(units):
             y, t = outputs[s, k], targets[s, k]
-            errors[s * units + k] = -t / (1.0 + np.exp(t * y)) if logistic else y - t
+            errors[s * units + k] = (
+                -t / (1.0 + exponential(min(np.float64(t * y), 700.0))) if logistic else y - t
+            )
+
+
+@compiled_counting_floats
+def _log_of_one_more(x):
+    """ln(1 + x) for 0 <= x <= 1, also where 1 + x rounds x away (Kahan)."""
+    more = 1.0 + x
+    return x if more == 1.0 else logarithm(more) * (x / (more - 1.0))
 
 
 @compiled_counting_floats
@@ -48,26 +57,20 @@ def _losses(outputs, targets, samples, logistic):
             y, t = np.float64(outputs[s, k]), np.float64(targets[s, k])
             if logistic:
                 margin = t * y
-                total += np.log1p(np.exp(-abs(margin))) + max(-margin, 0.0)
+                total += _log_of_one_more(exponential(-abs(margin))) + max(-margin, 0.0)
             else:
                 total += 0.5 * (y - t) * (y - t)
     return total
 
 
-@numba.njit(fastmath={"reassoc", "contract"}, error_model="numpy", **WITH_COUNTS)
+@compiled_counting_floats
 def _update(weights, velocity, gradient, rate, momentum):
     """One step; the squared norm of the new weights."""
-    square = 0.0
     if velocity.shape[0]:
         for j in range(gradient.shape[0]):
-            velocity[j] = momentum * velocity[j] + gradient[j]
-            weights[j] -= rate * velocity[j]
-            square += weights[j] * weights[j]
-    else:
-        for j in range(gradient.shape[0]):
-            weights[j] -= rate * gradient[j]
-            square += weights[j] * weights[j]
-    return square
+            velocity[j] = fused(momentum, velocity[j], gradient[j])
+        return step_along(weights, velocity, rate)
+    return step_along(weights, gradient, rate)
 
 
 @compiled_within

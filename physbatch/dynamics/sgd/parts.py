@@ -7,17 +7,16 @@ depend on which others are simulated beside it.
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from physbatch.dynamics.compiled import (
-    WITH_COUNTS,
     compiled,
     compiled_counting,
     compiled_counting_floats,
     compiled_within,
 )
+from physbatch.dynamics.sgd.sums import dot, dots_of_four, fused
 from physbatch.streams.elementary import erf_and_slope, exponential
 from physbatch.typing import FloatArray, IntArray
 
@@ -28,9 +27,6 @@ LINEAR, ERF, TANH, RELU = range(4)
 #: Samples that go through the network together; a multiple of 128, so that a tile's signs and
 #: normal numbers begin at a block of the stream (`physbatch.streams.filling`).
 TILE = 128
-
-#: Sums may be taken in any order (in vector registers), but always in the same one.
-_SUMS = {"reassoc", "contract"}
 
 
 class Network(NamedTuple):
@@ -71,45 +67,36 @@ class Activity(NamedTuple):
 # --- sums over inputs -------------------------------------------------------------------
 
 
-@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
+@compiled_counting
 def _fields_of_full(weights, inputs, fields, samples, scale):
     """fields[s, k] = scale sum_i weights[k, i] inputs[s, i], four samples at a time."""
-    units, width = weights.shape
-    zero = weights.dtype.type(0)
+    units = weights.shape[0]
     whole = samples - samples % 4
     for s in range(0, whole, 4):
         for k in range(units):
-            a, b, c, d = zero, zero, zero, zero
-            for i in range(width):
-                w = weights[k, i]
-                a += w * inputs[s, i]
-                b += w * inputs[s + 1, i]
-                c += w * inputs[s + 2, i]
-                d += w * inputs[s + 3, i]
+            a, b, c, d = dots_of_four(weights, k, inputs, s)
             fields[s, k] = scale * a
             fields[s + 1, k] = scale * b
             fields[s + 2, k] = scale * c
             fields[s + 3, k] = scale * d
     for s in range(whole, samples):
         for k in range(units):
-            a = zero
-            for i in range(width):
-                a += weights[k, i] * inputs[s, i]
+            (a,) = dot(weights, k, inputs, s)
             fields[s, k] = scale * a
 
 
-@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
+@compiled_counting
 def _fields_of_sparse(weights, sources, fan_in, inputs, fields, samples, scale):
     zero = weights.dtype.type(0)
     for s in range(samples):
         for k in range(fields.shape[1]):
             total = zero
             for edge in range(k * fan_in, (k + 1) * fan_in):
-                total += weights[edge] * inputs[s, sources[edge]]
+                total = fused(weights[edge], inputs[s, sources[edge]], total)
             fields[s, k] = scale * total
 
 
-@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
+@compiled_counting
 def _add_gradient_of_full(gradient, errors, inputs, samples, scale):
     """gradient[k, i] += scale sum_s errors[s, k] inputs[s, i], four samples at a time.
 
@@ -122,17 +109,18 @@ def _add_gradient_of_full(gradient, errors, inputs, samples, scale):
             a, b = errors[s, k] * scale, errors[s + 1, k] * scale
             c, d = errors[s + 2, k] * scale, errors[s + 3, k] * scale
             for i in range(width):
-                gradient[k, i] += (a * inputs[s, i] + b * inputs[s + 1, i]) + (
-                    c * inputs[s + 2, i] + d * inputs[s + 3, i]
-                )
+                total = fused(a, inputs[s, i], gradient[k, i])
+                total = fused(b, inputs[s + 1, i], total)
+                total = fused(c, inputs[s + 2, i], total)
+                gradient[k, i] = fused(d, inputs[s + 3, i], total)
     for s in range(whole, samples):
         for k in range(units):
             a = errors[s, k] * scale
             for i in range(width):
-                gradient[k, i] += a * inputs[s, i]
+                gradient[k, i] = fused(a, inputs[s, i], gradient[k, i])
 
 
-@numba.njit(fastmath=_SUMS, **WITH_COUNTS)
+@compiled_counting
 def _errors_below_full(weights, errors, below, samples, scale):
     """below[s, i] = scale sum_k errors[s, k] weights[k, i]."""
     units, width = weights.shape
@@ -141,7 +129,7 @@ def _errors_below_full(weights, errors, below, samples, scale):
         for k in range(units):
             a = errors[s, k] * scale
             for i in range(width):
-                below[s, i] += a * weights[k, i]
+                below[s, i] = fused(a, weights[k, i], below[s, i])
 
 
 @compiled_counting

@@ -6,7 +6,7 @@ from typing import Any
 
 from physbatch.study.model import Study
 
-__all__ = ["STUDIES", "small_study"]
+__all__ = ["STUDIES", "WIDE", "small_study"]
 
 _BITS: dict[str, Any] = {
     "system": {"depth": 2, "wiring": {"kind": "regular", "degree": 3}},
@@ -71,6 +71,14 @@ def _changed(study: dict[str, Any], **sections: dict[str, Any]) -> dict[str, Any
 _PATTERNS = {"kind": "patterns", "of": "binary", "count": 20, "label_noise": 0.1}
 _SETS = {"kind": "patterns", "of": "gaussian", "count": 20, "label_noise": 0.1}
 
+#: Full layers of which a row does not fit into any number of registers.
+_WIDE = _changed(
+    _DESCENT,
+    system={"wiring": {"kind": "dense", "hidden_units": 5}},
+    grid={"size": [77], "batch_size": [6, 7.5], "replicas": 2},
+    measurement={"duration": 40},
+)
+
 #: The first of each engine is plain; the others have more to remember.
 STUDIES: dict[str, dict[str, Any]] = {
     "bit-sliced": _BITS,
@@ -128,6 +136,15 @@ STUDIES: dict[str, dict[str, Any]] = {
 }
 
 
+#: Larger ones of single engines, for what depends on the length of sums.
+WIDE: dict[str, dict[str, Any]] = {
+    "wide gradient": _WIDE,
+    "wide gradient, float32": _changed(
+        _WIDE, dynamics={"precision": "float32", "momentum": 0.8, "loss": "logistic"}
+    ),
+}
+
+
 def small_study(name: str) -> Study:
-    """One of `STUDIES`."""
-    return Study.from_dict({"title": name, **STUDIES[name]})
+    """One of `STUDIES` or of `WIDE`."""
+    return Study.from_dict({"title": name, **(STUDIES | WIDE)[name]})

@@ -239,7 +239,10 @@ def test_no_figure_is_left_to_pyplot(analysis: Analysis) -> None:
     assert pyplot.get_fignums() == []
 
 
-@pytest.mark.parametrize("backend", ["nonsense", "module://matplotlib_inline.backend_inline"])
+@pytest.mark.parametrize(
+    "backend",
+    ["nonsense", pytest.param("module://matplotlib_inline.backend_inline", marks=pytest.mark.slow)],
+)
 def test_commands_draw_whatever_backend_is_asked_for(
     backend: str, tmp_path: Path, physbatch_command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
