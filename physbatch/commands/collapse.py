@@ -28,18 +28,21 @@ class Form:
         Literal[
             "power",
             "kt",
+            "kt-essential",
             "kt-helicity",
             "log",
             "log-additive",
             "activated",
             "background",
             "offset",
+            "free-scale",
             "custom",
         ],
         Parameter(
-            help="Power laws; Kosterlitz-Thouless, with x = (c - c_c) ln(L/L0)^2; logarithms that "
-            "multiply or add; activated, where ln y scales; a background linear in c; an offset "
-            "for each size; or your own, by --x and --y."
+            help="Power laws; Kosterlitz-Thouless, with x = (c - c_c) ln(L/L0)^2 or, essential, "
+            "L exp(-b/|c - c_c|^(1/2)); logarithms that multiply or add; activated, where ln y "
+            "scales; a background linear in c; an offset or, free-scale, a factor for each size "
+            "in place of a power; or your own, by --x and --y."
         ),
     ] = "power"
     x: Annotated[

@@ -23,6 +23,11 @@ ALWAYS_LEARNS = FlagKind(
     "Half of the replicas learn already with the smallest batch: the edge is not in the grid.",
     "Add smaller batch sizes.",
 )
+ANALYTIC_KT_NOT_EXCLUDED = FlagKind(
+    "Of the two variables of Kosterlitz and Thouless the other one describes the data about as "
+    "well, or better: then nothing is stated.",
+    "Use --form kt.",
+)
 ANTICORRELATED = FlagKind(
     "Successive samples scatter to opposite sides; 1/2 is used as autocorrelation time.",
     "None is needed: the errors are on the safe side.",
@@ -297,6 +302,10 @@ SIZES_OFFSET = FlagKind(
 SHIFT_NOT_SEEN = FlagKind(
     "The drift of c_c goes as the scaling variable itself: its amplitude means nothing.",
     "Fit without the drift.",
+)
+SLOW_CORRECTIONS = FlagKind(
+    "Corrections to scaling fall so slowly that the sizes hardly differ in them: omega below 0.4.",
+    "Add much larger sizes; compare --form log, and hold omega if theory knows it.",
 )
 SMALL_SIZES_EXCLUDED = FlagKind(
     "No form describes the smallest sizes; the fit begins above them.",

@@ -25,11 +25,13 @@ VOLUMES = tuple(4096 * 4**k for k in range(5))
 CURIE_WEISS = {"magnetization": -0.5, "binder": 0.0}
 
 
-def with_corrections(name: str, amplitude: float, noise: float, seed: int) -> ScalingTable:
+def with_corrections(
+    name: str, amplitude: float, noise: float, seed: int, omega: float | None = None
+) -> ScalingTable:
     """90 points, each size with its own random controls in the same range of x."""
     exponents = scaling_functions.exponent_set(name)
     grid = grids.scaled_grid(SIZES, exponents.c_c, exponents.nu, points=18, ragged=True, seed=seed)
-    law = scaling_functions.ScalingLaw(exponents, amplitude=amplitude)
+    law = scaling_functions.ScalingLaw(exponents, amplitude=amplitude, omega=omega)
     return scaling_functions.planted_table(law, SIZES, grid, noise=noise, relative=False, seed=seed)
 
 
@@ -88,6 +90,20 @@ def test_planted_corrections_are_found(name: str, noise: float) -> None:
     z, flags = pulls(fits, truth)
     assert not any(flag.startswith(("bad_fit", "not_converged")) for flag in flags), flags
     assert_honest(z, bias=0.2, spread=0.1)
+
+
+# Measured over 4 seeds: omega = 0.30(1) and 0.80(2).
+@pytest.mark.parametrize(("omega", "slow"), [(0.3, True), (0.8, False)])
+def test_slow_corrections_are_called_so(omega: float, slow: bool) -> None:
+    table = with_corrections("planted", 1.0, 1e-3, 0, omega)
+    linear = collapse(table, corrections=True, window="all")
+    assert abs(linear.parameters["omega"].value - omega) < 0.06
+    assert any(flag.startswith("slow_corrections: ") for flag in linear.flags) == slow
+    # For volumes of three dimensions omega is a third, and no slower.
+    volumes = replace(table, size=table.size**3, dimension="N")
+    result = collapse(volumes, corrections=True, window="all")
+    assert abs(result.parameters["omega"].value - omega / 3) < 0.02
+    assert any(flag.startswith("slow_corrections: ") for flag in result.flags) == slow
 
 
 @pytest.mark.parametrize("name", ["Potts q=3 2-D", "planted", "Ising 2-D"])

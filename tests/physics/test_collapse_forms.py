@@ -71,6 +71,20 @@ def _offset(size: Values, distance: Values) -> tuple[Values, Values, dict[str, f
     return offset + _step(size, distance), np.ones_like(size), {"nu": 1.25}
 
 
+def _essential(size: Values, distance: Values) -> tuple[Values, Values, dict[str, float]]:
+    scale = size**-0.125
+    x = np.sign(distance) * size * np.exp(-0.9 / np.sqrt(np.abs(distance)))
+    return scale * (1.5 - np.tanh(0.5 * x)), scale, {"b": 0.9, "zeta_over_nu": -0.125}
+
+
+def _factors(size: Values, distance: Values) -> tuple[Values, Values, dict[str, float]]:
+    """Factors that are no power of the size."""
+    factors = {8: 1.0, 12: 1.7, 16: 0.6, 24: 2.2, 32: 1.1, 48: 0.9, 64: 3.0}
+    scale = np.array([factors[int(x)] for x in size])
+    truth = {f"s_{x}": factor for x, factor in factors.items() if x > 8}
+    return scale * _step(size, distance), scale, {"nu": 1.25, **truth}
+
+
 def _step(size: Values, distance: Values) -> Values:
     return np.asarray(1.5 - np.tanh(2 * distance * size**0.8))
 
@@ -83,6 +97,8 @@ PLANTED = {
     "activated": _activated,
     "background": _background,
     "offset": _offset,
+    "kt-essential": _essential,
+    "free-scale": _factors,
 }
 
 
@@ -112,6 +128,26 @@ def test_what_was_planted_comes_back(form: str) -> None:
 @pytest.mark.parametrize("form", PLANTED)
 def test_what_was_planted_comes_back_in_40_seeds(form: str) -> None:
     check(form, 40)
+
+
+@pytest.mark.parametrize("form", ["kt-essential", "free-scale"])
+def test_the_total_holds_what_was_planted(form: str) -> None:
+    table, truth = planted(form, 5)
+    result = collapse(table, form=form)
+    assert not result.flags
+    assert "zeta" not in {*result.parameters, *result.fixed} or form != "free-scale"
+    for name, exact in truth.items():
+        estimate = result.parameters[name]
+        assert abs(estimate.value - exact) < 4 * estimate.stated, (name, estimate)
+        assert estimate.stated < 0.1 * abs(exact)
+
+
+def test_essential_data_of_the_other_kind_are_refused() -> None:
+    """x = (c - c_c) ln(L/L0)^2 was planted, so nothing is stated of L exp(-b/|c - c_c|^(1/2))."""
+    table, _ = planted("kt", 3)
+    result = collapse(table, form="kt-essential", fixed={"zeta_over_nu": -0.125})
+    assert any(flag.startswith("analytic_kt_not_excluded: ") for flag in result.flags)
+    assert np.isnan([estimate.value for estimate in result.parameters.values()]).all()
 
 
 def test_own_formulas_are_the_built_in_form() -> None:

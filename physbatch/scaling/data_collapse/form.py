@@ -45,6 +45,21 @@ class Rescaled(NamedTuple):
     dlog_correction: FloatArray
 
 
+class Levels(NamedTuple):
+    """Values of an observable at some control, one for each size."""
+
+    sizes: FloatArray
+    values: FloatArray
+
+    @property
+    def slope(self) -> float:
+        """zeta/nu if that control were c_c: slope of ln|y| against ln N; 0 where a value is 0."""
+        if not self.values.all():
+            return 0.0
+        slope = np.polyfit(np.log(self.sizes), np.log(np.abs(self.values)), 1)[0]
+        return float(np.clip(slope, -5, 5))
+
+
 class Labels(NamedTuple):
     """How the two axes of the scaling plot are called, in plain text."""
 
@@ -138,9 +153,9 @@ class ScalingForm(ABC):
 
     @abstractmethod
     def completed(
-        self, values: Mapping[str, float], slopes: Mapping[str, float]
+        self, values: Mapping[str, float], levels: Mapping[str, Levels]
     ) -> dict[str, float]:
-        """All parameters, from some and the slope of ln|y| against ln N of each observable."""
+        """All parameters, from some and the values of each observable at their c_c."""
 
     # --- rescaling ----------------------------------------------------------------------
 
@@ -155,6 +170,10 @@ class ScalingForm(ABC):
     @abstractmethod
     def labels(self, table: ScalingTable, observable: str) -> Labels:
         """What the axes of the scaling plot are; y is f(x)."""
+
+    def applies(self, table: ScalingTable) -> bool:
+        """Whether the form can be fitted to this part of the table for which it was made."""
+        return True
 
     def prepared(self, table: ScalingTable) -> ScalingTable:
         """The table as the fit takes it: a form may ask for ln y, or have a background."""

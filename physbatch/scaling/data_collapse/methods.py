@@ -57,8 +57,8 @@ class CollapseOptions(TypedDict, total=False):
         Seed of bootstrap and posterior, by default 0.
     form : str
         The form of scaling, one of `physbatch.scaling.data_collapse.FORMS`: ``power`` (the
-        default), ``kt``, ``kt-helicity``, ``log``, ``log-additive``,
-        ``activated``, ``background``, ``offset`` or ``custom``.
+        default), ``kt``, ``kt-essential``, ``kt-helicity``, ``log``, ``log-additive``,
+        ``activated``, ``background``, ``offset``, ``free-scale`` or ``custom``.
     x, y : str
         Formulas of a custom form: the scaling variable, and what falls onto one curve, as in
         ``x="(T - c_c)*log(L/L0)**2"`` and ``y="m*L**(1/8)"``; for several observables y is a list.
@@ -129,7 +129,8 @@ def collapse(
         ``no_overlap``, ``at_bound``, ``beyond_controls``, ``bimodal`` or ``flat`` says why.
         Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
         ``starts_disagree``, ``shift_not_seen``; on the form ``drift_not_excluded``,
-        ``log_factor_not_excluded``, ``kosterlitz_thouless_not_excluded``; on the data
+        ``log_factor_not_excluded``, ``kosterlitz_thouless_not_excluded``,
+        ``analytic_kt_not_excluded``, ``slow_corrections``; on the data
         ``errors_too_small``, ``errors_too_large``, ``outliers``, ``sizes_offset``,
         ``correlated_points``, and those of the table that bear on its errors: ``few_samples``,
         ``rows_correlated``, ``points_without_spread``, ``cells_left_out``, ``errors_unknown``,

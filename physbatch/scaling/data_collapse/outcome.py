@@ -7,7 +7,13 @@ import numpy as np
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import BAD_FIT, MOSTLY_REJECTED, SHIFT_NOT_SEEN, STARTS_DISAGREE
+from physbatch.results.flags import (
+    BAD_FIT,
+    MOSTLY_REJECTED,
+    SHIFT_NOT_SEEN,
+    SLOW_CORRECTIONS,
+    STARTS_DISAGREE,
+)
 from physbatch.scaling.data_collapse.exponent_names import NamedExponent, named_estimates
 from physbatch.scaling.data_collapse.identifiability import Refusals, refusals
 from physbatch.scaling.data_collapse.intervals import Interval, Uncertainties
@@ -23,6 +29,9 @@ from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 _REFUSED = Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
 #: phi and 1/nu are told apart from so many standard errors on.
 _SAME_POWER = 2.0
+#: omega of linear sizes below which corrections are slow; of volumes omega nu, in which the
+#: dimension of space drops out.
+_SLOW = 0.4
 
 
 def conclude(
@@ -97,7 +106,7 @@ def conclude(
             *(statement.flags if statement else ()),
             *refused.flags,
             *_goodness_flags(search.fits, final, method),
-            *_drift_flags(final),
+            *_form_flags(final, parameters),
             *start_flags(final, search.optima.tried, search.optima.agreed),
         ),
         method=method,
@@ -289,6 +298,10 @@ def _goodness_flags(fits: Sequence[Fit], final: Fit, method: str) -> tuple[Flag,
     return flags
 
 
+def _form_flags(fit: Fit, parameters: Mapping[str, Estimate]) -> tuple[Flag, ...]:
+    return (*_drift_flags(fit), *_slow_flags(fit, parameters))
+
+
 def _drift_flags(fit: Fit) -> tuple[Flag, ...]:
     """Say so if the drift is one that the master curve takes up.
 
@@ -307,6 +320,23 @@ def _drift_flags(fit: Fit) -> tuple[Flag, ...]:
             ),
         )
     return ()
+
+
+def _slow_flags(fit: Fit, parameters: Mapping[str, Estimate]) -> tuple[Flag, ...]:
+    """Say so if corrections fall slowly; those that go as a power of the logarithm always do."""
+    table = fit.objective.table
+    if "omega" not in parameters or fit.form.kind.startswith("kt"):
+        return ()
+    omega = parameters["omega"].value
+    if not omega * (fit.values.get("nu", 1.0) if table.dimension == "N" else 1.0) < _SLOW:
+        return ()
+    size, (least, *_, most) = table.size_name, table.sizes
+    return (
+        SLOW_CORRECTIONS(
+            f"omega = {omega:.2g}: from {size} = {least:g} to {most:g} corrections fall to "
+            f"{100 * (least / most) ** omega:.0f} % only, so c_c, nu and zeta lean on their form"
+        ),
+    )
 
 
 def _bad_fit(fit: Fit, method: str, extra: str) -> Flag:

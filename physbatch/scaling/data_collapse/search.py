@@ -1,17 +1,22 @@
 """The search of a collapse: from starts to optima, windows, the fit to report, and its rivals."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from physbatch.results.flag import Flag
-from physbatch.results.flags import OUTLIERS
+from physbatch.results.flags import ANALYTIC_KT_NOT_EXCLUDED, OUTLIERS
 from physbatch.scaling.data_collapse.form import ScalingForm
+from physbatch.scaling.data_collapse.forms.evidence import form_evidence
 from physbatch.scaling.data_collapse.identifiability import c_c_beyond, find_rival
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.scaling.data_collapse.total.stated import Statement, far_values, state
 from physbatch.scaling.data_collapse.windows import Fit, scan, settle
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import BoolArray
+
+#: ln of the ratio of evidences above which x that is analytic in c_c is not excluded.
+_NOT_EXCLUDED = -6.0
 
 
 class Search(NamedTuple):
@@ -78,12 +83,16 @@ def search_and_state(
         return Found(search, None, None)
     far = far_values(plain, table, search.optima)
     flags: tuple[Flag, ...] = ()
-    if far.any():
+    if far.any() and form.applies(table.select(~far)):
         flags = (_outliers_flag(table, far),)
         table = table.select(~far)
         search = search_globally(plain, table, window=window, start=known or None)
     statement = state(plain, table, search.optima, form.fixed.get("omega"))
-    statement = statement._replace(flags=(*flags, *statement.flags))
+    ratio = _analytic_over_essential(plain, table)
+    statement = statement._replace(
+        flags=(*flags, *statement.flags, *_analytic_flags(ratio)),
+        wrong_form=statement.wrong_form or ratio > 0,
+    )
     if not form.corrections:
         return Found(search, None, statement)
     corrected = search_globally(form, table, window=window, start=start)
@@ -96,6 +105,36 @@ def _outliers_flag(table: ScalingTable, far: BoolArray) -> Flag:
         for size, control in zip(table.size[far], table.control[far], strict=True)
     )
     return OUTLIERS(f"{far.sum()} of {len(far)} points are far from all others: {points}")
+
+
+def _analytic_over_essential(form: ScalingForm, table: ScalingTable) -> float:
+    """ln of the evidence of the form kt over that of kt-essential; -inf for any other form.
+
+    In L exp(-b/|c - c_c|^(1/2)) all sizes are alike at c_c, which real data are not: they lead to a
+    c_c on the side of the disorder, with a small error and a good chi^2.
+    """
+    if form.kind != "kt-essential":
+        return -math.inf
+    fixed = {name: value for name, value in form.fixed.items() if name not in ("b", "L0", "omega")}
+    analytic, essential = (
+        form_evidence(table, form.observables, kind, fixed=fixed) for kind in ("kt", form.kind)
+    )
+    ratio = analytic.log_evidence - essential.log_evidence
+    # At a bound there is no evidence.
+    height = analytic.log_posterior - essential.log_posterior
+    return ratio if math.isfinite(ratio) else height
+
+
+def _analytic_flags(ratio: float) -> tuple[Flag, ...]:
+    if not ratio > _NOT_EXCLUDED:
+        return ()
+    better = "better" if ratio > 0 else "about as well"
+    return (
+        ANALYTIC_KT_NOT_EXCLUDED(
+            f"x = (c - c_c) ln(L/L0)^2 describes the data {better} (ln of the ratio of evidences "
+            f"{ratio:+.1f}); use --form kt"
+        ),
+    )
 
 
 def search_globally(

@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.data_collapse.form import LEAST_SHARED, ScalingForm
+from physbatch.scaling.data_collapse.form import LEAST_SHARED, Levels, ScalingForm
 from physbatch.scaling.data_collapse.optimum import (
     Objective,
     Optimum,
@@ -66,17 +66,11 @@ def coarse_table(table: ScalingTable, most: int = _POINTS) -> ScalingTable:
     return table.select(keep)
 
 
-def _slope_at(table: ScalingTable, observable: str, control: float) -> float:
-    """zeta/nu if c_c were `control`: slope of ln|y| against ln N there; 0 if it has no sign."""
-    log_size, log_value = [], []
-    for size in table.sizes:
-        rows = table.size == size
-        value = float(np.interp(control, table.control[rows], table.values[observable][rows]))
-        if value == 0:
-            return 0.0
-        log_size.append(np.log(size))
-        log_value.append(np.log(abs(value)))
-    return float(np.clip(np.polyfit(log_size, log_value, 1)[0], -5, 5))
+def _levels_at(table: ScalingTable, observable: str, control: float) -> Levels:
+    """What each size has at a control, by straight lines between points."""
+    rows = (table.size == size for size in table.sizes)
+    values = [np.interp(control, table.control[r], table.values[observable][r]) for r in rows]
+    return Levels(table.sizes, np.array(values))
 
 
 def candidates(
@@ -92,10 +86,10 @@ def candidates(
         controls = np.linspace(table.control.min(), table.control.max(), _CONTROLS)
     rows = []
     for control in map(float, controls):
-        slopes = {name: _slope_at(table, name, control) for name in form.observables}
+        levels = {name: _levels_at(table, name, control) for name in form.observables}
         rows.append(
             [
-                form.vector(form.completed({**form.fixed, "c_c": control, **column}, slopes))
+                form.vector(form.completed({**form.fixed, "c_c": control, **column}, levels))
                 for column in form.columns()
             ]
         )

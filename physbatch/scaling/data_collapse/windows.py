@@ -68,13 +68,15 @@ def windows_of(table: ScalingTable, window: str) -> list[Window]:
 def inside(
     window: Window, form: ScalingForm, vector: FloatArray, table: ScalingTable
 ) -> BoolArray | None:
-    """Points of the table in a window, for given exponents; None if too few are left."""
+    """Points of the table in a window, for given exponents; None if the form needs more."""
     x = np.abs(form.rescale(vector, table, form.observables[0]).x)
     large = table.size >= window.size_min
     keep = large & (x <= np.quantile(x[large], window.fraction))
     counts = [int((keep & (table.size == size)).sum()) for size in np.unique(table.size[large])]
     enough = len(counts) >= LEAST_SIZES or window.fraction == 1.0
     if not enough or min(counts) < (LEAST_POINTS if window.fraction < 1 else 1):
+        return None
+    if not form.applies(table.select(keep)):
         return None
     return np.asarray(keep, dtype=bool)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from physbatch.errors import AnalysisError
-from physbatch.scaling.data_collapse.form import Labels, Rescaled, ScalingForm
+from physbatch.scaling.data_collapse.form import Labels, Levels, Rescaled, ScalingForm
 from physbatch.scaling.data_collapse.forms.expressions import Dual, Formula, value_of
 from physbatch.scaling.data_collapse.forms.parameters import Parameter
 from physbatch.tables.table import ScalingTable
@@ -139,15 +139,15 @@ class FormulaForm(ScalingForm):
         return self.tried
 
     def completed(
-        self, values: Mapping[str, float], slopes: Mapping[str, float]
+        self, values: Mapping[str, float], levels: Mapping[str, Levels]
     ) -> dict[str, float]:
         """All parameters; the exponent of a scale is the slope of ln|y| against ln N."""
         out = {**self.fixed, **values}
-        for observable, slope in slopes.items():
+        for observable, level in levels.items():
             for name in self.renamed.get(observable, {}).values():
                 parameter = self._known[name]
                 if name not in out and not parameter.tries:
-                    out[name] = slope * out.get(parameter.over, 1.0)
+                    out[name] = level.slope * out.get(parameter.over, 1.0)
         return out
 
     # --- rescaling ----------------------------------------------------------------------
@@ -156,7 +156,7 @@ class FormulaForm(ScalingForm):
         """Rescaled coordinates of all points, with derivatives by the fit vector."""
         jacobian, count = self.jacobian(vector), len(table.size)
         known = self._known_at(vector, table, observable)
-        x, scale = self._wide(self.stretch.value(known)), self._log_scale(known, observable)
+        x, scale = self._wide(self.stretch.value(known)), self.log_scale(known, observable)
         unit, unit_slopes = _change(x)
         relative = x.value[:count] / unit
         with np.errstate(all="ignore"):
@@ -176,7 +176,7 @@ class FormulaForm(ScalingForm):
         nowhere = ScalingTable(np.empty(0), np.empty(0), {}, {})
         known = self._known_at(vector, nowhere, observable)
         unit, _ = _change(self._wide(self.stretch.value(known)))
-        return unit, float(self._log_scale(known, observable).value[-1])
+        return unit, float(self.log_scale(known, observable).value[-1])
 
     def labels(self, table: ScalingTable, observable: str) -> Labels:
         """What the axes of the scaling plot are."""
@@ -203,8 +203,8 @@ class FormulaForm(ScalingForm):
         slopes = np.zeros(shape) if dual.slopes is None else np.broadcast_to(dual.slopes, shape)
         return Dual(dual.value, slopes)
 
-    def _log_scale(self, known: Mapping[str, Dual], observable: str) -> Dual:
-        """ln of the scale."""
+    def log_scale(self, known: Mapping[str, Dual], observable: str) -> Dual:
+        """ln of the scale: at the points, then twice at the mean size."""
         (size, *_) = (known[name] for name in self.sizes)
         count = len(size.value)
         total, slopes = np.zeros(count), np.zeros((len(self.names), count))

@@ -1,7 +1,8 @@
 """Forms beside the power law, each by its formulas: the table of `KINDS`.
 
 In the formulas L is the size and c the control. Parameters that each observable has for itself
-get its name where there are several.
+get its name where there are several. The factors of ``free-scale`` are no formula: one parameter
+for each size.
 """
 
 import math
@@ -9,15 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+
 from physbatch.scaling.data_collapse.form import Labels, measures_of, zeta_name
 from physbatch.scaling.data_collapse.forms.expressions import Formula, read
 from physbatch.scaling.data_collapse.forms.formulas import Factor, FormulaForm
+from physbatch.scaling.data_collapse.forms.free_scale import FreeScaleForm, scale_factors
 from physbatch.scaling.data_collapse.forms.parameters import Parameter
 from physbatch.scaling.data_collapse.forms.power import NU
 from physbatch.tables.table import ScalingTable
 
 #: ln(L_min/L0) of starts: the shorter L0, the less x grows with the size.
 _LENGTHS = (0.35, 0.6, 1.0, 1.6, 2.5, 4.0)
+#: Starts of b: what b/sqrt(half the range of the controls) is of ln(largest/smallest size), so that
+#: the correlation length passes the sizes within the controls; and the ln of its bounds.
+_ESSENTIAL = (0.25, 0.5, 1.0, 2.0, 4.0)
+_MOST_ESSENTIAL = 3.0
+#: ln(L_min/L0) where a form has an L0 in its corrections alone.
+_LOG_LENGTH = 1.6
 #: zeta/nu of starts where a background hides the slope of ln|y|.
 _RATIOS = (-0.5, 0.0, 0.25, 0.5, 1.0)
 
@@ -32,7 +42,7 @@ class Kind(NamedTuple):
     labels : Labels
         Axes of the scaling plot, with {L}, {c} and {y} for their names.
     parameters : callable
-        The parameters beside c_c, from the smallest size.
+        The parameters beside c_c, from the table.
     terms : tuple of str
         Free backgrounds.
     logarithm : bool
@@ -46,7 +56,7 @@ class Kind(NamedTuple):
     stretch: str
     scale: str
     labels: Labels
-    parameters: Callable[[float], tuple[Parameter, ...]]
+    parameters: Callable[[ScalingTable], tuple[Parameter, ...]]
     terms: tuple[str, ...] = ()
     logarithm: bool = False
     falling: str = "L"
@@ -81,15 +91,27 @@ def _zeta() -> Parameter:
     return _exponent("zeta")._replace(over="nu")
 
 
-def _kt(size_min: float) -> tuple[Parameter, ...]:
-    return (length("L0", size_min), _exponent("zeta_over_nu"))
+def _kt(table: ScalingTable) -> tuple[Parameter, ...]:
+    return (length("L0", table.sizes[0]), _exponent("zeta_over_nu"))
 
 
-def _helicity(size_min: float) -> tuple[Parameter, ...]:
-    return (length("L0", size_min),)
+def _helicity(table: ScalingTable) -> tuple[Parameter, ...]:
+    return (length("L0", table.sizes[0]),)
 
 
-def _logarithms(size_min: float) -> tuple[Parameter, ...]:
+def _essential(table: ScalingTable) -> tuple[Parameter, ...]:
+    sizes = table.sizes
+    unit = math.sqrt(0.5 * float(np.ptp(table.control))) * math.log(sizes[-1] / sizes[0])
+    tries = tuple(unit * part for part in _ESSENTIAL)
+    return (
+        Parameter("b", "positive", -_MOST_ESSENTIAL, _MOST_ESSENTIAL, tries, unit),
+        _exponent("zeta_over_nu"),
+        length("L0", sizes[0])._replace(default=sizes[0] * math.exp(-_LOG_LENGTH)),
+    )
+
+
+def _logarithms(table: ScalingTable) -> tuple[Parameter, ...]:
+    size_min = table.sizes[0]
     default = 1.0 if size_min > 1.2 else 0.5 * size_min
     return (
         _nu(),
@@ -100,15 +122,19 @@ def _logarithms(size_min: float) -> tuple[Parameter, ...]:
     )
 
 
-def _additive(size_min: float) -> tuple[Parameter, ...]:
+def _additive(table: ScalingTable) -> tuple[Parameter, ...]:
     return (_nu(), _zeta()._replace(tries=_RATIOS, default=0.0))
 
 
-def _activated(size_min: float) -> tuple[Parameter, ...]:
+def _activated(table: ScalingTable) -> tuple[Parameter, ...]:
     return (_nu(), _exponent("psi"))
 
 
-def _background(size_min: float) -> tuple[Parameter, ...]:
+def _factors(table: ScalingTable) -> tuple[Parameter, ...]:
+    return (_nu(), *scale_factors(table.sizes))
+
+
+def _background(table: ScalingTable) -> tuple[Parameter, ...]:
     nu = _nu()
     return (nu._replace(tries=nu.tries[::2]), _zeta()._replace(tries=_RATIOS))
 
@@ -126,6 +152,17 @@ KINDS: Mapping[str, Kind] = {
         "L**zeta_over_nu",
         Labels(_KT_LABEL, "{y} {L}^(-zeta/nu)"),
         _kt,
+        falling=_LOGARITHM,
+        corrected=True,
+    ),
+    "kt-essential": Kind(
+        "sign(c - c_c)*L*exp(-b/sqrt(abs(c - c_c)))",
+        "L**zeta_over_nu",
+        Labels(
+            "sign({c} - c_c) {L} exp(-b/|{c} - c_c|^(1/2))",
+            "{y} {L}^(-zeta/nu)",
+        ),
+        _essential,
         falling=_LOGARITHM,
         corrected=True,
     ),
@@ -167,15 +204,16 @@ KINDS: Mapping[str, Kind] = {
         _additive,
         ("size",),
     ),
+    "free-scale": Kind(_POWER, "1", Labels(_POWER_LABEL, "{y}/s({L})"), _factors),
 }
 
 
 def every_parameter(
-    kind: Kind, size_min: float, observables: tuple[str, ...], corrections: bool
+    kind: Kind, table: ScalingTable, observables: tuple[str, ...], corrections: bool
 ) -> tuple[Parameter, ...]:
     """c_c and the parameters of a kind, those of each observable under their own names."""
     out = [c_c()]
-    for parameter in kind.parameters(size_min):
+    for parameter in kind.parameters(table):
         if parameter.each:
             names = (its_name(parameter.name, observables, name) for name in observables)
             out += [parameter._replace(name=name) for name in names]
@@ -226,9 +264,10 @@ def formula_form(
         observable: Labels(*(text.format(y=observable, **words) for text in kind.labels))
         for observable in observables
     }
-    each = [parameter.name for parameter in kind.parameters(1.0) if parameter.each]
+    each = [parameter.name for parameter in kind.parameters(table) if parameter.each]
     scale = factors(read(kind.scale, "scale"))
-    return FormulaForm(
+    made = FreeScaleForm if kind.parameters is _factors else FormulaForm
+    return made(
         kind=name,
         observables=observables,
         names=tuple(p.name for p in parameters if p.name not in fixed),

@@ -70,8 +70,7 @@ def make_form(
         _check(given, [parameter.name for parameter in made.parameters], made)
         return made
     if form in KINDS:
-        size_min = float(table.size.min())
-        parameters = every_parameter(KINDS[form], size_min, observables, corrections)
+        parameters = every_parameter(KINDS[form], table, observables, corrections)
         default = {p.name: p.default for p in parameters if p.default is not None}
         usual = {name: value for name, value in default.items() if name not in (start or {})}
         expressed = formula_form(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from physbatch.scaling.data_collapse.form import Labels, Rescaled, ScalingForm, zeta_name
+from physbatch.scaling.data_collapse.form import Labels, Levels, Rescaled, ScalingForm, zeta_name
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -98,11 +98,11 @@ class PowerForm(ScalingForm):
         return [{"nu": float(nu)} for nu in (NU if "nu" in self.names else (self.fixed["nu"],))]
 
     def completed(
-        self, values: Mapping[str, float], slopes: Mapping[str, float]
+        self, values: Mapping[str, float], levels: Mapping[str, Levels]
     ) -> dict[str, float]:
         """All parameters: zeta/nu is the slope of ln|y| against ln N."""
         nu = values["nu"]
-        zetas = {self.zeta(name): slope * nu for name, slope in slopes.items()}
+        zetas = {self.zeta(name): level.slope * nu for name, level in levels.items()}
         return {"omega": 1.0, "phi": 1.0 / nu + 1.0, "shift": 0.0, **zetas, **values}
 
     # --- rescaling ----------------------------------------------------------------------

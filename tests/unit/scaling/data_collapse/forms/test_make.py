@@ -12,6 +12,7 @@ from physbatch.commands.collapse import Form
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.forms import FORMS, Custom, make_form
+from physbatch.scaling.data_collapse.starts import candidates
 from physbatch.tables.table import ScalingTable
 
 SIZE = np.repeat([8.0, 16.0, 32.0], 5)
@@ -78,7 +79,7 @@ def test_relative_and_physical_units(name: str | Custom) -> None:
     ends = ScalingTable(
         np.full(2, form.size_unit), np.array([0.83, 1.22]), {}, {}, control_name="T"
     )
-    for observable in form.observables:
+    for observable in form.observables if name != "free-scale" else ():
         where = form.rescale(vector, ends, observable)
         assert abs(np.diff(where.x)[0]) == pytest.approx(1.0)
         assert where.log_scale == pytest.approx(0.0, abs=1e-12)
@@ -90,6 +91,15 @@ def test_relative_and_physical_units(name: str | Custom) -> None:
         expected = (CONTROL - values["c_c"]) * np.log(SIZE / values["L0"]) ** 2
         assert physical == pytest.approx(expected)
         assert log_scale == pytest.approx(values["zeta_over_nu_m"] * np.log(SIZE))
+    if name == "kt-essential":
+        distance = CONTROL - values["c_c"]
+        expected = SIZE * np.exp(-values["b"] / np.sqrt(np.abs(distance)))
+        assert physical == pytest.approx(np.sign(distance) * expected)
+        assert log_scale == pytest.approx(values["zeta_over_nu_m"] * np.log(SIZE))
+    if name == "free-scale":
+        assert physical == pytest.approx(SIZE ** (1 / values["nu"]) * (CONTROL - values["c_c"]))
+        expected = np.repeat([1.0, values["s_16_m"], values["s_32_m"]], 5)
+        assert np.exp(log_scale) == pytest.approx(expected)
     if name in ("power", "background", "offset", "log-additive"):
         assert physical == pytest.approx(SIZE ** (1 / values["nu"]) * (CONTROL - values["c_c"]))
         assert log_scale == pytest.approx(values["zeta_m"] / values["nu"] * np.log(SIZE))
@@ -124,6 +134,27 @@ def test_a_start_frees_what_a_form_holds() -> None:
     assert make_form(TABLE, ["m"], form="log").fixed == {"phat": 0.0, "L0": 1.0}
     small = replace(TABLE, size=SIZE / 8)
     assert make_form(small, ["m"], form="log").fixed["L0"] == 0.5
+
+
+def test_factors_start_at_the_ratios_of_values_and_need_every_size() -> None:
+    """... at c_c; without a size x is nan, so that no fit takes it for flat along its factor."""
+    value = np.repeat([1.0, -3.0, 2.0], 5) * (2.0 - np.tanh(CONTROL - 1.0))
+    table = replace(TABLE, values={"m": value}, errors={"m": TABLE.errors["m"]})
+    form = make_form(table, ["m"], form="free-scale")
+    assert form.fixed == {"s_8": 1.0}
+    grid = candidates(form, table)
+    for vector in grid[3]:
+        values = form.exponents(vector)
+        assert (values["s_16"], values["s_32"]) == pytest.approx((3.0, 2.0))
+    assert form.applies(table)
+    part = table.select(SIZE > 8)
+    assert not form.applies(part)
+    assert np.isnan(form.rescale(grid[3][0], part, "m").x).all()
+    assert "s_8" in make_form(table, ["m"], form="free-scale", start={"s_8": 1.0}).names
+    few = table.select(np.arange(15) != 7)
+    assert form.prepared(few) is few
+    with pytest.raises(AnalysisError, match="L = 16 has 2 points"):
+        form.prepared(table.select((np.arange(15) < 7) | (np.arange(15) > 9)))
 
 
 def test_backgrounds_are_correlated_noise() -> None:
