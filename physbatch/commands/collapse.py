@@ -85,12 +85,20 @@ class Search:
     """How the best collapse is sought."""
 
     method: Annotated[
-        Literal["gp", "spline", "local-linear"],
+        Literal["gp", "spline", "polynomial", "local-linear"],
         Parameter(
             help="Gaussian process; least squares on a spline in the window that the former has "
-            "chosen; or the smallest S of Houdayer and Hartmann (biased if points are far apart)."
+            "chosen, or on the polynomials of Slevin and Ohtsuki at all points; or the smallest S "
+            "of Houdayer and Hartmann (biased if points are far apart)."
         ),
     ] = "gp"
+    order: Annotated[
+        Words,
+        Parameter(
+            help="Hold an order of method polynomial, as in --order n1=3: n1 of the curve, n2 of "
+            "the irrelevant field, m of the relevant one; the others are averaged."
+        ),
+    ] = None
     window: Annotated[
         Literal["scan", "all"],
         Parameter(help="Scan windows in size and distance from c_c, or take all points."),
@@ -129,9 +137,10 @@ def collapse_command(
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
     """
-    from physbatch.scaling.data_collapse.methods import collapse
+    from physbatch.scaling.data_collapse import collapse
 
     fixed, start = _numbers(form.fix or (), "--fix"), _numbers(search.start or (), "--start")
+    orders = _numbers(search.order or (), "--order")
     exponent = _exponent(form.exponent or ())
     keep_other_results(outputs.output, "collapse")
     table = columns.read(file)
@@ -149,6 +158,7 @@ def collapse_command(
         errors=search.errors,
         start=start or None,
         seed=search.seed,
+        orders=orders or None,
     )
     save_record(result, outputs.output)
     figures = save_pictures(result, outputs.figure)

@@ -25,7 +25,12 @@ from physbatch.scaling.data_collapse.forms import (
     make_form,
 )
 from physbatch.scaling.data_collapse.intervals import Uncertainties
-from physbatch.scaling.data_collapse.methods import CollapseOptions, collapse
+from physbatch.scaling.data_collapse.methods import (
+    CollapseOptions,
+    by_polynomial,
+    by_spline,
+    collapse,
+)
 from physbatch.scaling.data_collapse.optimum import (
     Objective,
     Optimum,
@@ -45,7 +50,7 @@ from physbatch.scaling.data_collapse.result import (
 from physbatch.scaling.data_collapse.search import Search, search_globally
 from physbatch.scaling.data_collapse.starts import Optima, global_optima
 from physbatch.scaling.data_collapse.uncertainties import bootstrap, posterior, uncertainties_of
-from physbatch.scaling.data_collapse.windows import Fit, Window, by_spline, scan, settle
+from physbatch.scaling.data_collapse.windows import Fit, Window, scan, settle
 
 __all__ = [
     "FORMS",
@@ -65,6 +70,7 @@ __all__ = [
     "Window",
     "WindowFit",
     "bootstrap",
+    "by_polynomial",
     "by_spline",
     "climb",
     "collapse",

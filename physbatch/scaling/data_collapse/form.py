@@ -127,6 +127,10 @@ class ScalingForm(ABC):
         fixed = {name: value for name, value in self.fixed.items() if name != "omega"}
         return replace(self, names=names, fixed=fixed, corrections=False)
 
+    def with_corrections(self) -> Self:
+        """The same form, in the same units, with corrections to scaling of a free omega."""
+        return replace(self, names=(*self.names, "omega"), corrections=True)
+
     def holding(self, name: str, value: float) -> Self:
         """The same form, in the same units, with one free parameter held at a value."""
         names = tuple(other for other in self.names if other != name)

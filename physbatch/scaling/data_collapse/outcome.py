@@ -105,12 +105,11 @@ def conclude(
             *uncertainties.flags,
             *(statement.flags if statement else ()),
             *refused.flags,
-            *_goodness_flags(search.fits, final, method),
-            *_form_flags(final, parameters),
-            *start_flags(final, search.optima.tried, search.optima.agreed),
+            *_fit_flags(search, final, method, parameters),
         ),
         method=method,
         form=form.kind,
+        orders=final.orders,
         x_label=form.labels(table, form.observables[0]).x,
         y_labels=tuple(form.labels(table, name).y for name in form.observables),
         named=named_estimates(named, parameters, form.fixed, ratios),
@@ -285,6 +284,17 @@ def _window_fit(fit: Fit) -> WindowFit:
 # --- goodness ---------------------------------------------------------------------------
 
 
+def _fit_flags(
+    search: Search, final: Fit, method: str, parameters: Mapping[str, Estimate]
+) -> tuple[Flag, ...]:
+    return (
+        *_goodness_flags(search.fits, final, method),
+        *_drift_flags(final),
+        *_slow_flags(final, parameters),
+        *start_flags(final, search.optima.tried, search.optima.agreed),
+    )
+
+
 def _goodness_flags(fits: Sequence[Fit], final: Fit, method: str) -> tuple[Flag, ...]:
     flags: tuple[Flag, ...] = ()
     bare = final.form.corrections or method == "local-linear"
@@ -296,10 +306,6 @@ def _goodness_flags(fits: Sequence[Fit], final: Fit, method: str) -> tuple[Flag,
     if tried > 1 and accepted <= max(1.0, 0.25 * tried):
         flags += (MOSTLY_REJECTED(f"the form holds in {accepted} of {tried} windows only{extra}"),)
     return flags
-
-
-def _form_flags(fit: Fit, parameters: Mapping[str, Estimate]) -> tuple[Flag, ...]:
-    return (*_drift_flags(fit), *_slow_flags(fit, parameters))
 
 
 def _drift_flags(fit: Fit) -> tuple[Flag, ...]:

@@ -3,7 +3,7 @@
 Straight lines between neighbouring points miss the curvature of the master curve. On planted data
 with 18 points a size and 0.3 % noise, S is 17.7 at the *exact* exponents, and its minimum lies 15
 times its scatter away from the exact nu (4 at 1 %, 1 at 3 %). So S is stated with every collapse;
-`physbatch.scaling.data_collapse.local_lines` minimises it on request.
+`physbatch.scaling.data_collapse.methods.local_lines` minimises it on request.
 """
 
 from collections.abc import Iterator

@@ -114,8 +114,11 @@ class Collapse(Record):
     covariance : ndarray
         Covariance of `plain`, in the order of `parameters`.
     method : str
-        ``gp``, ``spline`` or ``local-linear``; for the last, chi2/dof is S, and dof the number
-        of independent terms in it.
+        ``gp``, ``spline``, ``polynomial`` or ``local-linear``; for the last, chi2/dof is S, and
+        dof the number of independent terms in it.
+    orders : mapping
+        Orders n1, n2 and m of the polynomial of lowest AIC, whose chi2 and dof are stated; empty
+        for other methods.
     named : mapping
         beta or gamma and their ratios to nu (``beta``, ``beta_over_nu``), if they were named.
     form : str
@@ -157,6 +160,7 @@ class Collapse(Record):
     x_label: str = ""
     y_labels: tuple[str, ...] = ()
     plain: tuple[PlainParameter, ...] = ()
+    orders: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         stated = (f"{name} = {estimate}" for name, estimate in self._written().items())
@@ -182,8 +186,13 @@ class Collapse(Record):
             f"{self.size_name} >= {self.window.size_min:g}, "
             f"{100 * self.window.fraction:.0f} % of the points nearest to c_c",
             f"{self.starts_agreed} of {self.starts_tried} starts agree; "
-            f"{accepted} of {len(self.windows)} windows accepted",
+            f"{accepted} of {len(self.windows)} windows accepted{self._orders_text}",
         ]
+
+    @property
+    def _orders_text(self) -> str:
+        orders = ", ".join(f"{name} = {order}" for name, order in self.orders.items())
+        return f"; polynomial of {orders}" if orders else ""
 
     @property
     def _plain_text(self) -> str:
@@ -271,6 +280,7 @@ class Collapse(Record):
                 **super().to_json(),
                 "method": self.method,
                 "form": self.form,
+                "orders": dict(self.orders),
                 "fixed": dict(self.fixed),
             }
         )

@@ -55,11 +55,14 @@ class Found(NamedTuple):
         `search`.
     statement : Statement or None
         Values with total errors; None with all points in one window, where the form is trusted.
+    table : ScalingTable
+        The points, without outliers.
     """
 
     search: Search
     judged: Search | None
     statement: Statement | None
+    table: ScalingTable
 
 
 def search_and_state(
@@ -80,7 +83,7 @@ def search_and_state(
     if window == "all":
         if form.corrections:
             search = search_globally(form, table, window=window, start=start)
-        return Found(search, None, None)
+        return Found(search, None, None, table)
     far = far_values(plain, table, search.optima)
     flags: tuple[Flag, ...] = ()
     if far.any() and form.applies(table.select(~far)):
@@ -94,9 +97,9 @@ def search_and_state(
         wrong_form=statement.wrong_form or ratio > 0,
     )
     if not form.corrections:
-        return Found(search, None, statement)
+        return Found(search, None, statement, table)
     corrected = search_globally(form, table, window=window, start=start)
-    return Found(corrected, search, statement)
+    return Found(corrected, search, statement, table)
 
 
 def _outliers_flag(table: ScalingTable, far: BoolArray) -> Flag:

@@ -1,8 +1,8 @@
 """Windows: which sizes and how far from c_c the form is asked to hold, and the fit in each."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,12 +15,10 @@ from physbatch.scaling.data_collapse.optimum import (
     Objective,
     Optimum,
     climb,
-    curvature,
     hyper_names,
     newton,
     response,
 )
-from physbatch.scaling.data_collapse.spline import fit_spline
 from physbatch.scaling.data_collapse.starts import coarse_table
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.point_noise import correlated_covariance
@@ -96,6 +94,7 @@ class Fit:
     chi2: float
     dof: float
     points: int  # of the window; the fit may use fewer
+    orders: Mapping[str, int] = field(default_factory=dict)  # of a polynomial: n1, n2, m
 
     @property
     def p_value(self) -> float:
@@ -229,13 +228,13 @@ def _covariance(objective: Objective, optimum: Optimum, bend: FloatArray) -> Flo
     except np.linalg.LinAlgError:
         return np.full_like(bend, np.nan)
     table = objective.table
-    noise = _moving_together(table, objective.form)
+    noise = moving_together(table, objective.form)
     if not optimum.converged or all(matrix is None for matrix in noise):
         return inverse
     return response(objective, optimum.vector, bend, noise)
 
 
-def _moving_together(table: ScalingTable, form: ScalingForm) -> list[FloatArray | None]:
+def moving_together(table: ScalingTable, form: ScalingForm) -> list[FloatArray | None]:
     """Covariance of each observable whose points visibly move together and that states none."""
     return [
         None if name in table.covariance else correlated_covariance(table, name)[0]
@@ -313,36 +312,3 @@ def _with_all_points(form: ScalingForm, table: ScalingTable, chosen: Fit) -> Fit
     begin = _with_nugget(chosen.objective, chosen.optimum.vector)
     known = _polish(noisy, begin, chosen.window, points)
     return known if known.hopeless else final
-
-
-# Steps of hopeless fits leave the range of numbers; they end in flags.
-@np.errstate(over="ignore", invalid="ignore")
-def by_spline(fit: Fit) -> Fit:
-    """The same window by least squares; the curve that is drawn stays the Gaussian process's."""
-    form, table = fit.objective.form, fit.objective.table
-    count = len(form.names)
-    spline = fit_spline(form, table, fit.exponents)
-    exponents = spline.covariance
-    if any(matrix is not None for matrix in _moving_together(table, form)):
-        # Points that move together widen the errors of both methods alike.
-        exponents = np.maximum(1.0, _widening(fit, count)) * exponents
-    covariance = fit.covariance.copy()
-    covariance[:count, :count] = exponents
-    vector = np.concatenate([spline.vector, fit.optimum.vector[count:]])
-    low, high = np.array(fit.objective.bounds).T
-    converged = spline.converged and bool(((vector >= low) & (vector <= high)).all())
-    optimum = Optimum(vector, fit.optimum.value, converged)
-    return replace(
-        fit,
-        optimum=optimum,
-        covariance=covariance,
-        chi2=spline.chi2,
-        dof=float(spline.dof),
-    )
-
-
-def _widening(fit: Fit, count: int) -> float:
-    """Variance of the exponents with correlated points over that with independent ones."""
-    independent = np.linalg.inv(curvature(fit.objective, fit.optimum.vector))
-    ratios = np.diag(fit.covariance)[:count] / np.diag(independent)[:count]
-    return float(np.max(ratios))

@@ -107,6 +107,21 @@ def test_a_wrong_form_is_printed_with_its_flag(
     assert "! bad_fit" in capsys.readouterr().out
 
 
+def test_orders_of_polynomials(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"fix": ["zeta=0"], "window": "all", "method": "polynomial"}
+    run_command("collapse", table, **options, order=["n1=7", "m=1"], json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert document["method"] == "polynomial"
+    assert document["orders"]["n1"] == 7
+    assert document["orders"]["m"] == 1
+    nu = document["parameters"]["nu"]
+    assert abs(nu["value"] - 1.0) < 4 * nu["stderr"] < 0.4
+    for order, words in (("n1", "cannot read 'n1'"), ("k=1", "no order 'k'"), ("m=0", "m = 0")):
+        with pytest.raises(AnalysisError, match=words) as caught:
+            run_command("collapse", table, **options, order=[order])
+        assert caught.value.exit_code == 2
+
+
 def test_beta_by_name_and_a_start(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_command(
         "collapse",

@@ -17,8 +17,8 @@ from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import Labels, measures_of
 from physbatch.scaling.data_collapse.forms.expressions import Formula, names_in, read
 from physbatch.scaling.data_collapse.forms.formulas import Factor, FormulaForm
-from physbatch.scaling.data_collapse.forms.kinds import c_c, length, omega
-from physbatch.scaling.data_collapse.forms.parameters import Parameter
+from physbatch.scaling.data_collapse.forms.kinds import c_c, length
+from physbatch.scaling.data_collapse.forms.parameters import Parameter, omega
 from physbatch.tables.table import ScalingTable
 
 #: Points at which starts are sought, beside c_c; about the range of the parameters there.

@@ -11,14 +11,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import Labels, Levels, Rescaled, ScalingForm
 from physbatch.scaling.data_collapse.forms.expressions import Dual, Formula, value_of
-from physbatch.scaling.data_collapse.forms.parameters import Parameter
+from physbatch.scaling.data_collapse.forms.parameters import Parameter, omega
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -101,6 +101,11 @@ class FormulaForm(ScalingForm):
             else:
                 out[row] = parameter.fitted(value)
         return out
+
+    def with_corrections(self) -> Self:
+        """The same form, in the same units, with corrections to scaling of a free omega."""
+        others = (parameter for parameter in self.parameters if parameter.name != "omega")
+        return replace(super().with_corrections(), parameters=(*others, omega()))
 
     def jacobian(self, vector: FloatArray) -> FloatArray:
         """d(physical parameters)/d(fit vector), shape (n_name, n_name)."""

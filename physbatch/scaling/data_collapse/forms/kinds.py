@@ -16,7 +16,7 @@ from physbatch.scaling.data_collapse.form import Labels, measures_of, zeta_name
 from physbatch.scaling.data_collapse.forms.expressions import Formula, read
 from physbatch.scaling.data_collapse.forms.formulas import Factor, FormulaForm
 from physbatch.scaling.data_collapse.forms.free_scale import FreeScaleForm, scale_factors
-from physbatch.scaling.data_collapse.forms.parameters import Parameter
+from physbatch.scaling.data_collapse.forms.parameters import Parameter, omega
 from physbatch.scaling.data_collapse.forms.power import NU
 from physbatch.tables.table import ScalingTable
 
@@ -66,11 +66,6 @@ class Kind(NamedTuple):
 def c_c() -> Parameter:
     """The critical control, within the measured ones."""
     return Parameter("c_c", "control", -0.55, 0.55)
-
-
-def omega() -> Parameter:
-    """The exponent of corrections to scaling."""
-    return Parameter("omega", "positive", -2.5, 2.0, (1.0,))
 
 
 def length(name: str, size_min: float) -> Parameter:

@@ -98,5 +98,10 @@ class Parameter(NamedTuple):
         return "a number above 0" if self.kind in ("inverse", "positive") else "a finite number"
 
 
+def omega() -> Parameter:
+    """The exponent of corrections to scaling."""
+    return Parameter("omega", "positive", -2.5, 2.0, (1.0,))
+
+
 def _bounded(fitted: float) -> float:
     return min(max(fitted, -_LARGEST), _LARGEST)

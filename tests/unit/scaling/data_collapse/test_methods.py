@@ -192,7 +192,7 @@ def test_two_observables_share_c_c_and_nu() -> None:
 
 
 def test_more_points_than_a_process_takes_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("physbatch.scaling.data_collapse.methods._MOST_POINTS", 300)
+    monkeypatch.setattr("physbatch.scaling.data_collapse.methods.arguments._MOST_POINTS", 300)
     table, held = planted(12, 0.05, points=1000), {"nu": 1.0}
     result = collapse(table, fixed=held, window="all")
     assert flag_names(result.flags) == ("binned",)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from physbatch.scaling.data_collapse.forms import make_form
-from physbatch.scaling.data_collapse.spline import _COEFFICIENTS, _Model, fit_spline
+from physbatch.scaling.data_collapse.methods.spline import _COEFFICIENTS, SplineModel, fit_spline
 from tests.physics.collapse_coverage import PARAMETERS
 from tests.unit.scaling.data_collapse.test_methods import TRUTH, planted
 
@@ -41,7 +41,7 @@ def test_numbers_of_coefficients_are_averaged_by_their_aic() -> None:
     aic = np.array([one.chi2 - 2 * one.dof for one in ones])
     best = ones[int(np.argmin(aic))]
     assert (averaged.chi2, averaged.dof) == (best.chi2, best.dof)
-    assert averaged.coefficients == best.coefficients
+    assert averaged.best.model.coefficients == best.best.model.coefficients
     weights = np.exp(-0.5 * (aic - aic.min()))
     weights /= weights.sum()
     vectors = np.array([one.vector for one in ones])
@@ -60,7 +60,7 @@ def test_chi2_has_no_kinks() -> None:
     table = planted(3)
     form = make_form(table, ["m"])
     begin = form.vector(TRUTH)
-    model = _Model(form, table, begin, 8)
+    model = SplineModel(form, table, begin, 8)
     steps = np.linspace(-0.02, 0.02, 81)
     chi2 = [(model.residuals(begin + np.array([0.0, step, 0.0])) ** 2).sum() for step in steps]
     bends = np.diff(chi2, 2)
@@ -74,7 +74,7 @@ def test_wild_exponents_have_huge_residuals(wild: list[float]) -> None:
     table = planted(1)
     form = make_form(table, ["m"])
     begin = form.vector(TRUTH)
-    model = _Model(form, table, begin, 8)
+    model = SplineModel(form, table, begin, 8)
     with np.errstate(all="ignore"):
         residuals = model.residuals(begin + np.array(wild))
     assert np.isfinite(residuals).all()

@@ -9,8 +9,8 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.forms import make_form
-from physbatch.scaling.data_collapse.local_line_errors import sandwich
 from physbatch.scaling.data_collapse.methods import collapse
+from physbatch.scaling.data_collapse.methods.local_line_errors import sandwich
 from physbatch.scaling.data_collapse.quality import collapse_quality, local_curve
 from physbatch.scaling.data_collapse.quality_kernel import Quality, minimise
 from physbatch.tables.table import ScalingTable

@@ -14,7 +14,7 @@ import numpy as np
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.identifiability import differing
 from physbatch.scaling.data_collapse.intervals import Uncertainties
-from physbatch.scaling.data_collapse.local_line_errors import refits, rise_by_one, sandwich
+from physbatch.scaling.data_collapse.methods.local_line_errors import refits, rise_by_one, sandwich
 from physbatch.scaling.data_collapse.optimum import Optimum
 from physbatch.scaling.data_collapse.quality_kernel import Quality, minimise
 from physbatch.scaling.data_collapse.search import Search
