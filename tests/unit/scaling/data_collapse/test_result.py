@@ -147,7 +147,7 @@ def test_other_files_are_refused_in_one_line(
 def test_json_is_strict_and_has_the_shape_of_every_command() -> None:
     document = example().to_json()
     json.dumps(document, allow_nan=False)
-    keys = {"parameters", "method", "form", "fixed", "goodness", "starts", "flags"}
+    keys = {"parameters", "method", "form", "orders", "fixed", "goodness", "starts", "flags"}
     keys |= {"kind", "version"}
     assert set(document) == keys
     numbers = {"value", "stderr", "systematic", "total", "interval68", "flags"}
