@@ -28,7 +28,7 @@ class Form:
         Literal[
             "power",
             "kt",
-            "kt-essential",
+            "essential",
             "kt-helicity",
             "log",
             "log-additive",

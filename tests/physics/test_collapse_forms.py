@@ -97,7 +97,7 @@ PLANTED = {
     "activated": _activated,
     "background": _background,
     "offset": _offset,
-    "kt-essential": _essential,
+    "essential": _essential,
     "free-scale": _factors,
 }
 
@@ -130,7 +130,7 @@ def test_what_was_planted_comes_back_in_40_seeds(form: str) -> None:
     check(form, 40)
 
 
-@pytest.mark.parametrize("form", ["kt-essential", "free-scale"])
+@pytest.mark.parametrize("form", ["essential", "free-scale"])
 def test_the_total_holds_what_was_planted(form: str) -> None:
     table, truth = planted(form, 5)
     result = collapse(table, form=form)
@@ -145,7 +145,7 @@ def test_the_total_holds_what_was_planted(form: str) -> None:
 def test_essential_data_of_the_other_kind_are_refused() -> None:
     """x = (c - c_c) ln(L/L0)^2 was planted, so nothing is stated of L exp(-b/|c - c_c|^(1/2))."""
     table, _ = planted("kt", 3)
-    result = collapse(table, form="kt-essential", fixed={"zeta_over_nu": -0.125})
+    result = collapse(table, form="essential", fixed={"zeta_over_nu": -0.125})
     assert any(flag.startswith("analytic_kt_not_excluded: ") for flag in result.flags)
     assert np.isnan([estimate.value for estimate in result.parameters.values()]).all()
 

@@ -331,7 +331,7 @@ def _drift_flags(fit: Fit) -> tuple[Flag, ...]:
 def _slow_flags(fit: Fit, parameters: Mapping[str, Estimate]) -> tuple[Flag, ...]:
     """Say so if corrections fall slowly; those that go as a power of the logarithm always do."""
     table = fit.objective.table
-    if "omega" not in parameters or fit.form.kind.startswith("kt"):
+    if "omega" not in parameters or fit.form.kind in ("kt", "kt-helicity", "essential"):
         return ()
     omega = parameters["omega"].value
     if not omega * (fit.values.get("nu", 1.0) if table.dimension == "N" else 1.0) < _SLOW:

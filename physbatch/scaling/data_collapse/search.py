@@ -111,12 +111,12 @@ def _outliers_flag(table: ScalingTable, far: BoolArray) -> Flag:
 
 
 def _analytic_over_essential(form: ScalingForm, table: ScalingTable) -> float:
-    """ln of the evidence of the form kt over that of kt-essential; -inf for any other form.
+    """ln of the evidence of the form kt over that of essential; -inf for any other form.
 
     In L exp(-b/|c - c_c|^(1/2)) all sizes are alike at c_c, which real data are not: they lead to a
     c_c on the side of the disorder, with a small error and a good chi^2.
     """
-    if form.kind != "kt-essential":
+    if form.kind != "essential":
         return -math.inf
     fixed = {name: value for name, value in form.fixed.items() if name not in ("b", "L0", "omega")}
     analytic, essential = (

@@ -150,7 +150,7 @@ KINDS: Mapping[str, Kind] = {
         falling=_LOGARITHM,
         corrected=True,
     ),
-    "kt-essential": Kind(
+    "essential": Kind(
         "sign(c - c_c)*L*exp(-b/sqrt(abs(c - c_c)))",
         "L**zeta_over_nu",
         Labels(

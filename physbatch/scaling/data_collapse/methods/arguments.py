@@ -49,7 +49,7 @@ class CollapseOptions(TypedDict, total=False):
         Seed of bootstrap and posterior, by default 0.
     form : str
         The form of scaling, one of `physbatch.scaling.data_collapse.FORMS`: ``power`` (the
-        default), ``kt``, ``kt-essential``, ``kt-helicity``, ``log``, ``log-additive``,
+        default), ``kt``, ``essential``, ``kt-helicity``, ``log``, ``log-additive``,
         ``activated``, ``background``, ``offset``, ``free-scale`` or ``custom``.
     x, y : str
         Formulas of a custom form: the scaling variable, and what falls onto one curve, as in

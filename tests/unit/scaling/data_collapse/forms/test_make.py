@@ -91,7 +91,7 @@ def test_relative_and_physical_units(name: str | Custom) -> None:
         expected = (CONTROL - values["c_c"]) * np.log(SIZE / values["L0"]) ** 2
         assert physical == pytest.approx(expected)
         assert log_scale == pytest.approx(values["zeta_over_nu_m"] * np.log(SIZE))
-    if name == "kt-essential":
+    if name == "essential":
         distance = CONTROL - values["c_c"]
         expected = SIZE * np.exp(-values["b"] / np.sqrt(np.abs(distance)))
         assert physical == pytest.approx(np.sign(distance) * expected)
