@@ -165,6 +165,8 @@ def _megabytes(size: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on some words, by default those of the process; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # A bare hyphen, which is standard input, would be taken for an option.
+    words = ["./-" if word == "-" else word for word in words]
     try:
         with contextlib.redirect_stdout(_Plain(sys.stdout)):
             app(words, exit_on_error=False, print_error=False)

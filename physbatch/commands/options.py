@@ -64,6 +64,19 @@ class Part(Sizes):
     size_max: Annotated[_Limit, Parameter(help="Leave out larger sizes.")] = None
     control_min: Annotated[_Limit, Parameter(help="Leave out smaller controls.")] = None
     control_max: Annotated[_Limit, Parameter(help="Leave out larger controls.")] = None
+    size_from_name: Annotated[
+        str | None,
+        Parameter(
+            help="For a pattern of files that hold a size each, as 'L*.dat': a regular expression "
+            r"whose group is the size, as 'L(\d+)'."
+        ),
+    ] = None
+    strict: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="Refuse rows without a value or with an error of 0; else left out."
+        ),
+    ] = False
 
     @property
     def limits(self) -> dict[str, float]:

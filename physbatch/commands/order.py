@@ -71,9 +71,9 @@ def _of_dataset(
 ) -> TransitionOrder | None:
     """The result from a dataset of the schema; None if the file holds something else."""
     from physbatch.scaling.order.classification import transition_order
-    from physbatch.tables.text import is_netcdf
+    from physbatch.tables.sources import is_netcdf
 
-    if not is_netcdf(file):
+    if columns.size_from_name is not None or not is_netcdf(file):
         return None
     data = open_netcdf(file)
     if "physbatch_schema" not in data.attrs:

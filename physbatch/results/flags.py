@@ -279,6 +279,10 @@ ROWS_CORRELATED = FlagKind(
     "Neighbouring samples are alike, so errors of independent rows are too small.",
     "Say that the rows are a series, or in which clusters they lie.",
 )
+ROWS_LEFT_OUT = FlagKind(
+    "Rows of a file without a value, or with an error of 0, are left out.",
+    "Look at them; --strict refuses such a file.",
+)
 OUTLIERS = FlagKind(
     "Single values lie far from what all others predict and are left out.",
     "Look at them; correct or remove them in the data.",

@@ -1,22 +1,39 @@
 """Which column is what: by name or number where given, else by name where one can be meant."""
 
 import difflib
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
 
 from physbatch.errors import DatasetError
 from physbatch.results.flag import Flag
 from physbatch.results.flags import COLUMNS_GUESSED
+from physbatch.tables.sheet import Sheet
 from physbatch.tables.table import Dimension
 
 Names = str | int | Sequence[str | int] | None
 
 SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size")
 CONTROL_NAMES = ("x", "p", "T", "beta", "control", "temperature", "batch_size", "batch_ratio")
+#: Letters of couplings, fields and strengths, which other columns may have as well: they are taken
+#: where no column is plainly the control.
+OTHER_CONTROLS = (
+    *("K", "J", "h", "g", "W", "U", "lambda", "mu", "alpha", "density", "t", "c"),
+    *("Temperature", "coupling", "field", "disorder"),
+)
 OBSERVABLE_NAMES = ("y", "observable")
-ERROR_NAMES = ("dy", "err", "error", "stderr", "sigma")
+ERROR_NAMES = ("dy", "err", "error", "stderr", "sigma", "se", "sem", "std", "unc")
 #: Names of the error of an observable called {0}.
-ERROR_PATTERNS = ("{0}_error", "{0}_err", "{0}_stderr", "{0}err", "d{0}", "err_{0}", "sigma_{0}")
+ERROR_PATTERNS = (
+    *("{0}_error", "{0}_err", "{0}_stderr", "{0}err", "d{0}", "err_{0}", "sigma_{0}"),
+    *("{0}_std", "{0}_se", "{0}_sem", "{0}_unc", "e{0}", "error_{0}", "d_{0}", "delta_{0}"),
+)
+#: A unit behind a name: T [K], B (tesla).
+_UNIT = re.compile(r"\s*[\[(][^\])]*[\])]\s*$")
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,11 @@ class Roles:
     control: str | int | None = None
     observable: Names = None
     error: Names = None
+
+    def as_names(self) -> "Roles":
+        """The same, with numbers as words: variables of a dataset are not counted."""
+        size, control = (None if x is None else str(x) for x in (self.size, self.control))
+        return Roles(size, control, self.observable, self.error)
 
 
 @dataclass(frozen=True)
@@ -62,14 +84,15 @@ def pick_columns(names: Sequence[str], given: Roles, where: str) -> Columns:
     observables = _named_columns(every, given.observable, "observable", where)
     errors = _named_columns(every, given.error, "error", where)
     guessed = []
-    for role, candidates in (("size", SIZE_NAMES), ("control", CONTROL_NAMES)):
+    taken = (*observables, *errors)
+    for role, groups in (("size", (SIZE_NAMES,)), ("control", (CONTROL_NAMES, OTHER_CONTROLS))):
         if role not in chosen:
-            free = [n for n in names if n not in (*chosen.values(), *observables, *errors)]
-            chosen[role] = _only_one([n for n in free if n in candidates], role, names, where)
+            free = [name for name in names if name not in (*chosen.values(), *taken)]
+            chosen[role] = _only_one(_first_hits(free, groups), role, names, where)
             guessed.append(f"{role} = {chosen[role]!r}")
     rest = [name for name in names if name not in (*chosen.values(), *errors)]
     if not observables:
-        hits = [name for name in rest if name in OBSERVABLE_NAMES]
+        hits = [name for name in rest if bare(name) in OBSERVABLE_NAMES]
         hits = hits or [name for name in rest if not _names_an_error(name, rest)]
         observables = (_only_one(hits, "observable", names, where),)
         guessed.append(f"observable = {observables[0]!r}")
@@ -91,6 +114,29 @@ def pick_columns(names: Sequence[str], given: Roles, where: str) -> Columns:
     return Columns(chosen["size"], chosen["control"], observables, errors, flags)
 
 
+def bare(name: str) -> str:
+    """A name without its unit."""
+    return _UNIT.sub("", name) or name
+
+
+def _first_hits(free: Sequence[str], groups: Sequence[Sequence[str]]) -> list[str]:
+    """Of the groups of usual names the hits of the first that has any.
+
+    A column that has one of errors is an observable.
+    """
+    measured = {name for name in free if _has_errors(name, free)}
+    for group in groups:
+        hits = [name for name in free if bare(name) in group]
+        if hits:
+            return [name for name in hits if name not in measured] or hits
+    return []
+
+
+def _has_errors(name: str, others: Sequence[str]) -> bool:
+    known = {bare(other) for other in others if other != name}
+    return any(pattern.format(bare(name)) in known for pattern in ERROR_PATTERNS)
+
+
 def _named_columns(names: Sequence[str], given: Names, role: str, where: str) -> tuple[str, ...]:
     return tuple(named_column(names, wanted, role, where) for wanted in listed(given))
 
@@ -107,6 +153,9 @@ def named_column(names: Sequence[str], wanted: str | int, role: str, where: str)
     word, known = str(wanted), [name for name in names if name]
     if word in known:
         return word
+    without_unit = [name for name in known if bare(name) == word]
+    if len(without_unit) == 1:
+        return without_unit[0]
     if word.isdecimal() and 1 <= int(word) <= len(names):
         if name := names[int(word) - 1]:
             return name
@@ -131,17 +180,19 @@ def _only_one(hits: Sequence[str], role: str, names: Sequence[str], where: str) 
 
 
 def _names_an_error(name: str, others: Sequence[str]) -> bool:
-    of_another = (pattern.format(o) for pattern in ERROR_PATTERNS for o in others if o != name)
-    return name in ERROR_NAMES or name in of_another
+    of_another = (
+        pattern.format(bare(o)) for pattern in ERROR_PATTERNS for o in others if o != name
+    )
+    return bare(name) in ERROR_NAMES or bare(name) in of_another
 
 
 def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -> tuple[str, ...]:
     """Error columns by name; none at all means rows of single replicas."""
     candidates = []
     for observable in observables:
-        likely = [pattern.format(observable) for pattern in ERROR_PATTERNS]
+        likely = [pattern.format(bare(observable)) for pattern in ERROR_PATTERNS]
         likely += ERROR_NAMES if len(observables) == 1 else ()
-        hits = [name for name in rest if name in likely and name not in observables]
+        hits = [name for name in rest if bare(name) in likely and name not in observables]
         if len(hits) > 1:
             _only_one(hits, f"error of {observable}", rest, where)
         candidates.append(hits)
@@ -155,4 +206,46 @@ def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -
 
 def dimension_of(size: str) -> Dimension:
     """N for a column of that name, else L."""
-    return "N" if size == "N" else "L"
+    return "N" if bare(size) == "N" else "L"
+
+
+# --- columns without names --------------------------------------------------------------
+
+
+def by_place(sheet: Sheet, given: Roles) -> Roles:
+    """What the columns of a file without names are; what was said of them goes first.
+
+    Three or four columns are ``L x y`` and ``L x y dy`` if the first is above 0 and repeats itself.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If they may be anything.
+    """
+    said = (given.size, given.control, given.observable, given.error)
+    if any(role is not None for role in said[:3]):
+        return given
+    count = len(sheet.names)
+    if count in (3, 4):
+        data = sheet.load(sheet.names)
+        sizes, errors = data[:, 0], data[:, 3:]
+        repeated = np.unique(sizes).size <= max(1, len(sizes) // 2)
+        if repeated and (sizes > 0).all() and (np.isnan(errors) | (errors >= 0)).all():
+            return Roles(1, 2, 3, 4 if count == 4 else given.error)
+    command = "physbatch collapse {0} --size 1 --control 2 --observable 3 --error 4"
+    raise DatasetError(
+        f"{count} columns without names",
+        where=sheet.source,
+        remedy=f"say which they are: `{command.format(shlex.quote(sheet.source))}`",
+    )
+
+
+def labels_of(columns: Columns, dimension: Dimension | None) -> dict[str, str]:
+    """What columns without names are called: L (or N), c and y."""
+    several = len(columns.observables) > 1
+    names = {columns.size: dimension or "L", columns.control: "c"}
+    for name, error in zip_longest(columns.observables, columns.errors):
+        names[name] = f"y{name}" if several else "y"
+        if error is not None:
+            names[error] = f"d{names[name]}"
+    return names

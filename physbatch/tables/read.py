@@ -4,25 +4,44 @@ Text is parsed as data, never evaluated. Columns are guessed by name only where 
 alone can be meant, and the table's flags say what was guessed.
 """
 
+import glob
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
+import numpy as np
 import xarray as xr
 
 from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf
 from physbatch.results.flag import Flag
-from physbatch.tables.columns import Columns, Names, Roles, dimension_of, pick_columns
+from physbatch.results.flags import COLUMNS_GUESSED, ROWS_LEFT_OUT
+from physbatch.tables.cells import read_cell
+from physbatch.tables.columns import (
+    Columns,
+    Names,
+    Roles,
+    by_place,
+    dimension_of,
+    labels_of,
+    pick_columns,
+)
 from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
+from physbatch.tables.frames import sheet_of_data, sheet_of_file
 from physbatch.tables.make import Limits
 from physbatch.tables.samples import Rows, table_of
+from physbatch.tables.sheet import Sheet, long_form, stacked
+from physbatch.tables.sources import is_netcdf
 from physbatch.tables.table import Dimension, ScalingTable
-from physbatch.tables.text import Layout, is_netcdf, line_of_row, load, sniff
+from physbatch.tables.text import sniff
+from physbatch.typing import BoolArray, FloatArray
 
 
 class ReadOptions(Limits, total=False):
-    """What else may be said of a file, as in `read_table`."""
+    """What else may be said of data, as in `read_table`."""
 
     dimension: Dimension | None
     time: float | None
@@ -36,21 +55,26 @@ class DatasetOptions(ReadOptions, total=False):
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Any,
     *,
     size: str | int | None = None,
     control: str | int | None = None,
     observable: Names = None,
     error: Names = None,
+    size_from_name: str | None = None,
+    strict: bool = False,
     **options: Unpack[ReadOptions],
 ) -> ScalingTable:
-    """Observables at points (size, control) from a file.
+    """Observables at points (size, control) from files or data in memory.
 
     Parameters
     ----------
-    path : path
-        CSV, TSV or columns separated by semicolons or spaces, with ``#`` comments, or any
-        NetCDF file (see `from_dataset`).
+    path : path or data
+        Text: CSV, TSV or columns separated by semicolons or spaces, with ``#`` comments, also
+        packed (gzip, bzip2, xz, zstd), in UTF-16, without names (``L x y dy``), with a column for
+        each size (``T, L=20, L=20_err``); ``-`` is standard input. Any NetCDF file (see
+        `from_dataset`). numpy's npz, JSON, and by pandas xlsx and Parquet. A data frame of pandas
+        or polars, a mapping of names to columns, an xarray dataset.
     size, control : str or int, optional
         Column names, or numbers that count from 1. Without them the names ``L``, ``N``,
         ``size`` ... and ``x``, ``p``, ``T``, ``beta``, ``control``, ``temperature`` ... serve,
@@ -60,6 +84,11 @@ def read_table(
         Without error columns, rows with the same size and control are replicas (or bins
         longer than the autocorrelation time). Where every point has a single row, errors are
         estimated from the scatter of neighbouring points: flag ``errors_unknown``.
+    size_from_name : str, optional
+        A regular expression with one group, which is the size in the name of a file; `path` is then
+        a pattern such as ``L*.dat``.
+    strict : bool
+        Refuse rows without a value, or with an error of 0, instead of leaving them out.
     dimension : {"N", "L"}, optional
         Whether sizes are volumes or linear sizes; by default N for a column called so.
     time : float, optional
@@ -91,48 +120,115 @@ def read_table(
     (('m',), [2.2, 2.3, 2.2])
     >>> table.flags
     ("columns_guessed: size = 'L', control = 'T', observable = 'm', error = 'dm'",)
+    >>> columns = {"L": [8, 8, 16], "T": [2.2, 2.3, 2.2], "m": [0.7, 0.6, 0.65], "dm": [0.01] * 3}
+    >>> read_table(columns).values["m"].tolist()
+    [0.7, 0.6, 0.65]
     """
+    given = Roles(size, control, observable, error)
+    if isinstance(path, xr.Dataset):
+        return _from_dataset(path, given, **options)
+    if not isinstance(path, str | os.PathLike):
+        return _from_sheet(sheet_of_data(path), given, strict=strict, **options)
+    if size_from_name is not None:
+        sheet: Sheet = sheet_of_sizes(str(path), size_from_name)
+        return _from_sheet(sheet, given, strict=strict, **options)
     source = Path(path)
     if is_netcdf(source):
-        return from_dataset(
-            open_netcdf(source),
-            size=None if size is None else str(size),
-            control=None if control is None else str(control),
-            observable=observable,
-            error=error,
-            source=str(source),
-            **options,
-        )
-    layout = sniff(source)
-    columns = pick_columns(layout.names, Roles(size, control, observable, error), str(source))
-    return _from_text(layout, columns, **options)
+        return _from_dataset(open_netcdf(source), given.as_names(), source=str(source), **options)
+    sheet = sheet_of_file(source) or sniff(source)
+    return _from_sheet(sheet, given, strict=strict, **options)
 
 
-def _from_text(
-    layout: Layout,
-    columns: Columns,
+def sheet_of_sizes(pattern: str, size_from_name: str) -> Sheet:
+    """One sheet of files that hold a size each, which their names say.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If no file is of the pattern, or a name does not say a size.
+    """
+    try:
+        say = re.compile(size_from_name)
+    except re.error as error:
+        raise DatasetError(
+            f"{size_from_name!r} is no regular expression ({error})", where="size_from_name"
+        ) from error
+    paths = sorted(map(Path, glob.glob(pattern)))
+    if not paths:
+        raise DatasetError("no such files", where=pattern, remedy="check the pattern")
+    sheets = []
+    for path in paths:
+        match = say.search(path.name)
+        text = match[1] if match is not None and say.groups == 1 else None
+        if text is None or (cell := read_cell(text)) is None:
+            raise DatasetError(
+                f"{size_from_name!r} finds no size in its name",
+                where=str(path),
+                remedy=r"write an expression with one group, as in 'L(\\d+)'",
+            )
+        sheets.append((cell.value, sheet_of_file(path) or sniff(path)))
+    return stacked(sheets, "L", pattern)
+
+
+def _from_sheet(
+    sheet: Sheet,
+    given: Roles,
     *,
     dimension: Dimension | None = None,
-    time: float | None = None,  # text has none
+    time: float | None = None,  # columns have none
+    strict: bool = False,
     **limits: Unpack[Limits],
 ) -> ScalingTable:
-    data = load(layout, columns.all)
-    column = {name: data[:, layout.names.index(name)] for name in columns.all}
-    rows = Rows(
-        column[columns.size],
-        column[columns.control],
-        {name: column[name] for name in columns.observables},
-        {o: column[e] for o, e in zip(columns.observables, columns.errors, strict=False)},
-    )
+    if given.size is None:
+        sheet = long_form(sheet)
+    roles = given if sheet.named else by_place(sheet, given)
+    columns = pick_columns(sheet.names, roles, sheet.source)
+    guessed = () if roles is given else (COLUMNS_GUESSED("the file names none: L, c, y, dy"),)
+    column = sheet.columns(columns.all)
+    kept, flags = (None, ()) if strict else _kept(column, columns, sheet)
+    rows = np.arange(len(column[columns.size])) if kept is None else np.flatnonzero(kept)
+    labels = dict(zip(columns.all, columns.all, strict=True))
+    if not sheet.named:
+        labels = labels_of(columns, dimension)
     return table_of(
-        rows,
-        lambda row: f"{layout.path}, line {line_of_row(layout, row)}",
-        size_name=columns.size,
-        control_name=columns.control,
-        dimension=dimension or dimension_of(columns.size),
-        source=str(layout.path),
-        flags=columns.flags,
+        Rows(
+            column[columns.size][rows],
+            column[columns.control][rows],
+            {labels[name]: column[name][rows] for name in columns.observables},
+            {
+                labels[name]: column[error][rows]
+                for name, error in zip(columns.observables, columns.errors, strict=False)
+            },
+        ),
+        lambda row: sheet.locate(int(rows[row])),
+        size_name=labels[columns.size],
+        control_name=labels[columns.control],
+        dimension=dimension or dimension_of(labels[columns.size]),
+        source=sheet.source,
+        flags=(*guessed, *columns.flags, *flags),
         **limits,
+    )
+
+
+def _kept(
+    column: Mapping[str, FloatArray], columns: Columns, sheet: Sheet
+) -> tuple[BoolArray, tuple[Flag, ...]]:
+    """Rows that hold all numbers and errors that are not 0, and a flag if there are others."""
+    kept = ~np.any([np.isnan(values) for values in column.values()], axis=0)
+    for error in columns.errors:
+        kept &= column[error] != 0
+    if kept.all():
+        return kept, ()
+    first = sheet.locate(int(np.argmin(kept)))
+    if not kept.any():
+        raise DatasetError(
+            "no row holds a value and an error above 0", where=sheet.source, remedy=f"see {first}"
+        )
+    return kept, (
+        ROWS_LEFT_OUT(
+            f"{int((~kept).sum())} of {kept.size} rows hold no value or an error of 0 "
+            f"(first: {first})"
+        ),
     )
 
 

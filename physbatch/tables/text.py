@@ -6,60 +6,135 @@ Text is parsed as data, never evaluated.
 import csv
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from physbatch.errors import DatasetError
+from physbatch.tables.cells import Cell, joined_errors, read_cell
+from physbatch.tables.sheet import Sheet
+from physbatch.tables.sources import lines_of
 from physbatch.typing import FloatArray
 
 _DELIMITERS = (",", ";", "\t", None)  # None: any white space
-_TEXT_REMEDY = "give CSV, columns separated by spaces, or NetCDF"
+#: Words for no number, if they fill the first line together with numbers.
+_LEAST_COLUMNS = 3
 
 
 @dataclass(frozen=True)
-class Layout:
-    """How a text file is laid out."""
+class TextSheet(Sheet):
+    """Columns of a text file.
 
-    path: Path
-    delimiter: str | None  # None: any white space
-    names: tuple[str, ...]  # "1", "2" ... where the file has none
-    header: int  # lines up to the first row of data
+    Attributes
+    ----------
+    lines : list of str
+        All of them.
+    delimiter : str or None
+        None: any white space.
+    header : int
+        Lines up to the first row of data.
+    cells : tuple of str
+        Names of the columns as they stand.
+    """
+
+    lines: list[str] = field(repr=False)
+    delimiter: str | None
+    header: int
+    cells: tuple[str, ...]
+
+    @cached_property
+    def _rows(self) -> list[tuple[int, str]]:
+        """Number of the line, from 1, and content of every row of data."""
+        numbered = _contents(self.lines)
+        return [(n, text) for n, text, _ in numbered if n > self.header and text.strip()]
+
+    def locate(self, row: int) -> str:
+        return f"{self.source}, line {self._rows[row][0]}"
+
+    @property
+    def decimal_comma(self) -> bool:
+        return self.delimiter != ","
+
+    def load(self, needed: Sequence[str]) -> FloatArray:
+        quick = self._quick(needed) if self.names == self.cells else None
+        return self._cell_by_cell(needed) if quick is None else quick
+
+    def _quick(self, needed: Sequence[str]) -> FloatArray | None:
+        """Plain numbers, read by numpy; None if there is anything else."""
+        words: Mapping[int | str, Callable[[str], Any]] = {
+            column: lambda cell: 0.0 for column, name in enumerate(self.names) if name not in needed
+        }
+        attempts: tuple[Mapping[int | str, Callable[[str], Any]] | None, ...] = (None, words)
+        for converters in attempts:
+            try:
+                data = np.loadtxt(
+                    itertools.islice(self.lines, self.header, None),
+                    delimiter=self.delimiter,
+                    quotechar='"',
+                    converters=converters,
+                    ndmin=2,
+                )
+            except (ValueError, OverflowError):
+                continue
+            if data.shape[1] == len(self.names):
+                return np.asarray(data, dtype=np.float64)
+        return None
+
+    def _cell_by_cell(self, needed: Sequence[str]) -> FloatArray:
+        data = np.zeros((len(self._rows), len(self.names)))
+        for row, (_, content) in enumerate(self._rows):
+            data[row] = self._numbers(row, content, needed)
+        return data
+
+    def _numbers(self, row: int, content: str, needed: Sequence[str]) -> list[float]:
+        texts = split(content, self.delimiter)
+        if len(texts) != len(self.cells):
+            raise DatasetError(
+                f"{len(texts)} cells for {len(self.cells)} columns: {content[:60]!r}",
+                where=self.locate(row),
+                remedy="separate columns by comma, semicolon, tab or spaces; fill missing cells",
+            )
+        out = []
+        for name, text in zip(self.cells, texts, strict=True):
+            cell = read_cell(text, decimal_comma=self.decimal_comma)
+            wanted = name in needed
+            if cell is None and wanted:
+                raise DatasetError(
+                    f"{text[:40]!r} is not a number",
+                    where=f"{self.locate(row)}, column {name!r}",
+                    remedy="write numbers with a decimal point, or leave the row out",
+                )
+            cell = cell or Cell(0.0)
+            if cell.has_error and wanted and error_name(name) not in self.names:
+                raise DatasetError(
+                    f"{text[:40]!r} has an error, the cells above it have none",
+                    where=f"{self.locate(row)}, column {name!r}",
+                    remedy="give every value one, or a column of errors",
+                )
+            out.append(cell.value)
+            if error_name(name) in self.names and error_name(name) not in self.cells:
+                out.append(cell.error)
+        return out
 
 
-def is_netcdf(path: Path) -> bool:
-    """Whether a file is NetCDF, by its first bytes or its suffix."""
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(8)
-    except OSError as error:
-        raise DatasetError(
-            f"cannot read ({error.strerror or error})", where=str(path), remedy="check the path"
-        ) from error
-    return head.startswith((b"\x89HDF\r\n\x1a\n", b"CDF")) or path.suffix in (".nc", ".nc4")
+def error_name(name: str) -> str:
+    """Name of the column of the errors that stand in the cells of their values."""
+    return f"{name}_error"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
+def _contents(lines: Sequence[str]) -> Iterator[tuple[int, str, str]]:
     """Number from 1, what stands before a comment, and the comment, of every line."""
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, 1):
-                if "\0" in line:
-                    raise DatasetError(
-                        "not a text file", where=f"{path}, line {number}", remedy=_TEXT_REMEDY
-                    )
-                content, _, comment = line.partition("#")
-                yield number, content.strip(" \r\n"), comment.strip()
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            "not text in UTF-8", where=str(path), remedy=f"save it as UTF-8 text; {_TEXT_REMEDY}"
-        ) from error
+    for number, line in enumerate(lines, 1):
+        content, _, comment = line.partition("#")
+        yield number, content.strip(" \r\n"), comment.strip()
 
 
-def _split(line: str, delimiter: str | None) -> list[str]:
-    """Cells of a line; quotes hold a cell together."""
+def split(line: str, delimiter: str | None) -> list[str]:
+    """Cells of a line; quotes hold a cell together, and so does +- a value and its error."""
+    line = joined_errors(line)
     if delimiter is None:
         line, delimiter = line.replace("\t", " "), " "
     try:
@@ -70,18 +145,15 @@ def _split(line: str, delimiter: str | None) -> list[str]:
         return [line]
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell  # 1_000 is a number for Python only
+def _is_number(cell: str, *, decimal_comma: bool = False) -> bool:
+    return bool(cell) and read_cell(cell, decimal_comma=decimal_comma) is not None
 
 
-def sniff(path: Path) -> Layout:
+def sniff(path: Path) -> TextSheet:
     """Delimiter and names, from the first two lines that hold something."""
+    lines, source = lines_of(path), str(path)
     filled, comment = [], ""
-    for number, content, remark in _lines(path):
+    for number, content, remark in _contents(lines):
         if content.strip():
             filled.append((number, content))
         elif remark and not filled:
@@ -89,107 +161,76 @@ def sniff(path: Path) -> Layout:
         if len(filled) == 2:
             break
     if not filled:
-        raise DatasetError("no rows", where=str(path), remedy="give a file with data")
-    _refuse_decimal_commas(f"{path}, line {filled[-1][0]}", filled[-1][1])
+        raise DatasetError("no rows", where=source, remedy="give a file with data")
     delimiter = _delimiter(filled[-1][1])
     number, first = filled[0]
-    cells = _split(first, delimiter)
-    numeric = [_is_number(cell) for cell in cells]
-    if any(numeric) and not all(numeric):
+    cells = split(first, delimiter)
+    numeric = [_is_number(cell, decimal_comma=delimiter != ",") for cell in cells]
+    if all(numeric):
+        names = split(comment, delimiter)
+        names = names if len(names) == len(cells) else split(comment, None)
+        named = len(names) == len(cells) and not any(map(_is_number, names))
+        if not named:
+            names = [str(column) for column in range(1, len(cells) + 1)]
+        return _sheet(source, lines, delimiter, number - 1, tuple(names), filled[0][1], named)
+    if any(numeric) and (len(filled) == 1 or not _names_sizes(cells, numeric)):
         raise DatasetError(
             f"numbers and words mixed: {first[:60]!r}",
-            where=f"{path}, line {number}",
+            where=f"{source}, line {number}",
             remedy="the first line holds either the names of the columns or numbers",
         )
-    if all(numeric):
-        names = _split(comment, delimiter)
-        names = names if len(names) == len(cells) else _split(comment, None)
-        if len(names) != len(cells) or any(map(_is_number, names)):
-            names = [str(column) for column in range(1, len(cells) + 1)]
-        return Layout(path, delimiter, tuple(names), number - 1)
     if len(filled) == 1:
-        raise DatasetError("no rows below the names", where=str(path), remedy="give data")
-    if len(cells) < 3 and len(_split(filled[1][1], delimiter)) < 3:
+        raise DatasetError("no rows below the names", where=source, remedy="give data")
+    if max(len(cells), len(split(filled[1][1], delimiter))) < _LEAST_COLUMNS and not any(
+        (cell := read_cell(text)) is not None and cell.has_error
+        for text in split(filled[1][1], delimiter)
+    ):
         raise DatasetError(
             f"fewer than three columns: {first[:60]!r}",
-            where=f"{path}, line {number}",
+            where=f"{source}, line {number}",
             remedy="separate columns by comma, semicolon, tab or spaces",
         )
-    return Layout(path, delimiter, tuple(cells), number)
+    return _sheet(source, lines, delimiter, number, tuple(cells), filled[1][1], True)
+
+
+def _sheet(
+    source: str,
+    lines: list[str],
+    delimiter: str | None,
+    header: int,
+    cells: tuple[str, ...],
+    row: str,
+    named: bool,
+) -> TextSheet:
+    """The sheet, with a column for the errors that stand in the cells of a first row."""
+    names: list[str] = []
+    texts = split(row, delimiter)
+    for name, text in zip(cells, texts if len(texts) == len(cells) else cells, strict=True):
+        names.append(name)
+        cell = read_cell(text, decimal_comma=delimiter != ",")
+        if cell is not None and cell.has_error:
+            names.append(error_name(name))
+    return TextSheet(source, tuple(names), named, lines, delimiter, header, cells)
+
+
+def _names_sizes(cells: Sequence[str], numeric: Sequence[bool]) -> bool:
+    """Whether a line names a control and then sizes, as in ``T, 8, 16, 32``."""
+    sizes = [cell for cell, number in zip(cells, numeric, strict=True) if number]
+    return not numeric[0] and len(sizes) > 1 and sum(numeric) >= len(cells) - 1 - len(sizes)
 
 
 def _delimiter(line: str) -> str | None:
     """The delimiter that makes most numbers of a line of data."""
+
+    def numbers(delimiter: str | None) -> int:
+        comma = delimiter != ","
+        return sum(_is_number(c, decimal_comma=comma) for c in split(line, delimiter))
+
+    # Of commas between digits two cells are made by a comma, and one number by anything else.
+    spaced = line.split()
+    if len(spaced) >= _LEAST_COLUMNS and all(
+        _is_number(cell, decimal_comma=True) for cell in spaced
+    ):
+        return "\t" if len(line.split("\t")) == len(spaced) else None
     candidates = [d for d in _DELIMITERS if d != "," or ";" not in line]
-    return max(candidates, key=lambda d: sum(map(_is_number, _split(line, d))))
-
-
-def _refuse_decimal_commas(where: str, line: str) -> None:
-    """Numbers like 2,27 between tabs or spaces, where the comma looks like the delimiter."""
-    cells = line.split()
-    if len(cells) >= 3 and all(_is_number(cell.replace(",", ".", 1)) for cell in cells):
-        with_comma = [cell for cell in cells if not _is_number(cell)]
-        if with_comma:
-            raise DatasetError(
-                f"{with_comma[0][:40]!r} is not a number",
-                where=where,
-                remedy="write numbers with a decimal point",
-            )
-
-
-def load(layout: Layout, needed: Sequence[str]) -> FloatArray:
-    """All columns as numbers; those not needed may hold words and are then 0."""
-    words: Mapping[int | str, Callable[[str], Any]] = {
-        column: lambda cell: 0.0 for column, name in enumerate(layout.names) if name not in needed
-    }
-    attempts: tuple[Mapping[int | str, Callable[[str], Any]] | None, ...] = (None, words)
-    for converters in attempts:
-        with open(layout.path, encoding="utf-8-sig") as stream:
-            try:
-                data = np.loadtxt(
-                    itertools.islice(stream, layout.header, None),
-                    delimiter=layout.delimiter,
-                    quotechar='"',
-                    converters=converters,
-                    ndmin=2,
-                )
-            except (ValueError, OverflowError):
-                continue
-        if data.shape[1] == len(layout.names):
-            return np.asarray(data, dtype=np.float64)
-    raise _bad_line(layout, needed)
-
-
-def _rows_of(layout: Layout) -> Iterator[tuple[int, str]]:
-    return (
-        (number, content)
-        for number, content, _ in _lines(layout.path)
-        if number > layout.header and content.strip()
-    )
-
-
-def _bad_line(layout: Layout, needed: Sequence[str]) -> DatasetError:
-    """What is wrong in a file that could not be read, at its first bad line."""
-    for number, content in _rows_of(layout):
-        cells = _split(content, layout.delimiter)
-        where = f"{layout.path}, line {number}"
-        if len(cells) != len(layout.names):
-            return DatasetError(
-                f"{len(cells)} cells for {len(layout.names)} columns: {content[:60]!r}",
-                where=where,
-                remedy="separate columns by comma, semicolon, tab or spaces; fill missing cells",
-            )
-        for name, cell in zip(layout.names, cells, strict=True):
-            if name in needed and not _is_number(cell):
-                what = f"{cell[:40]!r} is not a number" if cell else "empty cell"
-                return DatasetError(
-                    what,
-                    where=f"{where}, column {name!r}",
-                    remedy="write numbers with a decimal point, or leave the row out",
-                )
-    return DatasetError("cannot be read", where=str(layout.path), remedy=_TEXT_REMEDY)
-
-
-def line_of_row(layout: Layout, row: int) -> int:
-    """Number of the line, from 1, that holds a row of data."""
-    return next(itertools.islice(_rows_of(layout), row, None))[0]
+    return max(candidates, key=numbers)

@@ -90,7 +90,7 @@ def test_refused_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     table, words = REFUSED[case]
-    assert run(command, write(table)) == 2
+    assert run(command, write(table), "--strict") == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1

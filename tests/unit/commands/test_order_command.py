@@ -87,7 +87,7 @@ def test_a_curve_with_errors_is_undecided(tmp_path: Path, capsys: pytest.Capture
     [
         ("N,T,m\n10,1,0.1\n10,1,0.2\n10,2,0.3\n10,2,0.5\n", "1 sizes"),
         ("N,T,m\n10,1,0.1\n20,1,0.1\n30,1,0.1\n", "replica"),
-        ("N,T,m\n10,1,0.1\n10,1,nan\n20,1,0.1\n20,1,0.3\n", "nan"),
+        ("N,T,m\n10,1,0.1\n10,1,nan\n20,1,0.1\n20,1,0.3\n", "single row"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

@@ -70,11 +70,12 @@ def test_what_is_guessed_is_said(tmp_path: Path) -> None:
 
 def test_columns_without_names_go_by_number(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.split("\n", 1)[1])
-    with pytest.raises(DatasetError, match=r"size column, one of 1, 2, 3, 4"):
-        read_table(path)
+    guessed = read_table(path)
+    assert guessed.flags == ("columns_guessed: the file names none: L, c, y, dy",)
     table = read_table(path, size=1, control=2, observable=3, error=4, dimension="N")
-    assert table.observables == ("3",)
+    assert (table.size_name, table.control_name, table.observables) == ("N", "c", ("y",))
     assert table.dimension == "N"
+    np.testing.assert_array_equal(guessed.values["y"], table.values["y"])
 
 
 def test_numbers_count_a_column_without_a_name(tmp_path: Path) -> None:
@@ -126,39 +127,32 @@ def test_several_observables(tmp_path: Path) -> None:
         ("# L T m\n", "no rows"),
         ("L,T,m,dm\n", "no rows below the names"),
         (GOOD.replace(",", "|"), "line 1: fewer than three columns"),
-        (GOOD + "32,2.1,nan,.1\n", "line 8: observable 'm' is nan"),
         (GOOD + "32,inf,1,.1\n", "line 8: control 'T' is inf"),
         (GOOD + "1e999,1,1,.1\n", "line 8: size 'L' is inf"),
-        (GOOD + "32,2.1,1,0\n", "line 8: error of 'm' is 0"),
         (GOOD + "32,2.1,1,-.1\n", "line 8: error of 'm' is -0.1"),
         (GOOD + "-4,2.1,1,.1\n", "line 8: size 'L' is -4"),
-        (GOOD + "32,2.1,,.1\n", "line 8, column 'm': empty cell"),
         (GOOD + "32,2.1,1\n", "line 8: 3 cells for 4 columns"),
         (GOOD + "32,2.1,1,1,1\n", "line 8: 5 cells for 4 columns"),
         ("# a\n\n" + GOOD + "\n32,2.1,abc,1\n", "line 11, column 'm': 'abc' is not a number"),
         (GOOD + "1_0,2.1,1,1\n", "'1_0' is not a number"),
         (GOOD + "32,2.1,__import__('os').getcwd(),1\n", "is not a number"),
         (GOOD + "16,2.2,1,1\n", "line 6 and .*line 8: L = 16, T = 2.2 stands twice"),
-        ("L;T;m;dm\n8;2,1;3,0;0,1\n16;2,2;3,0;0,1\n", "'2,1' is not a number.*decimal point"),
         ("L,T,m,dm\n8,1,2,3\n8,2,3,1\n8,3,4,1\n", "one size"),
         ("L,T,m,dm\n8,1,2,3\n16,2,3,1\n", "2 points"),
         ("L,T,m,dm\n8,1,2,3\n8,2,2,1\n16,3,2,1\n", "is 2 at all 3 points"),
         ("8,,3,1\n8,2,3,1\n", "line 1: numbers and words mixed"),
         ("L,T,m\n8,1,2\n8,2,2\n16,3,2\n", "every point has a single row"),
         ("L,T,m\n8,1,2\n8,1,3\n16,3,2\n", "line 4: a point has a single row"),
-        ("L,T,m\n8,1,2\n8,1,nan\n16,3,2\n", "line 3: 'm' is nan"),
         (GOOD.replace("L,T,m", "L,T,p"), "T and p may be the control"),
         (GOOD.replace("L,T,m", "L,N,T"), "L and N may be the size"),
         (GOOD.replace("L,T,m", "L,T,T"), "same name"),
         (GOOD.replace("L,T,m,dm", "L,T,a,b"), "a and b may be the observable"),
         (GOOD.replace("L,T,m,dm", "lattice,T,y,dy"), "no column is plainly the size"),
         (b"\x00\x01" * 99, "not a text file"),
-        (b"\xff\xfe" * 99, "not text in UTF-8"),
+        (b"\xff\xff" * 99, "not text in UTF-8"),
         (b"CDF\x01garbage", "no column|NetCDF"),
         (b"\x89HDF\r\n\x1a\n", "truncated"),
         ('{"a": [1, 2]}\n', "no rows|fewer than three"),
-        ("L\tT\tm\tdm\n8\t2,1\t3,5\t0,1\n", "line 2: '2,1' is not a number.*decimal point"),
-        ("8 2,1 3,5 0,1\n8 2,2 3,0 0,1\n", "line 2: '2,2' is not a number.*decimal point"),
         ("L,T,m  # Größe\n8,1,2\n".encode("latin-1"), "save it as UTF-8"),
         ("L,T,m\n8,0.3,2\n8,0.30000000000000004,3\n16,1,2\n", "last digits.*round them"),
     ],

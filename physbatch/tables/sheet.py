@@ -1,0 +1,229 @@
+"""Columns of numbers with names, wherever they come from: what a table is made of."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from physbatch.errors import DatasetError
+from physbatch.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Sheet(ABC):
+    """Columns of numbers.
+
+    Attributes
+    ----------
+    source : str
+        Where they come from, for messages.
+    names : tuple of str
+        Of the columns; "1", "2" ... where the source names none.
+    named : bool
+        Whether it does.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    named: bool
+
+    @abstractmethod
+    def load(self, needed: Sequence[str]) -> FloatArray:
+        """All columns as numbers; those not needed may hold words, and are then 0."""
+
+    @abstractmethod
+    def locate(self, row: int) -> str:
+        """Says where a row stands."""
+
+    def columns(self, needed: Sequence[str]) -> dict[str, FloatArray]:
+        """Those columns that are needed, by name."""
+        data = self.load(needed)
+        return {name: data[:, self.names.index(name)] for name in needed}
+
+
+@dataclass(frozen=True)
+class ArraySheet(Sheet):
+    """Columns that are in memory.
+
+    Attributes
+    ----------
+    arrays : tuple of array
+        One for each name, of equal length.
+    where : callable
+        Says where a row stands.
+    """
+
+    arrays: tuple[object, ...]
+    where: Callable[[int], str]
+
+    def locate(self, row: int) -> str:
+        return self.where(row)
+
+    def load(self, needed: Sequence[str]) -> FloatArray:
+        loaded = []
+        for name, array in zip(self.names, self.arrays, strict=True):
+            if name not in needed:
+                loaded.append(np.zeros(len(np.asarray(array))))
+                continue
+            try:
+                loaded.append(np.asarray(array, dtype=np.float64))
+            except (TypeError, ValueError) as error:
+                raise DatasetError(
+                    f"column {name!r} holds something else than numbers",
+                    where=self.source,
+                    remedy="name another",
+                ) from error
+        return np.column_stack(loaded)
+
+
+def sheet_of(columns: Mapping[str, object], source: str, *, named: bool = True) -> ArraySheet:
+    """Columns of equal length from arrays or lists by name.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If there are none, or they differ in length.
+    """
+    arrays = {str(name): np.asarray(values) for name, values in columns.items()}
+    lengths = {array.shape for array in arrays.values()}
+    if len(lengths) != 1 or len(next(iter(lengths))) != 1:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise DatasetError(
+            f"columns of different shapes: {shapes}" if shapes else "no columns",
+            where=source,
+            remedy="give columns of equal length",
+        )
+    return ArraySheet(
+        source, tuple(arrays), named, tuple(arrays.values()), lambda row: f"{source}, row {row + 1}"
+    )
+
+
+# --- one file for each size -------------------------------------------------------------
+
+
+def stacked(sheets: Iterable[tuple[float, Sheet]], size_name: str, source: str) -> ArraySheet:
+    """One sheet of many that hold a size each.
+
+    Raises
+    ------
+    physbatch.errors.DatasetError
+        If their columns differ.
+    """
+    given = list(sheets)
+    first = given[0][1]
+    for _, sheet in given[1:]:
+        if sheet.names != first.names:
+            raise DatasetError(
+                f"columns {', '.join(sheet.names)}",
+                where=sheet.source,
+                remedy=f"{first.source} has {', '.join(first.names)}; name them alike",
+            )
+    rows = [
+        (size, sheet, sheet.load(sheet.names if not sheet.named else _numeric(sheet)))
+        for size, sheet in given
+    ]
+    places = [(sheet, row) for _, sheet, data in rows for row in range(len(data))]
+    whole = np.concatenate([data for *_, data in rows])
+    sizes = np.concatenate([np.full(len(data), size) for size, _, data in rows])
+    names = (size_name, *first.names)
+    if not first.named:
+        names = tuple(str(column) for column in range(1, len(names) + 1))
+    return ArraySheet(
+        source,
+        names,
+        first.named,
+        (sizes, *whole.T),
+        lambda row: places[row][0].locate(places[row][1]),
+    )
+
+
+def _numeric(sheet: Sheet) -> list[str]:
+    """Names of the columns that hold numbers."""
+    out = []
+    for name in sheet.names:
+        try:
+            sheet.load([name])
+        except DatasetError:
+            continue
+        out.append(name)
+    return out
+
+
+# --- a column for each size -------------------------------------------------------------
+
+_SIZE = re.compile(
+    r"(?:^|(?<=[^A-Za-z]))(?P<key>L|N|size|Size)\s*[=_:]?\s*(?P<size>\d+(?:\.\d+)?)(?!\d)"
+)
+_ALONE = re.compile(r"(?P<size>\d+(?:\.\d+)?)(?P<rest>\D.*)?")
+_ERROR_WORD = re.compile(
+    r"(?:^|[_\W])(?:d|err|error|errors|stderr|std|se|sem|sigma|unc|\+-|±)(?:$|[_\W])", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class _Wide:
+    """What the name of a column of a wide table says."""
+
+    size: float
+    key: str
+    error: bool
+
+
+def long_form(sheet: Sheet) -> Sheet:
+    """A table with a column for each size (``T, L=20, L=20_err, ...``) as one with a row for each.
+
+    Any other sheet is given back as it is.
+    """
+    told = {name: _said(name) for name in sheet.names} if sheet.named else {}
+    if not any(told.values()):
+        return sheet
+    plain = [name for name in sheet.names if told[name] is None]
+    values = {w.size: n for n, w in told.items() if w is not None and not w.error}
+    errors = {w.size: n for n, w in told.items() if w is not None and w.error}
+    count = sum(w is not None for w in told.values())
+    if len(values) < 2 or len(plain) != 1 or count != len(values) + len(errors):
+        return sheet
+    if errors and set(errors) != set(values):
+        return sheet
+    data = sheet.columns(sheet.names)
+    control = data[plain[0]]
+    rows = len(control)
+    keys = {w.key for w in told.values() if w is not None and w.key}
+    names = [keys.pop() if len(keys) == 1 else "L", plain[0], "y"]
+    arrays = [
+        np.repeat(np.array(list(values)), rows),
+        np.tile(control, len(values)),
+        np.concatenate([data[name] for name in values.values()]),
+    ]
+    if errors:
+        names.append("dy")
+        arrays.append(np.concatenate([data[errors[size]] for size in values]))
+    absent = np.isnan(arrays[2])  # a size that was not measured at a control
+    kept = np.flatnonzero(~absent)
+    return ArraySheet(
+        sheet.source,
+        tuple(names),
+        True,
+        tuple(array[kept] for array in arrays),
+        lambda row: sheet.locate(int(kept[row]) % rows),
+    )
+
+
+def _said(name: str) -> _Wide | None:
+    match = _SIZE.search(name)
+    if match is not None:
+        rest = name[: match.start()] + " " + name[match.end() :]
+        key = "N" if match["key"] == "N" else "L"
+        return _Wide(float(match["size"]), key, _is_error(rest))
+    alone = _ALONE.fullmatch(name.strip())
+    if alone is None:
+        return None
+    return _Wide(float(alone["size"]), "", _is_error(alone["rest"] or ""))
+
+
+def _is_error(rest: str) -> bool:
+    return bool(_ERROR_WORD.search(rest)) or rest.strip().startswith(("d", "err", "sigma"))
