@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import NoReturn, TypedDict
+from typing import Any, NoReturn, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.forms.custom import Custom
 from physbatch.scaling.statistics.point_noise import correlated_covariance
 from physbatch.tables.binning import binned
+from physbatch.tables.columns import Names, listed
 from physbatch.tables.make import checked
+from physbatch.tables.read import read_table
 from physbatch.tables.table import ScalingTable
 
 #: Errors that each method has, its usual ones first.
@@ -54,6 +56,8 @@ class CollapseOptions(TypedDict, total=False):
     x, y : str
         Formulas of a custom form: the scaling variable, and what falls onto one curve, as in
         ``x="(T - c_c)*log(L/L0)**2"`` and ``y="m*L**(1/8)"``; for several observables y is a list.
+    size, control, error : str or int
+        Columns of data that are no table yet, as in `physbatch.read_table`.
     orders : mapping
         Orders of method polynomial that are held, ``n1``, ``n2`` or ``m``, as in ``{"n2": 1}``;
         the others are averaged. n2 above 0 has corrections to scaling, and states omega.
@@ -67,6 +71,9 @@ class CollapseOptions(TypedDict, total=False):
     x: str | None
     y: str | Sequence[str] | None
     orders: Mapping[str, float] | None
+    size: str | int | None
+    control: str | int | None
+    error: Names
 
 
 def check_names(options: CollapseOptions) -> None:
@@ -77,6 +84,25 @@ def check_names(options: CollapseOptions) -> None:
             near = get_close_matches(name, [*every, *CollapseOptions.__annotations__])
             hint = f", did you mean {' or '.join(near)}?" if near else ""
             raise TypeError(f"collapse() got an unexpected keyword argument {name!r}{hint}")
+
+
+def table_of(
+    data: ScalingTable | Any, observable: Names, options: CollapseOptions
+) -> tuple[ScalingTable, Names]:
+    """A table, or the one that a file or data in memory hold, and the observables of it."""
+    size, control, error = options.get("size"), options.get("control"), options.get("error")
+    if not isinstance(data, ScalingTable):
+        read = read_table(data, size=size, control=control, observable=observable, error=error)
+        return read, None
+    columns = {"size": size, "control": control, "error": error}
+    given = [role for role, name in columns.items() if name is not None]
+    if given:
+        raise AnalysisError(
+            f"{' and '.join(given)} given for a table, which has them",
+            where="collapse",
+            remedy="leave them out; they are for files and data frames",
+        )
+    return data, observable
 
 
 def scaling_of(options: CollapseOptions) -> str | Custom:
@@ -104,10 +130,10 @@ def check_named(form: ScalingForm, named: Sequence[NamedExponent]) -> None:
             )
 
 
-def observables_of(table: ScalingTable, observable: str | Sequence[str] | None) -> tuple[str, ...]:
+def observables_of(table: ScalingTable, observable: Names) -> tuple[str, ...]:
     if observable is None:
         return table.observables
-    names = (observable,) if isinstance(observable, str) else tuple(observable)
+    names = tuple(map(str, listed(observable)))
     for name in names:
         if name not in table.values:
             raise AnalysisError(

@@ -1,7 +1,7 @@
 """Data collapse: exponents from the demand that all sizes fall on one curve."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from threadpoolctl import threadpool_limits
 
@@ -26,6 +26,7 @@ from physbatch.scaling.data_collapse.methods.arguments import (
     orders_of,
     point_noise_flags,
     scaling_of,
+    table_of,
 )
 from physbatch.scaling.data_collapse.methods.polynomial import by_polynomial
 from physbatch.scaling.data_collapse.methods.spline import by_spline
@@ -33,12 +34,13 @@ from physbatch.scaling.data_collapse.outcome import conclude
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.data_collapse.search import search_and_state
 from physbatch.scaling.data_collapse.uncertainties import uncertainties_of
+from physbatch.tables.columns import Names
 from physbatch.tables.table import ScalingTable
 
 
 def collapse(
-    table: ScalingTable,
-    observable: str | Sequence[str] | None = None,
+    table: ScalingTable | Any,
+    observable: Names = None,
     *,
     exponent: str | Mapping[str, str] | None = None,
     fixed: Mapping[str, float] | None = None,
@@ -57,8 +59,9 @@ def collapse(
 
     Parameters
     ----------
-    table : ScalingTable
-        Observables with errors at points (size, control).
+    table : ScalingTable or data
+        Observables with errors at points (size, control); or what `physbatch.read_table` takes: a
+        file, a data frame, a mapping of names to columns.
     observable : str or sequence of str, optional
         Which one, or several that share c_c and nu; by default all of the table.
     exponent : {"beta", "gamma"} or mapping, optional
@@ -84,7 +87,8 @@ def collapse(
         of local-linear), from the posterior, or from where S has risen by 1. Method gp has the
         first four, spline and polynomial the first, local-linear bootstrap and quality.
     **options
-        ``drift``, ``window``, ``start``, ``seed``, ``form`` and ``orders``: see `CollapseOptions`.
+        ``drift``, ``window``, ``start``, ``seed``, ``form`` and ``orders``, and for data that are
+        no table yet ``size``, ``control`` and ``error``: see `CollapseOptions`.
 
     Returns
     -------
@@ -125,8 +129,13 @@ def collapse(
     >>> result = collapse(table, fixed={"zeta": 0.0}, window="all")
     >>> abs(result.parameters["nu"].value - 1.0) < 0.1
     True
+    >>> columns = {"L": size, "T": control, "U": value, "dU": error}
+    >>> same = collapse(columns, "U", size="L", control="T", fixed={"zeta": 0.0}, window="all")
+    >>> same["nu"].value == result["nu"].value
+    True
     """
     check_names(options)
+    table, observable = table_of(table, observable, options)
     window, start, seed = (
         options.get("window", "scan"),
         options.get("start"),

@@ -346,7 +346,9 @@ def test_repr_and_json() -> None:
     assert content["starts"]["agreed"] <= content["starts"]["tried"]
 
 
-@pytest.mark.parametrize(("name", "hint"), [("windw", "window"), ("eror", "errors"), ("q", "")])
+@pytest.mark.parametrize(
+    ("name", "hint"), [("windw", "window"), ("eror", "error or errors"), ("q", "")]
+)
 def test_a_keyword_that_is_none_is_refused(name: str, hint: str) -> None:
     """The message has the keywords that are close."""
     with pytest.raises(TypeError, match=f"unexpected keyword argument {name!r}") as caught:
