@@ -38,7 +38,7 @@ from analysis.common import (
 from physbatch.dataset import open_dataset
 from physbatch.plots import save_figure
 from physbatch.study import Study
-from physbatch.sweep import default_workers, run_study, verify_dataset
+from physbatch.sweep import default_workers, run_study, verify_dataset, what_differs
 
 MANIFEST = DATA / "MANIFEST.toml"
 _VERSIONS = ("physbatch", "numpy", "numba", "torch", "xarray", "netCDF4")
@@ -124,7 +124,7 @@ def verify(chosen: Sequence[Question], cells: int = 1) -> list[str]:
             if held.hash() != Study.from_toml(source).hash():
                 problems.append(f"{path.name}: made from another study than {source.name}")
             if differences := verify_dataset(data, cells=cells).differences:
-                problems.append(f"{path.name}: {differences}")
+                problems.append(f"{path.name}, made with {what_differs(data)}: {differences}")
             print(f"{path.name}: {cells} of its cells recomputed", flush=True)
     return problems
 

@@ -80,7 +80,7 @@ def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json =
         Seed of the choice; by default other cells each time.
     """
     from physbatch.dataset import open_dataset
-    from physbatch.sweep.verifying import verify_dataset
+    from physbatch.sweep.verifying import verify_dataset, what_differs
 
     if cells < 1:
         raise StudyError(f"{cells} cells", where="--cells", remedy="give 1 or more")
@@ -101,23 +101,13 @@ def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json =
             f"{len(check.differences)} of {check.checked} recomputed cells differ; {cell}: "
             f"{', '.join(names)}",
             where=str(file),
-            remedy=f"it was made with {_what_differs(data)}",
+            remedy=f"it was made with {what_differs(data)}",
         )
     if not json_:
         print(
             f"verified {check.checked} of {check.total} cells: all {check.values} values have the "
             "same bits"
         )
-
-
-def _what_differs(data: xr.Dataset) -> str:
-    """Why honest data may have other bits than this process makes."""
-    from physbatch.engines.registry import revision_of
-    from physbatch.sweep.makers import differences
-
-    study = study_of_dataset(dict(data.attrs), where="dataset")
-    words = differences(data.attrs, revision_of(study), "cpu")
-    return ", ".join(words) or "the same code, packages and processor: its values were changed"
 
 
 def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:

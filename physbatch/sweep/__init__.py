@@ -23,7 +23,7 @@ from physbatch.sweep.slurm import SlurmWorkers
 from physbatch.sweep.status import RunStatus, run_status
 from physbatch.sweep.store import Store
 from physbatch.sweep.timing import Benchmark, bench_study
-from physbatch.sweep.verifying import Verification, verify_dataset
+from physbatch.sweep.verifying import Verification, verify_dataset, what_differs
 
 __all__ = [
     "Benchmark",
@@ -43,4 +43,5 @@ __all__ = [
     "run_status",
     "run_study",
     "verify_dataset",
+    "what_differs",
 ]

@@ -144,12 +144,15 @@ def differences(attributes: Mapping[str, Any], revision: str, device: str) -> li
         "package_versions": "other packages",
         "device": "another device",
         "processor": "another processor",
-        "processor_features": "other features of the processor",
     }
-    return [
-        f"{words} ({attributes[name]}; this is {me[name]})"
-        if name != "processor_features"
-        else words
-        for name, words in names.items()
+    words = [
+        f"{what} ({attributes[name]}; this is {me[name]})"
+        for name, what in names.items()
         if name in attributes and str(attributes[name]) != me[name]
     ]
+    features = str(attributes.get("processor_features", me["processor_features"]))
+    if features != me["processor_features"]:
+        words.append("another processor (it can do other things)")
+    if "revision" not in attributes:
+        words.append("other code (from before its revision was kept in files)")
+    return words

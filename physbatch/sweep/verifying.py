@@ -7,10 +7,11 @@ import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING
 from physbatch.engines.point import GridPoint
-from physbatch.engines.registry import engine_for, require_built
+from physbatch.engines.registry import engine_for, require_built, revision_of
 from physbatch.errors import DatasetError
 from physbatch.study.comparison import same_bits
 from physbatch.study.model import Study
+from physbatch.sweep.makers import differences
 from physbatch.sweep.plan import Plan
 
 
@@ -92,6 +93,13 @@ def verify_dataset(
         if wrong:
             differences[f"cell {cell}, replica {cell.first_replica}"] = tuple(wrong)
     return Verification(len(chosen), len(whole), values, differences)
+
+
+def what_differs(data: xr.Dataset) -> str:
+    """Why honest data may have other bits than this process makes: code, packages, processor."""
+    study = Study.from_json(str(data.attrs.get("study", "")), where="attribute study")
+    words = differences(data.attrs, revision_of(study), "cpu")
+    return ", ".join(words) or "the same code, packages and processor: its values were changed"
 
 
 def _rows(

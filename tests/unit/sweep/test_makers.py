@@ -171,6 +171,11 @@ def test_what_differs_is_said() -> None:
     (words,) = differences({**attributes, "processor": "an abacus"}, "r", "cpu")
     assert words.startswith("another processor (an abacus; this is ")
     assert differences({**attributes, "revision": "s"}, "r", "cpu") == ["other code (s; this is r)"]
+    (words,) = differences({**attributes, "processor_features": "abacus"}, "r", "cpu")
+    assert words.startswith("another processor")
+    del attributes["revision"]
+    (words,) = differences(attributes, "r", "cpu")
+    assert words.startswith("other code (from before")
 
 
 def test_makers_survive_their_shard(tmp_path: Path) -> None:
