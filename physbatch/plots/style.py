@@ -38,6 +38,23 @@ LIMIT_COLOUR = "#b2182b"
 FIT_COLOUR = "#4d4d4d"
 NOTE_COLOUR = "#595959"
 
+#: Settings that are none of the look.
+_NO_LOOK = frozenset(
+    {
+        *("backend", "backend_fallback", "interactive", "toolbar", "timezone", "date.epoch"),
+        *("figure.max_open_warning", "figure.raise_window", "savefig.directory"),
+        *("tk.window_focus", "docstring.hardcopy"),
+    }
+)
+#: Points; all other sizes of text are in ratio to the first.
+_FONT_SIZE = 8.5
+_TEXT_SIZES = {
+    "axes.labelsize": 9.0,
+    "axes.titlesize": 8.5,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.0,
+}
 _STYLE_FILE = Path(__file__).with_name("physbatch.mplstyle")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _MM_PER_INCH = 25.4
@@ -61,8 +78,6 @@ LIMIT_STAR: SizeStyle = {"marker": "*", "markersize": 7, **WHITE_EDGE}
 POINTS: SizeStyle = {"linestyle": "none", "elinewidth": 0.7, "zorder": 3}
 #: Hollow markers on curves.
 OPEN: SizeStyle = {"markersize": 3.5, "markerfacecolor": "white"}
-#: Titles of panels.
-TITLE: SizeStyle = {"fontsize": 8, "pad": 3}
 #: What was found on curves, or chosen among points.
 RING: SizeStyle = {
     "marker": "o",
@@ -76,22 +91,58 @@ RING: SizeStyle = {
 def journal_style() -> Iterator[None]:
     """Use the shipped style inside the block; the settings outside stay as they were.
 
+    What you have set yourself (in ``rcParams``, by a style sheet or in ``rc_context``) wins over
+    it, and sizes of text that you have not set go with your ``font.size``. A matplotlibrc file
+    counts for nothing, so that a figure is the same on every machine.
+
     Examples
     --------
     >>> import matplotlib
     >>> from physbatch.plots import journal_style
     >>> with journal_style():
-    ...     matplotlib.rcParams["pdf.fonttype"]
-    42
+    ...     matplotlib.rcParams["pdf.fonttype"], matplotlib.rcParams["font.size"]
+    (42, 8.5)
+    >>> with matplotlib.rc_context({"font.size": 17}), journal_style():
+    ...     matplotlib.rcParams["pdf.fonttype"], matplotlib.rcParams["axes.labelsize"]
+    (42, 18.0)
     """
     _know_fonts()
+    users = _users_settings()
     with matplotlib.rc_context():
-        # From the defaults (all but the backend), so that a matplotlibrc changes no bytes.
-        matplotlib.rcdefaults()
+        matplotlib.rcdefaults()  # all but the backend
         matplotlib.rcParams.update(
             matplotlib.rc_params_from_file(_STYLE_FILE, use_default_template=False)
         )
+        matplotlib.rcParams.update({"font.size": users.get("font.size", _FONT_SIZE)})
+        sizes: dict[Any, Any] = {name: text_size(size) for name, size in _TEXT_SIZES.items()}
+        matplotlib.rcParams.update(sizes | users)
         yield
+
+
+def _settings() -> dict[Any, Any]:
+    """The look that is set now; to read the backend would choose one."""
+    known: dict[Any, Any] = {}
+    for name in matplotlib.rcParams:
+        if name not in _NO_LOOK:
+            known[name] = matplotlib.rcParams[name]
+    return known
+
+
+def _users_settings() -> dict[Any, Any]:
+    """What the user has set: all that differs from what matplotlib began with."""
+    began: dict[Any, Any] = {}
+    began.update(matplotlib.rcParamsOrig)
+    return {name: value for name, value in _settings().items() if value != began.get(name)}
+
+
+def text_size(size: float) -> float:
+    """A size of text in points where ``font.size`` is that of the shipped style, else in ratio."""
+    return float(size * (matplotlib.rcParams["font.size"] / _FONT_SIZE))
+
+
+def title_style() -> SizeStyle:
+    """Of titles of panels."""
+    return {"fontsize": text_size(8), "pad": 3}
 
 
 @cache
@@ -141,11 +192,19 @@ def size_styles(sizes: Sequence[float], symbol: str = "N") -> dict[float, SizeSt
 
 
 class NotebookFigure(Figure):
-    """A figure that a notebook shows although pyplot does not know it."""
+    """A figure that a notebook shows although pyplot does not know it.
+
+    It is saved with the settings that it was drawn with.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        with journal_style():
+            self.settings = _settings()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         stream = io.BytesIO()
-        with journal_style():
+        with matplotlib.rc_context(self.settings):
             self.savefig(stream, format="png", dpi=_SCREEN_DPI, metadata=_METADATA["png"])
         # Half as many points as pixels: sharp on the finer screens as well.
         return stream.getvalue(), {"width": round(self.get_figwidth() * _SCREEN_DPI / 2)}
@@ -226,7 +285,7 @@ def mark_band(axes: Axes, value: float, error: float, *, alpha: float, **style: 
 def note_above(axes: Axes, words: str, x: float, *, points: float, ha: str = "center") -> None:
     """Red words so many points above some axes, at a fraction `x` of their width."""
     above: SizeStyle = {"xytext": (0, points), "textcoords": "offset points", "va": "bottom"}
-    look: SizeStyle = {"ha": ha, "fontsize": 8, "color": LIMIT_COLOUR}
+    look: SizeStyle = {"ha": ha, "fontsize": text_size(8), "color": LIMIT_COLOUR}
     axes.annotate(words, (x, 1.0), xycoords="axes fraction", **above, **look)
 
 
@@ -258,7 +317,8 @@ def size_legend(axes: Axes, styles: dict[float, SizeStyle], *, columns: int = 4)
 def figure_bytes(figure: Figure, file_format: str) -> bytes:
     """The figure as a PDF, PNG or SVG file; the same figure gives the same bytes."""
     stream = io.BytesIO()
-    with journal_style():
+    settings = figure.settings if isinstance(figure, NotebookFigure) else None
+    with matplotlib.rc_context(settings) if settings else journal_style():
         figure.savefig(stream, format=file_format, metadata=_METADATA[file_format])
     return stream.getvalue()
 

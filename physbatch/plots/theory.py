@@ -16,6 +16,7 @@ from physbatch.plots.style import (
     figure_in_mm,
     journal_style,
     size_styles,
+    text_size,
 )
 from physbatch.typing import FloatArray
 
@@ -110,7 +111,7 @@ def plot_theory(
         bottom.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
         top.set(ylabel=ylabel, yscale=yscale)
         if title:
-            top.set_title(title, fontsize=8, pad=3)
+            top.set_title(title, fontsize=text_size(8), pad=3)
         bottom.set(xlabel=xlabel, ylabel=r"residual ($\sigma$)", xscale=xscale)
         low, high = bottom.get_ylim()
         bottom.set_ylim(min(low, -3.0), max(high, 3.0))

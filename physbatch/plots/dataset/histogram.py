@@ -13,12 +13,12 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
-    TITLE,
     SizeStyle,
     empty_panel,
     figure_in_mm,
     journal_style,
     size_styles,
+    title_style,
 )
 from physbatch.scaling.transition.result import Analysis, Jump
 from physbatch.typing import FloatArray
@@ -75,7 +75,7 @@ def plot_histograms(
         for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
             _draw_panel(axes, overlap, edges, style)
             words = f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}"
-            axes.set_title(words, loc="right", **TITLE)
+            axes.set_title(words, loc="right", **title_style())
         _mark_groups(panels, jump)
         panels[0].set_ylim(0, panels[0].get_ylim()[1] * 1.06)
         panels[len(panels) // 2].set_ylabel("number of replicas")
@@ -111,7 +111,7 @@ def _mark_groups(panels: list[Axes], jump: Jump) -> None:
     groups = (jump.lower, jump.upper)
     if jump.chosen < 0 or not all(math.isfinite(group.value) for group in groups):
         middle = panels[len(panels) // 2]
-        middle.set_title(NO_COEXISTENCE, loc="left", color=NOTE_COLOUR, **TITLE)
+        middle.set_title(NO_COEXISTENCE, loc="left", color=NOTE_COLOUR, **title_style())
         return
     for axes in panels:
         for group in groups:

@@ -20,7 +20,6 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
-    TITLE,
     cell_edges,
     empty_panel,
     figure_in_mm,
@@ -31,6 +30,7 @@ from physbatch.plots.style import (
     root_figure,
     size_palette,
     size_panel,
+    title_style,
 )
 from physbatch.scaling.statistics.replica_overlaps import (
     OverlapSeries,
@@ -112,7 +112,7 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
         low, high = histograms.edges[0], histograms.edges[-1]
         room = 0.02 * (high - low)
         axes.set(xlabel=words, ylabel=OVERLAP_LABEL, ylim=(low - room, high + room))
-        axes.set_title(cell_title(data.squeeze()), loc="right", **TITLE)
+        axes.set_title(cell_title(data.squeeze()), loc="right", **title_style())
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas")
     return axes
@@ -179,7 +179,7 @@ def plot_time_series(
             label_decades(bottom.xaxis, positive)
         top.set_xlim(positive[0] if logarithmic else 0.0, end)
         bottom.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
-        top.set_title(cell_title(data.squeeze()), loc="right", **TITLE)
+        top.set_title(cell_title(data.squeeze()), loc="right", **title_style())
     return [top, bottom]
 
 
@@ -202,7 +202,7 @@ def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
     axes.plot(time, learned, drawstyle="steps-post", color=colour, gid="learned")
     axes.set(ylabel="fraction learned", ylim=(-0.03, 1.03))
     words = f"{survival.passed} of {survival.replicas} learned"
-    axes.set_title(words, loc="left", color=NOTE_COLOUR, **TITLE)
+    axes.set_title(words, loc="left", color=NOTE_COLOUR, **title_style())
 
 
 def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
@@ -212,7 +212,7 @@ def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
     time = np.geomspace(times[0], times[-1], 301)
     law = escape.passed_by(time)
     axes.plot(time, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
-    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR, **TITLE)
+    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR, **title_style())
 
 
 def plot_escape_times(times: EscapeTimes, axes: Axes | None = None) -> Axes:

@@ -17,6 +17,7 @@ from physbatch.plots.style import (
     journal_style,
     plain_numbers,
     size_palette,
+    text_size,
 )
 from physbatch.typing import FloatArray
 
@@ -85,7 +86,7 @@ def _draw_curves(
         )
     axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
     axes.set_ylabel(f"error, $P = {count:g}$")
-    axes.legend(loc="best", fontsize=6)
+    axes.legend(loc="best", fontsize=text_size(6))
 
 
 def _draw_minima(axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> None:
@@ -103,7 +104,7 @@ def _draw_minima(axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> N
         )
     axes.set(xscale="log", yscale="log", xlabel=r"learning rate $\epsilon$")
     axes.set_ylabel(r"$B_\mathrm{opt}$")
-    axes.legend(loc="best", fontsize=6)
+    axes.legend(loc="best", fontsize=text_size(6))
 
 
 def _draw_collapse(

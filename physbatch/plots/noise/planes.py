@@ -25,13 +25,14 @@ from physbatch.plots.style import (
     NOTE_COLOUR,
     OPEN,
     SINGLE_COLUMN_MM,
-    TITLE,
     cell_edges,
     figure_in_mm,
     journal_style,
     panel_axes,
     plain_numbers,
     root_figure,
+    text_size,
+    title_style,
 )
 from physbatch.typing import FloatArray
 
@@ -146,7 +147,7 @@ def plot_phase_diagram(
         _label(axes, r"learning rate (base) $\eta$")
         if m.max() < 1000 * m.min():
             plain_numbers(axes.xaxis, LogLocator(base=2 if m.max() > 30 * m.min() else 10))
-        axes.set_title(f"$N = {chosen:g}$", **TITLE)
+        axes.set_title(f"$N = {chosen:g}$", **title_style())
         bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
         bar.set_label("fraction of replicas that learn")
     return axes
@@ -254,7 +255,7 @@ def plot_phases(
                 zorder=4,
                 **OPEN,
             )
-            axes.set_title(f"$N = {size:g}$", fontsize=8)
+            axes.set_title(f"$N = {size:g}$", fontsize=text_size(8))
             _label(axes)
         panels[0].set_ylabel(r"learning rate $\eta$")
         for axis in (panels[0].yaxis, *(axes.xaxis for axes in panels)):

@@ -15,6 +15,7 @@ from physbatch.plots.style import (
     figure_in_mm,
     journal_style,
     plain_numbers,
+    text_size,
 )
 
 _STYLES = ("--", ":", "-.")
@@ -42,7 +43,7 @@ def plot_sharpness(data: xr.Dataset) -> Figure:
             _draw(axes, data, number)
             for (name, value), style in zip(lines.items(), _STYLES, strict=False):
                 axes.axhline(value, color=FIT_COLOUR, linestyle=style, label=_NAMES[name])
-            axes.set_title(f"$m = {m[number]:g}$", fontsize=8)
+            axes.set_title(f"$m = {m[number]:g}$", fontsize=text_size(8))
             axes.set(xscale="log", yscale="log", xlabel="updates")
             axes.xaxis.set_major_locator(LogLocator(base=10, numticks=4))
             axes.xaxis.set_minor_formatter(NullFormatter())

@@ -23,6 +23,7 @@ from physbatch.plots.style import (
     note_above,
     root_figure,
     size_styles,
+    text_size,
 )
 from physbatch.results.estimate import Estimate
 from physbatch.results.render import math_symbol
@@ -259,7 +260,7 @@ def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int
         parts.append(rf"$\chi^2/\mathrm{{dof}} = {result.chi2:.3g}/{result.dof:.3g}$")
     lines = [",  ".join(parts[at : at + per_line]) for at in range(0, len(parts), per_line)]
     flags = flag_words(result.flags)
-    axes.set_title("\n".join(lines), fontsize=8, pad=16 if flags else 4)
+    axes.set_title("\n".join(lines), fontsize=text_size(8), pad=16 if flags else 4)
     if flags:
         note_above(axes, flags, 0.5, points=3)
 

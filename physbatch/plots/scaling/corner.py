@@ -14,12 +14,13 @@ from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
     SINGLE_COLUMN_MM,
-    TITLE,
     SizeStyle,
     empty_panel,
     figure_in_mm,
     journal_style,
     root_figure,
+    text_size,
+    title_style,
 )
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.typing import FloatArray
@@ -89,7 +90,7 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
             root_figure(square[0][0]).align_labels()
         flags = flag_words(result.flags)
         if flags and axes is None:
-            root_figure(square[0][0]).suptitle(flags, fontsize=8, color=LIMIT_COLOUR)
+            root_figure(square[0][0]).suptitle(flags, fontsize=text_size(8), color=LIMIT_COLOUR)
     return [square[row][: row + 1] for row in range(len(names))]
 
 
@@ -136,7 +137,7 @@ def _draw_alone(axes: Axes, result: Collapse, column: int) -> None:
     axes.set_yticks([])
     axes.minorticks_off()
     text = estimate_text(estimate)
-    axes.set_title(f"${text}$" if np.isfinite(estimate.value) else text, **TITLE)
+    axes.set_title(f"${text}$" if np.isfinite(estimate.value) else text, **title_style())
 
 
 def _draw_pair(axes: Axes, result: Collapse, row: int, column: int) -> None:

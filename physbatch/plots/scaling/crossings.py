@@ -21,6 +21,7 @@ from physbatch.plots.style import (
     journal_style,
     size_legend,
     size_styles,
+    title_style,
 )
 from physbatch.scaling.curves.crossings import Crossings
 
@@ -139,7 +140,7 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
         text, colour = rf"${letter} \to \infty$: $c_c = {limit}$", LIMIT_COLOUR
     else:
         text, colour = rf"no limit found for ${letter} \to \infty$", NOTE_COLOUR
-    axes.set_title(text, color=colour, fontsize=8, pad=3)
+    axes.set_title(text, color=colour, **title_style())
     axes.set_xlim(-0.05 * inverse.max(), 1.08 * inverse.max())
     axes.margins(y=0.15)
     axes.locator_params(axis="both", nbins=5)

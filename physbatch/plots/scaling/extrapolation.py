@@ -19,6 +19,8 @@ from physbatch.plots.style import (
     panel_axes,
     root_figure,
     size_styles,
+    text_size,
+    title_style,
 )
 from physbatch.scaling.laws.extrapolation import Extrapolation
 from physbatch.scaling.transition.result import Analysis
@@ -99,7 +101,7 @@ def _name_limit(axes: Axes, analysis: Analysis, result: Extrapolation, quantity:
     symbol = critical_symbol(analysis) if quantity == "m_c" else _JUMP_SYMBOL
     known = math.isfinite(result.limit.value)
     text = rf"$N \to \infty$: ${symbol} = {result.limit}$" if known else NO_LIMIT
-    axes.set_title(text, color=LIMIT_COLOUR if known else NOTE_COLOUR, fontsize=8, pad=3)
+    axes.set_title(text, color=LIMIT_COLOUR if known else NOTE_COLOUR, **title_style())
 
 
 def _small_legend(axes: Axes, forms: list[Line2D]) -> None:
@@ -109,7 +111,7 @@ def _small_legend(axes: Axes, forms: list[Line2D]) -> None:
         loc="lower right",
         bbox_to_anchor=(1.02, 1.0),
         ncols=min(max(len(forms), 1), 2),
-        fontsize=7.5,
+        fontsize=text_size(7.5),
         handlelength=1.4,
         columnspacing=0.8,
         borderpad=0.0,

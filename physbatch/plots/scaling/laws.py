@@ -25,6 +25,7 @@ from physbatch.plots.style import (
     size_legend,
     size_palette,
     size_styles,
+    title_style,
 )
 from physbatch.scaling.curves.peaks import Peaks
 from physbatch.scaling.laws.fits import ScalingFit
@@ -108,13 +109,13 @@ def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
 def _name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
     """The law, where there is room for its form, and its exponents above the axes."""
     if not all(math.isfinite(estimate.value) for estimate in fit.estimates):
-        axes.set_title("no law describes the data", color=NOTE_COLOUR, fontsize=8, pad=3)
+        axes.set_title("no law describes the data", color=NOTE_COLOUR, **title_style())
         return
     law = [fit.law.latex(fit.variables)] if form else []
     pairs = zip(fit.law.symbols, fit.estimates, strict=True)
     listed = [f"{symbol} = {estimate}" for symbol, estimate in pairs]
     text = r",\ \ ".join((*law, *listed[:2]))
-    axes.set_title(f"${text}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
+    axes.set_title(f"${text}$", color=LIMIT_COLOUR, **title_style())
 
 
 def plot_peaks(

@@ -20,6 +20,7 @@ from physbatch.plots.style import (
     panel_grid,
     size_palette,
     size_styles,
+    text_size,
 )
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 
@@ -98,7 +99,7 @@ def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None
         for axes, (name, label, guides) in zip(panels[1:], shown, strict=True):
             axes.set(xlabel=size_words(result.size_name), ylabel=label)
             _draw_evidence(axes, result[name], guides, result.size_name)
-        figure.suptitle(f"{plain_text(result.observable)}: {result.verdict}", fontsize=9)
+        figure.suptitle(f"{plain_text(result.observable)}: {result.verdict}", fontsize=text_size(9))
     return panels
 
 
@@ -156,7 +157,7 @@ def _draw_evidence(
     if guides:
         span = value.max() / value.min()
         axes.set_ylim(value.min() / (2.0 + 0.1 * span**0.5), value.max() * (2.0 + 0.1 * span**0.5))
-        axes.legend(fontsize=7, frameon=False, handlelength=1.8)
+        axes.legend(fontsize=text_size(7), frameon=False, handlelength=1.8)
     _name(axes, evidence, size_name)
 
 
@@ -166,10 +167,12 @@ def _name(axes: Axes, evidence: Evidence, size_name: str) -> None:
     if math.isfinite(limit.value):
         axes.axhline(limit.value, color=LIMIT_COLOUR, linewidth=0.8)
         mark_band(axes, limit.value, limit.total, alpha=0.2)
-        axes.set_title(rf"$N \to \infty$: ${limit}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
+        axes.set_title(
+            rf"$N \to \infty$: ${limit}$", color=LIMIT_COLOUR, fontsize=text_size(8), pad=3
+        )
         return
     parameter, law = _EXPONENTS.get(evidence.name, ("limit", ""))
     exponent = evidence[parameter]
     if math.isfinite(exponent.value):
         law = law.format(N=size_name if size_name in ("N", "L") else "N")
-        axes.set_title(f"${law} = {exponent}$", color=LIMIT_COLOUR, fontsize=8, pad=3)
+        axes.set_title(f"${law} = {exponent}$", color=LIMIT_COLOUR, fontsize=text_size(8), pad=3)

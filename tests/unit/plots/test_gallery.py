@@ -11,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -19,6 +20,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
 from physbatch import plots
@@ -85,6 +87,23 @@ def test_the_same_input_gives_the_same_bytes_with_embedded_fonts(drawn: Drawn) -
     fonts = re.findall(rb"/BaseFont /(\S+)", pdf)
     assert fonts
     assert all(b"STIX" in font for font in fonts)
+
+
+def _texts(figure: Figure) -> list[tuple[float, str]]:
+    """Size and family of all that is written."""
+    figure.draw_without_rendering()
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    return sorted((text.get_fontsize(), text.get_fontfamily()[0]) for text in texts)
+
+
+def test_every_text_goes_with_the_users_font(drawn: Drawn) -> None:
+    before = _texts(FIGURES[drawn.name]())
+    with matplotlib.rc_context({"font.family": "DejaVu Sans", "font.size": 17.0}):
+        after = _texts(FIGURES[drawn.name]())
+    assert {family for _, family in before} == {"STIXGeneral"}
+    assert {family for _, family in after} == {"DejaVu Sans"}
+    # Larger numbers leave room for fewer ticks, so texts are not the same one by one.
+    assert {round(size, 6) for size, _ in after} == {round(2 * size, 6) for size, _ in before}
 
 
 def test_page_has_the_width_of_a_column(drawn: Drawn) -> None:

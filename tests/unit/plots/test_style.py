@@ -163,10 +163,33 @@ def test_the_same_results_give_the_same_bytes(file_format: str, analysis: Analys
     assert b"dc:date" not in first
 
 
-def test_bytes_do_not_depend_on_the_users_settings(analysis: Analysis) -> None:
+def test_what_the_user_sets_wins_and_is_kept_for_saving(analysis: Analysis) -> None:
     first = figure_bytes(plot_overlap(analysis).figure, "svg")
-    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.grid": True}):
-        assert figure_bytes(plot_overlap(analysis).figure, "svg") == first
+    with matplotlib.rc_context({"lines.linewidth": 9, "axes.grid": True}):
+        figure = plot_overlap(analysis).figure
+        inside = figure_bytes(figure, "svg")
+    assert inside != first
+    assert figure_bytes(figure, "svg") == inside
+    assert figure_bytes(plot_overlap(analysis).figure, "svg") == first
+    with matplotlib.style.context("ggplot"):
+        assert figure_bytes(plot_overlap(analysis).figure, "svg") not in (first, inside)
+
+
+def test_a_matplotlibrc_changes_no_bytes(analysis: Analysis, tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("font.size: 30\nlines.linewidth: 9\naxes.grid: True\n")
+    words = (
+        "import matplotlib; from physbatch.plots import journal_style\n"
+        "before = matplotlib.rcParams['font.size']\n"
+        "with journal_style(): print(before, matplotlib.rcParams['font.size'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        env={**os.environ, "MATPLOTLIBRC": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["30.0", "8.5"]
 
 
 def test_pdf_embeds_truetype_fonts(analysis: Analysis, tmp_path: Path) -> None:
