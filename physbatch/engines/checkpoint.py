@@ -96,7 +96,7 @@ class Pauses:
         `state` is that at the step that was yielded before, or at `first`. CellPaused if the run
         must end, ValueError if the state that was loaded has other arrays than the cell has.
         """
-        if self._loaded not in (None, _shapes(state())):
+        if self._loaded is not None and self._loaded != _shapes(state()):
             raise ValueError("a state of other shapes")  # numpy may have stretched them
         self._loaded = None
         while first < last:
@@ -152,21 +152,32 @@ class FileCheckpoint:
     """
 
     def __init__(self, folder: Path, key: str, stop: Callable[[], bool]) -> None:
-        self.path = folder / f"{key}.checkpoint"
-        self.previous = folder / f"{key}.checkpoint.1"
+        # Strings, not paths: most cells are small, and none of these files is there.
+        self._names = tuple(f"{folder}{os.sep}{key}.checkpoint{end}" for end in ("", ".1"))
         self._key = key
         self._stop = stop
         self._used: Path | None = None
+        self._there = True  # as far as is known
         self._saved = time.monotonic()
+
+    @property
+    def path(self) -> Path:
+        """The file of the last state."""
+        return Path(self._names[0])
+
+    @property
+    def previous(self) -> Path:
+        """The file of the state before it."""
+        return Path(self._names[1])
 
     def load(self) -> State | None:
         """The last state of an earlier run that fits; what does not is set aside."""
         self._used = None
-        for path in (self.path, self.previous):
+        self._there = False
+        for path in map(Path, filter(os.path.lexists, self._names)):
+            self._there = True
             try:
                 content = read_regular(path)
-            except FileNotFoundError:
-                continue
             except OSError:
                 set_aside(path)
                 continue
@@ -212,13 +223,13 @@ class FileCheckpoint:
             with contextlib.suppress(OSError):  # there is none, or the write below says why
                 os.replace(self.path, self.previous)
             write_atomic(self.path, with_checksum(stream.getvalue()))
-            self._saved = now
+            self._saved, self._there = now, True
             self._used = None
         if stopping:
             raise CellPaused
 
     def drop(self) -> None:
         """The cell is done and its result is on disk."""
-        for path in (self.path, self.previous):
+        for name in self._names if self._there else ():
             with contextlib.suppress(OSError):
-                path.unlink()
+                os.unlink(name)

@@ -247,6 +247,15 @@ def owners(folder: Path) -> dict[str, Owner]:
     return alive
 
 
+def forget_dead(folder: Path) -> None:
+    """Remove the locks of processes of this machine that are certainly gone."""
+    for path in folder.glob("lock*"):
+        owner = Owner.read(path) if _NAME.fullmatch(path.name) else None
+        if owner is not None and owner.gone:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def _clear_special(folder: Path) -> list[Path]:
     """Set aside pipes, folders and other things under the names of files of ours."""
     special = [

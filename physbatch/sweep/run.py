@@ -18,7 +18,7 @@ from physbatch.sweep.dask_executor import run_on_cluster
 from physbatch.sweep.display import Heard, ProgressDisplay, Quiet
 from physbatch.sweep.executors import Outcome, leave_if_importing, run_in_processes, run_serial
 from physbatch.sweep.index import Index
-from physbatch.sweep.lock import Lock, Part
+from physbatch.sweep.lock import Lock, Part, forget_dead
 from physbatch.sweep.memory import workers_that_fit
 from physbatch.sweep.plan import Cells, Group, Plan, group_cells
 from physbatch.sweep.status import survey
@@ -143,6 +143,7 @@ def run_study(
     store = Store(Path(output), keep_old=means.keep_old)
     plan = Plan(study, engine_for(study))
     if store.is_complete(study):
+        forget_dead(store.folder)
         data = open_whole(store.output, plan)
         means.display.note(f"{store.output} is complete; nothing to do{_other_code(plan, data)}")
         return data
@@ -226,6 +227,7 @@ def merge_study(
     require_built(study, where=str(output))
     plan = Plan(study, engine_for(study))
     if store.is_complete(study):
+        forget_dead(store.folder)
         return open_whole(store.output, plan)
     with _stopper(_Means()), Lock(store.folder):
         store.begin(study)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -48,14 +48,17 @@ STUDY: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """The k-th call of a kind goes wrong."""
+    """The k-th call of a kind goes wrong, or the process dies after some processor seconds."""
 
     kind: str
     number: int
     error: str
     manner: int
+    moment: float = 0.0
 
     def __str__(self) -> str:
+        if self.moment:
+            return f"killed after {self.moment:.3f} s"
         how = self.error if self.manner == FAIL else ("killed", "killed halfway")[self.manner - 1]
         return f"{self.kind} {self.number}: {how}"
 
@@ -101,6 +104,9 @@ class Injector:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+        if fault and fault.moment:  # SIGPROF, of which a process dies at once
+            signal.setitimer(signal.ITIMER_PROF, fault.moment)
+            fault = None
         kind = KINDS.index(fault.kind) if fault else 0
         error = getattr(errno, fault.error) if fault else 0
         manner = fault.manner if fault else FAIL
@@ -190,14 +196,17 @@ class Campaign:
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
 
-    def undisturbed(self, command: Command) -> tuple[dict[str, Any], dict[str, int]]:
-        """The files that a command makes, and how often it calls what."""
+    def undisturbed(self, command: Command) -> tuple[dict[str, Any], dict[str, int], float]:
+        """The files that a command makes, how often it calls what, and its processor seconds."""
         room = self._room(command)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         code, said, calls = self.injector.in_child(room, command.words(room), None)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert code == 0, said
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         files = {name: values_of(room / name) for name in command.outputs}
         shutil.rmtree(room)
-        return files, calls
+        return files, calls, seconds
 
     def disturb(self, command: Command, fault: Fault, reference: dict[str, Any]) -> None:
         """One fault, what it left, and the same command again."""
@@ -221,7 +230,7 @@ class Campaign:
 
     def _judge_first(self, command: Command, code: int, said: str, fault: Fault) -> list[str]:
         died = fault.manner != FAIL or fault.kind == "malloc"  # libraries abort without memory
-        deaths = (-signal.SIGKILL, -signal.SIGABRT, -signal.SIGSEGV)
+        deaths = (-signal.SIGKILL, -signal.SIGPROF, -signal.SIGABRT, -signal.SIGSEGV)
         if code not in command.codes and not (died and code in deaths):
             return [f"exit code {code}: {said[-300:]!r}"]
         if "Traceback" in said:
@@ -258,22 +267,32 @@ def faults(calls: dict[str, int]) -> Iterator[Fault]:
                 yield Fault(kind, number, "EIO", KILL_HALFWAY)
 
 
-def run(folder: Path, most: int) -> dict[str, Any]:
-    """All faults of all commands; of more than `most` a random sample."""
+def kills(seconds: float, count: int, chance: random.Random) -> Iterator[Fault]:
+    """Kills spread evenly over what a command takes, one at random in each part of it."""
+    for number in range(count):
+        moment = seconds * (number + chance.random()) / count
+        yield Fault("moment", number, "EIO", KILL, max(moment, 1e-3))
+
+
+def run(folder: Path, most: int, moments: int) -> dict[str, Any]:
+    """All faults of all commands, of more than `most` a random sample, and kills at `moments`."""
     planning.CELLS_PER_SHARD = 2
     campaign = Campaign(folder)
     todo = []
     calls = {}
     references = {}
+    timed = []
+    chance = random.Random(most)
     for command in commands(campaign.store):
-        references[command.name], calls[command.name] = campaign.undisturbed(command)
+        references[command.name], calls[command.name], seconds = campaign.undisturbed(command)
         todo += [(command, fault) for fault in faults(calls[command.name])]
+        timed += [(command, fault) for fault in kills(seconds, moments // 5, chance)]
     if len(todo) > most:
-        todo = random.Random(most).sample(todo, most)
-    for command, fault in itertools.islice(todo, most):
+        todo = chance.sample(todo, most)
+    for command, fault in (*todo, *timed):
         campaign.disturb(command, fault, references[command.name])
     return {"faults": dict(campaign.counts), "calls": calls, "wrong": campaign.wrong}
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(Path(sys.argv[1]).resolve(), int(sys.argv[2]))))
+    print(json.dumps(run(Path(sys.argv[1]).resolve(), *map(int, sys.argv[2:]))))

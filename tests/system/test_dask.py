@@ -150,7 +150,7 @@ def test_failures_on_workers_are_recorded(
 
 
 def test_another_version_is_refused() -> None:
-    task = dask_executor.Task(None, None, 0, "x.nc", "t", "0.0", send_back=False)
+    task = dask_executor.Task(None, None, 0, "x.nc", "t", "0.0", "r", send_back=False)
     with pytest.raises(StudyError, match=r"a dask worker has physbatch .* this is 0\.0"):
         dask_executor.compute_remotely(task)
 
@@ -158,15 +158,16 @@ def test_another_version_is_refused() -> None:
 def test_a_worker_asks_for_a_study_that_it_does_not_know(tmp_path: Path) -> None:
     study, version = Study.from_dict(TINY), physbatch.__version__
     plan = plan_of(study)
-    unknown = dask_executor.Task(
-        None, plan.cells.ordinals[:2], 0, str(tmp_path / "x.nc"), "t", version, True
-    )
+    output, ordinals = str(tmp_path / "x.nc"), plan.cells.ordinals[:2]
+    unknown = dask_executor.Task(None, ordinals, 0, output, "t", version, plan.revision, True)
     assert dask_executor.compute_remotely(unknown).outcome is None
     told = dataclasses.replace(unknown, study=study.model_dump_json())
     first, second = dask_executor.compute_remotely(told), dask_executor.compute_remotely(unknown)
     assert first.outcome is not None
     assert first.outcome.finished == (0, 1)
     assert first.content == second.content
+    with pytest.raises(StudyError, match=r"a dask worker has other code .*this is another"):
+        dask_executor.compute_remotely(dataclasses.replace(told, revision="another"))
 
 
 def test_workers_may_leave_and_join(tmp_path: Path, reference: xr.Dataset) -> None:
