@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from physbatch.commands.options import Output
+from physbatch.commands.options import Look, Output
 from physbatch.commands.output import print_rest, save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
@@ -43,6 +43,7 @@ def figure(
     size: float | None = None,
     control: float | None = None,
     time: float | None = None,
+    look: Look = Look(),
 ) -> None:
     """Draw the figures of some results, or one kind of figure, as PDF and PNG.
 
@@ -52,8 +53,8 @@ def figure(
         A dataset that `physbatch run` wrote, or results of `physbatch analyse`, `collapse` or
         `order`.
     output
-        The figure; both suffixes .pdf and .png are written. Those of a collapse besides its
-        first go to OUTPUT-windows and OUTPUT-corner.
+        The figure; both suffixes .pdf and .png are written, for x.svg that file alone. Those
+        of a collapse besides its first go to OUTPUT-windows and OUTPUT-corner.
     kind
         Which figure of a dataset or its analysis; by default the overview. evolution,
         time-series, order and phase-diagram need the dataset.
@@ -80,11 +81,12 @@ def figure(
             remedy="leave --kind, --size, --control and --time out",
         )
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
-    if other_results:
-        written = save_pictures(open_results(file), output)
-    else:
-        drawn = _of_dataset(content, file, kind or "overview", size, control, time)
-        written = list(save_figure(drawn, output))
+    with look.taken():
+        if other_results:
+            written = save_pictures(open_results(file), output, look.formats)
+        else:
+            drawn = _of_dataset(content, file, kind or "overview", size, control, time)
+            written = list(save_figure(drawn, output, look.formats))
     print_rest(figures=written)
 
 

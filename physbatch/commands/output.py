@@ -81,17 +81,21 @@ def write_estimates(path: Path | None, *results: Tabled) -> None:
     write_results(path, *results)
 
 
-def save_pictures(result: object, path: Path | None) -> list[Path]:
-    """Write all figures of a result as PDF and PNG, the first to `path`, others to PATH-NAME."""
+def save_pictures(
+    result: object, path: Path | None, formats: Sequence[str] | None = None
+) -> list[Path]:
+    """Write all figures of a result, the first to `path`, others to PATH-NAME."""
     if path is None:
         return []
     from physbatch.plots import pictures_of, save_figure  # matplotlib takes a while to load
+    from physbatch.plots.style import bare_name, formats_of
 
+    formats = formats or formats_of(path)
     first, *others = pictures_of(result)
-    stem = path.stem if path.suffix.lower() in (".pdf", ".png") else path.name
-    written = [*save_figure(first.draw(), path)]
+    written = [*save_figure(first.draw(), path, formats)]
     for picture in others:
-        written += save_figure(picture.draw(), path.with_name(f"{stem}-{picture.name}"))
+        name = f"{bare_name(path)}-{picture.name}"
+        written += save_figure(picture.draw(), path.with_name(name), formats)
     return written
 
 

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
+from physbatch.errors import OutputError
 from physbatch.files.atomic import write_atomic
 from physbatch.typing import FloatArray
 
@@ -328,25 +329,41 @@ def svg_text(figure: Figure) -> str:
     return figure_bytes(figure, "svg").decode("utf-8")
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Path]:
-    """Write the figure as PDF and as PNG (300 dpi), each whole or not at all.
+def formats_of(path: Path) -> tuple[str, ...]:
+    """What a figure of this name is written as: SVG alone, or PDF and PNG."""
+    return ("svg",) if path.suffix.lower() == ".svg" else ("pdf", "png")
+
+
+def bare_name(path: Path) -> str:
+    """The name of a figure without the suffix of a format."""
+    known = [f".{file_format}" for file_format in _METADATA]
+    return path.stem if path.suffix.lower() in known else path.name
+
+
+def save_figure(
+    figure: Figure, path: str | os.PathLike[str], formats: Sequence[str] | None = None
+) -> tuple[Path, ...]:
+    """Write the figure, by default as PDF and as PNG (300 dpi), each whole or not at all.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         The figure.
     path : path-like
-        Name without suffix, or with ``.pdf`` or ``.png``; both files are written.
+        Name without suffix, or with ``.pdf`` or ``.png``, where both files are written; with
+        ``.svg`` it is that file alone.
+    formats : sequence of {"pdf", "png", "svg"}, optional
+        Which files to write instead.
 
     Returns
     -------
     tuple of pathlib.Path
-        The PDF and the PNG.
+        The files.
 
     Raises
     ------
     OutputError
-        If the folder or the disk does not take a file.
+        If the folder or the disk does not take a file, or a format is not known.
 
     Examples
     --------
@@ -356,13 +373,20 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> tuple[Path, Pat
     >>> from physbatch.plots import save_figure
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     [file.name for file in save_figure(Figure(), Path(folder) / "empty")]
+    ...     [file.name for file in save_figure(Figure(), Path(folder) / "empty.svg")]
     ['empty.pdf', 'empty.png']
+    ['empty.svg']
     """
     target = Path(path)
-    stem = target.name[:-4] if target.suffix.lower() in (".pdf", ".png") else target.name
     written = []
-    for file_format in ("pdf", "png"):
-        file = target.with_name(f"{stem}.{file_format}")
+    for file_format in formats or formats_of(target):
+        if file_format not in _METADATA:
+            raise OutputError(
+                f"no format {file_format!r}",
+                where=str(path),
+                remedy=f"there is {', '.join(_METADATA)}",
+            )
+        file = target.with_name(f"{bare_name(target)}.{file_format}")
         write_atomic(file, figure_bytes(figure, file_format))
         written.append(file)
-    return written[0], written[1]
+    return tuple(written)

@@ -103,3 +103,28 @@ def test_refuses_in_one_line(
     said = capsys.readouterr().err
     assert complaint in said
     assert said.count("\n") == 1
+
+
+def test_style_and_formats(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "law.svg"
+    words = ["figure", str(folder / "law.nc"), "-o", str(out)]
+    assert main(words) == 0
+    plain = out.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["law.svg"]
+    (tmp_path / "own.mplstyle").write_text("font.size: 14\naxes.grid: True\n")
+    assert main([*words, "--style", str(tmp_path / "own.mplstyle")]) == 0
+    styled = out.read_bytes()
+    assert styled != plain
+    assert main([*words, "--style", "ggplot"]) == 0
+    assert out.read_bytes() not in (plain, styled)
+    assert main([*words, "--format", "svg, png"]) == 0
+    assert out.read_bytes() == plain
+    assert (tmp_path / "law.png").exists()
+
+
+@pytest.mark.parametrize("words", [("--style", "none.mplstyle"), ("--format", "jpeg")])
+def test_no_such_style_or_format(
+    words: tuple[str, str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(folder, "law.nc", *words) == 2
+    assert f"{words[1]!r}" in capsys.readouterr().err

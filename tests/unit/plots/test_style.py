@@ -215,6 +215,16 @@ def test_saving_takes_either_suffix(suffix: str, tmp_path: Path) -> None:
     assert b"pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23" in written[1].read_bytes()
 
 
+def test_svg_is_that_file_alone_and_formats_may_be_named(tmp_path: Path) -> None:
+    (written,) = save_figure(Figure(), tmp_path / "x.svg")
+    assert written.name == "x.svg"
+    both = save_figure(Figure(), tmp_path / "z", ("svg", "pdf"))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.svg", "z.pdf", "z.svg"]
+    assert both[0].read_bytes() == written.read_bytes()
+    with pytest.raises(OutputError, match="no format 'jpeg'; there is pdf, png, svg"):
+        save_figure(Figure(), tmp_path / "x", ["jpeg"])
+
+
 def test_saving_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
