@@ -76,6 +76,10 @@ COLUMNS_GUESSED = FlagKind(
     "Which columns are size, control, observable and error was guessed from their names.",
     "Compare the guess, or name the columns.",
 )
+CONSTANT_MINORITY = FlagKind(
+    "The same part of the runs lies in the other peak however far the control is: they got stuck.",
+    "Look at those runs; leave them out if they failed, or run longer.",
+)
 CORRELATED_POINTS = FlagKind(
     "Neighbouring points scatter less than their errors: they move together, or errors are large.",
     "Give the covariance, or independent errors.",
@@ -108,6 +112,10 @@ ERRORS_UNKNOWN = FlagKind(
     "The data state no errors: they are estimated from the scatter of neighbouring points.",
     "Give the column of the errors if there is one, or several rows (replicas) for each point.",
 )
+ESSENTIAL_SINGULARITY_POSSIBLE = FlagKind(
+    "The width falls with a power of ln N about as well: of infinite order, or none at all.",
+    "Add sizes over another decade; compare the forms kt and ln N of collapse and crossings.",
+)
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
@@ -132,7 +140,8 @@ FLAT = FlagKind(
     "Fix an exponent, or add sizes or points near the transition.",
 )
 FOLDED = FlagKind(
-    "The order parameter is as often negative as positive: its absolute value is analysed.",
+    "The law of the order parameter is even about 0, or about a mean that does not move with the "
+    "control: its distance from there is analysed.",
     "None is needed.",
 )
 INCONSISTENT = FlagKind(
@@ -221,6 +230,10 @@ NO_ROOT = FlagKind(
     "The growth does not change its sign: there is no threshold.",
     "None is needed: the batch is stable at every learning rate.",
 )
+NO_SHARPENING = FlagKind(
+    "Two peaks carry weight over a range of the control that does not shrink with the size.",
+    "Add larger sizes and controls in between: without sharpening there is no transition.",
+)
 NO_SIZE = FlagKind(
     "The quantity is not known at any size, so it has no limit.",
     "See the flags of the sizes.",
@@ -287,6 +300,10 @@ OUTLIERS = FlagKind(
     "Single values lie far from what all others predict and are left out.",
     "Look at them; correct or remove them in the data.",
 )
+SAMPLES_NEEDED = FlagKind(
+    "The input is a curve with errors: it shows no histogram, so that no jump can be seen.",
+    "Give the samples: a row for each independent value.",
+)
 SEVERAL_CROSSINGS = FlagKind(
     "Two curves cross more than once; the text says which crossing is taken.",
     "Say near which control to look.",
@@ -327,6 +344,10 @@ STEP = FlagKind(
     "The curve jumps between two neighbouring points: the edge lies between them.",
     "Refine the grid there.",
 )
+STILL_RELAXING = FlagKind(
+    "The mean still drifts with time, or may well do so: the runs are too short for the verdict.",
+    "Run longer, and give several times over a decade or more.",
+)
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",
     "Add points near c_c.",
@@ -338,6 +359,11 @@ TIME = FlagKind(
 TOO_FEW_POINTS = FlagKind(
     "No more points than parameters: a fit through them tests nothing.",
     "Add sizes (controls), or fix a parameter.",
+)
+TWO_PEAKS_AT_GRID_END = FlagKind(
+    "The largest size has two peaks at an end of the grid: symmetric states, stuck runs or a "
+    "grid that ends too early.",
+    "Extend the grid on that side; bring an order parameter that all symmetric states share.",
 )
 TWO_SIZES = FlagKind(
     "The quantity is known at two sizes; a tested limit needs three.", "Add sizes."
@@ -353,6 +379,10 @@ UNEQUAL_RATIOS = FlagKind(
 UNIMODAL = FlagKind(
     "The overlap shows one peak at each control near m_c: there is no jump.",
     "Take it as the answer, or add replicas and larger sizes.",
+)
+WEAKLY_SINGULAR_OBSERVABLE = FlagKind(
+    "An energy, or means that depend on N more than 1/N: a weak singularity could hide there.",
+    "Bring the order parameter (a magnetisation, an overlap), or its susceptibility.",
 )
 WIDTH_UNRESOLVED = FlagKind(
     "Success goes from none to all between two controls: m_c is bracketed, the width bounded.",
