@@ -77,8 +77,7 @@ COLUMNS_GUESSED = FlagKind(
     "Compare the guess, or name the columns.",
 )
 CONSTANT_MINORITY = FlagKind(
-    "The same part of the runs lies in the other peak however far the control is: they got stuck.",
-    "Look at those runs; leave them out if they failed, or run longer.",
+    "The same part of the runs is stuck in the other peak everywhere.", "Look at those runs."
 )
 CORRELATED_POINTS = FlagKind(
     "Neighbouring points scatter less than their errors: they move together, or errors are large.",
@@ -140,9 +139,7 @@ FLAT = FlagKind(
     "Fix an exponent, or add sizes or points near the transition.",
 )
 FOLDED = FlagKind(
-    "The law of the order parameter is even about 0, or about a mean that does not move with the "
-    "control: its distance from there is analysed.",
-    "None is needed.",
+    "The law is even about 0 or a fixed mean: the distance is analysed.", "None is needed."
 )
 INCONSISTENT = FlagKind(
     "Two ways to the same number differ by more than their errors.",
@@ -231,8 +228,7 @@ NO_ROOT = FlagKind(
     "None is needed: the batch is stable at every learning rate.",
 )
 NO_SHARPENING = FlagKind(
-    "Two peaks carry weight over a range of the control that does not shrink with the size.",
-    "Add larger sizes and controls in between: without sharpening there is no transition.",
+    "The range with two peaks does not shrink with the size.", "Add larger sizes and controls."
 )
 NO_SIZE = FlagKind(
     "The quantity is not known at any size, so it has no limit.",
@@ -301,8 +297,7 @@ OUTLIERS = FlagKind(
     "Look at them; correct or remove them in the data.",
 )
 SAMPLES_NEEDED = FlagKind(
-    "The input is a curve with errors: it shows no histogram, so that no jump can be seen.",
-    "Give the samples: a row for each independent value.",
+    "A curve with errors has no histogram to show a jump.", "Give a row for each independent value."
 )
 SEVERAL_CROSSINGS = FlagKind(
     "Two curves cross more than once; the text says which crossing is taken.",
@@ -345,8 +340,8 @@ STEP = FlagKind(
     "Refine the grid there.",
 )
 STILL_RELAXING = FlagKind(
-    "The mean still drifts with time, or may well do so: the runs are too short for the verdict.",
-    "Run longer, and give several times over a decade or more.",
+    "The mean drifts with time, or may well do.",
+    "Run longer, and give times over a decade or more.",
 )
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",
@@ -361,9 +356,8 @@ TOO_FEW_POINTS = FlagKind(
     "Add sizes (controls), or fix a parameter.",
 )
 TWO_PEAKS_AT_GRID_END = FlagKind(
-    "The largest size has two peaks at an end of the grid: symmetric states, stuck runs or a "
-    "grid that ends too early.",
-    "Extend the grid on that side; bring an order parameter that all symmetric states share.",
+    "At an end of the grid the largest size has two peaks: symmetric states, or stuck runs.",
+    "Extend the grid on that side, or bring an order parameter that all symmetric states share.",
 )
 TWO_SIZES = FlagKind(
     "The quantity is known at two sizes; a tested limit needs three.", "Add sizes."
