@@ -135,13 +135,14 @@ def transition_order(
         )
     samples = sample_data(data, observable, time=time, space_dimension=space_dimension)
     jumps = view_peaks(samples, resamples, seed)
+    curve = one_curve(samples)
     evidence = (
         two_peaks(jumps),
         latent_jump(jumps),
-        phase_coexistence(samples, jumps),
+        phase_coexistence(samples, jumps, curve),
         fluctuations(samples),
         self_averaging(samples, resamples, seed),
-        one_curve(samples),
+        curve,
         stationarity(samples),
         _binder_of_samples(samples),
         width_forms(samples, jumps),

@@ -15,6 +15,7 @@ from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.order.histograms import SIGMAS, scaled, with_two_peaks
 from physbatch.scaling.order.result import FIRST_ORDER, Evidence, silent
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.two_peaks import (
     LEAST_GROUP,
     VALLEY_LEVEL,
@@ -29,6 +30,8 @@ _EXPONENTS = np.linspace(-1.0, 3.0, 401)
 _WIDTHS, _FINER = 120, 8
 #: Weight of the minority below which one phase has taken over, and which may be left at the end.
 _TAKEN_OVER, _LEFT = 0.15, 0.03
+#: Standard errors of sharpening that are enough where the curves of different sizes differ.
+_SHIFTED_SIGMAS = 2.0
 
 
 class _Shares(NamedTuple):
@@ -45,7 +48,7 @@ class _Shares(NamedTuple):
 _Profile = tuple[FloatArray, FloatArray]
 
 
-def phase_coexistence(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
+def phase_coexistence(data: OrderData, jumps: Sequence[Jump], curve: Evidence) -> Evidence:
     r"""Whether the weight of two peaks passes from one to the other over a width that falls.
 
     Two peaks alone may be two basins that are chosen at random, runs that got stuck, or the
@@ -56,7 +59,8 @@ def phase_coexistence(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
 
     falls: x = 1 in equilibrium, 2/3 at a mean-field spinodal, small where droplets nucleate. The
     likelihood of all counts, c_N and the amplitude being free, gives x; one width at all sizes
-    must be 3 standard errors away. c_N, where both weights are equal, is extrapolated; in
+    must be 3 standard errors away, or 2 where `curve`, the means at shared controls, differs from
+    size to size. c_N, where both weights are equal, is extrapolated; in
     equilibrium it approaches its limit as 1/N (Borgs and Kotecky, doi 10.1007/BF01013955).
     """
     name, quantity = "coexistence", "width of the region of two peaks"
@@ -72,7 +76,8 @@ def phase_coexistence(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     value, stderr = np.array([_width(logarithms, profile) for profile, _ in profiles]).T
     equal = _equal_weight(shares, logarithms, profiles)
     flags = _ends(used, shares)
-    sharpens = x.value > 0.0 and ratio > SIGMAS**2
+    least = _SHIFTED_SIGMAS if curve["log10 p"].value < math.log10(ACCEPTABLE) else SIGMAS
+    sharpens = x.value > 0.0 and ratio > least**2
     if not sharpens:
         flags = (
             NO_SHARPENING(f"the width over which both peaks carry weight goes as N^-x, x = {x}"),

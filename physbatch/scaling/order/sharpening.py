@@ -130,7 +130,7 @@ def _sharpening(
     if sharpens:
         text = f"{word} becomes self-averaging within a width that falls as N^(-1/nu), {which}"
         known = math.isfinite(limit.value)
-        ending = f", at c = {limit} for N -> infinity" if known else ", at a place without a limit"
+        ending = f", at c = {limit} for N -> infinity" if known else ""
         # A width and a place that both fall with ln N only: N has to be astronomical.
         sharpens = known or not essential
     else:
