@@ -123,7 +123,7 @@ def test_the_verdict_in_100_seeds(name: str, capsys: pytest.CaptureFixture[str])
     ("make", "x", "c_c"),
     [
         (systems.two_basins, 0.0, 1.0),
-        (lambda seed: phases.equilibrium_first_order(phases.NESTED_SIZES[2], seed=seed), 1.0, 10.0),
+        (lambda seed: phases.equilibrium_first_order(phases.NESTED_SIZES[1], seed=seed), 1.0, 10.0),
     ],
 )
 def test_the_width_of_coexistence_and_its_control_have_the_right_errors(
