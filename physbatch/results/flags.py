@@ -112,8 +112,7 @@ ERRORS_UNKNOWN = FlagKind(
     "Give the column of the errors if there is one, or several rows (replicas) for each point.",
 )
 ESSENTIAL_SINGULARITY_POSSIBLE = FlagKind(
-    "The width falls with a power of ln N about as well: of infinite order, or none at all.",
-    "Add sizes over another decade; compare the forms kt and ln N of collapse and crossings.",
+    "The width falls as a power of ln N as well: of infinite order, or none.", "Add larger sizes."
 )
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
@@ -340,8 +339,7 @@ STEP = FlagKind(
     "Refine the grid there.",
 )
 STILL_RELAXING = FlagKind(
-    "The mean drifts with time, or may well do.",
-    "Run longer, and give times over a decade or more.",
+    "The mean drifts with time, or may well do.", "Run longer; give times over a decade."
 )
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",
