@@ -289,8 +289,10 @@ def run(folder: Path, most: int, moments: int) -> dict[str, Any]:
         timed += [(command, fault) for fault in kills(seconds, moments // 5, chance)]
     if len(todo) > most:
         todo = chance.sample(todo, most)
-    for command, fault in (*todo, *timed):
+    for number, (command, fault) in enumerate((*todo, *timed), 1):
         campaign.disturb(command, fault, references[command.name])
+        if number % 50 == 0:
+            print(f"{number} faults, wrong: {campaign.wrong}", file=sys.stderr, flush=True)
     return {"faults": dict(campaign.counts), "calls": calls, "wrong": campaign.wrong}
 
 
