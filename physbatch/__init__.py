@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from physbatch.study import catalogue as catalogue
     from physbatch.sweep.run import run_study as run_study
     from physbatch.tables import ScalingTable as ScalingTable
+    from physbatch.tables import make_dataset as make_dataset
     from physbatch.tables import read_table as read_table
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -70,14 +70,24 @@ app.command(
 
 @app.command
 def analyse(
-    dataset: Path, *, output: OptionalOutput = None, time: float | None = None, json_: Json = False
+    dataset: Path,
+    *,
+    observable: str | None = None,
+    control: str | None = None,
+    output: OptionalOutput = None,
+    time: float | None = None,
+    json_: Json = False,
 ) -> None:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
 
     Parameters
     ----------
     dataset
-        A dataset that `physbatch run` wrote.
+        A dataset that `physbatch run` wrote, or one of `physbatch.make_dataset`.
+    observable
+        The variable that has the two peaks; by default the overlap.
+    control
+        The swept parameter that is the control; by default that of the dataset.
     output
         Where to write the results (NetCDF).
     time
@@ -87,7 +97,7 @@ def analyse(
     from physbatch.scaling import analyse as analyse_dataset
 
     keep_other_results(output, "analysis")
-    result = analyse_dataset(open_dataset(dataset), time=time)
+    result = analyse_dataset(open_dataset(dataset), observable, control=control, time=time)
     save_record(result, output)
     if json_:
         print_json(result.to_json())

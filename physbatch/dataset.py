@@ -1,8 +1,9 @@
 """The dataset schema, version 1: the single source of truth for what a file holds.
 
 Dimensions go by name, never by order: ``size`` (N), any swept parameter, the control
-(``batch_size``, or ``batch_ratio`` with a 2-D coordinate ``batch_size(size, batch_ratio)``),
-``replica`` and ``time``. Files are plain NetCDF-4: `xarray.open_dataset` opens them.
+(``batch_size``, or ``batch_ratio`` with a 2-D coordinate ``batch_size(size, batch_ratio)``, or
+any other swept parameter), ``replica`` and ``time``. Files are plain NetCDF-4:
+`xarray.open_dataset` opens them.
 """
 
 import functools
@@ -42,6 +43,8 @@ class VariableSpec:
 
 #: Dimensions that number the units of the first hidden layer, from 0.
 UNIT_DIMS = ("student_unit", "other_student_unit", "teacher_unit")
+#: Dimensions along which no parameter varies.
+NO_CONTROLS = ("size", "replica", "time", *UNIT_DIMS)
 
 
 VARIABLES: Mapping[str, VariableSpec] = {
@@ -68,6 +71,9 @@ VARIABLES: Mapping[str, VariableSpec] = {
         "how the replica ended", dims=("replica",), dtype="int8", fill=STATUS_MISSING
     ),
 }
+
+#: What every file holds; the others of `VARIABLES` belong to learning, and own data may lack them.
+NEEDED = ("overlap", "first_passage", "first_passage_lower", "success", "status")
 
 #: What only some systems and dynamics measure; a file holds those that its study asks for.
 OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
@@ -130,7 +136,9 @@ def coordinate(
     units: str = "1",
 ) -> xr.Variable:
     """A coordinate of a dataset, with its long name."""
-    return xr.Variable(dims, np.asarray(values), {"long_name": COORDINATES[name], "units": units})
+    return xr.Variable(
+        dims, np.asarray(values), {"long_name": COORDINATES.get(name, name), "units": units}
+    )
 
 
 def variable_attributes(name: str, spec: VariableSpec, time_units: str) -> dict[str, Any]:
@@ -145,25 +153,59 @@ def variable_attributes(name: str, spec: VariableSpec, time_units: str) -> dict[
 
 
 def control_dim(data: xr.Dataset) -> str:
-    """``batch_size`` or ``batch_ratio``; DatasetError if the dataset names none that it has."""
+    """The dimension of the control; DatasetError if the dataset names none that it has."""
     name = str(data.attrs.get("control_dim", ""))
-    if name not in CONTROL_DIMS or name not in data.dims:
+    if name in NO_CONTROLS or name not in data.dims:
+        others = [str(dim) for dim in data.dims if dim not in NO_CONTROLS]
         raise DatasetError(
             f"attribute control_dim is {name!r}",
             where="dataset",
-            remedy=f"it must name one of the dimensions {', '.join(CONTROL_DIMS)}",
+            remedy=f"it must name one of the dimensions {', '.join(others) or 'of the data'}",
         )
     return name
 
 
+def swept_dims(data: xr.Dataset) -> tuple[str, ...]:
+    """Dimensions of parameters that are swept besides size and control, in their order.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> swept_dims(first_order(sizes=(50,), replicas=4).expand_dims(degree=[3, 5]))
+    ('degree',)
+    """
+    known = ("size", control_dim(data), "replica")
+    dims = [str(dim) for dim in data["status"].dims if dim not in known] if "status" in data else []
+    first = [dim for dim in SWEPT_DIMS if dim in data.dims and dim not in known]
+    return (*first, *(dim for dim in dims if dim not in first))
+
+
 def control_values(data: xr.Dataset) -> xr.DataArray:
-    """Batch size m of every (size, control) pair, shape (n_size, n_control), unit 1."""
+    """Batch size m, or any other control, of every (size, control) pair.
+
+    Returns
+    -------
+    xarray.DataArray
+        Shape (n_size, n_control), unit 1.
+    """
     dim = control_dim(data)
     return (
-        data["batch_size"]
+        data["batch_size" if dim in CONTROL_DIMS else dim]
         .broadcast_like(xr.zeros_like(data["size"] * data[dim]))
         .transpose("size", dim)
     )
+
+
+def batch_sizes(data: xr.Dataset) -> xr.DataArray:
+    """Batch size m of every (size, control) pair; DatasetError if another control is swept."""
+    dim = control_dim(data)
+    if dim not in CONTROL_DIMS:
+        raise DatasetError(
+            f"the control is {dim}",
+            where="dataset",
+            remedy="this analysis needs the batch size, batch_size or batch_ratio, as control",
+        )
+    return control_values(data)
 
 
 def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
@@ -182,7 +224,8 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
             where=where,
             remedy="upgrade physbatch",
         )
-    grid = ("size", *[d for d in SWEPT_DIMS if d in data.dims], control_dim(data))
+    control = control_dim(data)
+    grid = ("size", *swept_dims(data), control)
     for name in (*grid, "replica", "time"):
         if name not in data.dims or name not in data.coords:
             raise DatasetError(f"dimension {name!r} or its coordinate is missing", where=where)
@@ -191,11 +234,11 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
             raise DatasetError(
                 f"coordinate {name!r} must be strictly increasing and not empty", where=where
             )
-    if "batch_size" not in data.coords:
+    if control == "batch_ratio" and "batch_size" not in data.coords:
         raise DatasetError("coordinate 'batch_size' is missing", where=where)
     for name, spec in {**VARIABLES, **OPTIONAL_VARIABLES}.items():
         if name not in data:
-            if name in OPTIONAL_VARIABLES:
+            if name not in NEEDED:
                 continue
             raise DatasetError(f"variable {name!r} is missing", where=where)
         expected = {*grid, *spec.dims}
@@ -207,6 +250,53 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
             )
     _require_plain_attributes(data, where)
     return data
+
+
+def view(data: xr.Dataset, observable: str | None, control: str | None) -> xr.Dataset:
+    """The dataset with another observable as the order parameter, or with another control.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A dataset of the schema.
+    observable : str, optional
+        A variable with a value for each replica and time; it takes the place of ``overlap``.
+    control : str, optional
+        A swept parameter; what was the control is then one among the swept ones.
+
+    Raises
+    ------
+    DatasetError
+        If the dataset has no such variable or swept parameter, or does not follow the schema.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> data = first_order(sizes=(50,), replicas=4)
+    >>> view(data, "batch_error", None)["overlap"].equals(data["batch_error"])
+    True
+    """
+    dims = {*swept_dims(data), control_dim(data)}
+    if control is not None and control not in dims:
+        raise DatasetError(
+            f"no swept parameter {control!r}",
+            where="dataset",
+            remedy=f"the control is one of {', '.join(sorted(dims))}",
+        )
+    if control is not None:
+        data = data.assign_attrs(control_dim=control)
+    validate(data)
+    if observable is None or observable == "overlap":
+        return data
+    needed = {"size", *dims, "replica", "time"}
+    known = [str(name) for name in data.data_vars if set(data[name].dims) == needed]
+    if observable not in known:
+        raise DatasetError(
+            f"no observable {observable!r} with a value for each replica and time",
+            where="dataset",
+            remedy=f"choose among {', '.join(known)}",
+        )
+    return data.assign(overlap=data[observable])
 
 
 def _require_plain_attributes(data: xr.Dataset, where: str) -> None:

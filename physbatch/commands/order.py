@@ -70,6 +70,7 @@ def _of_dataset(
     file: Path, columns: Columns, time: float | None, how: dict[str, Any]
 ) -> TransitionOrder | None:
     """The result from a dataset of the schema; None if the file holds something else."""
+    from physbatch.dataset import view
     from physbatch.scaling.order.classification import transition_order
     from physbatch.tables.sources import is_netcdf
 
@@ -80,6 +81,7 @@ def _of_dataset(
         return None
     if columns.error is not None:
         raise AnalysisError("a dataset of replicas has no column of errors", where="--error")
+    data = view(data, columns.observable, columns.control)
     return transition_order(_part(data, columns.limits), columns.observable, time=time, **how)
 
 

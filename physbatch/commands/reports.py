@@ -46,7 +46,7 @@ def report(*files: Path, output: Output) -> None:
             remedy="run `physbatch analyse` on this dataset",
         )
     if order is None:
-        order = _order(data, results.time)
+        order = _order(data, results)
     write_report(results, data, output, files=[str(path) for path in files], order=order)
     print(results.headline())
     for path in files:
@@ -93,11 +93,11 @@ def _sorted(
     return data, results, order
 
 
-def _order(data: xr.Dataset, time: float) -> TransitionOrder | str:
+def _order(data: xr.Dataset, of: Analysis) -> TransitionOrder | str:
     """The order of the transition, or why these data do not give it."""
     from physbatch.scaling import transition_order
 
     try:
-        return transition_order(data, time=time)
+        return transition_order(data, of.observable, control=of.control_name, time=of.time)
     except AnalysisError as error:
         return error.what

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_values, validate
+from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, batch_sizes, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, stated_rows
 from physbatch.results.estimate import Estimate
@@ -181,7 +181,7 @@ def batch_curves(data: xr.Dataset, *, time: float | None = None) -> BatchCurves:
             where="optimum batch",
             remedy="select one: isel(size=[0])",
         )
-    batch_size = np.asarray(control_values(data).isel(size=0).values, dtype=np.float64)
+    batch_size = np.asarray(batch_sizes(data).isel(size=0).values, dtype=np.float64)
     at = data.isel(size=0, time=-1) if time is None else data.isel(size=0).sel(time=time)
     for dim in ("degree", "initial_overlap", "temperature"):
         if at.sizes.get(dim, 1) > 1:

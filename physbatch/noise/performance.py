@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, control_dim, control_values, validate
+from physbatch.dataset import STATUS_DIVERGED, STATUS_OK, batch_sizes, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
@@ -166,7 +166,7 @@ def _at_the_end(
     errors = at["generalization_error"].transpose(*dims).values.copy()
     status = at["status"].transpose(*dims).values
     errors[status != STATUS_OK] = np.nan
-    m = np.asarray(control_values(data).values, dtype=np.float64).ravel()
+    m = np.asarray(batch_sizes(data).values, dtype=np.float64).ravel()
     return m, np.asarray(data["learning_rate"].values, dtype=np.float64), errors, status
 
 

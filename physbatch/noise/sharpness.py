@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim, control_values, validate
+from physbatch.dataset import STATUS_OK, batch_sizes, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import squeezed_to
 from physbatch.results.estimate import Estimate
@@ -130,7 +130,7 @@ def sharpness_by_batch_size(data: xr.Dataset, *, after: float) -> LateSharpness:
         for name in ("sharpness", "batch_sharpness")
     )
     flags = tuple(flag for pair in zip(whole, batch, strict=True) for e in pair for flag in e.flags)
-    m = np.asarray(control_values(data).isel(size=0).values, dtype=np.float64).ravel()
+    m = np.asarray(batch_sizes(data).isel(size=0).values, dtype=np.float64).ravel()
     return LateSharpness(m, whole, batch, lines, flags)
 
 

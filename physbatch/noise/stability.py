@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, control_values, validate
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, batch_sizes, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import PlaneThresholds, falling_edge, squeezed_to
 from physbatch.results.record import Record, result
@@ -112,7 +112,7 @@ def stable_range(data: xr.Dataset) -> StableRange:
     status = data["status"].transpose(*dims).values
     good = (data["success"].transpose(*dims).values == 1) & (status == STATUS_OK)
     counted = status != STATUS_MISSING
-    m = control_values(data).values
+    m = batch_sizes(data).values
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
         for column in range(data.sizes[control]):

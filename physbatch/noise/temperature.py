@@ -15,7 +15,7 @@ import scipy
 import xarray as xr
 from scipy import interpolate, optimize
 
-from physbatch.dataset import STATUS_OK, control_values, validate
+from physbatch.dataset import STATUS_OK, batch_sizes, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, stated_rows
 from physbatch.results.estimate import Estimate
@@ -171,7 +171,7 @@ def effective_temperature(
     generator = np.random.default_rng(seed)
     weights = bootstrap_counts(generator, here.shape[2], resamples) / here.shape[2]
     other = bootstrap_counts(generator, there.shape[2], resamples) / there.shape[2]
-    m = np.asarray(control_values(batches).values, dtype=np.float64).ravel()
+    m = np.asarray(batch_sizes(batches).values, dtype=np.float64).ravel()
     equivalent = np.full((2, len(m)), math.nan)
     drawn = np.full((2, len(m), resamples), math.nan)
     for number in range(2):

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy import optimize
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, control_dim, control_values, validate
+from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, batch_sizes, control_dim, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import PlaneThresholds, squeezed_to
 from physbatch.results.flag import Flag
@@ -73,7 +73,7 @@ def typical_threshold(data: xr.Dataset, *, resamples: int = 300, seed: int = 0) 
     values[status == STATUS_DIVERGED] = np.inf
     values[status == STATUS_MISSING] = np.nan
     ln_rate = np.log(np.asarray(data["learning_rate"].values, dtype=np.float64))
-    m = control_values(data).values
+    m = batch_sizes(data).values
     drawn = bootstrap_indices(np.random.default_rng(seed), values.shape[3], resamples)
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):

@@ -11,8 +11,8 @@ from physbatch.dataset import (
     STATUS_DIVERGED,
     STATUS_MISSING,
     STATUS_OK,
+    batch_sizes,
     control_dim,
-    control_values,
     validate,
 )
 from physbatch.errors import AnalysisError
@@ -97,7 +97,7 @@ def learned_plane(data: xr.Dataset, size: float, fraction: float | None = None) 
         flags.mean("replica").transpose(*dims).values
         for flags in (learned(at, fraction), at["status"] == STATUS_DIVERGED)
     )
-    m = np.asarray(control_values(data).sel(size=size).values, dtype=np.float64).ravel()
+    m = np.asarray(batch_sizes(data).sel(size=size).values, dtype=np.float64).ravel()
     return LearnedPlane(m, np.asarray(data["learning_rate"].values, dtype=np.float64), *shares)
 
 
@@ -140,7 +140,7 @@ def transition_line(data: xr.Dataset, *, fraction: float | None = None) -> Trans
     data = squeezed_to(data, dims, "transition line")
     good = learned(data, fraction).transpose(*dims).values.sum(axis=3)
     counted = (data["status"] != STATUS_MISSING).transpose(*dims).values.sum(axis=3)
-    m = control_values(data).values
+    m = batch_sizes(data).values
     rows, flags = [], []
     for number, size in enumerate(data["size"].values):
         backwards = -np.log(m[number][::-1])

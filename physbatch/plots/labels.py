@@ -41,6 +41,12 @@ def control_axis_label(analysis: Analysis) -> str:
     return plain_text(analysis.control_label)
 
 
+def order_parameter_label(analysis: Analysis) -> str:
+    """Words and symbol of what has the two peaks."""
+    of_overlap = analysis.observable == "overlap"
+    return OVERLAP_LABEL if of_overlap else observable_label(analysis.observable)
+
+
 def control_label_of(name: str) -> str:
     """Words and symbol of a control that is known by its name alone."""
     if name in _CONTROLS:

@@ -39,11 +39,11 @@ class ReportFigure:
 
 def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     """Every figure that the results of a dataset allow, in the order in which they are read."""
-    words = ReportWords(analysis)
+    words, name = ReportWords(analysis), analysis.observable
     yield _drawn(
         "fig-overlap",
-        f"Mean overlap against the {words.control}, one curve for each of {words.sizes}",
-        f"Mean overlap over the replicas with its error, at {words.time}.",
+        f"Mean {name} against the {words.control}, one curve for each of {words.sizes}",
+        f"Mean {name} over the replicas with its error, at {words.time}.",
         root_figure(plot_overlap(analysis)),
     )
     yield _drawn(
@@ -55,9 +55,9 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     )
     yield _drawn(
         "fig-histograms",
-        f"Histograms of the overlap below, nearest to and above the critical "
+        f"Histograms of the {name} below, nearest to and above the critical "
         f"{words.control} at the largest size; {words.coexistence}",
-        "Overlap of every replica below, nearest to, and above the critical value at the "
+        f"The {name} of every replica below, nearest to, and above the critical value at the "
         f"largest size: {words.coexistence}.",
         root_figure(
             plot_histograms(analysis, figure_in_mm(SINGLE_COLUMN_MM, _HISTOGRAM_HEIGHT_MM))[0]
@@ -81,8 +81,8 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
     if spans_sizes(analysis.jump_extrapolation):
         yield _drawn(
             "fig-jump",
-            f"Jump of the overlap against 1/N with fitted forms; limit {analysis.jump}",
-            "Extrapolation of the jump of the overlap to infinite size.",
+            f"Jump of the {name} against 1/N with fitted forms; limit {analysis.jump}",
+            f"Extrapolation of the jump of the {name} to infinite size.",
             root_figure(plot_extrapolation(analysis, quantity="jump")),
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import SWEPT_DIMS, control_dim, validate
+from physbatch.dataset import control_dim, swept_dims, validate
 from physbatch.errors import DatasetError
 from physbatch.study.model import FIXED_FIELDS, Study
 
@@ -42,7 +42,8 @@ def select(data: xr.Dataset, values: Mapping[str, Iterable[float]]) -> xr.Datase
     >>> select(first_order(sizes=(50, 100), control=(12.0, 13.0)), {"size": [50]}).sizes["size"]
     1
     """
-    grid = ("size", *(dim for dim in SWEPT_DIMS if dim in data.dims), control_dim(data))
+    swept = swept_dims(data)
+    grid = ("size", *swept, control_dim(data))
     chosen: dict[str, list[float]] = {}
     part = data
     for dim, wanted in values.items():
@@ -53,10 +54,11 @@ def select(data: xr.Dataset, values: Mapping[str, Iterable[float]]) -> xr.Datase
         places = _places(data[dim].values, dim, wanted)
         part = part.isel({dim: places})
         chosen[dim] = part[dim].values.tolist()
-        if dim in SWEPT_DIMS and len(places) == 1:
+        if dim in swept and len(places) == 1:
             part = part.isel({dim: 0}, drop=True)
     if "study" in data.attrs:
-        study = _part_of_study(Study.from_json(str(data.attrs["study"]), where="dataset"), chosen)
+        whole = Study.from_json(str(data.attrs["study"]), where="dataset")
+        study = _part_of_study(whole, chosen, swept)
         part = part.assign_attrs(study=study.canonical_json(), study_hash=study.hash())
     words = "; ".join(
         f"{dim} = {', '.join(f'{value:g}' for value in part_of)}" for dim, part_of in chosen.items()
@@ -84,17 +86,21 @@ def _offer(names: Iterable[str]) -> str:
     return f"choose among {', '.join(names)}"
 
 
-def _part_of_study(study: Study, chosen: Mapping[str, list[float]]) -> Study:
+def _part_of_study(
+    study: Study, chosen: Mapping[str, list[float]], swept: Collection[str]
+) -> Study:
     """The study that has the chosen grid values alone."""
     content = study.model_dump(mode="json", exclude_defaults=True)
     for dim, values in chosen.items():
-        if dim in SWEPT_DIMS and len(values) == 1:
-            del content["grid"][dim]
-            *path, name = FIXED_FIELDS[dim].split(".")
+        if dim in swept and len(values) == 1:
+            swept_options = content["grid"].get("options", {})
+            del (swept_options if dim in swept_options else content["grid"])[dim]
+            *path, name = FIXED_FIELDS.get(dim, f"system.options.{dim}").split(".")
             owner = content
             for step in path:
                 owner = owner.setdefault(step, {})
             owner[name] = values[0]
         else:
-            content["grid"][dim] = values
+            options = content["grid"].get("options", {})
+            (options if dim in options else content["grid"])[dim] = values
     return Study.from_dict(content, where="select")

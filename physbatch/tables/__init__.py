@@ -1,7 +1,8 @@
 """Data of any origin as a table of observables at points (size, control).
 
 A table is read from text or NetCDF (`read_table`), taken from an xarray dataset (`from_dataset`),
-or made of arrays (`make_table`) or samples (`make_sample_table`). What a table lets in is finite,
+or made of arrays (`make_table`) or samples (`make_sample_table`); `make_dataset` makes a dataset of
+replicas from results of any origin. What a table lets in is finite,
 sorted, without duplicates and with errors above 0.
 
 Examples
@@ -15,6 +16,7 @@ Examples
 from physbatch.tables.binning import binned
 from physbatch.tables.joining import join_sizes
 from physbatch.tables.make import checked, make_table
+from physbatch.tables.own_data import make_dataset
 from physbatch.tables.read import from_dataset, read_table
 from physbatch.tables.samples import make_sample_table
 from physbatch.tables.table import ScalingTable
@@ -25,6 +27,7 @@ __all__ = [
     "checked",
     "from_dataset",
     "join_sizes",
+    "make_dataset",
     "make_sample_table",
     "make_table",
     "read_table",

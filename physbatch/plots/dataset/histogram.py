@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import OVERLAP_LABEL, control_symbol, size_text
+from physbatch.plots.labels import control_symbol, order_parameter_label, size_text
 from physbatch.plots.style import (
     LIMIT_COLOUR,
     NOTE_COLOUR,
@@ -25,6 +25,8 @@ from physbatch.typing import FloatArray
 
 NO_COEXISTENCE = "no coexistence seen"
 _BIN_WIDTH = 0.05
+#: Overlaps are within -1 and 1, and so spread over less.
+_WIDEST = 2.5
 
 
 def plot_histograms(
@@ -64,7 +66,7 @@ def plot_histograms(
         if jump is None or len(jump.control) == 0:
             empty: Axes = figure.add_subplot()
             empty_panel(empty, NO_COEXISTENCE)
-            empty.set(xlabel=OVERLAP_LABEL, ylabel="number of replicas")
+            empty.set(xlabel=order_parameter_label(analysis), ylabel="number of replicas")
             return [empty]
         style = size_styles([curve.size for curve in analysis.curves])[float(jump.size)]
         grid = figure.subplots(len(jump.control), 1, sharex=True, sharey=True, squeeze=False)
@@ -79,7 +81,7 @@ def plot_histograms(
         _mark_groups(panels, jump)
         panels[0].set_ylim(0, panels[0].get_ylim()[1] * 1.06)
         panels[len(panels) // 2].set_ylabel("number of replicas")
-        panels[-1].set_xlabel(OVERLAP_LABEL)
+        panels[-1].set_xlabel(order_parameter_label(analysis))
     return panels
 
 
@@ -92,6 +94,8 @@ def _jump_at(analysis: Analysis, size: float | None) -> Jump | None:
 def _bin_edges(jump: Jump) -> FloatArray:
     """Common bins for the three panels, with edges at round numbers."""
     overlap = jump.overlap[np.isfinite(jump.overlap)]
+    if overlap.size and np.ptp(overlap) > _WIDEST:  # an observable of another scale
+        return np.linspace(overlap.min(), overlap.max(), 41)
     # Counted in whole bins from 0, so that an edge lies at 0 and at 1.
     low = min(0, math.floor(overlap.min() / _BIN_WIDTH)) if overlap.size else 0
     high = max(round(1 / _BIN_WIDTH), math.ceil(overlap.max() / _BIN_WIDTH)) if overlap.size else 1

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from physbatch.plots.labels import critical_axis_label, critical_symbol
+from physbatch.plots.labels import critical_axis_label, critical_symbol, plain_text
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
@@ -67,7 +67,7 @@ def plot_extrapolation(
     result = analysis.m_c_extrapolation if quantity == "m_c" else analysis.jump_extrapolation
     with journal_style():
         axes = panel_axes(axes)
-        jump = rf"jump of the overlap ${_JUMP_SYMBOL}$"
+        jump = rf"jump of the {plain_text(analysis.observable)} ${_JUMP_SYMBOL}$"
         value = jump if quantity == "jump" else critical_axis_label(analysis)
         axes.set(xlabel="inverse size $1/N$", ylabel=value)
         if result is None or not spans_sizes(result):

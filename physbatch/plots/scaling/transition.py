@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from physbatch.plots.labels import (
-    OVERLAP_LABEL,
     SUCCESS_LABEL,
     control_axis_label,
     critical_axis_label,
     critical_mark,
+    order_parameter_label,
     time_label_of,
 )
 from physbatch.plots.style import (
@@ -51,7 +51,9 @@ def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
         for size, style in styles.items():
             points = _mean_overlap(analysis, size)
             axes.errorbar(*points, linewidth=0.7, elinewidth=0.7, **style)
-        axes.set(xlabel=control_axis_label(analysis), ylabel=OVERLAP_LABEL, ylim=(None, 1.05))
+        axes.set(xlabel=control_axis_label(analysis), ylabel=order_parameter_label(analysis))
+        if analysis.observable == "overlap":
+            axes.set_ylim(None, 1.05)
     return axes
 
 

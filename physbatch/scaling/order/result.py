@@ -17,18 +17,15 @@ FIRST_ORDER = "first order"
 CONTINUOUS = "continuous"
 CROSSOVER = "crossover"
 UNDECIDED = "undecided"
-#: What evidence points to where the mean still moves with time.
-DRIFTS = "drift"
 VERDICTS = (FIRST_ORDER, CONTINUOUS, CROSSOVER, UNDECIDED)
 #: Names of everything that is looked for, and of all its parameters.
 EVIDENCE = (
-    *("two peaks", "latent jump", "coexistence", "fluctuations", "self-averaging", "one curve"),
-    "stationarity",
+    *("two peaks", "latent jump", "fluctuations", "self-averaging", "one curve"),
     *("Binder minimum", "scaling forms", "hysteresis", "escape times"),
 )
 _PARAMETERS = (
     *("growth", "limit", "a", "gamma_over_nu", "1/nu", "c_c", "log10 p", "b", "Delta", "z"),
-    *("control", "x", "change", "1/nu per L"),
+    "control",
 )
 
 
@@ -42,8 +39,7 @@ class Evidence(Record):
     name : str
         Such as ``latent jump``.
     points_to : str
-        A verdict, ``transition`` (of either order), ``no jump``, ``drift``, or empty where it is
-        silent.
+        A verdict, ``transition`` (of either order), ``no jump``, or empty where it is silent.
     text : str
         What it says, in words with numbers.
     names, estimates : tuple

@@ -1,6 +1,5 @@
 """What the order of a transition is read from: samples at every size and control."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,7 +7,7 @@ import numpy as np
 import scipy
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, validate
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, swept_dims, view
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import Flag
 from physbatch.results.flags import FOLDED, STARTS
@@ -21,10 +20,6 @@ LEAST_SIZES = 3
 LEAST_REPLICAS = 12
 #: Fourth powers of larger values leave the range of floating point.
 _LARGEST = 1e60
-#: Chance of a law as uneven as this one, below which it is not even.
-_EVEN = 1e-3
-
-_ANALYSED = ("size", "replica", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +59,6 @@ class OrderData:
     runs: xr.Dataset | None  # the dataset of the schema with the uninformed start
     planted: xr.Dataset | None  # and that with the planted one
     flags: tuple[Flag, ...]
-    space_dimension: float = math.nan  # d in N = L^d where the sizes of the data are linear
 
     @property
     def volumes(self) -> FloatArray:
@@ -76,14 +70,14 @@ def sample_data(
     data: ScalingTable | xr.Dataset,
     observable: str | None = None,
     *,
+    control: str | None = None,
     time: float | None = None,
     space_dimension: float | None = None,
 ) -> OrderData:
     """Samples of an order parameter from a dataset of the schema or a table.
 
     A law that is even in the order parameter (a sign symmetry, broken or not) is folded: its
-    absolute value is analysed, since two peaks of opposite sign are one phase. So is a law that is
-    even about a mean that does not move with the control, such as the density of a lattice gas.
+    absolute value is analysed, since two peaks of opposite sign are one phase.
 
     Raises
     ------
@@ -95,11 +89,10 @@ def sample_data(
     samples = (
         _of_table(data, observable, space_dimension)
         if isinstance(data, ScalingTable)
-        else _of_dataset(data, observable or "overlap", time)
+        else _of_dataset(view(data, observable, control), observable or "overlap", time)
     )
     _check(samples)
-    centre = _centre(samples)
-    return samples if math.isnan(centre) else _folded(samples, centre)
+    return _folded(samples) if _is_even(samples) else samples
 
 
 def curve_data(table: ScalingTable, observable: str | None = None) -> OrderData:
@@ -185,8 +178,6 @@ def _of_table(
                 "sizes are volumes",
             )
         chosen = chosen.to_dimension("N", space_dimension)
-    else:
-        space_dimension = None
     sizes = []
     for volume in chosen.sizes:
         rows = np.flatnonzero(chosen.size == volume)
@@ -203,7 +194,6 @@ def _of_table(
         None,
         None,
         tuple(table.flags),
-        math.nan if space_dimension is None else space_dimension,
     )
 
 
@@ -233,20 +223,12 @@ def _history(samples: SizeSamples) -> xr.Dataset:
 
 
 def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderData:
-    data = validate(data)
-    if observable not in data or not set(_ANALYSED) <= set(data[observable].dims):
-        raise AnalysisError(
-            f"no observable {observable!r} with a value for each replica and time",
-            where="transition_order",
-            remedy="overlap and generalization_error are such",
-        )
+    """Samples of a dataset in which the observable stands as the overlap (`view`)."""
     random, informed, flags = _starts(data)
     runs = _until(random, time)
     planted = None if informed is None else _until(informed, time)
     dim = control_dim(runs)
-    named = runs.drop_vars("overlap") if observable != "overlap" else runs
-    named = named.rename({observable: "overlap"}) if observable != "overlap" else named
-    histories = tuple(named.isel(size=[i]) for i in range(named.sizes["size"]))
+    histories = tuple(runs.isel(size=[i]) for i in range(runs.sizes["size"]))
     sizes = tuple(_last_samples(history, dim) for history in histories)
     return OrderData(
         observable, dim, str(data.attrs.get("title", "")), sizes, histories, None, runs, planted,
@@ -256,8 +238,7 @@ def _of_dataset(data: xr.Dataset, observable: str, time: float | None) -> OrderD
 
 def _starts(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset | None, tuple[Flag, ...]]:
     """The uninformed start, the planted one if there is one, and what was taken."""
-    dim = control_dim(data)
-    swept = [str(d) for d in data["overlap"].dims if d not in (dim, *_ANALYSED)]
+    swept = swept_dims(data)
     many = [d for d in swept if data.sizes[d] > 1]
     other = [d for d in many if d != "initial_overlap"]
     if other:
@@ -310,63 +291,36 @@ def _last_samples(history: xr.Dataset, dim: str) -> SizeSamples:
 # --- symmetry ---------------------------------------------------------------------------
 
 
-def _centre(data: OrderData) -> float:
-    """The value about which the law is even at every point; nan if there is none."""
-    if _is_even(data, 0.0, 0.0):
-        return 0.0
-    mean = np.concatenate([samples.mean for samples in data.sizes])
-    runs = np.concatenate([samples.replicas for samples in data.sizes])
-    variance = np.concatenate([samples.variance for samples in data.sizes]) / runs
-    if not np.all(variance > 0.0):
-        return math.nan
-    error = float(1.0 / np.sqrt(np.sum(1.0 / variance)))
-    centre = float(np.sum(mean / variance)) * error**2
-    chi2 = float(np.sum((mean - centre) ** 2 / variance))
-    still = scipy.stats.chi2.sf(chi2, mean.size - 1) > _EVEN
-    # Values this near to the centre may lie on either side of the true one.
-    return centre if still and _is_even(data, centre, 3.0 * error) else math.nan
-
-
-def _is_even(data: OrderData, centre: float, tolerance: float) -> bool:
-    """Whether values on both sides of the centre are equally frequent at every point."""
-    above, below = (
+def _is_even(data: OrderData) -> bool:
+    """Whether both signs are equally frequent at every point, and both occur."""
+    positive, negative = (
         np.array(
-            [
-                np.sum(sign * (value - centre) > tolerance)
-                for samples in data.sizes
-                for value in samples.values
-            ],
+            [np.sum(sign * value > 0.0) for samples in data.sizes for value in samples.values],
             dtype=float,
         )
         for sign in (1.0, -1.0)
     )
-    count = above + below
+    count = positive + negative
     used = count > 0
-    if not used.any() or below.sum() == 0.0:
+    if not used.any() or negative.sum() == 0.0:
         return False
-    chi2 = float(np.sum((above - below)[used] ** 2 / count[used]))
-    return bool(scipy.stats.chi2.sf(chi2, int(used.sum())) > _EVEN)
+    chi2 = float(np.sum((positive - negative)[used] ** 2 / count[used]))
+    return bool(scipy.stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
 
 
-def _folded(data: OrderData, centre: float) -> OrderData:
-    """Distances from the centre instead of an order parameter with a symmetric law."""
-    about = (
-        f"even about {centre:.4g}, its distance from there"
-        if centre
-        else "even, its absolute value"
-    )
+def _folded(data: OrderData) -> OrderData:
+    """Absolute values instead of an order parameter with a symmetric law."""
     return replace(
         data,
         sizes=tuple(
-            replace(samples, values=tuple(np.abs(value - centre) for value in samples.values))
+            replace(samples, values=tuple(np.abs(value) for value in samples.values))
             for samples in data.sizes
         ),
         histories=tuple(
-            samples.assign(overlap=np.abs(samples["overlap"] - centre))
-            for samples in data.histories
+            samples.assign(overlap=np.abs(samples["overlap"])) for samples in data.histories
         ),
         flags=(
             *data.flags,
-            FOLDED(f"the law of {data.observable} is {about} is analysed"),
+            FOLDED(f"the law of {data.observable} is even, its absolute value is analysed"),
         ),
     )

@@ -7,7 +7,7 @@ from importlib import metadata
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, validate
+from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, view
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
@@ -27,7 +27,13 @@ from physbatch.scaling.transition.verdict import decide
 
 
 def analyse(
-    data: xr.Dataset, *, time: float | None = None, resamples: int = 300, seed: int = 0
+    data: xr.Dataset,
+    observable: str | None = None,
+    *,
+    control: str | None = None,
+    time: float | None = None,
+    resamples: int = 300,
+    seed: int = 0,
 ) -> Analysis:
     """Critical control, its drift with run time, latent overlap, and a verdict.
 
@@ -40,6 +46,11 @@ def analyse(
     ----------
     data : xarray.Dataset
         A dataset of the schema, with one value of each swept parameter.
+    observable : str, optional
+        The variable whose moments and two peaks are analysed; by default the overlap. What a
+        success is stays with the dataset.
+    control : str, optional
+        The swept parameter that is the control; by default that of the dataset.
     time : float, optional
         Run time, in the unit of the data: what happened later is not used. By default the
         last measured time; else the last measured time that is not later.
@@ -57,7 +68,7 @@ def analyse(
         If a swept parameter has more than one value, the time lies outside the run, or there
         are fewer than 50 resamples.
     physbatch.errors.DatasetError
-        If the dataset does not follow the schema.
+        If the dataset does not follow the schema, or lacks the observable or the control.
 
     Examples
     --------
@@ -66,7 +77,7 @@ def analyse(
     >>> analyse(first_order(seed=1)).transition
     'claimed'
     """
-    data = _one_grid(validate(data))
+    data = _one_grid(view(data, observable, control))
     dim = control_dim(data)
     last = _run_time(data, time)
     data = data.isel(time=data["time"].values <= last)
@@ -83,7 +94,7 @@ def analyse(
     )
     m_c = _extrapolated("m_c", {curve.size: curve.m_c for curve in curves})
     jump = _extrapolated("latent overlap", {jump.size: jump.latent for jump in jumps})
-    verdict = decide(curves, drifts, jumps, m_c, jump)
+    verdict = decide(curves, drifts, jumps, m_c, jump, observable or "overlap")
     return Analysis(
         moments=moments(data, resamples=resamples, seed=seed),
         curves=curves,
@@ -103,6 +114,7 @@ def analyse(
         source=str(data.attrs.get("source", "")),
         flags=_flags(data, curves, drifts, jumps, m_c, jump),
         provenance=_provenance(seed, resamples),
+        observable=observable or "overlap",
     )
 
 

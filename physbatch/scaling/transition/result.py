@@ -182,6 +182,7 @@ class Analysis(Record):
     source: str
     flags: tuple[Flag, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
+    observable: str = "overlap"  # what has the moments and the two peaks
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{curve.size:g}" for curve in self.curves)
@@ -189,7 +190,7 @@ class Analysis(Record):
             f"Analysis of {self.control_label} at t = {self.time:g} {self.time_units}, N = {sizes}",
             f"  transition: {self.transition}",
             f"  m_c (N -> infinity): {self.m_c!r}",
-            f"  latent overlap (N -> infinity): {self.jump!r}",
+            f"  latent {self.observable} (N -> infinity): {self.jump!r}",
             *(f"  - {reason}" for reason in self.reasons),
         ]
         return "\n".join(lines)
@@ -204,7 +205,7 @@ class Analysis(Record):
         return "\n".join(
             (
                 f"{symbol:<8} {self.m_c!r}{what} at N -> infinity, t = {self.time:g} {units}",
-                f"jump     {self.jump!r} of the overlap at N -> infinity",
+                f"jump     {self.jump!r} of the {self.observable} at N -> infinity",
                 f"verdict  {verdict}: {self.reasons[0] if self.reasons else 'no evidence'}",
             )
         )
@@ -267,6 +268,7 @@ class Analysis(Record):
                 ],
                 "transition": self.transition,
                 "reasons": list(self.reasons),
+                "observable": self.observable,
                 "control": {"name": self.control_name, "label": self.control_label},
                 "time": {"value": self.time, "units": self.time_units},
                 "study_hash": self.study_hash,

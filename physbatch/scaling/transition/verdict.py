@@ -32,6 +32,7 @@ def decide(
     jumps: Sequence[Jump],
     m_c: Extrapolation | None,
     jump: Extrapolation | None,
+    observable: str = "overlap",
 ) -> Verdict:
     """Claim a transition only where an intensive order parameter shows it.
 
@@ -51,10 +52,12 @@ def decide(
         The results of each size, from the smallest to the largest.
     m_c, jump : Extrapolation or None
         Their extrapolations.
+    observable : str
+        What has the two peaks, for the reasons.
     """
     case = _Case([], [])
-    _peaks(case, jumps)
-    _latent(case, jumps, jump)
+    _peaks(case, jumps, observable)
+    _latent(case, jumps, jump, observable)
     _critical_value(case, curves, jumps, m_c)
     transition = NOT_CLAIMED if case.against else CLAIMED
     reasons = (*case.against, *case.in_favour, *_drift_reasons(drifts))
@@ -72,7 +75,7 @@ def _names(sizes: Sequence[float]) -> str:
     return ", ".join(f"{size:g}" for size in sizes)
 
 
-def _peaks(case: _Case, jumps: Sequence[Jump]) -> None:
+def _peaks(case: _Case, jumps: Sequence[Jump], observable: str) -> None:
     two = [jump for jump in jumps if math.isfinite(jump.latent.value)]
     # Below the smallest size with two peaks they may just be too broad to be told apart.
     least = min((jump.size for jump in two), default=0.0)
@@ -84,31 +87,31 @@ def _peaks(case: _Case, jumps: Sequence[Jump]) -> None:
     if two:
         widths = _names([round(jump.separation, 1) for jump in two])
         case.in_favour.append(
-            f"the overlap has two peaks near m_c at N = {_names([j.size for j in two])} "
+            f"the {observable} has two peaks near m_c at N = {_names([j.size for j in two])} "
             f"(separation {widths} widths)"
         )
     if len(two) < _LEAST_SIZES:
         case.against.append(
-            f"the overlap has two peaks near m_c at {len(two)} of {len(jumps)} sizes, a claim "
+            f"the {observable} has two peaks near m_c at {len(two)} of {len(jumps)} sizes, a claim "
             f"needs {_LEAST_SIZES}"
         )
     if missing:
         widths = _names([round(jump.separation, 1) for jump in missing])
         case.against.append(
-            "perfect and imperfect students coexist near m_c without two peaks of the overlap "
-            f"at N = {_names([j.size for j in missing])} (separation {widths}, two peaks need "
-            f"{missing[-1].threshold:.2g} and an empty valley)"
+            "perfect and imperfect students coexist near m_c without two peaks of the "
+            f"{observable} at N = {_names([j.size for j in missing])} (separation {widths}, "
+            f"two peaks need {missing[-1].threshold:.2g} and an empty valley)"
         )
 
 
-def _latent(case: _Case, jumps: Sequence[Jump], fit: Extrapolation | None) -> None:
+def _latent(case: _Case, jumps: Sequence[Jump], fit: Extrapolation | None, observable: str) -> None:
     two = [jump for jump in jumps if math.isfinite(jump.latent.value)]
     if not two:
         return
     largest = two[-1]
     if largest.latent.value < _SIGMAS * largest.latent.stderr:
         case.against.append(
-            f"the latent overlap at N = {largest.size:g} is {largest.latent}, less than "
+            f"the latent {observable} at N = {largest.size:g} is {largest.latent}, less than "
             f"{_SIGMAS:g} standard errors above 0"
         )
     limit = fit.limit if fit is not None else Estimate(math.nan)
@@ -118,15 +121,15 @@ def _latent(case: _Case, jumps: Sequence[Jump], fit: Extrapolation | None) -> No
         lowest = _lowest_limit(fit)
         enough = lowest.value >= _SIGMAS * lowest.stderr
         (case.in_favour if enough else case.against).append(
-            "no form describes the latent overlap against N "
+            f"no form describes the latent {observable} against N "
             f"({limit.flags[-1].text}); the lowest limit of those that have "
             f"one, its error scaled by sqrt(chi2/dof), is {lowest}"
         )
     elif limit.value < _SIGMAS * limit.total:
-        case.against.append(f"the latent overlap may vanish at N -> infinity: {limit} there")
+        case.against.append(f"the latent {observable} may vanish at N -> infinity: {limit} there")
     else:
         case.in_favour.append(
-            f"the latent overlap stays: {largest.latent} at N = {largest.size:g}, {limit} at "
+            f"the latent {observable} stays: {largest.latent} at N = {largest.size:g}, {limit} at "
             "N -> infinity"
         )
 
