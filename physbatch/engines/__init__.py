@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from physbatch.engines.checkpoint import State as State
     from physbatch.engines.discrete import prepare_discrete as prepare_discrete
     from physbatch.engines.gradient import prepare_gradient as prepare_gradient
+    from physbatch.engines.own import FunctionEngine as FunctionEngine
+    from physbatch.engines.own import Streams as Streams
+    from physbatch.engines.own import register as register
     from physbatch.engines.point import GridPoint as GridPoint
     from physbatch.engines.point import GridPoints as GridPoints
     from physbatch.engines.protocol import Arrays as Arrays

@@ -13,7 +13,7 @@ from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses, State
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval
 from physbatch.errors import StudyError
-from physbatch.study.dynamics import Greedy
+from physbatch.study.dynamics import Greedy, Metropolis
 from physbatch.study.model import Study
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem, draw_system
@@ -130,8 +130,8 @@ def _prepare(point: GridPoint) -> tuple[BinarySystem, CellRun]:
         study.grid.replicas_per_graph,
     )
     dynamics = study.dynamics
-    if dynamics.kind == "sgd":  # require_built refuses it with the reason
-        raise StudyError("dynamics 'sgd' has no discrete engine")
+    if not isinstance(dynamics, Greedy | Metropolis):  # require_built refuses it with the reason
+        raise StudyError(f"dynamics {dynamics.kind!r} has no discrete engine")
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
     run = CellRun(
         batch=batch_rule(point.batch_size),

@@ -24,7 +24,7 @@ from physbatch.engines.checkpoint import (
 )
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval, unmeasured
-from physbatch.study.dynamics import Greedy
+from physbatch.study.dynamics import Greedy, Metropolis
 from physbatch.study.model import Study
 from physbatch.study.system import PatternInputs
 from physbatch.systems.architecture import Architecture
@@ -176,7 +176,7 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
         replicas=point.replicas,
     )
     dynamics, temperature = study.dynamics, point.temperature
-    assert dynamics.kind != "sgd"  # which has engines of its own
+    assert isinstance(dynamics, Greedy | Metropolis)  # others have engines of their own
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
     given = study.system.inputs
     noise = given.label_noise if isinstance(given, PatternInputs) else 0.0

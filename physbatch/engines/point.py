@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from physbatch.streams.keys import StreamKeys, stream_keys
-from physbatch.study.dynamics import SGD, Metropolis
+from physbatch.study.dynamics import SGD, Metropolis, OwnDynamics
 from physbatch.study.measurement import Purpose
 from physbatch.study.model import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
@@ -163,6 +163,14 @@ class GridPoint:
         factors = {"fixed": 1.0, "per-sample": self.batch_size, "sqrt": math.sqrt(self.batch_size)}
         return factors[rule] * self.base_learning_rate
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What own code was told: the options of system and dynamics, fixed and swept ones."""
+        study = self.study
+        fixed = study.dynamics.options if isinstance(study.dynamics, OwnDynamics) else {}
+        swept = {name: self.coordinates[name] for name in study.grid.options}
+        return {**study.system.options, **fixed, **swept}
+
     # --- what is learned, and when it is measured ---------------------------------------
 
     @property
@@ -214,6 +222,9 @@ class GridPoint:
         if isinstance(study.dynamics, SGD):
             rate = {"rule": study.dynamics.learning_rate.rule, "base": self.base_learning_rate}
             dynamics = {**dynamics, "learning_rate": rate}
+        if isinstance(study.dynamics, OwnDynamics):
+            resolved = {"kind": "own", "options": self.options}
+            dynamics = {"kind": "own", "engine": study.dynamics.engine}
         shared = study.grid.replicas_per_graph
         return canonical_json(
             {

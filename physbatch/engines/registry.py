@@ -1,14 +1,16 @@
-"""Which engine serves which study: the only place that knows."""
+"""Which engine serves which study: the only place that knows; own code is in `own`."""
 
 import functools
+import hashlib
 import importlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from physbatch.engines.own import own_engine, own_revision
 from physbatch.engines.protocol import Engine
 from physbatch.errors import NotBuiltError
 from physbatch.sources import hash_of_sources
-from physbatch.study.dynamics import SGD
+from physbatch.study.dynamics import SGD, OwnDynamics
 from physbatch.study.model import Study
 
 
@@ -65,6 +67,8 @@ def engine_for(study: Study) -> Engine:
     >>> type(engine_for(study("greedy-unit"))).__name__
     'BinaryEngine'
     """
+    if isinstance(study.dynamics, OwnDynamics):
+        return own_engine(study.dynamics.engine)
     module, _, kind = _entry(study).kind.rpartition(".")
     home = importlib.import_module(f"physbatch.engines.{module}")
     return cast("Engine", getattr(home, kind)())
@@ -79,6 +83,11 @@ def revision_of(study: Study) -> str:
     >>> len(revision_of(study("greedy-unit")))
     14
     """
+    if isinstance(study.dynamics, OwnDynamics):
+        ours = _revision(("engines/own.py",))
+        return hashlib.sha256(
+            f"{ours}\n{own_revision(study.dynamics.engine)}".encode()
+        ).hexdigest()[:14]
     return _revision(_entry(study).sources)
 
 
@@ -110,7 +119,11 @@ def require_built(study: Study, *, where: str = "study") -> Study:
     ------
     NotBuiltError
         Naming each choice that is not.
+    StudyError
+        If own dynamics are not registered.
     """
+    if isinstance(study.dynamics, OwnDynamics):
+        own_engine(study.dynamics.engine)
     names = missing(study)
     if names:
         raise NotBuiltError(

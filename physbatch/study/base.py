@@ -27,6 +27,10 @@ MOST_SAMPLES = 2**24
 MAX_VALUES = 1_000_000
 
 
+#: What own code takes: numbers, words and switches by name.
+Options = dict[str, bool | int | Annotated[float, Field(allow_inf_nan=False)] | str]
+
+
 class Model(BaseModel):
     """Base of all study models: immutable, and unknown fields are errors."""
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from physbatch.study.base import Finite, Model
+from physbatch.study.base import Finite, Model, Options
 
 
 class Greedy(Model):
@@ -44,4 +44,17 @@ class SGD(Model):
     precision: Literal["float32", "float64"] = "float64"
 
 
-Dynamics = Annotated[Greedy | Metropolis | SGD, Field(discriminator="kind")]
+class OwnDynamics(Model):
+    """Dynamics of own code: the engine that `physbatch.engines.register` knows by that name.
+
+    ``kind = NAME`` is short for ``kind = "own"``, ``engine = NAME``. `time_unit` is what the
+    times of the measurement count.
+    """
+
+    kind: Literal["own"]
+    engine: Annotated[str, Field(min_length=1, max_length=200)]
+    options: Options = Field(default_factory=dict)
+    time_unit: Literal["sweep", "step"] = "sweep"
+
+
+Dynamics = Annotated[Greedy | Metropolis | SGD | OwnDynamics, Field(discriminator="kind")]

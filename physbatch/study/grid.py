@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from physbatch.dataset import COORDINATES, OPTIONAL_VARIABLES, VARIABLES
 from physbatch.study.base import MAX_VALUES, MOST_SAMPLES, Finite, Model, PositiveInt, sorted_unique
 
 
@@ -56,8 +57,15 @@ _SWEPT = (  # fields that are one value or many
 )
 
 
+#: Names of variables of a dataset, which no dimension has.
+_RESERVED = {*VARIABLES, *OPTIONAL_VARIABLES}
+
+
 class Grid(Model):
-    """Sizes, control values and other swept parameters; every combination is a cell."""
+    """Sizes, control values and other swept parameters; every combination is a cell.
+
+    `options` sweeps numbers that own code takes, each a dimension of its name.
+    """
 
     size: tuple[PositiveInt, ...]
     batch_size: tuple[BatchSize, ...] | None = None
@@ -67,6 +75,7 @@ class Grid(Model):
     temperature: tuple[Annotated[Finite, Field(gt=0)], ...] | None = None
     learning_rate: tuple[Annotated[Finite, Field(gt=0)], ...] | None = None
     pattern_count: tuple[PositiveInt, ...] | None = None
+    options: dict[str, tuple[int | Finite, ...]] = Field(default_factory=dict)
     replicas: PositiveInt
     replicas_per_graph: PositiveInt = 1
 
@@ -79,6 +88,21 @@ class Grid(Model):
     @classmethod
     def _sorted(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return sorted_unique(value)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _ranges(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {name: _expand_range(values) for name, values in value.items()}
+
+    @field_validator("options")
+    @classmethod
+    def _names(cls, value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for name in value:
+            if not name.isidentifier() or name in _RESERVED or name in COORDINATES:
+                raise ValueError(f"{name!r} cannot be the name of a swept option")
+        return {name: sorted_unique(values) or () for name, values in sorted(value.items())}
 
     @model_validator(mode="after")
     def _one_control(self) -> Self:
@@ -96,6 +120,7 @@ class Grid(Model):
     def _countable(self) -> Self:
         """A slip such as 10^9 replicas is refused before its plan fills the memory."""
         points = math.prod(len(getattr(self, name) or (None,)) for name in _SWEPT)
+        points *= math.prod(map(len, self.options.values()))
         cells = points * math.ceil(self.replicas / REPLICAS_PER_CELL)
         if cells > _MOST_CELLS:
             raise ValueError(

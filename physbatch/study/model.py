@@ -23,9 +23,10 @@ from pydantic import Field, model_validator
 from physbatch.errors import StudyError
 from physbatch.results.render import flat_rows, html_table
 from physbatch.study.base import Model
-from physbatch.study.dynamics import SGD, Dynamics
+from physbatch.study.dynamics import SGD, Dynamics, OwnDynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
+from physbatch.study.own import is_own, own_kind_in_full
 from physbatch.study.projection import projected_problems
 from physbatch.study.refusals import refusal
 from physbatch.study.system import (
@@ -33,6 +34,7 @@ from physbatch.study.system import (
     DenseStudent,
     DenseWiring,
     GaussianInputs,
+    NoWiring,
     PatternInputs,
     RegularWiring,
     SampleInputs,
@@ -85,9 +87,16 @@ class Study(Model):
     measurement: Measurement
     seed: Seed = Seed()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_kind_in_short(cls, content: Any) -> Any:
+        return own_kind_in_full(content)
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         self._check_swept()
+        if is_own(self.system, self.dynamics, self.grid, self.measurement):
+            return self
         if self.dynamics.kind == "sgd" and self.system.weights != "continuous":
             raise ValueError("dynamics 'sgd' needs continuous weights; use greedy or metropolis")
         if self.dynamics.kind != "sgd" and self.system.weights == "continuous":
@@ -224,8 +233,8 @@ class Study(Model):
     def architecture(self, size: int, degree: int | None) -> Architecture:
         """The teacher's layers at one size and, unless the wiring is dense, degree."""
         wiring = self.system.wiring
-        if isinstance(wiring, ConvolutionalWiring):
-            raise StudyError("a convolutional network has no layers of independent weights")
+        if isinstance(wiring, ConvolutionalWiring | NoWiring):
+            raise StudyError(f"wiring {wiring.kind!r} has no layers of independent weights")
         return build_architecture(
             wiring=wiring.kind,
             size=size,
@@ -263,7 +272,8 @@ class Study(Model):
         """Whether binary weights on a known sparse graph learn from fresh binary inputs."""
         system = self.system
         return (
-            system.weights == "binary"
+            system.kind != "own"
+            and system.weights == "binary"
             and system.inputs.kind == "binary"
             and system.wiring.kind != "dense"
         )
@@ -271,6 +281,8 @@ class Study(Model):
     @property
     def time_units(self) -> str:
         """Unit of the time coordinate."""
+        if isinstance(self.dynamics, OwnDynamics):
+            return self.dynamics.time_unit
         if self.dynamics.kind != "sgd":
             return "sweep"
         return "sample" if self.measurement.unit == "samples" else "step"
@@ -334,6 +346,9 @@ class Study(Model):
         Leaving defaults out keeps the hashes of old studies when a new field arrives.
         """
         return canonical_json(self.model_dump(mode="json", exclude_defaults=True))
+
+    def __hash__(self) -> int:
+        return hash(self.canonical_json())
 
     def hash(self) -> str:
         """SHA-256 of the physics: title, description and references do not count."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from physbatch.study.base import Finite, Model, PositiveInt, Switch
+from physbatch.study.base import Finite, Model, Options, PositiveInt, Switch
 
 #: Layers of weights at most; each is laid out before anything else is known of the study.
 MOST_LAYERS = 1000
@@ -86,8 +86,15 @@ class ConvolutionalWiring(Model):
     batch_normalisation: Switch = False
 
 
+class NoWiring(Model):
+    """What a system of own code has in the place of ours."""
+
+    kind: Literal["none"]
+
+
 Wiring = Annotated[
-    RegularWiring | TreeWiring | DenseWiring | ConvolutionalWiring, Field(discriminator="kind")
+    RegularWiring | TreeWiring | DenseWiring | ConvolutionalWiring | NoWiring,
+    Field(discriminator="kind"),
 ]
 
 
@@ -108,8 +115,13 @@ StudentWiring = Annotated[TeacherStudent | DenseStudent, Field(discriminator="ki
 
 
 class System(Model):
-    """What is learned: a teacher and a student of the same kind."""
+    """What is learned: a teacher and a student of the same kind, or what own code makes of it.
 
+    A system of `kind` ``own`` has `options` alone; own dynamics say what they mean.
+    """
+
+    kind: Literal["teacher-student", "own"] = "teacher-student"
+    options: Options = Field(default_factory=dict)
     wiring: Wiring
     depth: Annotated[PositiveInt, Field(le=MOST_LAYERS)] = 2
     output: Literal["vector", "scalar"] = "vector"
@@ -126,6 +138,29 @@ class System(Model):
     #: First-layer vectors of a dense continuous teacher: independent Gaussian ones, or
     #: orthogonal ones of squared length N (T = 1 exactly).
     teacher_vectors: Literal["random", "orthogonal"] = "random"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_system_has_no_wiring(cls, content: Any) -> Any:
+        if isinstance(content, dict) and content.get("kind") == "own":
+            return {"wiring": {"kind": "none"}, **content}
+        return content
+
+    @model_validator(mode="after")
+    def _is_ours_or_own(self) -> Self:
+        is_own = self.kind == "own"
+        if is_own != (self.wiring.kind == "none"):
+            raise ValueError("wiring 'none' is that of a system of kind 'own', and of no other")
+        if not is_own and self.options:
+            raise ValueError("options are for a system of kind 'own'")
+        ours = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in ("kind", "options", "wiring") and getattr(self, name) != field.default
+        ]
+        if is_own and ours:
+            raise ValueError(f"a system of kind 'own' has no {ours[0]}; put it into options")
+        return self
 
     @model_validator(mode="after")
     def _samples_make_sense(self) -> Self:
@@ -157,6 +192,8 @@ class System(Model):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
+        if self.kind == "own":
+            return self
         dense_student = self.student_wiring.kind == "dense"
         if self.activation == "sign" and self.weights == "continuous":
             raise ValueError(

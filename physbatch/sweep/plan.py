@@ -84,6 +84,7 @@ class Plan:
             values = getattr(grid, name)
             if values is not None:
                 dims[name] = values
+        dims |= grid.options
         dims[grid.control] = getattr(grid, grid.control)
         return dims
 

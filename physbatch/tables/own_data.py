@@ -35,6 +35,8 @@ from physbatch.tables.grids import (
 from physbatch.typing import FloatArray, IntArray
 
 _WHERE = "make_dataset"
+#: Of times of which nothing else is known; the attribute ``units`` of ``time`` may say more.
+_TIME_UNIT = "unit"
 _KNOWN = {**VARIABLES, **OPTIONAL_VARIABLES}
 
 
@@ -168,7 +170,9 @@ def _dataset(grid: Grid, control: str) -> xr.Dataset:
         typed = (
             np.where(np.isnan(values), spec.fill, values).astype(spec.dtype) if integer else values
         )
-        labelled = xr.Variable(dims[: typed.ndim], typed, variable_attributes(name, spec, "1"))
+        labelled = xr.Variable(
+            dims[: typed.ndim], typed, variable_attributes(name, spec, _TIME_UNIT)
+        )
         variables[name] = labelled.transpose(*(dim for dim in order if dim in labelled.dims))
     data = xr.Dataset(variables, coords={n: _coordinate(n, v) for n, v in coordinates.items()})
     if "batch_ratio" in dims:
@@ -186,7 +190,8 @@ def _dataset(grid: Grid, control: str) -> xr.Dataset:
 def _coordinate(name: str, values: FloatArray) -> xr.Variable:
     whole = name != "time" and bool(np.all(values == np.round(values)))
     kept: FloatArray | IntArray = values.astype(np.int64) if whole else values
-    return xr.Variable(name, kept, {"long_name": COORDINATES.get(name, name), "units": "1"})
+    units = _TIME_UNIT if name == "time" else "1"
+    return xr.Variable(name, kept, {"long_name": COORDINATES.get(name, name), "units": units})
 
 
 def _with_success(data: xr.Dataset, level: float | None) -> xr.Dataset:
@@ -226,7 +231,7 @@ def _with_success(data: xr.Dataset, level: float | None) -> xr.Dataset:
         {
             name: xr.Variable(
                 values.dims, values.values.astype(_KNOWN[name].dtype),
-                variable_attributes(name, _KNOWN[name], "1"),
+                variable_attributes(name, _KNOWN[name], _TIME_UNIT),
             )
             for name, values in made.items()
             if name not in data
