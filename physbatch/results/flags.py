@@ -76,6 +76,9 @@ COLUMNS_GUESSED = FlagKind(
     "Which columns are size, control, observable and error was guessed from their names.",
     "Compare the guess, or name the columns.",
 )
+CONSTANT_MINORITY = FlagKind(
+    "The same part of the runs is stuck in the other peak everywhere.", "Look at those runs."
+)
 CORRELATED_POINTS = FlagKind(
     "Neighbouring points scatter less than their errors: they move together, or errors are large.",
     "Give the covariance, or independent errors.",
@@ -108,6 +111,9 @@ ERRORS_UNKNOWN = FlagKind(
     "The data state no errors: they are estimated from the scatter of neighbouring points.",
     "Give the column of the errors if there is one, or several rows (replicas) for each point.",
 )
+ESSENTIAL_SINGULARITY_POSSIBLE = FlagKind(
+    "The width falls as a power of ln N as well: of infinite order, or none.", "Add larger sizes."
+)
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
@@ -132,8 +138,7 @@ FLAT = FlagKind(
     "Fix an exponent, or add sizes or points near the transition.",
 )
 FOLDED = FlagKind(
-    "The order parameter is as often negative as positive: its absolute value is analysed.",
-    "None is needed.",
+    "The law is even about 0 or a fixed mean: the distance is analysed.", "None is needed."
 )
 INCONSISTENT = FlagKind(
     "Two ways to the same number differ by more than their errors.",
@@ -221,6 +226,9 @@ NO_ROOT = FlagKind(
     "The growth does not change its sign: there is no threshold.",
     "None is needed: the batch is stable at every learning rate.",
 )
+NO_SHARPENING = FlagKind(
+    "The range with two peaks does not shrink with the size.", "Add larger sizes and controls."
+)
 NO_SIZE = FlagKind(
     "The quantity is not known at any size, so it has no limit.",
     "See the flags of the sizes.",
@@ -287,6 +295,9 @@ OUTLIERS = FlagKind(
     "Single values lie far from what all others predict and are left out.",
     "Look at them; correct or remove them in the data.",
 )
+SAMPLES_NEEDED = FlagKind(
+    "A curve with errors has no histogram to show a jump.", "Give a row for each independent value."
+)
 SEVERAL_CROSSINGS = FlagKind(
     "Two curves cross more than once; the text says which crossing is taken.",
     "Say near which control to look.",
@@ -327,6 +338,9 @@ STEP = FlagKind(
     "The curve jumps between two neighbouring points: the edge lies between them.",
     "Refine the grid there.",
 )
+STILL_RELAXING = FlagKind(
+    "The mean drifts with time, or may well do.", "Run longer; give times over a decade."
+)
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",
     "Add points near c_c.",
@@ -338,6 +352,10 @@ TIME = FlagKind(
 TOO_FEW_POINTS = FlagKind(
     "No more points than parameters: a fit through them tests nothing.",
     "Add sizes (controls), or fix a parameter.",
+)
+TWO_PEAKS_AT_GRID_END = FlagKind(
+    "At an end of the grid the largest size has two peaks: symmetric states, or stuck runs.",
+    "Extend the grid on that side, or bring an order parameter that all symmetric states share.",
 )
 TWO_SIZES = FlagKind(
     "The quantity is known at two sizes; a tested limit needs three.", "Add sizes."
@@ -353,6 +371,10 @@ UNEQUAL_RATIOS = FlagKind(
 UNIMODAL = FlagKind(
     "The overlap shows one peak at each control near m_c: there is no jump.",
     "Take it as the answer, or add replicas and larger sizes.",
+)
+WEAKLY_SINGULAR_OBSERVABLE = FlagKind(
+    "An energy, or means that depend on N more than 1/N: a weak singularity could hide there.",
+    "Bring the order parameter (a magnetisation, an overlap), or its susceptibility.",
 )
 WIDTH_UNRESOLVED = FlagKind(
     "Success goes from none to all between two controls: m_c is bracketed, the width bounded.",

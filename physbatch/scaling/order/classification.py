@@ -1,6 +1,7 @@
 """Order of a transition: first order, continuous, a crossover, or undecided."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -8,6 +9,8 @@ import numpy as np
 import xarray as xr
 
 from physbatch.errors import AnalysisError
+from physbatch.results.flags import SAMPLES_NEEDED, WEAKLY_SINGULAR_OBSERVABLE
+from physbatch.scaling.order.coexistence import phase_coexistence
 from physbatch.scaling.order.dynamics import escapes, hysteresis
 from physbatch.scaling.order.histograms import (
     SIGMAS,
@@ -17,10 +20,13 @@ from physbatch.scaling.order.histograms import (
     latent_jump,
     two_peaks,
     view_peaks,
+    with_two_peaks,
 )
+from physbatch.scaling.order.relaxation import stationarity
 from physbatch.scaling.order.result import (
     CONTINUOUS,
     CROSSOVER,
+    DRIFTS,
     FIRST_ORDER,
     UNDECIDED,
     Evidence,
@@ -28,9 +34,8 @@ from physbatch.scaling.order.result import (
     silent,
 )
 from physbatch.scaling.order.samples import OrderData, curve_data, sample_data
+from physbatch.scaling.order.shared_controls import curve_of_table, one_curve
 from physbatch.scaling.order.sharpening import (
-    curve_of_table,
-    one_curve,
     self_averaging,
     width_forms,
 )
@@ -42,7 +47,9 @@ from physbatch.typing import FloatArray
 #: log10 of the chi-squared probability above which one curve describes all sizes.
 _SAME = -3.0
 #: How near to 1 the exponent a of N^-a must be known for fluctuations without divergence.
-_CENTRAL_LIMIT = 0.4
+_CENTRAL_LIMIT = 0.35
+#: Why a smooth energy is no crossover.
+_WEAK = "an energy is continuous at any continuous transition: bring the order parameter"
 
 
 def transition_order(
@@ -139,31 +146,46 @@ def transition_order(
         data, observable, control=control, time=time, space_dimension=space_dimension
     )
     jumps = view_peaks(samples, resamples, seed)
+    curve = one_curve(samples)
     evidence = (
         two_peaks(jumps),
         latent_jump(jumps),
+        phase_coexistence(samples, jumps, curve),
         fluctuations(samples),
         self_averaging(samples, resamples, seed),
-        one_curve(samples),
+        curve,
+        stationarity(samples),
         _binder_of_samples(samples),
         width_forms(samples, jumps),
         hysteresis(samples, jumps),
         escapes(samples, jumps),
     )
     verdict, reasons = _decide({piece.name: piece for piece in evidence}, coarse_size(samples))
+    if verdict == CROSSOVER and _is_energy(samples.observable):
+        verdict, reasons = UNDECIDED, (_WEAK, *reasons)
     return _result(samples, verdict, reasons, evidence, jumps)
+
+
+def _is_energy(observable: str) -> bool:
+    """Whether the name is that of an energy."""
+    return bool({"energy", "action", "e"} & set(re.split(r"[^a-z]+", observable.lower())))
 
 
 def _decide(evidence: Mapping[str, Evidence], coarse: float) -> tuple[str, tuple[str, ...]]:
     """The verdict and its reasons, those that decide first."""
     peaks, jump, spread = (evidence[name] for name in ("two peaks", "latent jump", "fluctuations"))
-    sharp, curve = evidence["self-averaging"], evidence["one curve"]
+    sharp, curve, both = (evidence[name] for name in ("self-averaging", "one curve", "coexistence"))
+    still = evidence["stationarity"]
     grid = f"the mean jumps between two neighbouring controls at N = {coarse:g}: refine the grid"
     if peaks.points_to == jump.points_to == FIRST_ORDER:
+        if both.points_to != FIRST_ORDER:
+            return UNDECIDED, (f"two peaks, but no coexistence is shown: {both.text}", peaks.text)
+        if curve["log10 p"].value > _SAME:
+            return UNDECIDED, (f"two peaks, but {curve.text}", peaks.text)
         if spread.points_to in ("no jump", CONTINUOUS) and math.isnan(coarse):
             return UNDECIDED, (f"{spread.text}, though {peaks.text}",)
         more = (spread.text,) if spread.points_to == FIRST_ORDER else ()
-        return FIRST_ORDER, (peaks.text, jump.text, *more)
+        return FIRST_ORDER, (peaks.text, jump.text, both.text, *more)
     if peaks.points_to != "no jump":
         return UNDECIDED, (peaks.text, jump.text)
     if math.isfinite(coarse):
@@ -177,11 +199,14 @@ def _decide(evidence: Mapping[str, Evidence], coarse: float) -> tuple[str, tuple
     if spread.points_to == CONTINUOUS and curve.points_to != CROSSOVER:
         return CONTINUOUS, (spread.text, peaks.text, sharp.text)
     if _without_divergence(spread) and curve.points_to == CROSSOVER:
+        if still.points_to == DRIFTS:
+            return UNDECIDED, (f"no crossover yet, run longer: {still.text}", curve.text)
         return CROSSOVER, (curve.text, spread.text, sharp.text, peaks.text)
     return UNDECIDED, (
         f"neither a critical point nor a crossover is proven: {spread.text}",
         sharp.text,
         curve.text,
+        *((f"run longer: {still.text}",) if still.points_to == DRIFTS else ()),
     )
 
 
@@ -226,10 +251,13 @@ def _of_curve(data: OrderData, kind: str) -> TransitionOrder:
         curves = [(table.values[name][row], table.errors[name][row]) for row in rows]
         evidence.append(binder_minimum(table.sizes, curves))
     missing = "only a curve with errors: histograms of replicas are needed to see a jump"
+    verdict, reasons = UNDECIDED, (missing, *(piece.text for piece in evidence))
     if evidence[0].points_to == CROSSOVER and kind == "order parameter":
-        return _result(data, CROSSOVER, (evidence[0].text,), tuple(evidence), ())
-    reasons = (missing, *(piece.text for piece in evidence))
-    return _result(data, UNDECIDED, reasons, tuple(evidence), ())
+        if _is_energy(data.observable):
+            reasons = (missing, _WEAK, evidence[0].text)
+        else:
+            verdict = CROSSOVER
+    return _result(data, verdict, reasons, tuple(evidence), ())
 
 
 def _result(
@@ -247,7 +275,13 @@ def _result(
         rows.append(jump.overlap[row])
         control.append(float(jump.control[row]))
     size = data.volumes if data.curve is None else data.curve.sizes
-    flags = (*data.flags, *(flag for piece in evidence for flag in piece.flags))
+    flags = [*data.flags, *(flag for piece in evidence for flag in piece.flags)]
+    if data.curve is not None:
+        flags.insert(0, SAMPLES_NEEDED("only a curve with errors is given"))
+    if _WEAK in reasons:
+        flags.append(WEAKLY_SINGULAR_OBSERVABLE(_WEAK))
+    if verdict in (FIRST_ORDER, CONTINUOUS) or with_two_peaks(jumps):
+        flags = [flag for flag in flags if not WEAKLY_SINGULAR_OBSERVABLE.among((flag,))]
     return TransitionOrder(
         verdict=verdict,
         reasons=reasons,

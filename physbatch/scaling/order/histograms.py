@@ -44,6 +44,19 @@ def power(
     return fit_law(size, value, stderr, [law("power")], quantity=quantity)
 
 
+def scaled(estimate: Estimate, factor: float) -> Estimate:
+    """An estimate in another unit, or turned round."""
+    low, high = sorted(factor * end for end in estimate.interval68)
+    spread = abs(factor)
+    return Estimate(
+        factor * estimate.value,
+        spread * estimate.stderr,
+        spread * estimate.systematic,
+        (low, high),
+        estimate.flags,
+    )
+
+
 def view_peaks(data: OrderData, resamples: int, seed: int) -> tuple[Jump, ...]:
     """At every size the histogram where fluctuations are largest, split in two."""
     return tuple(
@@ -188,11 +201,15 @@ def fluctuations(data: OrderData) -> Evidence:
     low, high = b.interval68
     a = Estimate(-b.value, b.stderr, b.systematic, (-high, -low))
     gamma = Estimate(1.0 - a.value, a.stderr, a.systematic, (1.0 + low, 1.0 + high))
-    text = f"the largest variance goes as N^-a, a = {a}, N var as N^(gamma/nu), {gamma}"
+    text = f"the largest variance goes as N^-a, a = {a}, N var as N^(gamma/nu), {gamma} per N"
     points_to = ""
     if a.value > SIGMAS * a.total:
         points_to = "no jump"
-        if gamma.value > max(0.25, 4.0 * gamma.total):
+        widest = data.sizes[-1].variance
+        inside = 0 < int(np.argmax(widest)) < widest.size - 1
+        if gamma.value > max(0.25, 4.0 * gamma.total) and not inside:
+            text += ": the largest variance is at the end of the grid"
+        elif gamma.value > max(0.25, 4.0 * gamma.total):
             points_to = CONTINUOUS
             text += ": the susceptibility diverges, less than N"
         elif a.value > 0.5:

@@ -17,15 +17,18 @@ FIRST_ORDER = "first order"
 CONTINUOUS = "continuous"
 CROSSOVER = "crossover"
 UNDECIDED = "undecided"
+#: What evidence points to where the mean still moves with time.
+DRIFTS = "drift"
 VERDICTS = (FIRST_ORDER, CONTINUOUS, CROSSOVER, UNDECIDED)
 #: Names of everything that is looked for, and of all its parameters.
 EVIDENCE = (
-    *("two peaks", "latent jump", "fluctuations", "self-averaging", "one curve"),
+    *("two peaks", "latent jump", "coexistence", "fluctuations", "self-averaging", "one curve"),
+    "stationarity",
     *("Binder minimum", "scaling forms", "hysteresis", "escape times"),
 )
 _PARAMETERS = (
     *("growth", "limit", "a", "gamma_over_nu", "1/nu", "c_c", "log10 p", "b", "Delta", "z"),
-    "control",
+    *("control", "x", "change", "1/nu per L"),
 )
 
 
@@ -39,7 +42,8 @@ class Evidence(Record):
     name : str
         Such as ``latent jump``.
     points_to : str
-        A verdict, ``transition`` (of either order), ``no jump``, or empty where it is silent.
+        A verdict, ``transition`` (of either order), ``no jump``, ``drift``, or empty where it is
+        silent.
     text : str
         What it says, in words with numbers.
     names, estimates : tuple

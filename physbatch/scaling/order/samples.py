@@ -1,5 +1,6 @@
 """What the order of a transition is read from: samples at every size and control."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ LEAST_SIZES = 3
 LEAST_REPLICAS = 12
 #: Fourth powers of larger values leave the range of floating point.
 _LARGEST = 1e60
+#: Chance of a law as uneven as this one, below which it is not even.
+_EVEN = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,7 @@ class OrderData:
     runs: xr.Dataset | None  # the dataset of the schema with the uninformed start
     planted: xr.Dataset | None  # and that with the planted one
     flags: tuple[Flag, ...]
+    space_dimension: float = math.nan  # d in N = L^d where the sizes of the data are linear
 
     @property
     def volumes(self) -> FloatArray:
@@ -77,7 +81,8 @@ def sample_data(
     """Samples of an order parameter from a dataset of the schema or a table.
 
     A law that is even in the order parameter (a sign symmetry, broken or not) is folded: its
-    absolute value is analysed, since two peaks of opposite sign are one phase.
+    absolute value is analysed, since two peaks of opposite sign are one phase. So is a law that is
+    even about a mean that does not move with the control, such as the density of a lattice gas.
 
     Raises
     ------
@@ -92,7 +97,8 @@ def sample_data(
         else _of_dataset(view(data, observable, control), observable or "overlap", time)
     )
     _check(samples)
-    return _folded(samples) if _is_even(samples) else samples
+    centre = _centre(samples)
+    return samples if math.isnan(centre) else _folded(samples, centre)
 
 
 def curve_data(table: ScalingTable, observable: str | None = None) -> OrderData:
@@ -178,6 +184,8 @@ def _of_table(
                 "sizes are volumes",
             )
         chosen = chosen.to_dimension("N", space_dimension)
+    else:
+        space_dimension = None
     sizes = []
     for volume in chosen.sizes:
         rows = np.flatnonzero(chosen.size == volume)
@@ -194,6 +202,7 @@ def _of_table(
         None,
         None,
         tuple(table.flags),
+        math.nan if space_dimension is None else space_dimension,
     )
 
 
@@ -291,36 +300,63 @@ def _last_samples(history: xr.Dataset, dim: str) -> SizeSamples:
 # --- symmetry ---------------------------------------------------------------------------
 
 
-def _is_even(data: OrderData) -> bool:
-    """Whether both signs are equally frequent at every point, and both occur."""
-    positive, negative = (
+def _centre(data: OrderData) -> float:
+    """The value about which the law is even at every point; nan if there is none."""
+    if _is_even(data, 0.0, 0.0):
+        return 0.0
+    mean = np.concatenate([samples.mean for samples in data.sizes])
+    runs = np.concatenate([samples.replicas for samples in data.sizes])
+    variance = np.concatenate([samples.variance for samples in data.sizes]) / runs
+    if not np.all(variance > 0.0):
+        return math.nan
+    error = float(1.0 / np.sqrt(np.sum(1.0 / variance)))
+    centre = float(np.sum(mean / variance)) * error**2
+    chi2 = float(np.sum((mean - centre) ** 2 / variance))
+    still = scipy.stats.chi2.sf(chi2, mean.size - 1) > _EVEN
+    # Values this near to the centre may lie on either side of the true one.
+    return centre if still and _is_even(data, centre, 3.0 * error) else math.nan
+
+
+def _is_even(data: OrderData, centre: float, tolerance: float) -> bool:
+    """Whether values on both sides of the centre are equally frequent at every point."""
+    above, below = (
         np.array(
-            [np.sum(sign * value > 0.0) for samples in data.sizes for value in samples.values],
+            [
+                np.sum(sign * (value - centre) > tolerance)
+                for samples in data.sizes
+                for value in samples.values
+            ],
             dtype=float,
         )
         for sign in (1.0, -1.0)
     )
-    count = positive + negative
+    count = above + below
     used = count > 0
-    if not used.any() or negative.sum() == 0.0:
+    if not used.any() or below.sum() == 0.0:
         return False
-    chi2 = float(np.sum((positive - negative)[used] ** 2 / count[used]))
-    return bool(scipy.stats.chi2.sf(chi2, int(used.sum())) > 1e-3)
+    chi2 = float(np.sum((above - below)[used] ** 2 / count[used]))
+    return bool(scipy.stats.chi2.sf(chi2, int(used.sum())) > _EVEN)
 
 
-def _folded(data: OrderData) -> OrderData:
-    """Absolute values instead of an order parameter with a symmetric law."""
+def _folded(data: OrderData, centre: float) -> OrderData:
+    """Distances from the centre instead of an order parameter with a symmetric law."""
+    about = (
+        f"even about {centre:.4g}, its distance from there"
+        if centre
+        else "even, its absolute value"
+    )
     return replace(
         data,
         sizes=tuple(
-            replace(samples, values=tuple(np.abs(value) for value in samples.values))
+            replace(samples, values=tuple(np.abs(value - centre) for value in samples.values))
             for samples in data.sizes
         ),
         histories=tuple(
-            samples.assign(overlap=np.abs(samples["overlap"])) for samples in data.histories
+            samples.assign(overlap=np.abs(samples["overlap"] - centre))
+            for samples in data.histories
         ),
         flags=(
             *data.flags,
-            FOLDED(f"the law of {data.observable} is even, its absolute value is analysed"),
+            FOLDED(f"the law of {data.observable} is {about} is analysed"),
         ),
     )

@@ -5,22 +5,22 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy
 from scipy import optimize
 
 from physbatch.results.estimate import Estimate
-from physbatch.results.flags import NO_FINITE_LIMIT
+from physbatch.results.flags import (
+    ESSENTIAL_SINGULARITY_POSSIBLE,
+    NO_FINITE_LIMIT,
+)
 from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.laws.power_laws import law
 from physbatch.scaling.laws.single_fits import least_squares
-from physbatch.scaling.order.histograms import SIGMAS, power, with_two_peaks
-from physbatch.scaling.order.result import CROSSOVER, Evidence, silent
+from physbatch.scaling.order.histograms import SIGMAS, power, scaled, with_two_peaks
+from physbatch.scaling.order.result import Evidence, silent
 from physbatch.scaling.order.samples import LEAST_SIZES, OrderData, SizeSamples
-from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.resampling import bootstrap_counts, unbiased_spread
 from physbatch.scaling.transition.result import Jump
 from physbatch.scaling.transition.success_curves import success_curve
-from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
 #: Exponent of the width in N -> the first-order rounding that has it.
@@ -35,7 +35,6 @@ _LEVELS = (0.35, 0.1)
 _LEAST_VANISHED = 2
 _BOUNDS = (-12.0, 6.0)  # of the logarithm of the relative variance
 _SLOW = 0.3  # a width that falls so slowly may fall with ln N
-_LEAST_CONTROLS = 5  # at which sizes are compared
 
 
 # --- sharpening of a dimensionless ratio ------------------------------------------------
@@ -115,19 +114,44 @@ def _sharpening(
         text = f"the width over which {word} becomes self-averaging follows no power of N"
         return Evidence(name, "", text, (), (), quantity, size, value, stderr, b.flags)
     sharpens = inverse_nu.value > max(0.15, SIGMAS * inverse_nu.total)
+    essential = sharpens and _falls_with_logarithm(size, value, stderr)
+    flags = limit.flags
+    if essential:
+        flags = (*flags, ESSENTIAL_SINGULARITY_POSSIBLE(
+            f"the width over which {word} becomes self-averaging falls as (ln N)^-2 about as well"
+        ))  # fmt: skip
+    names: tuple[str, ...] = ("1/nu", "c_c")
+    estimates: tuple[Estimate, ...] = (inverse_nu, limit)
+    which = f"1/nu = {inverse_nu} per N"
+    if math.isfinite(data.space_dimension):
+        per_length = scaled(inverse_nu, data.space_dimension)
+        names, estimates = (*names, "1/nu per L"), (*estimates, per_length)
+        which = f"1/nu = {per_length} per L, {inverse_nu} per N"
     if sharpens:
-        text = f"{word} becomes self-averaging within a width that falls as N^(-1/nu), "
-        text += f"1/nu = {inverse_nu}"
-        ending = f", at c = {limit} for N -> infinity" if math.isfinite(limit.value) else ""
+        text = f"{word} becomes self-averaging within a width that falls as N^(-1/nu), {which}"
+        known = math.isfinite(limit.value)
+        ending = f", at c = {limit} for N -> infinity" if known else ""
+        # A width and a place that both fall with ln N only: N has to be astronomical.
+        sharpens = known or not essential
     else:
         text = f"the width over which {word} becomes self-averaging does not fall with N "
         text += f"(N^-x, x = {inverse_nu})"
         drifts = NO_FINITE_LIMIT.among(limit.flags)
         ending = "; its place drifts as ln N" if drifts else ""
     return Evidence(
-        name, "transition" if sharpens else "", text + ending, ("1/nu", "c_c"), (inverse_nu, limit),
-        quantity, size, value, stderr, limit.flags,
+        name, "transition" if sharpens else "", text + ending, names, estimates,
+        quantity, size, value, stderr, flags,
     )  # fmt: skip
+
+
+def _falls_with_logarithm(size: FloatArray, width: FloatArray, stderr: FloatArray) -> bool:
+    """Whether A (ln N)^-2 describes widths at least as well as a power, by AIC."""
+    relative, y = stderr / width, np.log(width)
+    power_law = np.stack([np.ones(size.size), np.log(size)], 1) / relative[:, None]
+    best = power_law @ np.linalg.lstsq(power_law, y / relative, rcond=None)[0]
+    rest = y + 2.0 * np.log(np.log(size))
+    rest = (rest - np.average(rest, weights=relative**-2)) / relative
+    return bool(np.sum(rest**2) < np.sum((y / relative - best) ** 2) + 2.0)
 
 
 def _resampled(
@@ -206,78 +230,6 @@ def levels_of(
     if height.size < 2:
         return (math.nan,) * len(levels)
     return tuple(np.interp(levels, height, middle, left=math.nan, right=math.nan).tolist())
-
-
-# --- one curve for all sizes ------------------------------------------------------------
-
-
-def one_curve(data: OrderData) -> Evidence:
-    r"""Whether the mean is one function of the control at all sizes, up to 1/N.
-
-    At every control that several sizes share, the means are compared with
-    :math:`\bar q(c)` and with :math:`\bar q(c) + b(c)/N`, with the errors of a variance
-    :math:`v(c)/N` that is pooled over the sizes, as without a transition.
-    """
-    points: dict[float, list[tuple[float, float, int, float]]] = {}
-    for samples in data.sizes:
-        rows = zip(samples.control, samples.mean, samples.variance, samples.replicas, strict=True)
-        for control, mean, variance, replicas in rows:
-            cell = points.setdefault(float(f"{control:.9g}"), [])
-            cell.append((samples.volume, mean, int(replicas), variance))
-    cells = []
-    for cell in points.values():
-        n, mean, replicas, variance = (np.array(column) for column in zip(*cell, strict=True))
-        freedom = replicas - 1.0
-        pooled = float(np.sum(freedom * n * variance) / np.sum(freedom))
-        if pooled > 0.0:
-            cells.append((n, mean, np.sqrt(pooled / n / replicas)))
-    return _compare(cells, "N")
-
-
-def curve_of_table(table: ScalingTable) -> Evidence:
-    """The same for a curve with errors."""
-    (name,) = table.observables
-    shared = np.array([float(f"{c:.9g}") for c in table.control])
-    cells = [
-        (table.size[shared == c], table.values[name][shared == c], table.errors[name][shared == c])
-        for c in np.unique(shared)
-    ]
-    return _compare(cells, table.dimension)
-
-
-def _compare(cells: Sequence[tuple[FloatArray, FloatArray, FloatArray]], unit: str) -> Evidence:
-    name = "one curve"
-    several = [cell for cell in cells if cell[0].size >= LEAST_SIZES]
-    if len(several) < _LEAST_CONTROLS:
-        return silent(
-            name, f"only {len(several)} controls are shared by {LEAST_SIZES} sizes or more"
-        )
-    chi2 = np.zeros(2)
-    freedom = np.zeros(2)
-    for n, mean, error in several:
-        for power_of_size, columns in enumerate((np.ones((n.size, 1)), np.stack([n**0, 1 / n], 1))):
-            design = columns / error[:, None]
-            target = mean / error
-            solved = np.linalg.lstsq(design, target, rcond=None)[0]
-            chi2[power_of_size] += float(np.sum((target - design @ solved) ** 2))
-            freedom[power_of_size] += n.size - columns.shape[1]
-    p = np.asarray(scipy.stats.chi2.sf(chi2, freedom))
-    means = np.concatenate([cell[1] for cell in several])
-    errors = np.concatenate([cell[2] for cell in several])
-    resolved = float(np.ptp(means) / np.median(errors))
-    estimates, names = (Estimate(math.log10(max(float(p[0]), 1e-300)), 0.0),), ("log10 p",)
-    words = (
-        f"chi2/dof = {chi2[0]:.4g}/{freedom[0]:.0f} (p = {p[0]:.2g}) at {len(several)} shared "
-        f"controls, {chi2[1]:.4g}/{freedom[1]:.0f} (p = {p[1]:.2g}) with a correction 1/{unit}"
-    )
-    if p.max() > ACCEPTABLE and resolved > 20.0:
-        which = "one curve at all sizes" if p[0] > ACCEPTABLE else f"one curve up to 1/{unit}"
-        text, points_to = f"{which}: {words}", CROSSOVER
-    elif p.max() > ACCEPTABLE:
-        text, points_to = f"one curve, but it varies by {resolved:.2g} errors only: {words}", ""
-    else:
-        text, points_to = f"the curves of different sizes differ: {words}", ""
-    return Evidence(name, points_to, text, names, estimates, "", *np.empty((3, 0)))
 
 
 # --- width of the transition region -----------------------------------------------------

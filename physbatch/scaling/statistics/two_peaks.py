@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -112,6 +113,31 @@ def separation_threshold(replicas: int) -> float:
         split = split_in_two(generator.random((block.size, replicas)))
         block[:] = np.where(split.smaller >= LEAST_GROUP, split.separation, 0.0)
     return max(LEAST_SEPARATION, float(np.quantile(reached, 1.0 - 1e-3)))
+
+
+def grain_of(rows: Sequence[FloatArray]) -> float:
+    """Smallest step between different values of several samples; rounding does not count."""
+    steps = np.diff(np.unique(np.concatenate(rows))) if rows else np.empty(0)
+    steps = steps[steps > 1e-9]
+    return float(steps.min()) if steps.size else 0.0
+
+
+def has_two_peaks(sample: FloatArray, grain: float = 0.0, level: float = VALLEY_LEVEL) -> bool:
+    """Whether the best split of one sample counts as two peaks.
+
+    Both groups have three values, the separation is beyond `separation_threshold`, and one peak
+    leaves such a valley with a chance below `level` (`valley_p_value`).
+
+    >>> sample = np.random.default_rng(1).normal(size=60)
+    >>> has_two_peaks(sample), has_two_peaks(np.concatenate([sample, sample + 9.0]))
+    (False, True)
+    """
+    split = split_in_two(sample[None], grain)
+    return bool(
+        split.smaller[0] >= LEAST_GROUP
+        and split.separation[0] > separation_threshold(sample.size)
+        and valley_p_value(sample, float(split.cut[0]), grain) < level
+    )
 
 
 def valley_p_value(sample: FloatArray, cut: float, grain: float = 0.0) -> float:

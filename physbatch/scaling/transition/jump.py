@@ -14,6 +14,7 @@ from physbatch.scaling.statistics.two_peaks import (
     LEAST_GROUP,
     VALLEY_LEVEL,
     Split,
+    grain_of,
     separation_threshold,
     split_in_two,
     valley_p_value,
@@ -197,7 +198,7 @@ def _view(data: xr.Dataset, time: float, m_c: float) -> _View:
     size = float(np.atleast_1d(data["size"].values)[0])
     control, overlap, graphs = _overlaps_at(data, time)
     rows = _neighbours(control, overlap, m_c)
-    grain = _grain(overlap)
+    grain = grain_of(overlap)
     samples = [overlap[row] for row in rows]
     splits = [split_in_two(sample[None], grain) for sample in samples]
     return _View(
@@ -249,14 +250,6 @@ def _neighbours(control: FloatArray, overlap: list[FloatArray], m_c: float) -> l
     else:
         centre = max(range(len(there)), key=lambda i: float(np.var(overlap[there[i]])))
     return there[max(centre - 1, 0) : centre + 2]
-
-
-def _grain(overlap: list[FloatArray]) -> float:
-    """Smallest step between different overlaps at this size; rounding does not count."""
-    values = np.unique(np.concatenate(overlap)) if overlap else np.empty(0)
-    steps = np.diff(values)
-    steps = steps[steps > 1e-9]
-    return float(steps.min()) if steps.size else 0.0
 
 
 def padded(rows: list[FloatArray]) -> FloatArray:

@@ -77,7 +77,8 @@ def test_what_is_no_order_parameter_is_refused(data: xr.Dataset):
     refused("is 0.5 everywhere", data=constant)
     event = as_table(data).only("success")
     refused("two values only", "not an intensive order parameter", data=event)
-    refused("no observable 'first_passage'", data=data, observable="first_passage")
+    with pytest.raises(DatasetError, match="no observable 'first_passage'"):
+        transition_order(data, "first_passage")
     refused("no observable 'nothing'", data=as_table(data), observable="nothing")
     refused("name the order parameter", data=as_table(data))
 
@@ -96,13 +97,14 @@ def test_linear_sizes_need_the_dimension_of_space():
 def test_curves_at_linear_sizes_name_their_correction(
     options: dict[str, float], unit: str, sizes: list[int]
 ):
-    """A correction a/N = a/L^2: one curve up to 1/N, but not up to 1/L."""
+    """A correction a/N = a/L^2: one curve up to 1/N, but not up to 1/L; and no crossover yet."""
     size, control = np.repeat([8.0, 16.0, 32.0], 9), np.tile(np.linspace(0.0, 1.0, 9), 3)
     curve = make_table(size, control, {"m": control + 5.0 / size**2}, {"m": np.full(27, 1e-3)})
     found = transition_order(curve, **options)
     assert found.size.tolist() == sizes
     assert f"with a correction 1/{unit}" in found.evidence[0].text
-    assert found.verdict == ("crossover" if unit == "N" else "undecided")
+    assert ("one curve up to a correction" in found.evidence[0].text) == (unit == "N")
+    assert found.verdict == "undecided"
 
 
 def test_odd_arguments_are_refused(data: xr.Dataset):
