@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.errors import DatasetError
+from physbatch.errors import AnalysisError, DatasetError
 from physbatch.files.netcdf import open_netcdf
 
 SCHEMA_VERSION = 1
@@ -266,8 +266,10 @@ def view(data: xr.Dataset, observable: str | None, control: str | None) -> xr.Da
 
     Raises
     ------
+    AnalysisError
+        If the dataset has no such variable or swept parameter.
     DatasetError
-        If the dataset has no such variable or swept parameter, or does not follow the schema.
+        If it does not follow the schema.
 
     Examples
     --------
@@ -278,7 +280,7 @@ def view(data: xr.Dataset, observable: str | None, control: str | None) -> xr.Da
     """
     dims = {*swept_dims(data), control_dim(data)}
     if control is not None and control not in dims:
-        raise DatasetError(
+        raise AnalysisError(
             f"no swept parameter {control!r}",
             where="dataset",
             remedy=f"the control is one of {', '.join(sorted(dims))}",
@@ -291,7 +293,7 @@ def view(data: xr.Dataset, observable: str | None, control: str | None) -> xr.Da
     needed = {"size", *dims, "replica", "time"}
     known = [str(name) for name in data.data_vars if set(data[name].dims) == needed]
     if observable not in known:
-        raise DatasetError(
+        raise AnalysisError(
             f"no observable {observable!r} with a value for each replica and time",
             where="dataset",
             remedy=f"choose among {', '.join(known)}",

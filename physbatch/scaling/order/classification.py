@@ -110,7 +110,7 @@ def transition_order(
         For fewer than three sizes, fewer than 12 replicas, a constant observable, one with two
         values (an event, not an order parameter), or linear sizes without their dimension.
     physbatch.errors.DatasetError
-        If a dataset does not follow the schema, or lacks the observable or the control.
+        If a dataset does not follow the schema.
 
     References
     ----------

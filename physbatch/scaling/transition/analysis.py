@@ -65,10 +65,10 @@ def analyse(
     Raises
     ------
     physbatch.errors.AnalysisError
-        If a swept parameter has more than one value, the time lies outside the run, or there
-        are fewer than 50 resamples.
+        If a swept parameter has more than one value, the time lies outside the run, the
+        observable or the control is not in the data, or there are fewer than 50 resamples.
     physbatch.errors.DatasetError
-        If the dataset does not follow the schema, or lacks the observable or the control.
+        If the dataset does not follow the schema.
 
     Examples
     --------
