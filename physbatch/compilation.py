@@ -28,15 +28,16 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     """``numba.njit(cache=True, ...)`` that compiles anew where no cache can be used."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        without: Callable[..., Any] = numba.njit(**options)(function)  # compiled when called
         try:
             compiled: Any = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # numba: no place for the cache
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
-        folder = Path(compiled._cache.cache_path)
-        if not _is_safe(folder):
-            return numba.njit(**options)(function)  # type: ignore[no-any-return]
+            return without
+        if not _is_safe(Path(compiled._cache.cache_path)):
+            return without
         compiled._cache = _MendedCache(compiled._cache)
-        return compiled  # type: ignore[no-any-return]
+        cached: Callable[..., Any] = compiled
+        return cached
 
     return decorate
 
