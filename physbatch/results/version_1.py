@@ -83,7 +83,7 @@ def _analysis(data: xr.Dataset, cls: Any) -> Any:
                 _part(data, group, field.inner, row) for row in range(int(attrs[f"{group}_count"]))
             )
             values[field.name] = parts if field.way == "parts" else next(iter(parts), None)
-        elif field.inner is str and field.way == "scalar":
+        elif field.inner is str and field.way == "scalar" and field.name in attrs:
             values[field.name] = str(attrs[field.name])
     return cls(
         **values,

@@ -8,9 +8,9 @@ Examples
 --------
 >>> from physbatch.exact import planted
 >>> from physbatch.scaling import analyse, transition_order
->>> data = planted.first_order(seed=1)
+>>> data = planted.smooth_crossover(seed=1)
 >>> analyse(data).transition, transition_order(data).verdict
-('claimed', 'first order')
+('not claimed', 'crossover')
 """
 
 from typing import TYPE_CHECKING

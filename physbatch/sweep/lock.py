@@ -134,6 +134,8 @@ class Lock:
             self._acquire()
             if self.part is None:
                 _clear_halves(self.folder)
+            # A signal while the thread starts must not leave the lock either.
+            threading.Thread(target=self._beat, daemon=True, name="lock").start()
         except OSError as error:
             raise OutputError(
                 f"cannot write ({error.strerror or error})",
@@ -143,7 +145,6 @@ class Lock:
         except BaseException:
             self.__exit__()
             raise
-        threading.Thread(target=self._beat, daemon=True, name="lock").start()
         return self
 
     def __exit__(self, *_: object) -> None:

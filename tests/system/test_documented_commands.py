@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from physbatch import make_dataset
 from physbatch.cli import main
 from physbatch.exact import lattices, planted
 from physbatch.files import save
@@ -30,6 +31,10 @@ def prepare(folder: Path, tiny_study: Study) -> None:
     np.savetxt(folder / "chi.csv", peak, delimiter=",", header="L,T,chi,dchi", comments="")
     table = lattices.percolation_table((12, 16, 24), np.linspace(0.52, 0.66, 9), 100, seed=1)
     (folder / "percolation.csv").write_text(table.only("largest_cluster").to_csv())
+    accuracy = planted.first_order(sizes=(50, 100, 200), replicas=20)["overlap"]
+    sizes, counts, times = (accuracy[n].values for n in ("size", "batch_size", "time"))
+    swept = {"size": sizes, "pattern_count": counts, "time": times, "success_at": 1.0}
+    save(make_dataset(accuracy.values, loss=1.0 - accuracy.values, **swept), folder / "own.nc")
 
 
 #: Pages whose commands need nothing but what `prepare` makes and what they make themselves.

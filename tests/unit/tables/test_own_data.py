@@ -109,7 +109,9 @@ def test_any_observable_and_control_give_what_the_overlap_and_the_batch_size_giv
         transition_order(planted, resamples=60),
         transition_order(swept, "accuracy", control="pattern_count", resamples=60),
     ]
-    assert orders[0].verdict == orders[1].verdict == "first order"
+    assert orders[0].verdict == orders[1].verdict
+    peaks = [order["two peaks"].points_to for order in orders]
+    assert peaks == ["first order", "first order"]
     seen = view(swept, "accuracy", "pattern_count").squeeze("batch_size")
     first, second = moments(planted, resamples=60), moments(seen, resamples=60)
     np.testing.assert_array_equal(first["binder"].values, second["binder"].values)

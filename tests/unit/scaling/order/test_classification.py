@@ -77,8 +77,7 @@ def test_what_is_no_order_parameter_is_refused(data: xr.Dataset):
     refused("is 0.5 everywhere", data=constant)
     event = as_table(data).only("success")
     refused("two values only", "not an intensive order parameter", data=event)
-    with pytest.raises(DatasetError, match="no observable 'first_passage'"):
-        transition_order(data, "first_passage")
+    refused("no observable 'first_passage'", data=data, observable="first_passage")
     refused("no observable 'nothing'", data=as_table(data), observable="nothing")
     refused("name the order parameter", data=as_table(data))
 
