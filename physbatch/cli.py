@@ -219,6 +219,7 @@ class _Plain(io.TextIOBase):
     def fileno(self) -> int:
         return self._stream.fileno()
 
+    # The class in C has a descriptor that cannot be set; its types say that it is an attribute.
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding

@@ -120,7 +120,7 @@ def _simulate(plan: Plan, cell: GridPoint, device: str, checkpoint: FileCheckpoi
             return plan.engine.simulate(cell, device, checkpoint)
         except (CellPaused, PhysbatchError, MemoryError):
             raise
-        except Exception:
+        except Exception:  # a state that does not fit may raise anything; without one it is a fault
             if not checkpoint.reject():
                 raise
 

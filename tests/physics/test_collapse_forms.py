@@ -103,7 +103,9 @@ PLANTED = {
 
 
 def check(form: str, seeds: int) -> None:
-    """z-scores of the plain fit to all points; what is stated lies within 4.5 totals."""
+    """z-scores of the plain fit to all points; what is stated lies within some totals."""
+    # Of a thousand numbers of 40 seeds three are beyond three errors by chance.
+    most = 3.0 if seeds < 10 else 4.5
     pulls: dict[str, list[float]] = {}
     for seed in range(seeds):
         table, truth = planted(form, seed)
@@ -112,7 +114,7 @@ def check(form: str, seeds: int) -> None:
         for fit in result.plain:
             pulls.setdefault(fit.name, []).append((fit.value - truth[fit.name]) / fit.stderr)
         for name, estimate in result.parameters.items():
-            assert abs(estimate.value - truth[name]) < 4.5 * estimate.total, (seed, name, estimate)
+            assert abs(estimate.value - truth[name]) < most * estimate.total, (seed, name, estimate)
     assert set(pulls) == set(truth)
     highest = 1 + 4 * math.sqrt(2 / seeds)
     for name, z in pulls.items():

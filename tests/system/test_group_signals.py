@@ -19,7 +19,7 @@ from physbatch.study import Study
 from tests.conftest import TINY, command_line
 
 if not Path("/proc/self/task").exists():
-    pytest.skip("no /proc on this system", allow_module_level=True)
+    pytest.skip("component missing: /proc", allow_module_level=True)
 
 TICKS = os.sysconf("SC_CLK_TCK")
 #: Processor seconds of a worker after which its cell has run for more than three.

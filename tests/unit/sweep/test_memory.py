@@ -43,7 +43,7 @@ def test_what_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A control group may leave less than the machine has."""
     free = available_bytes()
     if free is None:
-        pytest.skip("needs /proc/meminfo")
+        pytest.skip("component missing: /proc/meminfo")
     assert 10**7 < free < 10**14
     (tmp_path / "memory.max").write_text("5000000\n", "ascii")
     (tmp_path / "memory.current").write_text("3000000\n", "ascii")
@@ -75,7 +75,7 @@ def test_groups_within_groups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if available_bytes() is None:
-        pytest.skip("needs /proc/meminfo")
+        pytest.skip("component missing: /proc/meminfo")
     groups, proc = tmp_path / "groups", tmp_path / "proc"
     (proc / "self").mkdir(parents=True)
     (proc / "self" / "cgroup").write_text(f"7:pids:/else\n{line}\n")
