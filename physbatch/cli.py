@@ -54,18 +54,19 @@ for _name, _home, _help in (
     ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),
-    ("moments", "moments:moments_command", "Moments of samples, with errors: Binder ..."),
-    ("crossings", "crossings:crossings_command", "Where the curves of two sizes cross."),
-    ("collapse", "collapse:collapse_command", "Critical point and exponents by data collapse."),
-    ("exponents", "exponents:exponents_command", "Exponents from power laws in the size."),
-    ("order", "order:order_command", "First order, continuous, crossover or undecided."),
-    ("explore", "explore:explore_command", "A page on which sliders move the collapse live."),
-    ("passages", "passages:passages_command", "Mean times to the first passage, and their laws."),
 ):
     app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
-app.command(
-    "physbatch.commands.noise:noise", name="noise", help="Batch noise: stability, best m, evidence."
-)
+for _name, _help in (
+    ("moments", "Moments of samples, with errors: Binder ..."),
+    ("crossings", "Where the curves of two sizes cross."),
+    ("collapse", "Critical point and exponents by data collapse."),
+    ("exponents", "Exponents from power laws in the size."),
+    ("order", "First order, continuous, crossover or undecided."),
+    ("explore", "A page on which sliders move the collapse live."),
+    ("noise", "Batch noise: stability, best m, evidence."),
+    ("passages", "Mean times to the first passage, and their laws."),
+):
+    app.command(f"physbatch.commands.analyses.{_name}:{_name}_command", name=_name, help=_help)
 
 
 @app.command

@@ -1,1 +1,1 @@
-"""Commands of the command line for scaling analyses, one module each, imported when used."""
+"""Commands of the command line, one module each, imported when used, and what they share."""

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
-from physbatch.commands.collapse import Form
+from physbatch.commands.analyses.collapse import Form
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import ScalingForm
 from physbatch.scaling.data_collapse.forms import FORMS, Custom, make_form

@@ -5,7 +5,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from physbatch.commands.noise_planes import line, map_, range_, typical
+from physbatch.commands.analyses.noise_planes import line, map_, range_, typical
 from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
 from physbatch.commands.output import (
     estimates,
@@ -19,18 +19,18 @@ from physbatch.commands.output import (
 )
 from physbatch.errors import AnalysisError
 
-noise = App(
+noise_command = App(
     name="noise",
     help="What the mini-batch size does to learning: stability, optimum batch, evidence.",
     help_format="plaintext",
 )
-noise.command(range_, name="range")
-noise.command(typical)
-noise.command(map_, name="map")
-noise.command(line)
+noise_command.command(range_, name="range")
+noise_command.command(typical)
+noise_command.command(map_, name="map")
+noise_command.command(line)
 
 
-@noise.command
+@noise_command.command
 def optimum(
     data: Path,
     *,
@@ -89,7 +89,7 @@ def optimum(
     print_rest(result.flags, results=output)
 
 
-@noise.command
+@noise_command.command
 def temperature(
     batches: Path,
     thermal: Path,
@@ -147,7 +147,7 @@ def temperature(
     print_rest(result.flags, results=output)
 
 
-@noise.command
+@noise_command.command
 def sharpness(
     data: Path,
     *,
@@ -197,7 +197,7 @@ def sharpness(
     print_rest(result.flags, results=output, figures=drawn)
 
 
-@noise.command
+@noise_command.command
 def evidence(
     samples: str,
     *,
@@ -260,7 +260,7 @@ def evidence(
     print_rest(result.flags)
 
 
-@noise.command
+@noise_command.command
 def scale(
     *,
     learning_rate: float,
