@@ -57,6 +57,8 @@ _SWEPT = (  # fields that are one value or many
 )
 
 
+#: Parameters of our own systems and dynamics, whose names an option of own code may have.
+_PARAMETERS = ("temperature", "learning_rate", "pattern_count")
 #: Names of variables of a dataset, which no dimension has.
 _RESERVED = {*VARIABLES, *OPTIONAL_VARIABLES}
 
@@ -100,7 +102,8 @@ class Grid(Model):
     @classmethod
     def _names(cls, value: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
         for name in value:
-            if not name.isidentifier() or name in _RESERVED or name in COORDINATES:
+            taken = name in _RESERVED or (name in COORDINATES and name not in _PARAMETERS)
+            if taken or not name.isidentifier():
                 raise ValueError(f"{name!r} cannot be the name of a swept option")
         return {name: sorted_unique(values) or () for name, values in sorted(value.items())}
 

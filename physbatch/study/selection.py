@@ -93,9 +93,9 @@ def _part_of_study(
     content = study.model_dump(mode="json", exclude_defaults=True)
     for dim, values in chosen.items():
         if dim in swept and len(values) == 1:
-            swept_options = content["grid"].get("options", {})
-            del (swept_options if dim in swept_options else content["grid"])[dim]
-            *path, name = FIXED_FIELDS.get(dim, f"system.options.{dim}").split(".")
+            is_option = dim in content["grid"].get("options", {})
+            del (content["grid"]["options"] if is_option else content["grid"])[dim]
+            *path, name = (f"system.options.{dim}" if is_option else FIXED_FIELDS[dim]).split(".")
             owner = content
             for step in path:
                 owner = owner.setdefault(step, {})
