@@ -19,7 +19,7 @@ import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.commands.options import Json, OptionalOutput
+from physbatch.commands.options import Code, Json, OptionalOutput
 from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record, span
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
@@ -126,7 +126,7 @@ def catalogue(*, json_: Json = False) -> None:
 
 
 @study_app.command
-def check(file: str, *, json_: Json = False) -> None:
+def check(file: str, *, json_: Json = False, code: Code = Code()) -> None:
     """Print the resolved study, its number of cells, and the memory and time it needs.
 
     Parameters
@@ -138,17 +138,18 @@ def check(file: str, *, json_: Json = False) -> None:
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.run import default_workers
 
-    study = require_built(load_study(file), where=file)
+    study = require_built(code.moved(load_study(file)), where=file)
     plan = Plan(study, engine_for(study))
+    known = code.may_run(study)  # what a task costs is known by running its code alone
     if json_:
         print_json(
             {
                 "study": study.model_dump(mode="json"),
                 "study_hash": study.hash(),
                 "cells": len(plan),
-                "core_seconds": plan.core_seconds,
+                "core_seconds": plan.core_seconds if known else None,
                 "dataset_bytes": plan.dataset_bytes,
-                "worker_bytes": plan.most_bytes,
+                "worker_bytes": plan.most_bytes if known else None,
             }
         )
         return
@@ -156,6 +157,9 @@ def check(file: str, *, json_: Json = False) -> None:
     print(study.to_toml())
     print(f"# study hash   {study.hash()}")
     print(f"# cells        {len(plan)}")
+    if not known:
+        print("# time, memory  --allow-code runs the code of the task to estimate them")
+        return
     print(
         f"# time         about {span(plan.core_seconds / workers)} on {workers} cores if no "
         "student learns early"

@@ -97,6 +97,20 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
     "batch_sharpness": VariableSpec(
         "largest eigenvalue of the second derivative of the mean loss on the next batch"
     ),
+    "function_overlap": VariableSpec(
+        "overlap m_hat = <f_s f_t>/sqrt(<f_s^2> <f_t^2>) of what student and teacher say"
+    ),
+    "teacher_student_product": VariableSpec("m = <f_s f_t> on the probe inputs"),
+    "student_square": VariableSpec("q = <f_s^2> on the probe inputs"),
+    "teacher_square": VariableSpec("rho = <f_t^2> on the probe inputs", dims=("replica",)),
+    "replica_overlap": VariableSpec(
+        "overlap m_hat of two students that share the teacher alone, on the probe inputs"
+    ),
+    "replica_overlap_data": VariableSpec(
+        "overlap m_hat of two students that share teacher, samples and batches"
+    ),
+    "weight_norm": VariableSpec("root mean square of the learned weights"),
+    "distance_moved": VariableSpec("root mean square of the change of the weights since time 0"),
     "random_overlap": VariableSpec(
         "overlap of a random student, positive by matching alone", dims=("replica",)
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from physbatch.commands.options import Json, Workers
+from physbatch.commands.options import Code, Json, Workers
 from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import check_workers, load_study
 
@@ -20,6 +20,7 @@ def bench_command(
     kinds: int = 8,
     workers: Workers = None,
     json_: Json = False,
+    code: Code = Code(),
 ) -> None:
     """Time cells of a study: throughput, share of the machine's limit, time, memory.
 
@@ -38,9 +39,8 @@ def bench_command(
 
     check_workers(workers)
     count = default_workers() if workers is None else workers
-    benchmark = bench_study(
-        require_built(load_study(study), where=study), seconds=seconds, kinds=kinds
-    )
+    resolved = require_built(code.permitted(load_study(study), study), where=study)
+    benchmark = bench_study(resolved, seconds=seconds, kinds=kinds)
     if json_:
         print_json({**dataclasses.asdict(benchmark), "workers": count})
     else:

@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
+    from physbatch.study.model import Study
     from physbatch.tables.table import ScalingTable
 
 
@@ -33,6 +34,51 @@ Workers = Annotated[
 ]
 Resamples = Annotated[int, Parameter(help="Resamples of the bootstrap.")]
 BootstrapSeed = Annotated[int, Parameter(help="Seed of the bootstrap.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Code:
+    """Whether the code of a task that a file names may be run, and where it is."""
+
+    allow_code: Annotated[
+        bool,
+        Parameter(
+            negative=(), help="Run the code of the task (system.task) that the file names: read it."
+        ),
+    ] = False
+    task: Annotated[
+        str | None,
+        Parameter(
+            help="FILE.py or FILE.py:Name, the task's code in the place of that which the file "
+            "names; it is run."
+        ),
+    ] = None
+
+    def permitted(self, study: Study, where: str) -> Study:
+        """The study with the task that was named, if its code may be run.
+
+        Raises
+        ------
+        physbatch.errors.StudyError
+            If it may not.
+        """
+        from physbatch.engines.task_code import require_permission
+
+        study = self.moved(study)
+        return require_permission(study, self.may_run(study), where=where)
+
+    def moved(self, study: Study) -> Study:
+        """The study with the task that was named."""
+        from physbatch.engines.task_code import with_task
+
+        return with_task(study, self.task)
+
+    def may_run(self, study: Study) -> bool:
+        """Whether code that the study names may be run."""
+        from physbatch.engines.task_code import runs_own_code
+
+        return self.allow_code or self.task is not None or not runs_own_code(study)
 
 
 Dimension = Literal["N", "L"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physbatch.commands.options import Json, Output, Workers
+from physbatch.commands.options import Code, Json, Output, Workers
 from physbatch.commands.output import print_json
 from physbatch.commands.studies import check_workers, load_study, study_of_dataset
 from physbatch.errors import DatasetError, StudyError
@@ -67,7 +67,14 @@ def diff(first: str, second: str, *, json_: Json = False) -> None:
         print("no difference in the study" + (" and in the values" if values else ""))
 
 
-def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json = False) -> None:
+def verify(
+    file: Path,
+    *,
+    cells: int = 3,
+    seed: int | None = None,
+    json_: Json = False,
+    code: Code = Code(),
+) -> None:
     """Recompute a random sample of the cells of a dataset and compare bit for bit.
 
     Parameters
@@ -85,7 +92,8 @@ def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json =
     if cells < 1:
         raise StudyError(f"{cells} cells", where="--cells", remedy="give 1 or more")
     data = open_dataset(file)
-    check = verify_dataset(data, cells, seed=seed)
+    study = code.permitted(study_of_dataset(dict(data.attrs), where=str(file)), str(file))
+    check = verify_dataset(data, cells, seed=seed, study=study)
     if json_:
         print_json(
             {
@@ -110,7 +118,7 @@ def verify(file: Path, *, cells: int = 3, seed: int | None = None, json_: Json =
         )
 
 
-def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
+def rerun(file: Path, *, output: Output, workers: Workers = None, code: Code = Code()) -> None:
     """Make a dataset again from its own attributes, and say whether the bits are the same.
 
     Parameters
@@ -129,7 +137,7 @@ def rerun(file: Path, *, output: Output, workers: Workers = None) -> None:
     if output.exists() and output.samefile(file):
         raise StudyError("is the dataset itself", where=str(output), remedy="name a new file")
     old = open_dataset(file)
-    study = study_of_dataset(dict(old.attrs), where=str(file))
+    study = code.permitted(study_of_dataset(dict(old.attrs), where=str(file)), str(file))
     new = run_study(study, output, workers=workers, progress=progress_display())
     print(f"dataset  {output}")
     for name, pair in attribute_differences(old, new).items():

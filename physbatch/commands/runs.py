@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import Json, Output, Switch, Workers
+from physbatch.commands.options import Code, Json, Output, Switch, Workers
 from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import check_workers, load_study
 from physbatch.errors import StudyError
@@ -82,6 +82,7 @@ def run(
     keep_old: Switch = False,
     limits: Limits = Limits(),
     workplace: Workplace = Workplace(),
+    code: Code = Code(),
 ) -> None:
     """Simulate a study and write its dataset; finished cells are never computed twice.
 
@@ -110,7 +111,7 @@ def run(
     part = None if limits.cells is None else _part(limits.cells)
     seconds = None if limits.time_limit is None else parse_duration(limits.time_limit)
     cluster = _cluster(workplace)
-    resolved = require_built(load_study(study), where=study)
+    resolved = require_built(code.permitted(load_study(study), study), where=study)
     options: dict[str, Any] = {
         "workers": workers,
         "device": device,
@@ -257,6 +258,7 @@ def slurm(
     time: str = "04:00:00",
     partition: str | None = None,
     account: str | None = None,
+    allow_code: Switch = False,
 ) -> None:
     """Print an sbatch script that computes a study as an array job and goes on by itself.
 
@@ -276,14 +278,21 @@ def slurm(
         Partition of the cluster.
     account
         Account to charge.
+    allow_code
+        Let the jobs run the code of the task (system.task) that the study names.
     """
     from physbatch.engines.registry import require_built
     from physbatch.sweep.slurm import array_script
 
-    require_built(load_study(study), where=study)
-    print(
-        array_script(
-            study, output, jobs=jobs, cpus=cpus, time=time, partition=partition, account=account
-        ),
-        end="",
+    require_built(Code(allow_code).permitted(load_study(study), study), where=study)
+    script = array_script(
+        study,
+        output,
+        jobs=jobs,
+        cpus=cpus,
+        time=time,
+        partition=partition,
+        account=account,
+        allow_code=allow_code,
     )
+    print(script, end="")

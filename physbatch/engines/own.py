@@ -16,8 +16,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +25,7 @@ import numpy as np
 
 from physbatch.dataset import NEEDED, STATUS_DIVERGED, STATUS_OK, VARIABLES, VariableSpec
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint
+from physbatch.engines.faults import line_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, Engine
 from physbatch.errors import PhysbatchError, StudyError
@@ -248,7 +247,7 @@ class FunctionEngine:
             raise
         except Exception as error:
             raise StudyError(
-                f"{type(error).__name__}: {error}", where=f"{_line_of(error)}, {where}"
+                f"{type(error).__name__}: {error}", where=f"{line_of(error) or 'own code'}, {where}"
             ) from error
         if not isinstance(returned, Mapping):
             raise StudyError("does not return a dictionary of arrays", where=where)
@@ -300,15 +299,3 @@ def _checked(name: str, values: Any, shape: tuple[int, ...], where: str) -> Floa
             remedy="one row for each replica, one column for each of point.times",
         )
     return array
-
-
-def _line_of(error: Exception) -> str:
-    """File and line of own code where an exception arose: the last outside of installed packages.
-
-    Nobody looks for the fault in a library that was called wrongly.
-    """
-    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))
-    frames = traceback.extract_tb(error.__traceback__)
-    users = [frame for frame in frames if not frame.filename.startswith(installed)]
-    frame = (users or list(frames))[-1]
-    return f"{frame.filename}, line {frame.lineno}"

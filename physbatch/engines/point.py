@@ -17,6 +17,7 @@ from physbatch.study.dynamics import SGD, Metropolis, OwnDynamics
 from physbatch.study.measurement import Purpose
 from physbatch.study.model import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
+from physbatch.study.torch_tasks import split_task
 from physbatch.systems.architecture import Architecture
 from physbatch.typing import IntArray
 
@@ -72,7 +73,8 @@ class GridPoints:
     def rest_of_key(self) -> str:
         """What names a result besides its physics and its replicas."""
         measurement = self.study.measurement.model_dump(mode="json", exclude_defaults=True)
-        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}"
+        lanes = "" if self.study.system.lanes is None else f"\n{self.study.system.lanes} lanes"
+        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}{lanes}"
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,15 @@ class GridPoint:
     @property
     def pattern_count(self) -> int | None:
         """Number of patterns P; None if every batch is fresh."""
-        inputs = self.study.system.inputs
-        if not isinstance(inputs, PatternInputs | SampleInputs):
+        system = self.study.system
+        inputs = system.inputs
+        if isinstance(inputs, PatternInputs | SampleInputs):
+            fixed = inputs.count
+        elif system.kind == "torch":
+            fixed = system.pattern_count
+        else:
             return None
-        count = self.coordinates.get("pattern_count", inputs.count)
+        count = self.coordinates.get("pattern_count", fixed)
         return None if count is None else int(count)
 
     @property
@@ -225,6 +232,12 @@ class GridPoint:
         if isinstance(study.dynamics, OwnDynamics):
             resolved = {"kind": "own", "options": self.options}
             dynamics = {"kind": "own", "engine": study.dynamics.engine}
+        if study.system.task is not None:
+            # Neither where the file lies nor what it says: its hash is in the revision.
+            name = split_task(study.system.task)[1]
+            resolved = {"task": name, "options": self.options}
+            if self.pattern_count is not None:
+                resolved["pattern_count"] = self.pattern_count
         shared = study.grid.replicas_per_graph
         return canonical_json(
             {

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 from physbatch.engines.own import own_engine, own_revision
 from physbatch.engines.protocol import Engine
+from physbatch.engines.task_code import source_of
 from physbatch.errors import NotBuiltError
 from physbatch.sources import hash_of_sources
 from physbatch.study.dynamics import SGD, OwnDynamics
@@ -27,6 +28,15 @@ class Entry(NamedTuple):
 
 #: The first entry that serves a study runs it.
 ENGINES: tuple[Entry, ...] = (
+    Entry(
+        "torch_task.TorchTaskEngine",
+        lambda s: s.system.kind == "torch",
+        (
+            "dynamics/task",
+            *(f"engines/{name}.py" for name in ("torch_task", "task_measurement", "task_costs")),
+            *("engines/task_code.py", "engines/faults.py"),
+        ),
+    ),
     Entry(
         "classifier.ClassifierEngine",
         lambda s: s.system.inputs.kind == "samples",
@@ -54,7 +64,7 @@ SHARED_SOURCES = (
     *("streams", "systems", "dynamics"),
     *("engines/point.py", "engines/protocol.py", "engines/checkpoint.py", "study/measurement.py"),
     *("study/system.py", "study/dynamics.py", "study/grid.py", "study/model.py"),
-    *("study/base.py", "study/projection.py"),
+    *("study/base.py", "study/projection.py", "study/schedules.py", "study/torch_tasks.py"),
 )
 
 
@@ -77,6 +87,8 @@ def engine_for(study: Study) -> Engine:
 def revision_of(study: Study) -> str:
     """Names the state of the code that makes a study's numbers: a hash of its sources.
 
+    For a task in torch the hash of its own file follows, after a hyphen.
+
     Examples
     --------
     >>> from physbatch.study.catalogue import study
@@ -88,7 +100,9 @@ def revision_of(study: Study) -> str:
         return hashlib.sha256(
             f"{ours}\n{own_revision(study.dynamics.engine)}".encode()
         ).hexdigest()[:14]
-    return _revision(_entry(study).sources)
+    revision = _revision(_entry(study).sources)
+    task = study.system.task
+    return revision if task is None else f"{revision}-{source_of(task).digest}"
 
 
 @functools.cache  # as of the first use: what is imported does not follow the files either

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from physbatch.streams.filling import choice_rows as choice_rows
     from physbatch.streams.filling import normal_rows as normal_rows
     from physbatch.streams.filling import word_rows as word_rows
     from physbatch.streams.keys import KIND_FIELD as KIND_FIELD

@@ -15,7 +15,7 @@ from physbatch.compilation import cached_njit
 from physbatch.sources import hash_of_sources
 from physbatch.streams.compiled import bounded, philox
 from physbatch.streams.gaussian import normal_pair
-from physbatch.typing import FloatArray
+from physbatch.typing import FloatArray, IntArray
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("streams")
@@ -122,7 +122,7 @@ def draw_permutation(order, numbers, key, kind, index, replica):
 
 
 @functools.cache
-def _make_rows(version: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _make_rows(version: int) -> tuple[Callable[..., Any], ...]:
     @cached_njit(nogil=True)
     def fill_words(out, key, kind, index, first_replica):
         _ = version
@@ -139,7 +139,31 @@ def _make_rows(version: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
             replica = np.uint64(first_replica + row)
             fill_normals(out[row], 0, out.shape[1], key, kind, index, replica)
 
-    return fill_words, fill_numbers
+    @cached_njit(nogil=True)
+    def choose(out, key, kind, first_index, first_replica, items):
+        _ = version
+        lanes, indices, count = out.shape
+        words = np.empty(count + 3, dtype=np.uint64)
+        order = np.arange(items)
+        swapped = np.empty(count, dtype=np.int64)
+        for lane in range(lanes):
+            for position in range(indices):
+                index = first_index + np.uint64(position)
+                draw_numbers(words, 0, count, key, kind, index, np.uint64(first_replica + lane))
+                for i in range(count):
+                    j = i + np.int64(bounded(words[i], np.uint64(items - i)))
+                    swapped[i] = j
+                    kept = order[j]
+                    order[j] = order[i]
+                    order[i] = kept
+                out[lane, position] = order[:count]
+                for i in range(count - 1, -1, -1):  # back to 0, 1, 2 ... for the next one
+                    j = swapped[i]
+                    kept = order[j]
+                    order[j] = order[i]
+                    order[i] = kept
+
+    return fill_words, fill_numbers, choose
 
 
 def word_rows(
@@ -147,13 +171,20 @@ def word_rows(
 ) -> npt.NDArray[np.uint64]:
     """Uniform 32-bit numbers of some replicas, shape (replicas, count); see `normal_rows`."""
     out = np.empty((replicas, count), dtype=np.uint64)
-    fill, _ = _make_rows(SOURCE_HASH)
+    fill, _, _ = _make_rows(SOURCE_HASH)
     fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
     return out
 
 
 def normal_rows(
-    key: int, kind: int, index: int, first_replica: int, replicas: int, count: int
+    key: int,
+    kind: int,
+    index: int,
+    first_replica: int,
+    replicas: int,
+    count: int,
+    *,
+    dtype: npt.DTypeLike = np.float64,
 ) -> FloatArray:
     """Standard normal numbers of some replicas, shape (replicas, count).
 
@@ -171,6 +202,8 @@ def normal_rows(
         The range of replicas.
     count : int
         How many numbers each replica gets.
+    dtype : float64 or float32
+        The numbers of the latter are those of the former, rounded.
 
     References
     ----------
@@ -181,7 +214,26 @@ def normal_rows(
     >>> normal_rows(1, 0, 0, first_replica=5, replicas=2, count=3).shape
     (2, 3)
     """
-    out = np.empty((replicas, count), dtype=np.float64)
-    _, fill = _make_rows(SOURCE_HASH)
+    out = np.empty((replicas, count), dtype=dtype)
+    _, fill, _ = _make_rows(SOURCE_HASH)
     fill(out, np.uint64(key), np.uint64(kind), np.uint64(index), first_replica)
+    return out
+
+
+def choice_rows(
+    key: int, kind: int, first_index: int, indices: int, replicas: range, count: int, items: int
+) -> IntArray:
+    """Distinct items of 0 ... items - 1 in random order, shape (replica, index, count).
+
+    The first steps of the shuffle of Fisher and Yates: every ordered choice is equally likely.
+
+    Examples
+    --------
+    >>> chosen = choice_rows(1, 6, 0, indices=2, replicas=range(5, 8), count=4, items=4)
+    >>> chosen.shape, sorted(chosen[1, 1].tolist())
+    ((3, 2, 4), [0, 1, 2, 3])
+    """
+    out = np.empty((len(replicas), indices, count), dtype=np.int64)
+    _, _, choose = _make_rows(SOURCE_HASH)
+    choose(out, np.uint64(key), np.uint64(kind), np.uint64(first_index), replicas.start, items)
     return out

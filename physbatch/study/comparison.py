@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from physbatch.study.model import Study
+from physbatch.study.torch_tasks import without_folder
 from physbatch.typing import BoolArray
 
 #: Attributes that tell how a dataset was made rather than what it is.
@@ -46,9 +47,10 @@ def _covers(name: str, values: Any, old: Any) -> bool:
 
 
 def _without_grid(study: Study) -> dict[str, Any]:
-    return study.model_dump(
+    content = study.model_dump(
         mode="json", exclude={"grid", "title", "description", "references"}, exclude_defaults=True
     )
+    return without_folder(content)
 
 
 def study_differences(study: Study, other: Study) -> dict[str, tuple[Any, Any]]:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from physbatch.study.base import Finite, Model, Options
+from physbatch.study.base import Finite, Model, Options, Switch
+from physbatch.study.schedules import ConstantSchedule, Schedule
 
 
 class Greedy(Model):
@@ -26,14 +27,22 @@ class Metropolis(Model):
 
 
 class LearningRate(Model):
-    """eta itself (fixed), m * base (per-sample) or sqrt(m) * base (sqrt)."""
+    """eta itself (fixed), m * base (per-sample) or sqrt(m) * base (sqrt), times a schedule."""
 
     rule: Literal["fixed", "per-sample", "sqrt"] = "fixed"
     base: Annotated[Finite, Field(gt=0)] | None = None
+    schedule: Schedule = ConstantSchedule(kind="constant")
+
+
+_Beta = Annotated[Finite, Field(ge=0, lt=1)]
 
 
 class SGD(Model):
-    """Stochastic gradient descent (continuous weights)."""
+    """Stochastic gradient descent (continuous weights).
+
+    Tasks in torch also have other optimizers, with the definitions of torch.optim, and schedules
+    of the learning rate and of the batch size.
+    """
 
     kind: Literal["sgd"]
     engine: Literal["direct", "projected"] = "direct"
@@ -42,6 +51,12 @@ class SGD(Model):
     momentum: Annotated[Finite, Field(ge=0, lt=1)] = 0.0
     sampling: Literal["one-pass", "with-replacement", "without-replacement"] = "one-pass"
     precision: Literal["float32", "float64"] = "float64"
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    nesterov: Switch = False
+    weight_decay: Annotated[Finite, Field(ge=0)] = 0.0
+    betas: tuple[_Beta, _Beta] = (0.9, 0.999)
+    epsilon: Annotated[Finite, Field(gt=0)] = 1e-8
+    batch_schedule: Schedule = ConstantSchedule(kind="constant")
 
 
 class OwnDynamics(Model):

@@ -50,7 +50,8 @@ class Measurement(Model):
     batch size, where the state at time t is that after ceil(t/m) steps. `success_fraction` is
     used for continuous weights: success means a generalisation error below this fraction of a
     random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
-    loss of classifiers.
+    loss of classifiers. `replica_overlaps` trains two more students of each replica of a task
+    in torch, at three times the cost.
     """
 
     duration: Annotated[int, Field(gt=0, le=2**40, strict=True)]
@@ -59,6 +60,7 @@ class Measurement(Model):
     test_samples: Annotated[int, Field(gt=0, le=2**22, strict=True)] = 512
     success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
     sharpness: Switch = False
+    replica_overlaps: Switch = False
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -41,6 +41,7 @@ from physbatch.study.system import (
     System,
     TreeWiring,
 )
+from physbatch.study.torch_tasks import check_task, placed, refuse_tasks_of_others, without_folder
 from physbatch.systems.architecture import (
     Architecture,
     OddFanIn,
@@ -51,7 +52,7 @@ from physbatch.systems.architecture import (
 #: Parts of a dotted key in a study file, or of a sentence with full stops in one line.
 _MOST_PARTS = 500
 
-#: Where a study keeps a parameter that its grid does not sweep.
+#: Where a study keeps a parameter that its grid does not sweep; see `Study.path_of`.
 FIXED_FIELDS = {
     "degree": "system.wiring.degree",
     "pattern_count": "system.inputs.count",
@@ -97,6 +98,10 @@ class Study(Model):
         self._check_swept()
         if is_own(self.system, self.dynamics, self.grid, self.measurement):
             return self
+        if self.system.kind == "torch":
+            check_task(self.system, self.dynamics, self.grid, self.measurement)
+            return self
+        refuse_tasks_of_others(self.dynamics, self.measurement)
         if self.dynamics.kind == "sgd" and self.system.weights != "continuous":
             raise ValueError("dynamics 'sgd' needs continuous weights; use greedy or metropolis")
         if self.dynamics.kind != "sgd" and self.system.weights == "continuous":
@@ -204,7 +209,8 @@ class Study(Model):
     def _check_swept(self) -> None:
         """Each parameter stands in one place: its own field, or the grid if it is swept."""
         for name, path in FIXED_FIELDS.items():
-            if name == "initial_overlap":
+            # Both have a value for studies that say nothing.
+            if name == "initial_overlap" or (name, self.system.kind) == ("pattern_count", "torch"):
                 continue
             *steps, field = path.split(".")
             owner: Any = self
@@ -218,6 +224,12 @@ class Study(Model):
                 raise ValueError(f"give exactly one of {path} and grid.{name}")
         if self.grid.initial_overlap is not None and self.system.initial_overlap != 0:
             raise ValueError("give only one of system.initial_overlap and grid.initial_overlap")
+
+    def path_of(self, dim: str) -> str:
+        """Where a study keeps a parameter that its grid does not sweep."""
+        if dim == "pattern_count" and self.system.kind == "torch":
+            return "system.pattern_count"
+        return FIXED_FIELDS[dim]
 
     @property
     def degrees(self) -> tuple[int, ...]:
@@ -272,7 +284,7 @@ class Study(Model):
         """Whether binary weights on a known sparse graph learn from fresh binary inputs."""
         system = self.system
         return (
-            system.kind != "own"
+            system.kind == "teacher-student"
             and system.weights == "binary"
             and system.inputs.kind == "binary"
             and system.wiring.kind != "dense"
@@ -317,7 +329,7 @@ class Study(Model):
                 where=str(source),
                 remedy="see analysis/quickstart/study.toml for an example",
             ) from error
-        return cls.from_dict(content, where=str(source))
+        return cls.from_dict(placed(content, source.parent), where=str(source))
 
     @classmethod
     def from_json(cls, text: str, *, where: str = "study") -> Study:
@@ -351,13 +363,13 @@ class Study(Model):
         return hash(self.canonical_json())
 
     def hash(self) -> str:
-        """SHA-256 of the physics: title, description and references do not count."""
+        """SHA-256 of the physics: title, description, references and folders do not count."""
         content = self.model_dump(
             mode="json",
             exclude_defaults=True,
             exclude={"title", "description", "references"},
         )
-        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(without_folder(content)).encode()).hexdigest()
 
 
 def _refuse_long_keys(text: str, source: Path) -> None:

@@ -39,8 +39,8 @@ def is_own(system: System, dynamics: Dynamics, grid: Grid, measurement: Measurem
         if grid.initial_overlap is not None:
             raise ValueError("grid.initial_overlap is not for own dynamics; use grid.options")
         _check_options([system.options, dynamics.options, grid.options])
-    elif grid.options:
-        raise ValueError("grid.options are those of a system of kind 'own'")
+    elif grid.options and system.kind != "torch":
+        raise ValueError("grid.options are those of a system of kind 'own' or 'torch'")
     return not ours
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from physbatch.dataset import control_dim, swept_dims, validate
 from physbatch.errors import DatasetError
-from physbatch.study.model import FIXED_FIELDS, Study
+from physbatch.study.model import Study
 
 #: Two numbers this close, relatively, are the same grid value.
 _SAME = 1e-9
@@ -95,7 +95,7 @@ def _part_of_study(
         if dim in swept and len(values) == 1:
             is_option = dim in content["grid"].get("options", {})
             del (content["grid"]["options"] if is_option else content["grid"])[dim]
-            *path, name = (f"system.options.{dim}" if is_option else FIXED_FIELDS[dim]).split(".")
+            *path, name = (f"system.options.{dim}" if is_option else study.path_of(dim)).split(".")
             owner = content
             for step in path:
                 owner = owner.setdefault(step, {})

@@ -114,14 +114,24 @@ class DenseStudent(Model):
 StudentWiring = Annotated[TeacherStudent | DenseStudent, Field(discriminator="kind")]
 
 
+#: A file, or a module by its dotted name, and the class in it.
+_TASK = r"^(.+\.py|\w+(\.\w+)*):\w+$"
+
+
 class System(Model):
     """What is learned: a teacher and a student of the same kind, or what own code makes of it.
 
-    A system of `kind` ``own`` has `options` alone; own dynamics say what they mean.
+    A system of `kind` ``own`` has `options` alone; own dynamics say what they mean. One of `kind`
+    ``torch`` has a `task`, a class in a file of its own (``file.py:Name`` or
+    ``package.module:Name``), which takes the `options`; its samples are fresh, or a finite set of
+    `pattern_count`. Replicas are computed in blocks of `lanes` at once.
     """
 
-    kind: Literal["teacher-student", "own"] = "teacher-student"
+    kind: Literal["teacher-student", "own", "torch"] = "teacher-student"
     options: Options = Field(default_factory=dict)
+    task: Annotated[str, Field(max_length=4096, pattern=_TASK)] | None = None
+    pattern_count: PositiveInt | None = None
+    lanes: Literal[1, 2, 4, 8, 16, 32] | None = None
     wiring: Wiring
     depth: Annotated[PositiveInt, Field(le=MOST_LAYERS)] = 2
     output: Literal["vector", "scalar"] = "vector"
@@ -142,24 +152,33 @@ class System(Model):
     @model_validator(mode="before")
     @classmethod
     def _own_system_has_no_wiring(cls, content: Any) -> Any:
-        if isinstance(content, dict) and content.get("kind") == "own":
+        if isinstance(content, dict) and content.get("kind") in ("own", "torch"):
             return {"wiring": {"kind": "none"}, **content}
         return content
 
     @model_validator(mode="after")
     def _is_ours_or_own(self) -> Self:
-        is_own = self.kind == "own"
+        is_own = self.kind != "teacher-student"
         if is_own != (self.wiring.kind == "none"):
-            raise ValueError("wiring 'none' is that of a system of kind 'own', and of no other")
+            raise ValueError("wiring 'none' is that of a system of kind 'own' or 'torch' alone")
         if not is_own and self.options:
-            raise ValueError("options are for a system of kind 'own'")
-        ours = [
+            raise ValueError("options are for a system of kind 'own' or 'torch'")
+        if (self.kind == "torch") != (self.task is not None):
+            raise ValueError("task = 'file.py:Name' and a system of kind 'torch' belong together")
+        of_tasks = ("task", "pattern_count", "lanes")
+        taken = ("kind", "options", "wiring", *(of_tasks if self.kind == "torch" else ()))
+        given = [
             name
             for name, field in type(self).model_fields.items()
-            if name not in ("kind", "options", "wiring") and getattr(self, name) != field.default
+            if name not in taken and getattr(self, name) != field.default
         ]
-        if is_own and ours:
-            raise ValueError(f"a system of kind 'own' has no {ours[0]}; put it into options")
+        if is_own and given:
+            raise ValueError(
+                f"a system of kind {self.kind!r} has no {given[0]}; put it into options"
+            )
+        strange = [name for name in of_tasks if name in given]
+        if strange:
+            raise ValueError(f"{strange[0]} is for a system of kind 'torch'")
         return self
 
     @model_validator(mode="after")
@@ -192,7 +211,7 @@ class System(Model):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if self.kind == "own":
+        if self.kind != "teacher-student":
             return self
         dense_student = self.student_wiring.kind == "dense"
         if self.activation == "sign" and self.weights == "continuous":

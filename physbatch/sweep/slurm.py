@@ -30,7 +30,7 @@ _TEMPLATE = """\
 # Look:    {command} status {output}
 # At last: {command} merge {output}
 
-{command} run {study} -o {output} \\
+{command} run {study} -o {output} {code}\\
   --cells "$SLURM_ARRAY_TASK_ID/{jobs}" --workers "$SLURM_CPUS_PER_TASK" &
 run=$!
 trap 'kill -USR1 "$run"' USR1
@@ -56,6 +56,7 @@ def array_script(
     time: str,
     partition: str | None = None,
     account: str | None = None,
+    allow_code: bool = False,
 ) -> str:
     """An sbatch script for a study (a file or a name in the catalogue) in so many parts.
 
@@ -89,6 +90,7 @@ def array_script(
         options="".join(options),
         command=f"{shlex.quote(sys.executable)} -m physbatch",
         study=shlex.quote(source),
+        code="--allow-code " if allow_code else "",
         output=shlex.quote(target),
         paused=PausedRun.exit_code,
     )

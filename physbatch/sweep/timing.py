@@ -209,7 +209,7 @@ def _times_done(plan: Plan, results: Arrays, replicas: int, duration: int) -> fl
 
 def _work_per_time(plan: Plan, cell: GridPoint) -> float:
     """What one replica does in one unit of time: weights times samples."""
-    if plan.study.system.kind == "own":  # whatever it does for a sample
+    if plan.study.system.kind != "teacher-student":  # whatever it does for a sample
         return cell.batch_size
     learnable = cell.student.learnable
     if plan.study.measurement.unit == "samples":

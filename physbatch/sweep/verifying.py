@@ -8,6 +8,7 @@ import xarray as xr
 from physbatch.dataset import STATUS_MISSING
 from physbatch.engines.point import GridPoint
 from physbatch.engines.registry import engine_for, require_built, revision_of
+from physbatch.engines.task_code import require_permission
 from physbatch.errors import DatasetError
 from physbatch.study.comparison import same_bits
 from physbatch.study.model import Study
@@ -36,7 +37,12 @@ class Verification:
 
 
 def verify_dataset(
-    data: xr.Dataset, cells: int = 3, *, seed: int | None = None, device: str = "cpu"
+    data: xr.Dataset,
+    cells: int = 3,
+    *,
+    seed: int | None = None,
+    device: str = "cpu",
+    study: Study | None = None,
 ) -> Verification:
     """Recompute a random sample of the cells of a dataset from its own attributes.
 
@@ -50,11 +56,15 @@ def verify_dataset(
         Seed of the choice; by default every call looks at other cells.
     device : str
         Where to compute.
+    study : Study, optional
+        The study of the dataset; needed if it names code of its own, which is run.
 
     Raises
     ------
     DatasetError
         If no cell of the study is in the dataset.
+    StudyError
+        If the dataset names code of its own, and no study was given.
 
     Examples
     --------
@@ -68,7 +78,10 @@ def verify_dataset(
     {}
     """
     source = str(data.attrs.get("study", ""))
-    study = require_built(Study.from_json(source, where="attribute study"))
+    if study is None:
+        study = Study.from_json(source, where="attribute study")
+        require_permission(study, False, where="dataset")
+    require_built(study)
     plan = Plan(study, engine_for(study))
     whole = [
         ordinal

@@ -1,0 +1,175 @@
+"""The samples that students of a task learn from, many batches at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from physbatch.dynamics.task.draw import Use
+from physbatch.dynamics.task.global_draws import no_global_draws
+from physbatch.dynamics.task.run import BATCH_BITS, Member, TaskRun
+from physbatch.errors import StudyError
+from physbatch.streams.filling import choice_rows, word_rows
+from physbatch.streams.keys import KIND_SELECT
+
+#: Samples of all replicas, each tensor of shape (replica, ...).
+Leaves = dict[str, Tensor]
+#: The name of samples that are one tensor.
+ONE = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Some batches: inputs and targets (replica, step, sample, ...), weights of samples if any.
+
+    A batch of floor(m) samples in room for more of them gives the others weight 0.
+    """
+
+    inputs: Leaves
+    targets: Tensor
+    weights: Tensor | None
+
+    def batch(self, step: int) -> tuple[Leaves, Tensor, Tensor | None]:
+        """One batch."""
+        inputs = {name: leaf[:, step] for name, leaf in self.inputs.items()}
+        return (
+            inputs,
+            self.targets[:, step],
+            None if self.weights is None else self.weights[:, step],
+        )
+
+
+def whole(leaves: Mapping[str, Tensor]) -> Any:
+    """Samples as the functions of a task take them."""
+    return leaves[ONE] if ONE in leaves else dict(leaves)
+
+
+class Source:
+    """Where batches come from: fresh samples, or a finite set.
+
+    Parameters
+    ----------
+    task : object
+        The user's task.
+    run : TaskRun
+        What is computed.
+    member : Member
+        Which data of each replica.
+    label : callable
+        Targets (replica, sample, ...) of inputs (replica, sample, ...).
+    """
+
+    def __init__(
+        self, task: Any, run: TaskRun, member: Member, label: Callable[[Leaves], Tensor]
+    ) -> None:
+        self._task, self._run, self._member, self._label = task, run, member, label
+        self._last: tuple[int, Pool] | None = None
+        #: The finite set, inputs and targets.
+        self.patterns: tuple[Leaves, Tensor] | None = None
+        if run.patterns:
+            inputs = self.inputs(run.patterns, "training")
+            self.patterns = inputs, self._noisy(label(inputs), 0)
+
+    def inputs(self, count: int, use: Use, batch: int = 0) -> Leaves:
+        """Samples that the task makes, shape (replica, sample, ...)."""
+        run, number = self._run, 0 if use == "probe" else self._member.data
+        made = []
+        with no_global_draws(f"{type(self._task).__name__}.inputs") as check:
+            for replica in run.replicas:
+                draw = run.draw(replica, use, number, batch)
+                made.append(self._checked(self._task.inputs(count, run.size, draw), count))
+            check(False)
+        return {
+            name: torch.stack([leaves[name] for leaves in made]).to(run.device) for name in made[0]
+        }
+
+    def _checked(self, inputs: Any, count: int) -> Leaves:
+        """One replica's samples by name, numbers in the precision of the study."""
+        where = f"{type(self._task).__name__}.inputs"
+        leaves = inputs if isinstance(inputs, Mapping) else {ONE: inputs}
+        checked = {}
+        for name, leaf in leaves.items():
+            if not isinstance(leaf, Tensor) or leaf.shape[:1] != (count,):
+                shape = tuple(leaf.shape) if isinstance(leaf, Tensor) else type(leaf).__name__
+                raise StudyError(
+                    f"returns {shape}; the first dimension must be count = {count}", where=where
+                )
+            floating = leaf.dtype.is_floating_point
+            checked[str(name)] = leaf.to(self._run.dtype) if floating else leaf
+            if floating and not bool(torch.isfinite(leaf).all()):
+                raise StudyError("returns numbers that are not finite", where=where)
+        return checked
+
+    def pool(self, number: int) -> Pool:
+        """Some batches; the last pool is kept."""
+        if self._last is None or self._last[0] != number:
+            self._last = number, self._fresh(number) if not self.patterns else self._chosen(number)
+        return self._last[1]
+
+    def _fresh(self, number: int) -> Pool:
+        run = self._run
+        steps, room = run.pool_steps, run.room(number)
+        inputs = self.inputs(steps * room, "training", number)
+        targets = self._noisy(self._label(inputs), number)
+        shape = (len(run.replicas), steps, room)
+        return Pool(
+            {name: leaf.reshape(*shape, *leaf.shape[2:]) for name, leaf in inputs.items()},
+            targets.reshape(*shape, *targets.shape[2:]),
+            self._weights(number, room),
+        )
+
+    def _chosen(self, number: int) -> Pool:
+        """Batches of the finite set."""
+        run = self._run
+        inputs, targets = cast("tuple[Leaves, Tensor]", self.patterns)
+        steps, room, lanes = run.pool_steps, run.room(number), len(run.replicas)
+        index = self._member.data << BATCH_BITS | number * steps
+        key = run.keys.dynamics
+        if run.replacement:
+            words = [
+                word_rows(key, KIND_SELECT, index + step, run.replicas.start, lanes, room)
+                for step in range(steps)
+            ]
+            numbers = torch.stack([torch.from_numpy(w.astype("int64")) for w in words], dim=1)
+            chosen = (numbers * run.patterns) >> 32
+        else:
+            chosen = torch.from_numpy(
+                choice_rows(key, KIND_SELECT, index, steps, run.replicas, room, run.patterns)
+            )
+        flat = chosen.reshape(lanes, -1).to(run.device)
+        rows = torch.arange(lanes, device=run.device)[:, None]
+
+        def batches(leaf: Tensor) -> Tensor:
+            return leaf[rows, flat].reshape(lanes, steps, room, *leaf.shape[2:])
+
+        chosen_inputs = {name: batches(leaf) for name, leaf in inputs.items()}
+        return Pool(chosen_inputs, batches(targets), self._weights(number, room))
+
+    def _weights(self, number: int, room: int) -> Tensor | None:
+        """Weight 1 for the samples of each batch, 0 for room that is left; None if none is."""
+        counts = self._run.counts(self._member, number)
+        if bool((counts == room).all()) and self._run.most_samples == self._run.batch_size:
+            return None
+        there = torch.arange(room) < torch.from_numpy(counts)[..., None]
+        return there.to(self._run.dtype).to(self._run.device)
+
+    def _noisy(self, targets: Tensor, batch: int) -> Tensor:
+        """The targets with the noise that the task puts on them, if any."""
+        noise = getattr(self._task, "label_noise", None)
+        if noise is None:
+            return targets
+        noisy = []
+        for row, replica in enumerate(self._run.replicas):
+            draw = self._run.draw(replica, "noise", self._member.data, batch)
+            labels = noise(targets[row].cpu(), draw)
+            if not isinstance(labels, Tensor) or labels.shape != targets[row].shape:
+                raise StudyError(
+                    "does not return targets of the shape that it was given",
+                    where=f"{type(self._task).__name__}.label_noise",
+                )
+            noisy.append(labels.to(targets.dtype))
+        return torch.stack(noisy).to(targets.device)

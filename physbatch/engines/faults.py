@@ -1,0 +1,22 @@
+"""Where in a user's own code a fault arose."""
+
+import sys
+import traceback
+from pathlib import Path
+
+
+def line_of(error: BaseException) -> str | None:
+    """File and line of own code where an exception arose: the last outside of installed packages.
+
+    Nobody looks for the fault in a library that was called wrongly. None if no own code was on
+    the way.
+
+    Examples
+    --------
+    >>> line_of(ValueError("never raised")) is None
+    True
+    """
+    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), "<")
+    frames = traceback.extract_tb(error.__traceback__)
+    users = [frame for frame in frames if not frame.filename.startswith(installed)]
+    return f"{users[-1].filename}, line {users[-1].lineno}" if users else None
