@@ -22,7 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tables", "study"),
     ("scaling.statistics",),
     ("scaling.laws",),
-    ("scaling.curves",),
+    ("scaling.curves", "scaling.reweighting"),
     ("scaling.data_collapse", "scaling.transition", "scaling.times"),
     ("scaling.order",),
     ("exact", "noise"),

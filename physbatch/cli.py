@@ -58,6 +58,7 @@ for _name, _home, _help in (
     app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
 for _name, _help in (
     ("moments", "Moments of samples, with errors: Binder ..."),
+    ("reweight", "Raw series at a few controls to a table at many."),
     ("crossings", "Where the curves of two sizes cross."),
     ("collapse", "Critical point and exponents by data collapse."),
     ("exponents", "Exponents from power laws in the size."),

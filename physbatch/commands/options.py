@@ -234,6 +234,48 @@ class Samples(Sizes):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class RawSeries(Sizes):
+    """Columns of raw series."""
+
+    energy: Annotated[
+        str, Parameter(help="Column of the energy, which the control multiplies.")
+    ] = "E"
+    observable: Annotated[
+        Words, Parameter(help="Column of an observable; give it again for more.")
+    ] = None
+    chain: Annotated[
+        str | None,
+        Parameter(
+            help='Column that numbers independent chains; by default "chain" if it is there.'
+        ),
+    ] = None
+    time: Annotated[
+        str | None,
+        Parameter(help="Column by which chains are sorted; by default rows are in order."),
+    ] = None
+    size_from_name: Annotated[
+        str | None,
+        Parameter(
+            help="For a pattern of files that hold a size each, as 'L*.dat': a regular expression "
+            r"whose group is the size, as 'L(\d+)'."
+        ),
+    ] = None
+    weight: Annotated[
+        Literal["beta", "temperature"] | None,
+        Parameter(
+            help="Whether the weight of a state is exp(-c E) or exp(-E/c) at the control c; by "
+            "default the latter if the control is called T."
+        ),
+    ] = None
+    per_site: Annotated[Switch, Parameter(help="The energies are those of a site.")] = False
+    space_dimension: Annotated[
+        float | None,
+        Parameter(help="d in N = L^d; heat and susceptibility of linear sizes need it."),
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class FigureAndTable:
     """What a command of curves writes."""
 

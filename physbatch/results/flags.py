@@ -52,6 +52,10 @@ BELOW_GRID = FlagKind(
     "What is sought lies below the smallest control of the grid, so there is no number.",
     "Extend the grid to smaller controls (learning rates).",
 )
+BEYOND_HISTOGRAMS = FlagKind(
+    "Too few samples of the runs tell of these controls, or energies beyond those seen would.",
+    "Simulate nearer to them.",
+)
 BEYOND_CONTROLS = FlagKind(
     "A critical control outside the measured ones fits about as well: none is stated.",
     "Add points on both sides of the transition.",
@@ -340,6 +344,10 @@ STEP = FlagKind(
 )
 STILL_RELAXING = FlagKind(
     "The mean drifts with time, or may well do.", "Run longer; give times over a decade."
+)
+THIN_HISTOGRAMS = FlagKind(
+    "Neighbouring runs share few independent energies: between them errors are uncertain.",
+    "Simulate between them, or longer.",
 )
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",

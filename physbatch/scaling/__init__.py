@@ -2,7 +2,7 @@
 
 Data enter as a table of observables at points (size, control), or as a dataset of replicas. Each
 name also stands in its room: `statistics`, `laws`, `curves`, `data_collapse`, `transition`,
-`order`, `times`. Nothing here knows about torch or draws anything.
+`order`, `times`, `reweighting`. Nothing here knows about torch or draws anything.
 
 Examples
 --------
@@ -55,6 +55,10 @@ if TYPE_CHECKING:
     from physbatch.scaling.order.result import VERDICTS as VERDICTS
     from physbatch.scaling.order.result import Evidence as Evidence
     from physbatch.scaling.order.result import TransitionOrder as TransitionOrder
+    from physbatch.scaling.reweighting.entry import reweight as reweight
+    from physbatch.scaling.reweighting.raw_series import EnergySeries as EnergySeries
+    from physbatch.scaling.reweighting.raw_series import read_series as read_series
+    from physbatch.scaling.reweighting.result import Reweighting as Reweighting
     from physbatch.scaling.statistics.observables import sample_moments as sample_moments
     from physbatch.scaling.statistics.replica_moments import fluctuations as fluctuations
     from physbatch.scaling.statistics.replica_moments import moments as moments

@@ -20,7 +20,7 @@ from physbatch.scaling.statistics.autocorrelations import SeriesTooShort, integr
 from physbatch.scaling.statistics.series import Resampled, Units
 from physbatch.tables.make import checked
 from physbatch.tables.samples import LEAST_SAMPLES
-from physbatch.tables.table import ScalingTable
+from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.typing import FloatArray
 
 #: Name -> what it is, for every observable of samples m of an order parameter.
@@ -112,14 +112,16 @@ def sample_moments(
     flags = [flag for flag in table.flags if flag.kind is not ROWS_CORRELATED]
     if rows == "replicas" and cluster is None:
         flags = list(table.flags)
-    wanted, note = _wanted(moments, table, space_dimension)
+    wanted, note = wanted_moments(moments, table.dimension, space_dimension)
     flags += note
     volume = table.size if table.dimension == "N" else table.size ** (space_dimension or np.nan)
     results: dict[int, Resampled] = {}
     for row, m in enumerate(table.samples[name]):
         where = f"{table.source or 'table'}, {table.describe(row)}"
-        point = _Point(m, float(volume[row]), wanted)
-        tau = point.times(where) if rows == "series" else np.full(len(wanted), 0.5)
+        point = MomentsOf(m, float(volume[row]), wanted)
+        tau = np.full(len(wanted), 0.5)
+        if rows == "series":
+            tau = times_of(point.features, point, wanted, where)
         if cluster is not None:
             units = series.clusters(point.features, table.samples[cluster][row])
         elif rows == "series":
@@ -148,8 +150,8 @@ def _order_parameter(table: ScalingTable, observable: str | None, cluster: str |
     return str(observable)
 
 
-def _wanted(
-    moments: Sequence[str] | None, table: ScalingTable, space_dimension: float | None
+def wanted_moments(
+    moments: Sequence[str] | None, dimension: Dimension, space_dimension: float | None
 ) -> tuple[tuple[str, ...], list[Flag]]:
     """Names of the moments, and a flag if some of the usual ones cannot be had."""
     for name in moments or ():
@@ -159,7 +161,7 @@ def _wanted(
             )
     chosen = tuple(moments or _DEFAULT)
     extensive = [name for name in chosen if name.startswith("susceptibility")]
-    if table.dimension == "N" or space_dimension is not None or not extensive:
+    if dimension == "N" or space_dimension is not None or not extensive:
         return chosen, []
     if moments is not None:
         raise AnalysisError(
@@ -171,8 +173,8 @@ def _wanted(
     return left, [NO_SUSCEPTIBILITY("sizes are linear and the dimension of space is not stated")]
 
 
-class _Point:
-    """Features of the samples of one point, and the moments as functions of their means."""
+class MomentsOf:
+    """Features of samples of m, shape (n, 6), and the moments as functions of their means."""
 
     def __init__(self, m: FloatArray, volume: float, wanted: Sequence[str]) -> None:
         self._volume, self._wanted = volume, wanted
@@ -202,25 +204,28 @@ class _Point:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.stack([values[name]() for name in self._wanted], axis=-1)
 
-    def times(self, where: str) -> FloatArray:
-        """Autocorrelation time of each moment: of what its error feels."""
-        out = []
-        influences = series.influence(self.features, self).T
-        for name, influence in zip(self._wanted, influences, strict=True):
-            if not np.any(influence):
-                out.append(0.5)
-                continue
-            try:
-                out.append(integrated_time(influence).value)
-            except SeriesTooShort as short:
-                short.where = f"{where}, series of {name}"
-                raise
-        return np.array(out)
+
+def times_of(
+    features: FloatArray, function: series.Function, names: Sequence[str], where: str
+) -> FloatArray:
+    """Autocorrelation time of each function of means along a series: of what its error feels."""
+    out = []
+    influences = series.influence(features, function).T
+    for name, influence in zip(names, influences, strict=True):
+        if not np.any(influence):
+            out.append(0.5)
+            continue
+        try:
+            out.append(integrated_time(influence).value)
+        except SeriesTooShort as short:
+            short.where = f"{where}, series of {name}"
+            raise
+    return np.array(out)
 
 
 def _resample(
     units: Units,
-    point: _Point,
+    point: MomentsOf,
     tau: FloatArray,
     row: int,
     *,

@@ -126,6 +126,7 @@ def influence(features: npt.ArrayLike, function: Function) -> FloatArray:
         slope = (function(means + steps) - function(means - steps)) / (2.0 * np.diag(steps))[
             :, None
         ]
+    slope[scale == 0.0] = 0.0  # a feature that is constant adds nothing
     return np.asarray(deviation @ slope, dtype=np.float64)
 
 

@@ -27,7 +27,7 @@ from physbatch.results import (
     write_results,
 )
 from physbatch.results.fields import Field, fields_of
-from physbatch.scaling import find_crossings, fit_law, law
+from physbatch.scaling import find_crossings, fit_law, law, reweight
 from tests.compat import results as by_hand
 from tests.unit.plots.synthetic import make_analysis
 
@@ -51,6 +51,13 @@ def _sharpness() -> Record:
     return LateSharpness(np.array([4.0, 64.0]), (known, known), (known, unknown), lines, (_FLAG,))
 
 
+def _reweighting() -> Record:
+    beta = np.repeat([0.0, 1.0], 500)
+    up = np.random.default_rng(1).binomial(10, 1 / (1 + np.exp(-2 * beta)))
+    columns = {"N": np.full(1000, 10.0), "beta": beta, "E": 10.0 - 2 * up}
+    return reweight(columns, at=[0.2, 0.5, 0.8], resamples=50)
+
+
 #: Results whose parts must fit together; all others are made of their types.
 FACTORIES: dict[str, Callable[[], Record]] = {
     "analysis": make_analysis,
@@ -58,6 +65,7 @@ FACTORIES: dict[str, Callable[[], Record]] = {
     "collapse": by_hand.collapse,
     "transition order": by_hand.order,
     "scaling fit": _law,
+    "reweighting": _reweighting,
     "crossings": _crossings,
     "sharpness": _sharpness,
     "law": lambda: law("shifted", phi=0.5),

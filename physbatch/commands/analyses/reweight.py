@@ -1,0 +1,98 @@
+"""Multi-histogram reweighting on the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from physbatch.commands.options import BootstrapSeed, Json, RawSeries, Resamples, Words
+from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record
+from physbatch.commands.tables import describe, write_table
+from physbatch.errors import AnalysisError
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Outputs:
+    """What the command writes."""
+
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], help="The table to write (NetCDF).")
+    ] = None
+    results: Annotated[
+        Path | None,
+        Parameter(help="Where to write runs, free energies and the table as a result (NetCDF)."),
+    ] = None
+    json: Json = False
+
+
+def reweight_command(
+    file: Path,
+    *,
+    columns: RawSeries = RawSeries(),
+    at: Words = None,
+    moment: Words = None,
+    resamples: Resamples = 400,
+    seed: BootstrapSeed = 0,
+    outputs: Outputs = Outputs(),
+) -> None:
+    """Join raw series at a few controls into a table at many, with its covariance.
+
+    The table goes into `crossings`, `collapse` and `exponents`.
+
+    Parameters
+    ----------
+    file
+        A row for each measurement, in the order of time: CSV, columns separated by spaces, NetCDF.
+    at
+        Controls of the table: numbers, or LOW:HIGH:COUNT. By default 31 between the ends.
+    moment
+        Which moment of the observables; give it again for more. By default the even ones.
+    """
+    from physbatch.scaling.reweighting import reweight
+
+    controls = None if at is None else _controls(at)
+    keep_other_results(outputs.results, "reweighting")
+    named: dict[str, Any] = dict(columns.__dict__)
+    energy = named.pop("energy")
+    result = reweight(
+        file, energy, at=controls, moments=moment, resamples=resamples, seed=seed, **named
+    )
+    if outputs.output is not None:
+        write_table(result.table, outputs.output)
+    save_record(result, outputs.results)
+    if outputs.json:
+        print_json(result.to_json())
+        return
+    print(result)
+    print(describe(result.table))
+    print_rest(results=outputs.results, table=outputs.output)
+
+
+def _controls(words: Sequence[str]) -> list[float]:
+    """Numbers, and grids LOW:HIGH:COUNT."""
+    controls: list[float] = []
+    for word in words:
+        try:
+            numbers = [float(part) for part in word.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) == 3 and all(map(math.isfinite, numbers)):
+            low, high, count = numbers
+            if count >= 2 and count == int(count) and low < high:
+                steps = int(count) - 1
+                controls += [low + (high - low) * step / steps for step in range(steps)] + [high]
+                continue
+        if len(numbers) != 1 or not math.isfinite(numbers[0]):
+            raise AnalysisError(
+                f"cannot read {word!r}",
+                where="--at",
+                remedy="write a number or LOW:HIGH:COUNT, as in 0.42:0.46:21",
+            )
+        controls.append(numbers[0])
+    return controls
