@@ -53,8 +53,7 @@ BELOW_GRID = FlagKind(
     "Extend the grid to smaller controls (learning rates).",
 )
 BEYOND_HISTOGRAMS = FlagKind(
-    "Too few samples of the runs tell of these controls, or energies beyond those seen would.",
-    "Simulate nearer to them.",
+    "Too few samples of the runs tell of these controls, left out.", "Simulate nearer to them."
 )
 BEYOND_CONTROLS = FlagKind(
     "A critical control outside the measured ones fits about as well: none is stated.",
@@ -153,8 +152,7 @@ KOSTERLITZ_THOULESS_NOT_EXCLUDED = FlagKind(
     "Compare --form kt; add larger sizes.",
 )
 LEFT_OUT = FlagKind(
-    "Some points have no value or no error and are not in the fit.",
-    "Look at why they have none.",
+    "Some points have no value or no error and are not in the fit.", "Look at why they have none."
 )
 LIMIT_NOT_PROVEN = FlagKind(
     "A logarithm of size describes the values about as well: a finite limit is not shown.",
@@ -169,16 +167,13 @@ M_C_ABOVE_GRID = FlagKind(
     "Add larger controls, or run longer.",
 )
 M_C_BELOW_GRID = FlagKind(
-    "More than half of the replicas succeed even at the smallest control.",
-    "Add smaller controls.",
+    "More than half of the replicas succeed even at the smallest control.", "Add smaller controls."
 )
 MEDIAN_BEYOND = FlagKind(
-    "More than half of the replicas had not passed when the run ended.",
-    "Run longer.",
+    "More than half of the replicas had not passed when the run ended.", "Run longer."
 )
 MISSING = FlagKind(
-    "Replicas were not simulated and are left out.",
-    "Finish the run with the same command.",
+    "Replicas were not simulated and are left out.", "Finish the run with the same command."
 )
 MOSTLY_REJECTED = FlagKind(
     "The scaling form holds only in windows that leave out most of the data.",
@@ -201,8 +196,7 @@ NO_CROSSING = FlagKind(
     "Add controls on both sides, or smaller errors.",
 )
 NO_DATA = FlagKind(
-    "No replica has a valid status.",
-    "Run the study, or look at why all replicas failed.",
+    "No replica has a valid status.", "Run the study, or look at why all replicas failed."
 )
 NO_DELAY = FlagKind("The likelihood is largest without a delay: it is 0.", "None is needed.")
 NO_FINITE_LIMIT = FlagKind(
@@ -210,16 +204,14 @@ NO_FINITE_LIMIT = FlagKind(
     "Take it as the answer, or add larger sizes.",
 )
 NO_INVERSE = FlagKind(
-    "The estimate is compatible with 0, so its inverse is not known.",
-    "Make the estimate better.",
+    "The estimate is compatible with 0, so its inverse is not known.", "Make the estimate better."
 )
 NO_OVERLAP = FlagKind(
     "Curves share no range, or so little of it that anything collapses.",
     "Measure the sizes at common (rescaled) controls; check whether c_c is within them.",
 )
 NO_PARAMETER = FlagKind(
-    "The law that was fitted has no parameter of this name.",
-    "Ask for one that it has.",
+    "The law that was fitted has no parameter of this name.", "Ask for one that it has."
 )
 NO_PASSAGE = FlagKind("No replica passed: there is only a lower bound.", "Run longer.")
 NO_PEAK = FlagKind(
@@ -346,8 +338,7 @@ STILL_RELAXING = FlagKind(
     "The mean drifts with time, or may well do.", "Run longer; give times over a decade."
 )
 THIN_HISTOGRAMS = FlagKind(
-    "Neighbouring runs share few independent energies: between them errors are uncertain.",
-    "Simulate between them, or longer.",
+    "Neighbouring runs share few independent samples.", "Simulate between them, or longer."
 )
 THIN_OVERLAP = FlagKind(
     "Neighbouring sizes share few points on the scaling plot.",

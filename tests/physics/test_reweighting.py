@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 import scipy
 
-from physbatch.results.flags import CORRELATED_POINTS, INCONSISTENT
+from physbatch.results import flags
 from physbatch.scaling import find_crossings, reweight
 from physbatch.tables import ScalingTable
 from tests.physics.ising_states import density_of_states, exact_means, ising_series
@@ -42,7 +42,7 @@ def total(length: int, samples: int, seeds: range) -> dict[str, tuple[float, int
             data, observable="m", at=AT, moments=MOMENTS, space_dimension=2, resamples=300
         )
         assert result.table.control.size == AT.size
-        assert not INCONSISTENT.among(result.flags)
+        assert not flags.INCONSISTENT.among(result.flags)
         for name in NAMES:
             chi2, dof = chi_square(result.table, name, exact[name])
             sums[name] = (sums[name][0] + chi2, sums[name][1] + dof)
@@ -91,4 +91,4 @@ def test_crossing_of_reweighted_curves() -> None:
     (crossing,) = crossings.estimates("crossing")
     assert abs(crossing.value - exact) < 4.5 * crossing.total
     assert crossing.total < 0.02
-    assert not CORRELATED_POINTS.among(crossings.flags)
+    assert not flags.CORRELATED_POINTS.among(crossings.flags)

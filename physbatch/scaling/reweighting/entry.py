@@ -95,8 +95,8 @@ def reweight(
         Its `table` goes into `find_crossings`, `collapse` and `find_peaks`. Flags:
         ``thin_histograms`` (runs share fewer than 100 independent samples), ``beyond_histograms``
         (controls left out, where fewer than 100 stand behind the means or the outermost ten carry
-        more than 3 % of the weight), ``inconsistent`` (mean energies of the runs contradict one another),
-        ``few_samples``.
+        more than 3 % of the weight), ``inconsistent`` (mean energies of the runs contradict one
+        another), ``few_samples``.
 
     Raises
     ------
@@ -277,13 +277,13 @@ def _flags(joined: Joined, parts: Sequence[_Points]) -> list[Flag]:
     """What lies out of reach, and runs that contradict one another."""
     flags = []
     for part in parts:
-        place = f"{joined.series.size_name} = {part.solved.runs.size:g}"
+        where = f"{joined.series.size_name} = {part.solved.runs.size:g}"
         if part.left_out.size:
             listed = ", ".join(f"{control:.6g}" for control in part.left_out[:6])
             more = ", ..." if part.left_out.size > 6 else ""
             flags.append(
                 BEYOND_HISTOGRAMS(
-                    f"{joined.series.control_name} = {listed}{more} left out at {place}"
+                    f"{joined.series.control_name} = {listed}{more} left out at {where}"
                 )
             )
         chi2, dof, p_value = _compare(part.means)
@@ -291,7 +291,7 @@ def _flags(joined: Joined, parts: Sequence[_Points]) -> list[Flag]:
             flags.append(
                 INCONSISTENT(
                     "mean energies of the runs and those of all runs together: "
-                    f"chi2/dof = {chi2:.3g}/{dof:g} at {place}"
+                    f"chi2/dof = {chi2:.3g}/{dof:g} at {where}"
                 )
             )
     return flags

@@ -43,10 +43,10 @@ class Means(NamedTuple):
     misfit_drawn: FloatArray
 
 
-def solve_runs(runs: SizeRuns, place: str) -> tuple[Solution, FloatArray]:
+def solve_runs(runs: SizeRuns, where: str) -> tuple[Solution, FloatArray]:
     """Free energies of the runs, and the histogram of all, in independent samples."""
     histogram = runs.counts @ (1.0 / (2.0 * runs.time))[runs.block_run]
-    solution = solve(runs.inverse, runs.independent, runs.mean, runs.energy, histogram, place)
+    solution = solve(runs.inverse, runs.independent, runs.mean, runs.energy, histogram, where)
     return solution, np.asarray(histogram)
 
 

@@ -117,21 +117,21 @@ def runs_of_size(
     times, seen = [], []
     block, count = np.empty(energy.size, dtype=np.int64), 0
     for k, value in enumerate(control):
-        place = np.flatnonzero(run == k)
+        of_run = np.flatnonzero(run == k)
         where = (
             f"{series.source}, {series.size_name} = {series.size[0]:g}, "
             f"{series.control_name} = {value:g}"
         )
         tau = np.concatenate(
-            [times_of(every[place, g.columns], g.function, g.names, where) for g in groups]
+            [times_of(every[of_run, g.columns], g.function, g.names, where) for g in groups]
         )
-        length = block_length(float(tau.max()), place.size)
-        length = max(length, -(-place.size // _MOST_BLOCKS))
-        whole = int(np.unique(chain[place], return_counts=True)[1].max()) <= length
+        length = block_length(float(tau.max()), of_run.size)
+        length = max(length, -(-of_run.size // _MOST_BLOCKS))
+        whole = int(np.unique(chain[of_run], return_counts=True)[1].max()) <= length
         times.append(tau[0])
         seen.append(np.ones(tau.size) if whole else Units(tau, tau, length).seen(tau))
-        block[place] = count + _blocks(chain[place], length)
-        count = int(block[place].max()) + 1
+        block[of_run] = count + _blocks(chain[of_run], length)
+        count = int(block[of_run].max()) + 1
     bins, bin_energy = _bins(energy, run)
     matrices = _sums(bins, block, np.column_stack([np.ones(energy.size), every]))
     samples = np.bincount(run).astype(np.float64)
@@ -164,9 +164,9 @@ def _blocks(chain: FloatArray, length: int) -> IntArray:
     out = np.empty(chain.size, dtype=np.int64)
     count = 0
     for number in np.unique(chain):
-        place = np.flatnonzero(chain == number)
-        pieces = max(place.size // length, 1)
-        out[place] = count + np.arange(place.size) * pieces // place.size
+        of_chain = np.flatnonzero(chain == number)
+        pieces = max(of_chain.size // length, 1)
+        out[of_chain] = count + np.arange(of_chain.size) * pieces // of_chain.size
         count += pieces
     return out
 
@@ -196,10 +196,10 @@ def _bins(energy: FloatArray, run: IntArray) -> tuple[IntArray, FloatArray]:
 def _sums(bins: IntArray, block: IntArray, features: FloatArray) -> list[sparse.csr_array]:
     """Sums of each feature over the rows of a block in a bin, shape (n_bin, n_block)."""
     blocks = int(block.max()) + 1
-    pairs, place = np.unique(bins * blocks + block, return_inverse=True)
+    pairs, pair = np.unique(bins * blocks + block, return_inverse=True)
     shape = (int(bins.max()) + 1, blocks)
     rows, columns = np.divmod(pairs, blocks)
     return [
-        sparse.csr_array((np.bincount(place, feature), (rows, columns)), shape=shape)
+        sparse.csr_array((np.bincount(pair, feature), (rows, columns)), shape=shape)
         for feature in features.T
     ]

@@ -96,11 +96,11 @@ def join_runs(
         rows = np.flatnonzero(series.size == size)
         part = series.of_rows(rows, volume if per_site else 1.0)
         runs = runs_of_size(part, volume, chosen, temperature=temperature)
-        place = f"{series.source}, {series.size_name} = {size:g}"
-        _check_energies(runs, place)
-        solution, histogram = solve_runs(runs, place)
+        where = f"{series.source}, {series.size_name} = {size:g}"
+        _check_energies(runs, where)
+        solution, histogram = solve_runs(runs, where)
         shared = shared_samples(solution, histogram)
-        flags += _overlap_flags(runs, shared, series, place)
+        flags += _overlap_flags(runs, shared, series, where)
         if runs.block_counts.min() < _FEW_BLOCKS:
             text = f"a run has {runs.block_counts.min()} blocks"
             flags.append(FEW_SAMPLES(text).at(f"{series.size_name} = {size:g}"))
@@ -125,7 +125,7 @@ def _is_temperature(series: EnergySeries, weight: str | None) -> bool:
     return temperature
 
 
-def _check_energies(runs: SizeRuns, place: str) -> None:
+def _check_energies(runs: SizeRuns, where: str) -> None:
     """Refuse energies that do not change from run to run as their fluctuations tell.
 
     d<E>/db = -var(E), by trapezoids between runs whose histograms themselves overlap.
@@ -150,13 +150,13 @@ def _check_energies(runs: SizeRuns, place: str) -> None:
         remedy = f"it seems to be that of a site (N = {runs.volume:g}): say so (--per-site)"
     raise AnalysisError(
         f"from run to run the mean energy falls {ratio:.3g} times as much as its variance tells",
-        where=place,
+        where=where,
         remedy=remedy,
     )
 
 
 def _overlap_flags(
-    runs: SizeRuns, shared: FloatArray, series: EnergySeries, place: str
+    runs: SizeRuns, shared: FloatArray, series: EnergySeries, where: str
 ) -> list[Flag]:
     """A flag for gaps that few samples bridge; refuse those that none does."""
     flags = []
@@ -166,7 +166,7 @@ def _overlap_flags(
         if count < _LEAST_SHARED:
             raise AnalysisError(
                 f"the histograms of {between} share {count:.2g} independent samples",
-                where=place,
+                where=where,
                 remedy="simulate between them, or longer",
             )
         if count < _THIN:
