@@ -1,7 +1,8 @@
 """The command line: it parses, calls the library and prints.
 
 Results go to stdout, logs and progress to stderr. Exit codes: 0 done, 1 cells failed, 2 bad
-input, 75 stopped by a time limit or a signal and saved, 130 interrupted.
+input, 3 no number could be stated, 75 stopped by a time limit or a signal and saved, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import os
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +22,14 @@ from cyclopts import App, Parameter
 
 import physbatch
 from physbatch.commands.options import Code, Json, OptionalOutput
-from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record, span
+from physbatch.commands.output import (
+    exit_code,
+    keep_other_results,
+    print_json,
+    print_rest,
+    save_record,
+    span,
+)
 from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
 from physbatch.progress import plain_text, silence_stderr
@@ -31,12 +40,14 @@ app = App(
     version=physbatch.__version__,
     version_flags=["--version"],
     help_format="plaintext",
-    help_epilogue="Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by a time limit or "
-    "a signal and saved (run the same command again), 130 interrupted and saved.",
+    help_epilogue="Exit codes: 0 done, 1 cells failed, 2 bad input, 3 no number could be stated, "
+    "75 stopped by a time limit or a signal and saved (run the same command again), 130 "
+    "interrupted and saved.",
     # No --empty-moment beside --moment: leaving an option out says the same.
     default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
 )
+app.register_install_completion_command(help="Let the shell complete commands and options.")
 study_app = App(name="study", help="Look at study files.", help_format="plaintext")
 app.command(study_app)
 # Imported when they are used: runs, and analyses of any table of sizes, controls, observables.
@@ -79,7 +90,7 @@ def analyse(
     output: OptionalOutput = None,
     time: float | None = None,
     json_: Json = False,
-) -> None:
+) -> int:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
 
     Parameters
@@ -106,6 +117,7 @@ def analyse(
     else:
         print(result)
         print_rest(results=output)
+    return exit_code(result)
 
 
 @app.command
@@ -123,7 +135,10 @@ def catalogue(*, json_: Json = False) -> None:
         return
     width = max(map(len, titles))
     for name, title in titles.items():
-        print(f"{name:{width}}  {title}")
+        hanging = " " * (width + 2)
+        print(
+            textwrap.fill(title, 79, initial_indent=f"{name:{width}}  ", subsequent_indent=hanging)
+        )
 
 
 @study_app.command
@@ -185,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = ["./-" if word == "-" else word for word in words]
     try:
         with contextlib.redirect_stdout(_Plain(sys.stdout)):
-            app(words, exit_on_error=False, print_error=False)
+            code = app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         _complain(" ".join(str(error).split()))
         return 2
@@ -206,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         _complain("out of memory; use fewer sizes, replicas or measuring times")
         return 2
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 class _Plain(io.TextIOBase):

@@ -155,6 +155,7 @@ class Part(Sizes):
         limits = self.limits
         columns = {n: v for n, v in self.__dict__.items() if not n.endswith(("_min", "_max"))}
         table = read_table(file, **columns, **more)
+        _refuse_swapped(table, file)
         part = table.window(**limits)
         if part.size.size == 0:
             sizes, controls = table.sizes, table.control
@@ -166,6 +167,24 @@ class Part(Sizes):
             )
         say_cut(part.size.size, table.size.size, limits)
         return part
+
+
+def _refuse_swapped(table: ScalingTable, file: Path) -> None:
+    """An AnalysisError where sizes look like controls and controls look like sizes.
+
+    Sizes that are fractions within a factor of two and controls that are whole numbers over more
+    than one are taken for columns that changed places.
+    """
+    sizes, controls = table.sizes, sorted(set(table.control.tolist()))
+    fractions = sizes[-1] < 2 * sizes[0] and any(size % 1 for size in sizes)
+    whole = controls[0] >= 1 and controls[-1] > 2 * controls[0] and not any(c % 1 for c in controls)
+    if fractions and whole:
+        raise AnalysisError(
+            f"{table.size_name} is {sizes[0]:g} to {sizes[-1]:g} and {table.control_name} is "
+            f"{controls[0]:g} to {controls[-1]:g}: size and control are swapped",
+            where=str(file),
+            remedy=f"give --size {table.control_name} --control {table.size_name}",
+        )
 
 
 def say_cut(kept: int, total: int, limits: Mapping[str, float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,12 @@ def save_record(result: Record, output: Path | None) -> None:
     """Write a result where one is wanted."""
     if output is not None:
         result.save(output)
+
+
+def exit_code(*results: Record) -> int:
+    """0, or 3 where not a single number of the results can be stated."""
+    numbers = [number.value for result in results for number in result.stated().values()]
+    return 0 if any(map(math.isfinite, numbers)) else 3
 
 
 def estimates(*columns: FloatArray) -> list[Estimate]:

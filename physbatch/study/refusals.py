@@ -31,9 +31,11 @@ def refusal(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) ->
     ...     Grid.model_validate({"size": [9], "batch_size": [2], "replica": 4})
     ... except pydantic.ValidationError as error:
     ...     print(refusal(error, Grid))
-    field 'replicas' is missing (and 1 more problem)
+    unknown field 'replica'; did you mean 'replicas'? (and 1 more problem)
     """
+    # A name that nobody knows comes first: what then seems to be missing may stand under it.
     problems = error.errors(include_url=False)
+    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
     text = _problem(dict(problems[0]), model)
     more = len(problems) - 1
     return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"

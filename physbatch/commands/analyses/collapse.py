@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from physbatch.commands.options import ColumnsOfMany, ResultAndFigure, Switch, Words
 from physbatch.commands.output import (
+    exit_code,
     keep_other_results,
     print_json,
     print_rest,
@@ -126,7 +127,7 @@ def collapse_command(
     form: Form = Form(),
     search: Search = Search(),
     outputs: ResultAndFigure = ResultAndFigure(),
-) -> None:
+) -> int:
     """Find c_c and exponents from the demand that all sizes fall on one curve.
 
     Several observables share c_c and nu. Besides the figure of the collapse, the scan of windows
@@ -167,9 +168,10 @@ def collapse_command(
         document = result.to_json()
         document["flags"] = [*of_reading, *document["flags"]]
         print_json(document)
-        return
-    print(result)
-    print_rest(of_reading, results=outputs.output, figures=figures)
+    else:
+        print(result)
+        print_rest(of_reading, results=outputs.output, figures=figures)
+    return exit_code(result)
 
 
 def _numbers(words: Sequence[str], option: str) -> dict[str, float]:

@@ -4,7 +4,13 @@ from pathlib import Path
 from typing import Literal
 
 from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable, Resamples
-from physbatch.commands.output import print_json, print_rest, save_pictures, write_estimates
+from physbatch.commands.output import (
+    exit_code,
+    print_json,
+    print_rest,
+    save_pictures,
+    write_estimates,
+)
 
 
 def crossings_command(
@@ -16,7 +22,7 @@ def crossings_command(
     resamples: Resamples = 1000,
     seed: BootstrapSeed = 0,
     outputs: FigureAndTable = FigureAndTable(),
-) -> None:
+) -> int:
     """Find where the curves of two sizes cross, and extrapolate to infinite size.
 
     Parameters
@@ -45,6 +51,7 @@ def crossings_command(
     write_estimates(outputs.table, result)
     if outputs.json:
         print_json(document)
-        return
-    print(result)
-    print_rest(document["flags"], figures=figures, table=outputs.table)
+    else:
+        print(result)
+        print_rest(document["flags"], figures=figures, table=outputs.table)
+    return exit_code(result)

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable
-from physbatch.commands.output import print_json, print_rest, write_estimates, write_figure
+from physbatch.commands.output import (
+    exit_code,
+    print_json,
+    print_rest,
+    write_estimates,
+    write_figure,
+)
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import Flag
 
@@ -25,7 +31,7 @@ def exponents_command(
     logarithm: bool = False,
     seed: BootstrapSeed = 0,
     outputs: FigureAndTable = FigureAndTable(),
-) -> None:
+) -> int:
     """Fit power laws in the size: heights and positions of peaks, or one value per size.
 
     If each size has one point, the values are fitted; if not, height and position of the peak at
@@ -63,11 +69,12 @@ def exponents_command(
     write_estimates(outputs.table, *fits)
     if outputs.json:
         print_json(document)
-        return
+        return exit_code(*fits)
     for fit in fits:
         print(fit)
     print(document["universality"])
     print_rest(document["flags"], figures=figures, table=outputs.table)
+    return exit_code(*fits)
 
 
 def _fits(
