@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scaling.statistics",),
     ("scaling.laws",),
     ("scaling.curves", "scaling.reweighting"),
-    ("scaling.data_collapse", "scaling.transition", "scaling.times"),
+    ("scaling.data_collapse", "scaling.transition", "scaling.times", "scaling.dynamic_scaling"),
     ("scaling.order",),
     ("exact", "noise"),
     ("dynamics",),

@@ -73,6 +73,7 @@ for _name, _help in (
     ("crossings", "Where the curves of two sizes cross."),
     ("collapse", "Critical point and exponents by data collapse."),
     ("exponents", "Exponents from power laws in the size."),
+    ("dynamics", "Critical point, delta, nu_par and z from what observables do in time."),
     ("order", "First order, continuous, crossover or undecided."),
     ("explore", "A page on which sliders move the collapse live."),
     ("noise", "Batch noise: stability, best m, evidence."),

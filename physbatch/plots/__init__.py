@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
     from physbatch.plots.scaling.corner import plot_corner as plot_corner
     from physbatch.plots.scaling.crossings import plot_crossings as plot_crossings
+    from physbatch.plots.scaling.dynamics import plot_dynamics as plot_dynamics
     from physbatch.plots.scaling.extrapolation import plot_extrapolation as plot_extrapolation
     from physbatch.plots.scaling.laws import plot_exponents as plot_exponents
     from physbatch.plots.scaling.laws import plot_peaks as plot_peaks

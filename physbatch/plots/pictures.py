@@ -17,12 +17,14 @@ from physbatch.plots.overview import plot_overview
 from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
 from physbatch.plots.scaling.crossings import plot_crossings
+from physbatch.plots.scaling.dynamics import plot_dynamics
 from physbatch.plots.scaling.laws import plot_exponents
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.style import root_figure
 from physbatch.scaling.curves.crossings import Crossings
 from physbatch.scaling.data_collapse.result import Collapse
+from physbatch.scaling.dynamic_scaling.result import DynamicScaling
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.times.escapes import EscapeTimes
@@ -153,6 +155,14 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         ),
     ),
     Crossings: (Picture("crossings", "Curves and their crossings, against size.", plot_crossings),),
+    DynamicScaling: (
+        Picture(
+            "dynamics",
+            "Observables over their power of the time, against the rescaled control.",
+            plot_dynamics,
+            lambda fit: bool(fit.points),
+        ),
+    ),
     EscapeTimes: (Picture("escape-times", "Escape times of each size.", plot_escape_times),),
     PerformanceMap: (
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),

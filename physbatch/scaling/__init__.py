@@ -2,7 +2,8 @@
 
 Data enter as a table of observables at points (size, control), or as a dataset of replicas. Each
 name also stands in its room: `statistics`, `laws`, `curves`, `data_collapse`, `transition`,
-`order`, `times`, `reweighting`. Nothing here knows about torch or draws anything.
+`order`, `times`, `reweighting`, `dynamic_scaling`. Nothing here knows about torch or draws
+anything.
 
 Examples
 --------
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.data_collapse.result import MasterCurve as MasterCurve
     from physbatch.scaling.data_collapse.result import WindowFit as WindowFit
     from physbatch.scaling.data_collapse.windows import Window as Window
+    from physbatch.scaling.dynamic_scaling.fit import fit_dynamics as fit_dynamics
+    from physbatch.scaling.dynamic_scaling.result import DynamicScaling as DynamicScaling
     from physbatch.scaling.laws.extrapolation import Extrapolation as Extrapolation
     from physbatch.scaling.laws.extrapolation import extrapolate as extrapolate
     from physbatch.scaling.laws.fits import ScalingFit as ScalingFit
@@ -95,5 +98,7 @@ if TYPE_CHECKING:
     from physbatch.tables.read import from_dataset as from_dataset
     from physbatch.tables.read import read_table as read_table
     from physbatch.tables.table import ScalingTable as ScalingTable
+    from physbatch.tables.times import TimeTable as TimeTable
+    from physbatch.tables.times import read_times as read_times
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -3,7 +3,8 @@
 A table is read from text or NetCDF (`read_table`), taken from an xarray dataset (`from_dataset`),
 or made of arrays (`make_table`) or samples (`make_sample_table`); `make_dataset` makes a dataset of
 replicas from results of any origin. What a table lets in is finite,
-sorted, without duplicates and with errors above 0.
+sorted, without duplicates and with errors above 0. `read_times` gives observables at points (time,
+control, size) for dynamic scaling.
 
 Examples
 --------
@@ -20,9 +21,11 @@ from physbatch.tables.own_data import make_dataset
 from physbatch.tables.read import from_dataset, read_table
 from physbatch.tables.samples import make_sample_table
 from physbatch.tables.table import ScalingTable
+from physbatch.tables.times import TimeTable, read_times, times_of_dataset
 
 __all__ = [
     "ScalingTable",
+    "TimeTable",
     "binned",
     "checked",
     "from_dataset",
@@ -31,4 +34,6 @@ __all__ = [
     "make_sample_table",
     "make_table",
     "read_table",
+    "read_times",
+    "times_of_dataset",
 ]

@@ -27,12 +27,15 @@ from physbatch.scaling import (
     Analysis,
     Collapse,
     Crossings,
+    DynamicScaling,
     ScalingTable,
     TransitionOrder,
     analyse,
     collapse,
     find_crossings,
+    fit_dynamics,
     make_table,
+    read_times,
     transition_order,
 )
 from physbatch.scaling.curves.peaks import Peaks, find_peaks
@@ -119,6 +122,17 @@ def crossings() -> Crossings:
 
 
 @cache
+def dynamics() -> DynamicScaling:
+    """rho = t^-0.5 [1.5 + tanh(x)], x = (c - 1) t^0.5, with 1 % noise."""
+    grid = np.meshgrid(np.geomspace(4.0, 200.0, 7), np.linspace(0.7, 1.3, 9))
+    time, control = (axis.ravel() for axis in grid)
+    rho = time**-0.5 * (1.5 + np.tanh((control - 1.0) * time**0.5))
+    noise = np.random.default_rng(5).normal(size=time.size)
+    columns = {"t": time, "c": control, "rho": rho * (1.0 + 0.01 * noise), "rho_err": 0.01 * rho}
+    return fit_dynamics(read_times(columns))
+
+
+@cache
 def power_law() -> ScalingFit:
     size = np.array([16.0, 32.0, 64.0, 128.0, 256.0])
     error = 0.02 * size**1.75
@@ -147,6 +161,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "time-series": lambda: root_figure(plots.plot_time_series(_cell(), *passages())[0]),
     "drift": lambda: root_figure(plots.plot_drift(analysis())),
+    "dynamics": lambda: root_figure(plots.plot_dynamics(dynamics())[0]),
     "extrapolation": lambda: root_figure(plots.plot_extrapolation(analysis())),
     "jump": lambda: root_figure(plots.plot_extrapolation(analysis(), quantity="jump")),
     "overview": lambda: plots.plot_overview(analysis()),

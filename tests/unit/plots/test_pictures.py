@@ -23,6 +23,7 @@ RESULTS: dict[str, Callable[[], object]] = {
     "Analysis": gallery.analysis,
     "Collapse": lambda: gallery.fitted("U"),
     "Crossings": gallery.crossings,
+    "DynamicScaling": gallery.dynamics,
     "EscapeTimes": lambda: escape_times(first_order(seed=4)),
     "PerformanceMap": lambda: performance_map(
         optimum_batch_data(pattern_counts=(200,), replicas=4).squeeze("pattern_count", drop=True),
@@ -37,6 +38,7 @@ SAME = {
     "Analysis": "overview",
     "Collapse": "collapse",
     "Crossings": "crossings",
+    "DynamicScaling": "dynamics",
     "EscapeTimes": "escape-times",
     "ScalingFit": "exponents",
     "TransitionOrder": "order",
