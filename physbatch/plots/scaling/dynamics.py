@@ -94,7 +94,7 @@ def _draw_panel(
             error,
             marker="o",
             markersize=3.0,
-            color=scale.to_rgba(float(time)),
+            color=tuple(scale.to_rgba(np.full(1, time))[0]),
             capsize=0,
             **POINTS,
         )

@@ -299,13 +299,13 @@ def _needs(frame: Frame, name: str) -> list[str]:
     """The numbers that are fitted from which a parameter is made."""
     kappas = [raw for raw in frame.names if raw.startswith("kappa")]
     head, _, observable = name.partition("_")
-    own = [raw for raw in kappas if raw == f"kappa_{observable}"] or kappas
+    slopes = [raw for raw in kappas if raw == f"kappa_{observable}"] or kappas
     table = {"c_c": ["c_c"], "nu_par": ["eta"], "z": ["zeta"], "nu_perp": ["eta", "zeta"]}
     if name in table:
         return table[name]
     if name.startswith("beta_over"):
         return ["zeta", *kappas]
-    return [*(["eta"] if head == "beta" else []), *own]
+    return [*(["eta"] if head == "beta" else []), *slopes]
 
 
 def _refusing(total: Total) -> tuple[Flag, ...]:
