@@ -21,16 +21,14 @@ import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.commands.options import Code, Json, OptionalOutput
+from physbatch.commands.options import Json, OptionalOutput
 from physbatch.commands.output import (
     exit_code,
     keep_other_results,
     print_json,
     print_rest,
     save_record,
-    span,
 )
-from physbatch.commands.studies import load_study
 from physbatch.errors import PhysbatchError
 from physbatch.progress import plain_text, silence_stderr
 
@@ -48,7 +46,7 @@ app = App(
     result_action="return_value",
 )
 app.register_install_completion_command(help="Let the shell complete commands and options.")
-study_app = App(name="study", help="Look at study files.", help_format="plaintext")
+study_app = App(name="study", help="Look at study files, or begin one.", help_format="plaintext")
 app.command(study_app)
 # Imported when they are used: runs, and analyses of any table of sizes, controls, observables.
 for _name, _home, _help in (
@@ -67,6 +65,11 @@ for _name, _home, _help in (
     ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),
 ):
     app.command(f"physbatch.commands.{_home}", name=_name, help=_help)
+for _name, _help in (
+    ("check", "Print the resolved study, its cells, and the memory and time it needs."),
+    ("init", "Write a study to begin with, which explains each of its lines."),
+):
+    study_app.command(f"physbatch.commands.study_files:{_name}", name=_name, help=_help)
 for _name, _help in (
     ("moments", "Moments of samples, with errors: Binder ..."),
     ("reweight", "Raw series at a few controls to a table at many."),
@@ -140,58 +143,6 @@ def catalogue(*, json_: Json = False) -> None:
         print(
             textwrap.fill(title, 79, initial_indent=f"{name:{width}}  ", subsequent_indent=hanging)
         )
-
-
-@study_app.command
-def check(file: str, *, json_: Json = False, code: Code = Code()) -> None:
-    """Print the resolved study, its number of cells, and the memory and time it needs.
-
-    Parameters
-    ----------
-    file
-        A study file (TOML) or the name of a study in the catalogue.
-    """
-    from physbatch.engines.registry import engine_for, require_built
-    from physbatch.sweep.plan import Plan
-    from physbatch.sweep.run import default_workers
-
-    study = require_built(code.moved(load_study(file)), where=file)
-    plan = Plan(study, engine_for(study))
-    known = code.may_run(study)  # what a task costs is known by running its code alone
-    if json_:
-        print_json(
-            {
-                "study": study.model_dump(mode="json"),
-                "study_hash": study.hash(),
-                "cells": len(plan),
-                "core_seconds": plan.core_seconds if known else None,
-                "dataset_bytes": plan.dataset_bytes,
-                "worker_bytes": plan.most_bytes if known else None,
-            }
-        )
-        return
-    workers = default_workers()
-    print(study.to_toml())
-    print(f"# study hash   {study.hash()}")
-    print(f"# cells        {len(plan)}")
-    if not known:
-        print("# time, memory  --allow-code runs the code of the task to estimate them")
-        return
-    print(
-        f"# time         about {span(plan.core_seconds / workers)} on {workers} cores if no "
-        "student learns early"
-    )
-    print(
-        f"# memory       {_megabytes(plan.dataset_bytes)} for the dataset, "
-        f"{_megabytes(plan.most_bytes)} for the replicas of each worker"
-    )
-
-
-# --- helpers ----------------------------------------------------------------------------
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.3g} MB"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,6 +28,15 @@ Figure = Annotated[Path | None, Parameter(name="--figure")]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")]
 Switch = Annotated[bool, Parameter(negative=())]
 Words = Annotated[list[str] | None, Parameter(negative=())]
+Settings = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--set",
+        negative=(),
+        help="FIELD=VALUE: another value for a field of the study, as measurement.duration=1000 or "
+        "grid.size=[50,100]; values are TOML. Give it again for more.",
+    ),
+]
 Workers = Annotated[
     int | None,
     Parameter(name=["--workers", "-w"], help="Worker processes; by default one per core."),

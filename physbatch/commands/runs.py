@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import Code, Json, Output, Switch, Workers
+from physbatch.commands.options import Code, Json, Output, Settings, Switch, Workers
 from physbatch.commands.output import print_json, span
 from physbatch.commands.studies import check_workers, load_study
 from physbatch.errors import StudyError
@@ -45,8 +45,15 @@ class Limits:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Workplace:
-    """Other machines that compute."""
+    """What computes: this machine's processor or GPU, or other machines."""
 
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Parameter(
+            help="Where to compute. Discrete weights give the same data on every device, continuous "
+            "ones up to rounding."
+        ),
+    ] = "auto"
     scheduler: Annotated[
         str | None,
         Parameter(
@@ -78,13 +85,15 @@ def run(
     *,
     output: Output,
     workers: Workers = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    set_: Settings = None,
     keep_old: Switch = False,
     limits: Limits = Limits(),
     workplace: Workplace = Workplace(),
     code: Code = Code(),
 ) -> None:
     """Simulate a study and write its dataset; finished cells are never computed twice.
+
+    With a raised duration the cells go on from where they ended.
 
     Exit codes: 0 done, 1 cells failed, 2 bad input, 75 stopped by the time limit, SIGUSR1, SIGTERM
     or SIGHUP with everything saved (run the same command again), 130 interrupted.
@@ -95,9 +104,6 @@ def run(
         A study file (TOML) or the name of a study in the catalogue.
     output
         The dataset to write (NetCDF). Finished cells are kept in OUTPUT.cells/.
-    device
-        Where to compute. Discrete weights give the same data on every device, continuous ones
-        up to rounding.
     keep_old
         Keep cells that another revision of the code made; by default they are computed again.
     """
@@ -111,10 +117,10 @@ def run(
     part = None if limits.cells is None else _part(limits.cells)
     seconds = None if limits.time_limit is None else parse_duration(limits.time_limit)
     cluster = _cluster(workplace)
-    resolved = require_built(code.permitted(load_study(study), study), where=study)
+    resolved = require_built(code.permitted(load_study(study, set_), study), where=study)
     options: dict[str, Any] = {
         "workers": workers,
-        "device": device,
+        "device": workplace.device,
         "progress": progress_display(),
         "time_limit": seconds,
         "memory": None if limits.memory is None else parse_bytes(limits.memory),
@@ -196,12 +202,12 @@ def status(output: Path, *, json_: Json = False) -> None:
             {
                 "study": study.title,
                 "study_hash": study.hash(),
-                "cells": len(plan),
+                "cells": len(plan.cells),
                 "done": state.done,
                 "old": state.old,
                 "running": state.running,
                 "failed": failed,
-                "left": len(plan) - state.done,
+                "left": len(plan.cells) - state.done,
                 "seconds_left": state.seconds_left,
                 "runs": [str(owner) for owner in state.owners],
                 "complete": state.complete,
@@ -210,7 +216,7 @@ def status(output: Path, *, json_: Json = False) -> None:
         )
         return
     word = "complete" if state.complete else "running" if state.owners else "unfinished"
-    print(f"{study.title}\n{word}: {state.done} of {len(plan)} cells done")
+    print(f"{study.title}\n{word}: {state.done} of {len(plan.cells)} cells done")
     for owner in state.owners:
         print(f"run by   {owner}")
     if state.running:

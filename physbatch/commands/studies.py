@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,51 @@ if TYPE_CHECKING:
     from physbatch.study.model import Study
 
 
-def load_study(name: str) -> Study:
-    """A study from a file, or from the catalogue by name; StudyError if there is neither."""
+def load_study(name: str, settings: Sequence[str] | None = None) -> Study:
+    """A study from a file, or from the catalogue by name; StudyError if there is neither.
+
+    `settings` are FIELD=VALUE with other values, in TOML, for some of its fields.
+    """
+    study = _named_study(name)
+    return changed(study, settings) if settings else study
+
+
+def changed(study: Study, settings: Sequence[str]) -> Study:
+    """A study with other values in some fields; StudyError if there is no such field or value.
+
+    Examples
+    --------
+    >>> from physbatch.study import catalogue
+    >>> study = changed(catalogue.study("greedy-unit"), ["measurement.duration=700"])
+    >>> study.measurement.duration
+    700
+    """
+    from physbatch.study.model import Study
+
+    content = study.model_dump(mode="json", exclude_defaults=True)
+    resolved = study.model_dump(mode="json", exclude_none=True)
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        *path, field = name.strip().split(".")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise StudyError(
+                f"{text!r} is no TOML value",
+                where=f"--set {name}",
+                remedy="write FIELD=VALUE, as measurement.duration=1000 or dynamics.ties='accept'",
+            ) from error
+        owner, known = content, resolved
+        for part in path:
+            known = known.get(part, {})
+            owner = owner.setdefault(part, known)
+            if not isinstance(owner, dict) or not isinstance(known, dict):
+                raise StudyError(f"{part!r} has no fields", where=f"--set {name}")
+        owner[field] = value
+    return Study.from_dict(content, where="--set")
+
+
+def _named_study(name: str) -> Study:
     from physbatch.study import catalogue as studies
     from physbatch.study.model import Study
 

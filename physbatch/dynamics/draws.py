@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.rules import BatchRule
-from physbatch.streams.keys import KIND_BATCH, KIND_GAUSSIAN, KIND_INPUTS, KIND_SELECT
+from physbatch.streams.keys import (
+    KIND_BATCH,
+    KIND_GAUSSIAN,
+    KIND_INPUTS,
+    KIND_ORDER,
+    KIND_PROPOSAL,
+    KIND_SELECT,
+)
 from physbatch.streams.tensor import bounded, normals, stream_numbers
 
 
@@ -53,17 +60,49 @@ class CellStreams:
         number = self.numbers(key, KIND_BATCH, index, 1)[:, 0]
         return batch.floor + (number < batch.threshold).long()
 
+    def positions(self, key: int, order: str, sweep: int, count: int) -> Tensor:
+        """Which of `count` weights a sweep tries, one after the other, shape (replica, count)."""
+        if order == "sequential":
+            return torch.arange(count, device=self.device).expand(len(self.replica), -1)
+        if order == "permutation":
+            return permutation(self.numbers(key, KIND_ORDER, sweep, count))
+        return bounded(self.numbers(key, KIND_PROPOSAL, sweep, count), count)
+
     def selection(self, key: int, index: int, samples: int, patterns: int) -> Tensor:
         """Distinct patterns in random order, shape (replica, sample).
 
-        The first steps of Fisher and Yates's shuffle: every ordered choice of `samples` out of
-        `patterns` is equally likely.
+        Every ordered choice of `samples` out of `patterns` is equally likely.
         """
-        numbers = self.numbers(key, KIND_SELECT, index, samples)
-        order = torch.arange(patterns, device=self.device).expand(len(numbers), -1).clone()
-        for position in range(samples):
-            other = position + bounded(numbers[:, position : position + 1], patterns - position)
-            kept = order[:, position : position + 1].clone()
-            order[:, position : position + 1] = order.gather(1, other)
-            order.scatter_(1, other, kept)
-        return order[:, :samples]
+        return selection(self.numbers(key, KIND_SELECT, index, samples), patterns)
+
+
+def selection(numbers: Tensor, patterns: int) -> Tensor:
+    """Distinct ones of 0 ... `patterns` - 1, by the first steps of Fisher and Yates's shuffle.
+
+    `numbers` are 32-bit ones, shape (replica, chosen); the result has the same shape.
+    """
+    samples = numbers.shape[1]
+    order = torch.arange(patterns, device=numbers.device).expand(len(numbers), -1).clone()
+    for position in range(samples):
+        other = position + bounded(numbers[:, position : position + 1], patterns - position)
+        _exchange(order, position, other)
+    return order[:, :samples]
+
+
+def permutation(numbers: Tensor) -> Tensor:
+    """A random permutation of 0 ... P - 1 from P 32-bit numbers, shape (replica, P).
+
+    By Fisher and Yates from the last place on, as `physbatch.streams.filling.draw_permutation`.
+    """
+    count = numbers.shape[1]
+    order = torch.arange(count, device=numbers.device).expand(len(numbers), -1).clone()
+    for position in range(count - 1, 0, -1):
+        _exchange(order, position, bounded(numbers[:, position : position + 1], position + 1))
+    return order
+
+
+def _exchange(order: Tensor, position: int, other: Tensor) -> None:
+    """Exchange what stands at a position with what stands at others, shape (replica, 1)."""
+    kept = order[:, position : position + 1].clone()
+    order[:, position : position + 1] = order.gather(1, other)
+    order.scatter_(1, other, kept)

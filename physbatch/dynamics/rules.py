@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from physbatch.typing import IntArray
 
+#: Orders of the proposals of a sweep, as compiled code numbers them.
+ORDERS = {"random": 0, "sequential": 1, "permutation": 2}
 #: Threshold that every 32-bit number stays below.
 ALWAYS = 2**32
 
@@ -88,6 +90,9 @@ class CellRun:
     replicas_per_graph : int
         Replica r learns on graph r // replicas_per_graph, and all replicas of a graph are
         proposed the same weights; teachers, starts, batches and decisions are their own.
+    order : str
+        One of `ORDERS`: each proposal is a uniformly random weight, or a sweep tries every weight
+        once, in the order of the edges (layer by layer) or of a fresh random permutation.
     """
 
     batch: BatchRule
@@ -101,6 +106,7 @@ class CellRun:
     test_key: int
     first_replica: int
     replicas_per_graph: int = 1
+    order: str = "random"
 
 
 class Trajectory(NamedTuple):

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from physbatch.engines.checkpoint import CellPaused as CellPaused
     from physbatch.engines.checkpoint import Checkpoint as Checkpoint
     from physbatch.engines.checkpoint import Pauses as Pauses
-    from physbatch.engines.checkpoint import State as State
     from physbatch.engines.discrete import prepare_discrete as prepare_discrete
+    from physbatch.engines.end_states import State as State
     from physbatch.engines.gradient import prepare_gradient as prepare_gradient
     from physbatch.engines.own import FunctionEngine as FunctionEngine
     from physbatch.engines.own import Streams as Streams

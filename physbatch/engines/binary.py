@@ -9,9 +9,10 @@ import numpy as np
 from physbatch.dataset import STATUS_OK, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
 from physbatch.engines import checkpoint as checkpoints
-from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses, State
+from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses, pack, unpack_into
+from physbatch.engines.end_states import MEASURED, State
 from physbatch.engines.point import GridPoint
-from physbatch.engines.protocol import Arrays, first_passage_interval
+from physbatch.engines.protocol import Arrays, first_passage_interval, share_of
 from physbatch.errors import StudyError
 from physbatch.study.dynamics import Greedy, Metropolis
 from physbatch.study.model import Study
@@ -39,21 +40,30 @@ class BinaryEngine:
 
         end = run.duration + 1
         sweeps_a_second = end / self.seconds(point)
-        pauses = Pauses(checkpoint, device, int(checkpoints.PIECE_SECONDS * sweeps_a_second))
+        steps = int(checkpoints.PIECE_SECONDS * sweeps_a_second)
+        pauses = Pauses(checkpoint, device, steps, point.times)
         trajectory, start = Trajectory.empty(len(run.times), system.student), 0
+        measured = trajectory._asdict()
+        fixed = {name: measured.pop(name) for name in ("student", "first_passage")}
         begun = pauses.take()
         if begun is not None:
             start = int(begun["sweep"])
-            for name, values in trajectory._asdict().items():
-                values[...] = begun[name]
+            unpack_into(measured, MEASURED, begun)
+            unpack_into(fixed, "now", begun)
 
         def state() -> State:
-            return {"sweep": np.array(start), **trajectory._asdict()}
+            return {"sweep": np.array(start), **pack("now", fixed), **pack(MEASURED, measured)}
 
-        for stop in pauses.pieces(start, end, state):
+        for stop in pauses.pieces(start, run.duration, state):
             advance(system, run, trajectory, start, stop)
             start = stop
+        pauses.finish(state())
+        advance(system, run, trajectory, start, end)
         return _observables(system.architecture, run, trajectory)
+
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """A byte for each weight, and what was measured."""
+        return point.replicas * (point.teacher.edges + 32 * len(point.times))
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Compile every kernel that these points need."""
@@ -113,7 +123,8 @@ def _run_on_device(system: BinarySystem, run: CellRun, device: str) -> Trajector
     from physbatch.dynamics.bitsliced.cuda.run import cuda_ready, fits_cuda, run_cuda
     from physbatch.dynamics.bitsliced.definition import run_definition
 
-    if fits_cuda(system.architecture) and cuda_ready():
+    plain = run.order == "random" and run.batch.floor > 0
+    if plain and fits_cuda(system.architecture) and cuda_ready():
         return run_cuda(system, run)
     return run_definition(system, run, device=device)
 
@@ -145,6 +156,7 @@ def _prepare(point: GridPoint) -> tuple[BinarySystem, CellRun]:
         test_key=keys.test,
         first_replica=point.first_replica,
         replicas_per_graph=study.grid.replicas_per_graph,
+        order=dynamics.order,
     )
     return system, run
 
@@ -155,7 +167,7 @@ def _observables(architecture: Architecture, run: CellRun, out: Trajectory) -> A
     return {
         "overlap": out.path_sum / paths,
         "generalization_error": out.test_wrong / (run.test_samples * architecture.outputs),
-        "batch_error": out.batch_wrong / out.batch_bits,
+        "batch_error": share_of(out.batch_wrong, out.batch_bits),
         **first_passage_interval(out.first_passage, run.duration),
         "success": (out.path_sum[:, -1] == paths).astype(np.int8),
         "status": np.full(len(out.first_passage), STATUS_OK, dtype=np.int8),

@@ -1,7 +1,8 @@
 """Checkpoints inside long cells: the state of a cell that was stopped between two sweeps.
 
 `Engine.simulate` goes on from a state and offers its own about once a second; the sweep stops it
-there when a run must end, and saves it from time to time against the day the power fails. A
+there when a run must end, and saves it from time to time against the day the power fails. The state
+at the end of a cell is kept with its result (`physbatch.engines.end_states`). A
 checkpoint is a plain array file (no pickle) with a checksum, and it is bound to its cell: it holds
 the cell's key, which depends on the physics and on the code, and the shapes of its arrays. One that
 does not fit is set aside, and the cell goes on from the one before it or starts anew.
@@ -13,7 +14,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 import physbatch
+from physbatch.engines.end_states import State, pack_state, stretched
 from physbatch.errors import DatasetError
 from physbatch.files.atomic import read_regular, set_aside, write_atomic
 from physbatch.files.checksums import with_checksum, without_checksum
-
-State = dict[str, npt.NDArray[np.generic]]
+from physbatch.study.measurement import goes_on
 
 #: A cell can be stopped about this often, in seconds.
 PIECE_SECONDS = 1.0
@@ -52,6 +53,9 @@ class Checkpoint(Protocol):
         raised if the run must end.
         """
 
+    def finish(self, state: State) -> None:
+        """Called at the end, before what is due at the last time is measured."""
+
 
 class _Unsaved:
     """No checkpoint: a cell that runs from its start to its end."""
@@ -63,6 +67,9 @@ class _Unsaved:
     def offer(self, state: State) -> None:
         """Nothing is kept."""
 
+    def finish(self, state: State) -> None:
+        """Nothing is kept."""
+
 
 UNSAVED: Checkpoint = _Unsaved()
 
@@ -70,25 +77,40 @@ UNSAVED: Checkpoint = _Unsaved()
 class Pauses:
     """Cuts the steps of a cell into pieces of about a second and offers its state between them.
 
-    A state of another `device` is not used: its bits may differ. `steps` are those of the first
-    piece; where little is known of their pace, 1.
+    A state of another `device` is not used: its bits may differ. One of a run that ended sooner,
+    but measured at the same `times` until then, gets room for those that follow. `steps` are those
+    of the first piece; where little is known of their pace, 1.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str, steps: int = 1) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, steps: int = 1, times: Sequence[int] = ()
+    ) -> None:
         self._checkpoint = checkpoint
-        self._device = device
+        self._named = {"device": np.array(device), "times": np.array(times, dtype=np.int64)}
         #: The state to go on from; None at time 0, and when it was taken.
-        self.state = checkpoint.load()
-        if self.state is not None and str(self.state.pop("device", "")) != device:
-            self.state = None
+        self.state = self._fitting(checkpoint.load())
         self._loaded = None if self.state is None else _shapes(self.state)
         self._steps = max(1, steps)
         self._offered = time.monotonic()
+
+    def _fitting(self, state: State | None) -> State | None:
+        """A state of the same device, with columns for all times; None if there is none."""
+        if state is None or str(state.pop("device", "")) != str(self._named["device"]):
+            return None
+        times = self._named["times"].tolist()
+        before = state.pop("times", np.array(())).tolist()
+        if before == times:
+            return state
+        return stretched(state, len(times)) if goes_on(times, before) else None
 
     def take(self) -> State | None:
         """The state to go on from, which is None from then on."""
         state, self.state = self.state, None
         return state
+
+    def finish(self, state: State) -> None:
+        """Tell the state of the cell at its last time, before anything is measured there."""
+        self._checkpoint.finish({**self._named, **state})
 
     def pieces(self, first: int, last: int, state: Callable[[], State]) -> Iterator[int]:
         """The steps up to which to go, one after the other, the last of them `last`.
@@ -101,7 +123,7 @@ class Pauses:
         self._loaded = None
         while first < last:
             if time.monotonic() - self._offered >= PIECE_SECONDS:
-                self._checkpoint.offer({"device": np.array(self._device), **state()})
+                self._checkpoint.offer({**self._named, **state()})
                 self._offered = time.monotonic()
             # Odd, so that a kernel that looks around every so many steps does not look there
             # twice, at the end of one piece and at the beginning of the next.
@@ -149,9 +171,20 @@ class FileCheckpoint:
         The key of the cell, which depends on its physics and on the code's revision.
     stop : callable
         Whether the run must end.
+    begun : dict of ndarray, optional
+        The end state of a shorter run, for a cell without a state of its own.
+
+    Attributes
+    ----------
+    began_at : int
+        Time of the shorter run from which the cell went on; 0 if from its start.
+    end : bytes
+        The end state of the cell, when it is done; empty without one.
     """
 
-    def __init__(self, folder: Path, key: str, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, folder: Path, key: str, stop: Callable[[], bool], begun: State | None = None
+    ) -> None:
         # Strings, not paths: most cells are small, and none of these files is there.
         self._names = tuple(f"{folder}{os.sep}{key}.checkpoint{end}" for end in ("", ".1"))
         self._key = key
@@ -159,6 +192,8 @@ class FileCheckpoint:
         self._used: Path | None = None
         self._there = True  # as far as is known
         self._saved = time.monotonic()
+        self._begun = begun
+        self.began_at, self.end = 0, b""
 
     @property
     def path(self) -> Path:
@@ -174,6 +209,7 @@ class FileCheckpoint:
         """The last state of an earlier run that fits; what does not is set aside."""
         self._used = None
         self._there = False
+        self.began_at = 0
         for path in map(Path, filter(os.path.lexists, self._names)):
             self._there = True
             try:
@@ -186,7 +222,10 @@ class FileCheckpoint:
                 self._used = path
                 return state
             set_aside(path)
-        return None
+        if self._begun is None:
+            return None
+        self.began_at = int(self._begun["times"][-1])
+        return dict(self._begun)
 
     def _read(self, path: Path, content: bytes) -> State | None:
         """The state in a file; None if it is damaged, or of another cell, code or version."""
@@ -197,6 +236,7 @@ class FileCheckpoint:
             header = json.loads(str(state.pop("header")))
         except (DatasetError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
+        self.began_at = int(header.pop("began_at", 0))
         return state if header == self._header(state) else None
 
     def _header(self, state: State) -> dict[str, Any]:
@@ -207,7 +247,8 @@ class FileCheckpoint:
         """Set aside the state that was loaded, from which the cell cannot go on; False if none."""
         used, self._used = self._used, None
         if used is None:
-            return False
+            begun, self._begun = self._begun, None
+            return begun is not None
         set_aside(used)
         return True
 
@@ -217,7 +258,7 @@ class FileCheckpoint:
         stopping = self._stop()
         if now - self._saved >= (WORTH_SAVING if stopping else INTERVAL):
             stream = io.BytesIO()
-            header = np.array(json.dumps(self._header(state)))
+            header = np.array(json.dumps({**self._header(state), "began_at": self.began_at}))
             arrays: dict[str, Any] = {"header": header, **state}
             np.savez(stream, allow_pickle=False, **arrays)
             with contextlib.suppress(OSError):  # there is none, or the write below says why
@@ -227,6 +268,10 @@ class FileCheckpoint:
             self._used = None
         if stopping:
             raise CellPaused
+
+    def finish(self, state: State) -> None:
+        """Keep the end state."""
+        self.end = pack_state(state)
 
     def drop(self) -> None:
         """The cell is done and its result is on disk."""

@@ -113,7 +113,7 @@ class ClassifierEngine:
         activation = point.study.system.activation
         assert activation in ("erf", "tanh", "relu")
         run = _run_of(point, samples)
-        pauses = Pauses(checkpoint, device)
+        pauses = Pauses(checkpoint, device, times=point.times)
         trajectory = run_classifier(
             _network(point.study, samples),
             activation,
@@ -122,8 +122,14 @@ class ClassifierEngine:
             device,
             begun=pauses.take(),
             pieces=pauses.pieces,
+            finish=pauses.finish,
         )
         return _observables(point, samples, trajectory)
+
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """Weights and velocities, and what was measured."""
+        weights = _weights(point.study, study_samples(point.study))
+        return point.replicas * (16 * weights + 32 * len(point.times))
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Nothing to compile; but a study that does not fit its samples is refused here."""
@@ -162,7 +168,8 @@ def _run_of(point: GridPoint, samples: Samples) -> ClassifierRun:
         momentum=dynamics.momentum,
         batch_size=int(point.batch_size),
         replacement=dynamics.sampling == "with-replacement",
-        loss=dynamics.loss,
+        subsets=dynamics.sampling == "subsets",
+        loss="logistic" if dynamics.loss == "logistic" else "mean-square",
         training=count,
         test=study.measurement.test_samples,
         label_noise=inputs.label_noise,

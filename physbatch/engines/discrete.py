@@ -17,16 +17,16 @@ from physbatch.engines.checkpoint import (
     UNSAVED,
     Checkpoint,
     Pauses,
-    State,
     pack,
     unpack,
     unpack_into,
 )
+from physbatch.engines.end_states import MEASURED, State
 from physbatch.engines.point import GridPoint
-from physbatch.engines.protocol import Arrays, first_passage_interval, unmeasured
+from physbatch.engines.protocol import Arrays, first_passage_interval, share_of, unmeasured
 from physbatch.study.dynamics import Greedy, Metropolis
 from physbatch.study.model import Study
-from physbatch.study.system import PatternInputs
+from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
 from physbatch.systems.order_parameters_discrete import overlaps, right_paths
@@ -60,35 +60,20 @@ class DiscreteEngine:
     def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
         """On ``cpu`` by the compiled kernel, elsewhere by the torch definition: same numbers.
 
-        A state is that of the replica at work and the results of those before it.
+        A state is that of the replica at work, the weights of the others, and the results.
         """
         system, run = prepare_discrete(point)
         if device != "cpu":
             from physbatch.dynamics.discrete.definition import run_general_definition
 
             return _observables(system, run, run_general_definition(system, run, device))
-        from physbatch.dynamics.discrete.run import DiscreteWalk
+        return _Cell(point, system, run, unmeasured(self, point)).simulated(
+            Pauses(checkpoint, device, times=point.times)
+        )
 
-        out = unmeasured(self, point)
-        pauses = Pauses(checkpoint, device)
-        begin = 0
-        if pauses.state is not None:
-            begin = int(pauses.state["row"])
-            unpack_into(out, "out", pauses.state)
-        # One replica at a time: the weights at all measuring times can be many.
-        for row in range(begin, point.replicas):
-            alone = system.rows(row, row + 1)
-            run_alone = dataclasses.replace(run, first_replica=point.first_replica + row)
-            walk = DiscreteWalk(alone, run_alone)
-            begun = pauses.take()
-            if begun is not None:
-                walk.restore(unpack("walk", begun))
-            state = functools.partial(_state, row, walk, out)
-            for pause in pauses.pieces(walk.time, run.duration + 1, state):
-                walk.advance(pause)
-            for name, values in _observables(alone, run_alone, walk.out).items():
-                out[name][row : row + 1] = values
-        return out
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """A byte for each weight, and what was measured."""
+        return point.replicas * (point.student.edges + 40 * len(point.times))
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Compile the kernel, which is the same for all points of a study."""
@@ -138,9 +123,78 @@ class DiscreteEngine:
         return each + running // point.replicas
 
 
-def _state(row: int, walk: DiscreteWalk, out: Arrays) -> State:
-    """All that is needed to go on; the replicas before `row` are done."""
-    return {"row": np.array(row), **pack("walk", walk.state()), **pack("out", out)}
+class _Cell:
+    """The replicas of a grid point, one after the other; `out` is filled in.
+
+    `weights` and `passages` are those at the end of the replicas that are done, and those of the
+    others at the time `start`, from which this run goes on; what is due before is measured.
+    """
+
+    def __init__(
+        self, point: GridPoint, system: DiscreteSystem, run: DiscreteRun, out: Arrays
+    ) -> None:
+        self.point, self.system, self.run, self.out = point, system, run, out
+        self.row, self.start = 0, 0
+        self.weights = system.student.copy()
+        self.passages = np.full(point.replicas, -1, dtype=np.int64)
+
+    def simulated(self, pauses: Pauses) -> Arrays:
+        """Everything measured; CellPaused if the run must end."""
+        from physbatch.dynamics.discrete.run import DiscreteWalk
+
+        begun = pauses.take()
+        if begun is not None:
+            self.row, self.start = int(begun["row"]), int(begun["start"])
+            self.weights[...], self.passages[...] = begun["weights"], begun["passages"]
+            unpack_into(self.out, MEASURED, begun)
+        # One at a time: the weights at all measuring times can be many.
+        for row in range(self.row, self.point.replicas):
+            alone, run_alone = self._alone(row)
+            walk = DiscreteWalk(alone, run_alone)
+            rows = slice(row, row + 1)
+            walk.begin(self.start, self.weights[rows], self.passages[rows])
+            if begun is not None:
+                walk.restore(unpack("walk", begun))
+            begun, self.row = None, row
+            state = functools.partial(self._state, walk)
+            for pause in pauses.pieces(walk.time, self.run.duration, state):
+                walk.advance(pause)
+            self.weights[rows], self.passages[rows] = walk.weights, walk.out.first_passage
+            walk.advance(self.run.duration + 1)
+            for name, values in _observables(alone, run_alone, walk.out).items():
+                if values.ndim > 1:
+                    self.out[name][rows, -values.shape[1] :] = values
+                else:
+                    self.out[name][rows] = values
+        self._finish(pauses)
+        return self.out
+
+    def _alone(self, row: int) -> tuple[DiscreteSystem, DiscreteRun]:
+        """One replica, measured from `start` on."""
+        times = self.run.times[self.run.times >= self.start]
+        number = self.point.first_replica + row
+        run = dataclasses.replace(self.run, first_replica=number, times=times)
+        return self.system.rows(row, row + 1), run
+
+    def _state(self, walk: DiscreteWalk) -> State:
+        """All that is needed to go on; the replicas before `row` are done."""
+        return {
+            "row": np.array(self.row),
+            "start": np.array(self.start),
+            "weights": self.weights,
+            "passages": self.passages,
+            **pack("walk", walk.state()),
+            **pack(MEASURED, self.out),
+        }
+
+    def _finish(self, pauses: Pauses) -> None:
+        """Tell the end state: that of a run which begins with the first replica."""
+        from physbatch.dynamics.discrete.run import DiscreteWalk
+
+        self.row, self.start = 0, self.run.duration
+        walk = DiscreteWalk(*self._alone(0))
+        walk.begin(self.start, self.weights[:1], self.passages[:1])
+        pauses.finish(self._state(walk))
 
 
 def _proposal_nanoseconds(student: Architecture, batch_size: float) -> float:
@@ -179,11 +233,12 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
     assert isinstance(dynamics, Greedy | Metropolis)  # others have engines of their own
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
     given = study.system.inputs
-    noise = given.label_noise if isinstance(given, PatternInputs) else 0.0
+    assert not isinstance(given, SampleInputs)  # which continuous weights alone learn
     inputs = InputRule(
         gaussian=study.system.gaussian_inputs,
         pattern_count=point.pattern_count or 0,
-        label_threshold=round(noise * 2**32),
+        label_threshold=round(given.label_noise * 2**32),
+        epochs=dynamics.sampling == "epochs",
         key=keys.patterns,
     )
     run = DiscreteRun(
@@ -202,6 +257,7 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
         test_key=keys.test,
         first_replica=point.first_replica,
         inputs=inputs,
+        order=dynamics.order,
     )
     return system, run
 
@@ -213,7 +269,7 @@ def _observables(system: DiscreteSystem, run: DiscreteRun, out: DiscreteTrajecto
     arrays: Arrays = {
         "overlap": np.stack([overlaps(system, row, out.students[row]) for row in rows]),
         "generalization_error": out.test_half_errors / (2 * run.test_samples * outputs),
-        "batch_error": out.batch_half_errors / (2 * out.batch_bits),
+        "batch_error": share_of(out.batch_half_errors, 2 * out.batch_bits),
         **first_passage_interval(out.first_passage, run.duration),
         "success": np.array(
             [right_paths(system, row, out.students[row, -1]) for row in rows], dtype=np.int8

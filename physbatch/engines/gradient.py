@@ -8,11 +8,12 @@ import numpy as np
 from physbatch.dataset import OPTIONAL_VARIABLES, UNIT_DIMS, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import batch_rule
 from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
-from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses, unpack_into
+from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses
 from physbatch.engines.gradient_measurement import (
     RANDOM_STUDENTS,
     Descent,
     Prepared,
+    Replicas,
     closed_form,
     dynamics_of,
     functions_of,
@@ -22,9 +23,10 @@ from physbatch.engines.gradient_measurement import (
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.study.model import Study
-from physbatch.study.system import DenseWiring
+from physbatch.study.system import DenseWiring, GaussianInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import draw_continuous_system
+from physbatch.typing import FloatArray
 
 #: Q and R are stored up to this many hidden units.
 MOST_UNITS = 16
@@ -63,17 +65,12 @@ class GradientEngine:
     def simulate(self, point: GridPoint, device: str, checkpoint: Checkpoint = UNSAVED) -> Arrays:
         """On ``cpu`` by the compiled kernel, elsewhere by the torch definition.
 
-        A state is that of the replicas at work and what was measured.
+        A state is that of all replicas and what was measured.
         """
         each = _state_bytes(point) + (0 if device == "cpu" else _batch_bytes(point))
         together = replicas_at_once(each, point.replicas)
-        out = unmeasured(self, point)
-        pauses = Pauses(checkpoint, device)
-        begin = 0
-        if pauses.state is not None:
-            begin = int(pauses.state["first"])
-            unpack_into(out, "whole", pauses.state)
-        for first in range(begin, point.replicas, together):
+        replicas = Replicas(unmeasured(self, point), Pauses(checkpoint, device, times=point.times))
+        for first in range(replicas.first, point.replicas, together):
             rows = slice(first, min(first + together, point.replicas))
             part = replace(
                 point,
@@ -81,8 +78,17 @@ class GradientEngine:
                 replicas=rows.stop - rows.start,
             )
             prepared = prepare_gradient(part)
-            run_and_measure(part, prepared, _descent(prepared, device), rows, out, pauses)
-        return out
+            run_and_measure(part, prepared, _descent(prepared, device), rows, replicas)
+        replicas.finish(int(point.updates[-1]), len(point.times) - 1)
+        return replicas.whole
+
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """Weights and velocities, and what was measured."""
+        bytes_each = 4 if dynamics_of(point.study).precision == "float32" else 8
+        numbers = point.student.edges
+        if dynamics_of(point.study).momentum > 0:
+            numbers += point.student.learnable
+        return point.replicas * (bytes_each * numbers + 48 * len(point.times))
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Compile the kernels for the study's precision; they serve every point."""
@@ -115,7 +121,8 @@ class GradientEngine:
     def replica_bytes(self, point: GridPoint) -> int:
         """Weights, graph and patterns; many replicas share the budget in turns."""
         each = _state_bytes(point)
-        return each * replicas_at_once(each, point.replicas) // point.replicas
+        at_once = each * replicas_at_once(each, point.replicas) // point.replicas
+        return at_once + self.end_state_bytes(point) // point.replicas
 
 
 def _state_bytes(point: GridPoint) -> int:
@@ -170,9 +177,13 @@ def _long_names(study: Study) -> dict[str, str]:
             f"mean of {measurement.test_samples} samples (relative standard error "
             "sqrt(kurtosis/samples), about sqrt(2/samples) for one Gaussian output)"
         )
-    logistic = dynamics_of(study).loss == "logistic"
-    error = "chance of a wrong output sign" if logistic else "(y - y*)^2/2 per output"
-    loss = "ln(1 + exp(-t y)), t = sign(y*)," if logistic else "(y - y*)^2/2"
+    signs = dynamics_of(study).loss != "mean-square"
+    error = "chance of a wrong output sign" if signs else "(y - y*)^2/2 per output"
+    loss = {
+        "mean-square": "(y - y*)^2/2",
+        "logistic": "ln(1 + exp(-t y)), t = sign(y*),",
+        "hinge": "max(0, 1 - t y), t = sign(y*),",
+    }[dynamics_of(study).loss]
     return {
         "generalization_error": f"{error} on fresh noiseless inputs, {how}",
         "batch_error": f"{loss} per output, mean over the batch last drawn",
@@ -181,6 +192,14 @@ def _long_names(study: Study) -> dict[str, str]:
             f"{measurement.success_fraction:g} of a random student's, 0 if not, -1 if missing"
         ),
     }
+
+
+def input_scales(study: Study, size: int) -> FloatArray:
+    """Standard deviation of each input; none if all are 1."""
+    inputs = study.system.inputs
+    if not isinstance(inputs, GaussianInputs) or inputs.spectrum is None:
+        return np.empty(0)
+    return np.sqrt(np.linspace(*inputs.spectrum, size))
 
 
 def prepare_gradient(point: GridPoint) -> Prepared:
@@ -204,10 +223,12 @@ def prepare_gradient(point: GridPoint) -> Prepared:
         momentum=dynamics.momentum,
         loss=dynamics.loss,
         inputs="gaussian" if study.system.gaussian_inputs else "binary",
-        input_scales=np.empty(0),
+        input_scales=input_scales(study, point.size),
         label_noise=getattr(inputs, "label_noise", 0.0),
         patterns=point.pattern_count or 0,
         replacement=dynamics.sampling == "with-replacement",
+        subsets=dynamics.sampling == "subsets",
+        weight_decay=dynamics.weight_decay,
         precision=dynamics.precision,
         dynamics_key=keys.dynamics,
         patterns_key=keys.patterns,

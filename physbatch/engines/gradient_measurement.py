@@ -1,6 +1,5 @@
 """What gradient descent measures: errors, overlaps, success and divergence of some replicas."""
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +9,8 @@ import numpy.typing as npt
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
 from physbatch.dynamics.sgd.run import GradientRun
-from physbatch.engines.checkpoint import Pauses, State, pack, unpack
+from physbatch.engines.checkpoint import Pauses, pack, unpack, unpack_into
+from physbatch.engines.end_states import MEASURED, State
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
@@ -105,6 +105,8 @@ def dynamics_of(study: Study) -> SGD:
 
 def closed_form(study: Study) -> bool:
     """Whether generalisation errors need no samples."""
+    if getattr(study.system.inputs, "spectrum", None) is not None:
+        return False
     return all(
         has_closed_form(
             teacher,
@@ -117,32 +119,90 @@ def closed_form(study: Study) -> bool:
     )
 
 
-def run_and_measure(
-    point: GridPoint,
-    prepared: Prepared,
-    descent: Descent,
-    rows: slice,
-    whole: Arrays,
-    pauses: Pauses,
-) -> None:
-    """Simulate some replicas of a cell from time 0 and measure them at every measuring time.
+class Replicas:
+    """The replicas of a cell, some of them at work at a time, and what was measured.
 
-    The `rows` of `whole`, the variables of the whole cell, are filled in. A state that `pauses`
-    holds is gone on from; CellPaused if the run must end.
+    `states` holds, for each replica, what its descent needs to go on and the error below which it
+    succeeds: of those that are done at the end, of those whose turn comes at the beginning of this
+    run, which is step `step` and measuring time `column`.
     """
-    out = {name: values[rows] for name, values in whole.items()}
-    begun = pauses.take()
+
+    def __init__(self, whole: Arrays, pauses: Pauses) -> None:
+        self.whole, self._pauses = whole, pauses
+        self.states: State = {}
+        self.step, self.column = 0, 0
+        begun = pauses.take()
+        #: First of the replicas at work, and their own step and measuring time.
+        self.first, self._now = 0, (0, 0)
+        if begun is not None:
+            self.first, *now, self.step, self.column = begun["at"].tolist()
+            self._now = now[0], now[1]
+            self.states = unpack("state", begun)
+            unpack_into(whole, MEASURED, begun)
+
+    def restore(self, rows: slice, descent: Descent) -> tuple[int, FloatArray | None]:
+        """Where the next replicas are: the measuring time and the threshold, None at the start."""
+        resumed = self.first == rows.start
+        step, column = self._now if resumed else (self.step, self.column)
+        self.first, self._now = rows.start, (self.step, self.column)
+        if not self.states or not (resumed or self.step or self.column):
+            return 0, None
+        states = {name: values[rows] for name, values in self.states.items()}
+        threshold = states.pop("threshold").astype(np.float64)
+        descent.restore({"step": np.array(step), **states})
+        return column, threshold
+
+    def pieces(
+        self, column: int, last: int, threshold: FloatArray, descent: Descent
+    ) -> Iterator[int]:
+        """The steps up to which to go, the last of them that of a measuring time."""
+
+        def state() -> State:
+            self.note(threshold, descent)
+            return self.saved((self.first, descent.step, column, self.step, self.column))
+
+        return self._pauses.pieces(descent.step, last, state)
+
+    def note(self, threshold: FloatArray, descent: Descent) -> None:
+        """Keep the state of the replicas at work."""
+        now = {name: values for name, values in descent.state().items() if name != "step"}
+        now["threshold"] = threshold
+        rows = slice(self.first, self.first + len(threshold))
+        for name, values in now.items():
+            if name not in self.states:
+                replicas = len(self.whole["status"])
+                self.states[name] = np.zeros((replicas, *values.shape[1:]), values.dtype)
+            self.states[name][rows] = values
+
+    def saved(self, at: tuple[int, ...]) -> State:
+        """All that is needed to go on."""
+        return {"at": np.array(at), **pack("state", self.states), **pack(MEASURED, self.whole)}
+
+    def finish(self, step: int, column: int) -> None:
+        """All are done: tell the end state, at the last measuring time."""
+        self._pauses.finish(self.saved((0, step, column, step, column)))
+
+
+def run_and_measure(
+    point: GridPoint, prepared: Prepared, descent: Descent, rows: slice, replicas: Replicas
+) -> None:
+    """Simulate some replicas of a cell and measure them at every measuring time.
+
+    The `rows` of the variables of the whole cell are filled in; CellPaused if the run must end.
+    """
+    out = {name: values[rows] for name, values in replicas.whole.items()}
+    last_column = len(point.updates) - 1
     # Numbers close to the largest are measured before they are found to have diverged.
     with np.errstate(all="ignore"):
-        if begun is None:
-            first_column, threshold = 0, _baselines(point, prepared, descent, out)
-        else:
-            first_column, threshold = int(begun["column"]), begun["threshold"].astype(np.float64)
-            descent.restore(unpack("descent", begun))
-        for column in range(first_column, len(point.updates)):
-            state = functools.partial(_state, rows, column, threshold, descent, whole)
-            for stop in pauses.pieces(descent.step, int(point.updates[column]), state):
+        first_column, threshold = replicas.restore(rows, descent)
+        if threshold is None:
+            threshold = _baselines(point, prepared, descent, out)
+        for column in range(first_column, last_column + 1):
+            last = int(point.updates[column])
+            for stop in replicas.pieces(column, last, threshold, descent):
                 descent.advance(stop)
+            if column == last_column:
+                replicas.note(threshold, descent)
             _measure(point, prepared, descent, column, out)
     below = np.asarray(out["generalization_error"], dtype=np.float64) < threshold[:, None]
     passed = below.any(axis=1)
@@ -155,19 +215,6 @@ def run_and_measure(
     lost = descent.diverged_at
     out["diverged_at"][:] = np.where(lost >= 0, point.time_of_update * lost, np.inf)
     out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
-
-
-def _state(
-    rows: slice, column: int, threshold: FloatArray, descent: Descent, whole: Arrays
-) -> State:
-    """All that is needed to go on: `column` is the next measuring time."""
-    return {
-        "first": np.array(rows.start),
-        "column": np.array(column),
-        "threshold": threshold,
-        **pack("descent", descent.state()),
-        **pack("whole", whole),
-    }
 
 
 def _errors(

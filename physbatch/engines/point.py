@@ -76,6 +76,14 @@ class GridPoints:
         lanes = "" if self.study.system.lanes is None else f"\n{self.study.system.lanes} lanes"
         return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}{lanes}"
 
+    @cached_property
+    def rest_of_state_key(self) -> str:
+        """The same of a state that a longer run goes on from: whatever the duration and times."""
+        measurement = self.study.measurement.model_dump(
+            mode="json", exclude_defaults=True, exclude={"duration", "times"}
+        )
+        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}\n{self.revision}"
+
 
 @dataclass(frozen=True)
 class GridPoint:
@@ -260,6 +268,13 @@ class GridPoint:
         """Hash of identity, measurement, seeds and replicas: what every state of the code means."""
         replicas = f"{self.first_replica}+{self.replicas}"
         text = f"cell 1\n{self.identity}\n{self.points.rest_of_key}\n{replicas}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @cached_property
+    def state_key(self) -> str:
+        """Names the cell and the code, whatever the duration: whose end state it can go on from."""
+        replicas = f"{self.first_replica}+{self.replicas}"
+        text = f"state 1\n{self.identity}\n{self.points.rest_of_state_key}\n{replicas}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def stream_keys(self, more: str = "") -> StreamKeys:

@@ -21,18 +21,18 @@ from physbatch.engines.checkpoint import (
     UNSAVED,
     Checkpoint,
     Pauses,
-    State,
     pack,
     unpack,
     unpack_into,
 )
+from physbatch.engines.end_states import MEASURED, State
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.exact.committee import random_student_error
 from physbatch.study.model import Study
 from physbatch.study.projection import committee_units
 from physbatch.systems.order_parameters import match_units
-from physbatch.typing import FloatArray
+from physbatch.typing import FloatArray, IntArray
 
 #: Steps between two looks for the first passage: rare enough to cost little.
 CHECK_INTERVAL = 16
@@ -74,12 +74,17 @@ class ProjectedEngine:
 
         A state is that of the chain and what was measured.
         """
-        return _Chain(point).measured(unmeasured(self, point), Pauses(checkpoint, "cpu"))
+        pauses = Pauses(checkpoint, "cpu", times=point.times)
+        return _Chain(point).measured(unmeasured(self, point), pauses)
+
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """Factors of the overlaps, and what was measured."""
+        return point.replicas * (self.replica_bytes(point) + 100)
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Compile the kernels by a run of no steps; they serve every point."""
         chain = _Chain(min(points, key=lambda point: point.replicas))
-        chain.advance(0, due=True)
+        chain.advance(0)
 
     def seconds(self, point: GridPoint) -> float:
         """About how long the replicas take on one core, whatever N is.
@@ -133,8 +138,8 @@ class _Chain:
             orthogonal=self.study.system.teacher_vectors == "orthogonal",
         )
 
-    def advance(self, stop: int, *, due: bool) -> FloatArray:
-        """The generalisation error at a step, shape (replica,); a measuring time if it is `due`."""
+    def advance(self, stop: int) -> FloatArray:
+        """Go on to a step; the generalisation error there, shape (replica,)."""
         end = run_projected(
             self.state,
             ProjectedRun(
@@ -152,19 +157,22 @@ class _Chain:
                 first_replica=self.point.first_replica,
             ),
         )
-        errors = end.generalization_error[:, 0]
-        # Between two checks a measuring time may see it first.
-        passed = np.where(end.first_passage >= 0, end.first_passage, stop)
-        seen = (errors < self.threshold) & due
-        new = (self.passage < 0) & ((end.first_passage >= 0) | seen)
-        checked = (passed - 1) // CHECK_INTERVAL * CHECK_INTERVAL
-        self.not_before[new] = np.maximum(checked, self.looked)[new]
-        self.passage[new] = passed[new]
+        self._pass(np.flatnonzero((self.passage < 0) & (end.first_passage >= 0)), end.first_passage)
         self.lost = np.where(self.lost < 0, end.diverged_at, self.lost)
         self.state, self.step = end.state, stop
-        if due:
-            self.looked = stop
-        return errors
+        return end.generalization_error[:, 0]
+
+    def look(self, errors: FloatArray) -> None:
+        """This is a measuring time: it may see a first passage before the next check does."""
+        seen = np.flatnonzero((self.passage < 0) & (errors < self.threshold))
+        self._pass(seen, np.full_like(self.passage, self.step))
+        self.looked = self.step
+
+    def _pass(self, rows: IntArray, steps: IntArray) -> None:
+        """Note the first passages of some replicas, and the last look before them."""
+        checked = (steps[rows] - 1) // CHECK_INTERVAL * CHECK_INTERVAL
+        self.not_before[rows] = np.maximum(checked, self.looked)
+        self.passage[rows] = steps[rows]
 
     def saved(self, column: int, out: Arrays) -> State:
         """All that is needed to go on: `column` is the next measuring time."""
@@ -176,7 +184,7 @@ class _Chain:
             "not_before": self.not_before,
             "lost": self.lost,
             **pack("committee", self.state._asdict()),
-            **pack("out", out),
+            **pack(MEASURED, out),
         }
 
     def restore(self, state: State, out: Arrays) -> int:
@@ -185,7 +193,7 @@ class _Chain:
         for name in ("passage", "not_before", "lost"):
             getattr(self, name)[...] = state[name]
         self.state = CommitteeState(**unpack("committee", state))  # type: ignore[arg-type]
-        unpack_into(out, "out", state)
+        unpack_into(out, MEASURED, state)
         return int(state["column"])
 
     def measured(self, out: Arrays, pauses: Pauses) -> Arrays:
@@ -202,9 +210,12 @@ class _Chain:
             last = int(updates[column])
             state = functools.partial(self.saved, column, out)
             if self.step == last:
-                errors = self.advance(last, due=True)
+                errors = self.advance(last)
             for stop in pauses.pieces(self.step, last, state):
-                errors = self.advance(stop, due=stop == last)
+                errors = self.advance(stop)
+            if column == len(updates) - 1:
+                pauses.finish(self.saved(column, out))
+            self.look(errors)
             # Numbers close to the largest are measured before they are found to have diverged.
             with np.errstate(all="ignore"):
                 self._measure(column, errors, out)

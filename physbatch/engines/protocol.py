@@ -14,7 +14,7 @@ from physbatch.dataset import VariableSpec
 from physbatch.engines.checkpoint import UNSAVED, Checkpoint
 from physbatch.engines.point import GridPoint
 from physbatch.study.model import Study
-from physbatch.typing import IntArray
+from physbatch.typing import FloatArray, IntArray
 
 #: The variables of one cell, each of the shape (replica, ...) that its specification says.
 Arrays = dict[str, npt.NDArray[np.generic]]
@@ -57,6 +57,19 @@ def unmeasured(engine: Engine, point: GridPoint) -> Arrays:
         name: np.full([lengths[dim] for dim in spec.dims], spec.fill, dtype=spec.dtype)
         for name, spec in engine.variables(point.study).items()
     }
+
+
+def share_of(part: IntArray, whole: IntArray) -> FloatArray:
+    """The ratio of two counts; nan of an empty batch.
+
+    Examples
+    --------
+    >>> share_of(np.array([1, 0]), np.array([4, 0]))
+    array([0.25,  nan])
+    """
+    share: FloatArray = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=share, where=whole > 0)
+    return share
 
 
 def first_passage_interval(sweeps: IntArray, duration: int) -> Arrays:

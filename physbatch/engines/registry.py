@@ -62,7 +62,8 @@ ENGINES: tuple[Entry, ...] = (
 #: What else makes the numbers of every engine: random numbers, systems, and what studies ask for.
 SHARED_SOURCES = (
     *("streams", "systems", "dynamics"),
-    *("engines/point.py", "engines/protocol.py", "engines/checkpoint.py", "study/measurement.py"),
+    *("engines/point.py", "engines/protocol.py", "engines/checkpoint.py", "engines/end_states.py"),
+    "study/measurement.py",
     *("study/system.py", "study/dynamics.py", "study/grid.py", "study/model.py"),
     *("study/base.py", "study/projection.py", "study/schedules.py", "study/torch_tasks.py"),
 )

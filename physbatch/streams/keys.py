@@ -30,6 +30,8 @@ KIND_GAUSSIAN = 4
 KIND_LABEL = 5
 #: Which patterns of a set make up a batch.
 KIND_SELECT = 6
+#: In which order the weights are tried in a sweep.
+KIND_ORDER = 7
 #: Numbers that tasks of own code draw, one kind a call, up to 255.
 KIND_TASK = 32
 #: Gaussian fields of the samples of a batch, in projected dynamics.

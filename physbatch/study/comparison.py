@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from physbatch.study.measurement import goes_on
 from physbatch.study.model import Study
 from physbatch.study.torch_tasks import without_folder
 from physbatch.typing import BoolArray
@@ -23,7 +24,7 @@ def extends(study: Study, old: Study) -> bool:
     """Whether every simulation of `old` is also one of `study`, with the same random numbers.
 
     Cells are identified by their own content and streams, so all that `old` computed in full
-    blocks of replicas is used again.
+    blocks of replicas is used again. A study that lasts longer goes on from where `old` ended.
 
     Examples
     --------
@@ -31,11 +32,26 @@ def extends(study: Study, old: Study) -> bool:
     >>> small, large = study("greedy-unit", replicas=32), study("greedy-unit", replicas=64)
     >>> extends(large, small), extends(small, large)
     (True, False)
+    >>> extends(study("greedy-unit", duration=900_000), study("greedy-unit"))
+    True
     """
-    if _without_grid(study) != _without_grid(old):
+    if _without_grid(study) != _without_grid(old) or not _lasts(study, old):
         return False
-    grid, old_grid = study.grid.model_dump(), old.grid.model_dump()
-    return all(_covers(name, grid[name], values) for name, values in old_grid.items())
+    grid, old_grid = study.grid, old.grid
+    control = grid.control
+    if control != old_grid.control or not all(
+        _covers(name, getattr(grid, name), getattr(old_grid, name))
+        for name in type(grid).model_fields
+        if name != "controls"
+    ):
+        return False
+    values = getattr(old_grid, control)
+    return not grid.controls or all(
+        grid.has(size, value)
+        for size in old_grid.size
+        for value in values
+        if old_grid.has(size, value)
+    )
 
 
 def _covers(name: str, values: Any, old: Any) -> bool:
@@ -46,9 +62,20 @@ def _covers(name: str, values: Any, old: Any) -> bool:
     return bool(values == old)
 
 
+def _lasts(study: Study, old: Study) -> bool:
+    """Whether a study measures when another one does, or at least until the end of that one."""
+    measurement, before = study.measurement, old.measurement
+    return measurement == before or goes_on(measurement.measuring_times(), before.measuring_times())
+
+
 def _without_grid(study: Study) -> dict[str, Any]:
     content = study.model_dump(
-        mode="json", exclude={"grid", "title", "description", "references"}, exclude_defaults=True
+        mode="json",
+        exclude={
+            **dict.fromkeys(("grid", "title", "description", "references"), True),
+            "measurement": {"duration", "times"},
+        },
+        exclude_defaults=True,
     )
     return without_folder(content)
 

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from physbatch.study.base import Finite, Model, Options, Switch
 from physbatch.study.schedules import ConstantSchedule, Schedule
 
+_Refresh = Literal["sweep", "proposal"]
+#: Uniformly random weights, each once layer by layer, or each once in a fresh random permutation.
+_Order = Literal["random", "sequential", "permutation"]
+#: Batches of a finite set: independent random subsets, or pieces of a permutation that is
+#: reshuffled every epoch.
+_Sampling = Literal["subsets", "epochs"]
+
 
 class Greedy(Model):
-    """Zero-temperature single-weight moves on mini-batches (discrete weights)."""
+    """Zero-temperature single-weight moves on mini-batches (discrete weights).
+
+    `order` says which weights a sweep tries, `sampling` how batches of a finite set are drawn.
+    """
 
     kind: Literal["greedy"]
     ties: Literal["reject", "accept"] = "reject"
-    refresh: Literal["sweep", "proposal"] = "sweep"
+    refresh: _Refresh = "sweep"
+    order: _Order = "random"
+    sampling: _Sampling = "subsets"
 
 
 class Metropolis(Model):
-    """Metropolis moves at temperature T > 0 on mini-batches (discrete weights)."""
+    """Metropolis moves at temperature T > 0 on mini-batches (discrete weights).
+
+    `order` and `sampling` are those of `Greedy`.
+    """
 
     kind: Literal["metropolis"]
     temperature: Annotated[Finite, Field(gt=0)] | None = None
-    refresh: Literal["sweep", "proposal"] = "sweep"
+    refresh: _Refresh = "sweep"
+    order: _Order = "random"
+    sampling: _Sampling = "subsets"
 
 
 class LearningRate(Model):
@@ -37,9 +54,17 @@ class LearningRate(Model):
 _Beta = Annotated[Finite, Field(ge=0, lt=1)]
 
 
+def _old_word(sampling: object) -> object:
+    """Reshuffled epochs have been called so from the first; the word is kept in hashes."""
+    return "without-replacement" if sampling == "epochs" else sampling
+
+
 class SGD(Model):
     """Stochastic gradient descent (continuous weights).
 
+    `sampling` of a finite set: with replacement; without it as independent random ``subsets``, or
+    as pieces of a permutation that is reshuffled every epoch (``epochs``, of old
+    ``without-replacement``). `weight_decay` is lambda of the force -lambda w on each weight.
     Tasks in torch also have other optimizers, with the definitions of torch.optim, and schedules
     of the learning rate and of the batch size.
     """
@@ -47,9 +72,12 @@ class SGD(Model):
     kind: Literal["sgd"]
     engine: Literal["direct", "projected"] = "direct"
     learning_rate: LearningRate = LearningRate()
-    loss: Literal["mean-square", "logistic"] = "mean-square"
+    loss: Literal["mean-square", "logistic", "hinge"] = "mean-square"
     momentum: Annotated[Finite, Field(ge=0, lt=1)] = 0.0
-    sampling: Literal["one-pass", "with-replacement", "without-replacement"] = "one-pass"
+    sampling: Annotated[
+        Literal["one-pass", "with-replacement", "without-replacement", "subsets"],
+        BeforeValidator(_old_word),
+    ] = "one-pass"
     precision: Literal["float32", "float64"] = "float64"
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     nesterov: Switch = False

@@ -5,7 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from physbatch.dataset import COORDINATES, OPTIONAL_VARIABLES, VARIABLES
 from physbatch.study.base import MAX_VALUES, MOST_SAMPLES, Finite, Model, PositiveInt, sorted_unique
@@ -38,7 +44,23 @@ def _expand_range(value: object) -> object:
     return [int(number) for number in values] if whole else values
 
 
-BatchSize = Annotated[Finite, Field(ge=1, le=MOST_SAMPLES)]
+def _is_table_by_size(value: object) -> bool:
+    """Whether a control is given for each size by itself."""
+    return isinstance(value, dict) and bool(value) and all(str(name).isdigit() for name in value)
+
+
+def _numbers(values: object) -> tuple[float, ...]:
+    """The sorted numbers of one entry of a table of controls."""
+    numbers = _expand_range(values)
+    if not isinstance(numbers, (list, tuple)) or not all(
+        isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers
+    ):
+        raise ValueError("a table of controls has a number, a list or a range for each size")
+    return sorted_unique(tuple(float(number) for number in numbers)) or ()
+
+
+#: Below 1 a batch is empty with the chance 1 - m.
+BatchSize = Annotated[Finite, Field(gt=0, le=MOST_SAMPLES)]
 
 #: Replicas of one cell at most; a study with more replicas reuses the blocks already done.
 REPLICAS_PER_CELL = 32
@@ -66,7 +88,9 @@ _RESERVED = {*VARIABLES, *OPTIONAL_VARIABLES}
 class Grid(Model):
     """Sizes, control values and other swept parameters; every combination is a cell.
 
-    `options` sweeps numbers that own code takes, each a dimension of its name.
+    `options` sweeps numbers that own code takes, each a dimension of its name. A study file may
+    give `batch_size`, or `batch_ratio`, as a table by size; `controls` holds that table, and the
+    field itself all values of it. Other combinations of size and control are no cells.
     """
 
     size: tuple[PositiveInt, ...]
@@ -80,6 +104,30 @@ class Grid(Model):
     options: dict[str, tuple[int | Finite, ...]] = Field(default_factory=dict)
     replicas: PositiveInt
     replicas_per_graph: PositiveInt = 1
+    controls: dict[int, tuple[Finite, ...]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _table_of_controls(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        if "controls" in content:
+            raise ValueError("controls is no field; give batch_size as a table by size")
+        for name in ("batch_size", "batch_ratio"):
+            if _is_table_by_size(content.get(name)):
+                table = {int(size): _numbers(values) for size, values in content[name].items()}
+                union = {value for values in table.values() for value in values}
+                return {**content, name: sorted(union), "controls": dict(sorted(table.items()))}
+        return content
+
+    @model_serializer(mode="wrap")
+    def _as_in_a_file(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The table stands in the place of the control, as it does in a study file."""
+        content: dict[str, Any] = serialise(self)
+        content.pop("controls", None)
+        if self.controls:
+            content[self.control] = {str(size): list(v) for size, v in self.controls.items()}
+        return content
 
     @field_validator(*_SWEPT, mode="before")
     @classmethod
@@ -111,13 +159,25 @@ class Grid(Model):
     def _one_control(self) -> Self:
         if (self.batch_size is None) == (self.batch_ratio is None):
             raise ValueError("give exactly one of batch_size and batch_ratio (m = batch_ratio N)")
-        if self.batch_ratio is not None and self.batch_ratio[0] * self.size[0] < 1:
-            raise ValueError("batch_ratio times the smallest size is below 1 sample")
         if self.batch_ratio is not None and self.batch_ratio[-1] * self.size[-1] > MOST_SAMPLES:
             raise ValueError(f"batch_ratio times the largest size is above {MOST_SAMPLES} samples")
         if self.replicas % self.replicas_per_graph:
             raise ValueError("replicas must be a multiple of replicas_per_graph")
         return self
+
+    @model_validator(mode="after")
+    def _controls_of_sizes(self) -> Self:
+        if self.controls and set(self.controls) != set(self.size):
+            differing = sorted(set(self.controls) ^ set(self.size))
+            raise ValueError(
+                f"{self.control} as a table needs one entry for each size and no other; see size "
+                f"{differing[0]}"
+            )
+        return self
+
+    def has(self, size: float, control: float) -> bool:
+        """Whether a combination of size and control is a cell."""
+        return not self.controls or control in self.controls[int(size)]
 
     @model_validator(mode="after")
     def _countable(self) -> Self:

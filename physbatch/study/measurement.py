@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -84,6 +85,25 @@ class Measurement(Model):
         count = math.floor(math.log10(self.duration) * self.times.per_decade + 1e-9) + 1
         logarithmic = {round(10 ** (index / self.times.per_decade)) for index in range(count)}
         return tuple(sorted({0, *logarithmic, self.duration}))
+
+
+def goes_on(times: Sequence[int], old_times: Sequence[int]) -> bool:
+    """Whether a run measured at `times` can go on from the end of one measured at `old_times`.
+
+    It must last longer, and measure at the same times before that end.
+
+    Examples
+    --------
+    >>> goes_on((0, 1, 10, 100), (0, 1, 10, 30)), goes_on((0, 5, 100), (0, 1, 10))
+    (True, False)
+    """
+    end = len(old_times) - 1
+    return (
+        end >= 0
+        and times[-1] > old_times[-1]
+        and tuple(times[:end]) == tuple(old_times[:end])
+        and times[end] >= old_times[end]
+    )
 
 
 Purpose = Literal["wiring", "teacher", "start", "dynamics"]

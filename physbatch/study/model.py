@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 from physbatch.errors import StudyError
 from physbatch.results.render import flat_rows, html_table
 from physbatch.study.base import Model
+from physbatch.study.checks import check_batches, check_classified, check_spectrum
 from physbatch.study.dynamics import SGD, Dynamics, OwnDynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
@@ -33,7 +34,6 @@ from physbatch.study.system import (
     ConvolutionalWiring,
     DenseStudent,
     DenseWiring,
-    GaussianInputs,
     NoWiring,
     PatternInputs,
     RegularWiring,
@@ -96,6 +96,8 @@ class Study(Model):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         self._check_swept()
+        if self.dynamics.kind not in ("greedy", "metropolis"):
+            check_batches(self.grid)
         if is_own(self.system, self.dynamics, self.grid, self.measurement):
             return self
         if self.system.kind == "torch":
@@ -109,14 +111,7 @@ class Study(Model):
         if self.measurement.unit == "samples" and self.dynamics.kind != "sgd":
             raise ValueError("measurement.unit 'samples' is for sgd; discrete weights count sweeps")
         inputs = self.system.inputs
-        if (
-            isinstance(inputs, GaussianInputs)
-            and inputs.label_noise
-            and self.dynamics.kind != "sgd"
-        ):
-            raise ValueError(
-                "label_noise of fresh inputs is for sgd; discrete weights need inputs 'patterns'"
-            )
+        check_spectrum(self.system, self.dynamics)
         if isinstance(inputs, SampleInputs):
             self._check_classifier()
             return self
@@ -133,6 +128,9 @@ class Study(Model):
     def _check_discrete(self) -> None:
         """What only discrete weights ask for."""
         grid, inputs = self.grid, self.system.inputs
+        sampling = getattr(self.dynamics, "sampling", "subsets")
+        if sampling != "subsets" and not isinstance(inputs, PatternInputs):
+            raise ValueError("sampling 'epochs' needs a finite set; set inputs.kind to patterns")
         if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
             raise ValueError("grid.initial_overlap of ternary weights must not be negative")
         if isinstance(inputs, PatternInputs):
@@ -165,20 +163,20 @@ class Study(Model):
         if isinstance(system.inputs, PatternInputs):
             if dynamics.sampling == "one-pass":
                 raise ValueError(
-                    "patterns are a finite set; set dynamics.sampling to with-replacement or "
-                    "without-replacement"
+                    "patterns are a finite set; set dynamics.sampling to with-replacement, subsets "
+                    "or epochs"
                 )
-            if dynamics.sampling == "without-replacement":
+            if dynamics.sampling != "with-replacement":
                 self._check_distinct_patterns(system.inputs)
         elif dynamics.sampling != "one-pass":
             raise ValueError(
                 f"sampling {dynamics.sampling!r} needs a finite set; set inputs.kind to patterns"
             )
         relu_outputs = system.activation == "relu" and system.readout == "activated"
-        if dynamics.loss == "logistic" and relu_outputs:
+        if dynamics.loss != "mean-square" and relu_outputs:
             raise ValueError(
-                "relu outputs have one sign only, so the logistic loss has nothing to tell apart; "
-                "use readout 'linear'"
+                f"relu outputs have one sign only, so the {dynamics.loss} loss has nothing to tell "
+                "apart; use readout 'linear'"
             )
         if system.teacher_vectors == "orthogonal":
             for size in self.grid.size:
@@ -196,9 +194,10 @@ class Study(Model):
             raise ValueError("inputs 'samples' are learned by direct sgd")
         if dynamics.sampling == "one-pass":
             raise ValueError(
-                "samples are a finite set; set dynamics.sampling to with-replacement or "
-                "without-replacement"
+                "samples are a finite set; set dynamics.sampling to with-replacement, subsets or "
+                "epochs"
             )
+        check_classified(dynamics)
         if self.grid.batch_size is None or any(m != int(m) for m in self.grid.batch_size):
             raise ValueError("inputs 'samples' need whole batch sizes in grid.batch_size")
         if self.grid.initial_overlap is not None:
@@ -287,6 +286,7 @@ class Study(Model):
             system.kind == "teacher-student"
             and system.weights == "binary"
             and system.inputs.kind == "binary"
+            and system.inputs.label_noise == 0
             and system.wiring.kind != "dense"
         )
 

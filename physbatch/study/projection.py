@@ -38,6 +38,7 @@ def projected_problems(system: System, dynamics: SGD, sizes: Sequence[int]) -> l
         (units <= MOST_UNITS, f"{units} hidden units instead of at most {MOST_UNITS}"),
         (min(sizes) >= fewest, f"size {min(sizes)} instead of at least {fewest}"),
         (dynamics.momentum == 0, "momentum"),
+        (dynamics.weight_decay == 0, "weight_decay"),
         (dynamics.loss == "mean-square", f"loss {dynamics.loss!r} instead of mean-square"),
         (dynamics.sampling == "one-pass", f"sampling {dynamics.sampling!r} instead of one-pass"),
     )

@@ -91,6 +91,14 @@ def _part_of_study(
 ) -> Study:
     """The study that has the chosen grid values alone."""
     content = study.model_dump(mode="json", exclude_defaults=True)
+    control = study.grid.control
+    if study.grid.controls:
+        values = chosen.get(control, getattr(study.grid, control))
+        content["grid"][control] = {
+            str(size): [value for value in values if study.grid.has(size, value)]
+            for size in map(int, chosen.get("size", study.grid.size))
+        }
+        chosen = {dim: chosen[dim] for dim in chosen if dim != control}
     for dim, values in chosen.items():
         if dim in swept and len(values) == 1:
             is_option = dim in content["grid"].get("options", {})

@@ -13,16 +13,26 @@ MOST_LAYERS = 1000
 
 
 class BinaryInputs(Model):
-    """x uniform in {-1, +1}^N, fresh for every batch."""
+    """x uniform in {-1, +1}^N, fresh for every batch.
+
+    `label_noise` is a variance for continuous outputs, a flip rate for sign outputs.
+    """
 
     kind: Literal["binary"]
+    label_noise: Annotated[Finite, Field(ge=0)] = 0.0
 
 
 class GaussianInputs(Model):
-    """x ~ N(0, I_N), fresh for every batch; `label_noise` is a variance added to y*."""
+    """x ~ N(0, C), fresh for every batch.
+
+    `label_noise` is a variance for continuous outputs, a flip rate for sign outputs. The covariance
+    C is diagonal; `spectrum` holds its smallest and its largest element, the others lie evenly
+    between them. Without one C = I_N.
+    """
 
     kind: Literal["gaussian"]
     label_noise: Annotated[Finite, Field(ge=0)] = 0.0
+    spectrum: tuple[Annotated[Finite, Field(gt=0)], Annotated[Finite, Field(gt=0)]] | None = None
 
 
 class PatternInputs(Model):
@@ -287,7 +297,7 @@ class System(Model):
                 "initial_overlap of ternary weights must not be negative: two of three values "
                 "differ from the teacher's, so there is no opposite student"
             )
-        if isinstance(self.inputs, PatternInputs) and self.inputs.label_noise > 0.5:
+        if self.inputs.label_noise > 0.5:
             raise ValueError(
                 "label_noise of sign outputs is the chance that a label is flipped; above 0.5 "
                 "the labels teach the opposite"

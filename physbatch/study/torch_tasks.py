@@ -14,7 +14,7 @@ from physbatch.study.system import System
 #: Tasks of this package, which are no code of the user's.
 SHIPPED = "physbatch.tasks."
 #: What gradient descent of tasks alone offers.
-_OF_TASKS = ("optimizer", "nesterov", "weight_decay", "betas", "epsilon", "batch_schedule")
+_OF_TASKS = ("optimizer", "nesterov", "betas", "epsilon", "batch_schedule")
 
 
 def split_task(task: str) -> tuple[str, str]:
@@ -75,6 +75,11 @@ def check_task(system: System, dynamics: Dynamics, grid: Grid, measurement: Meas
     """ValueError if a study of a task makes no sense."""
     if not isinstance(dynamics, SGD) or dynamics.engine != "direct":
         raise ValueError("a system of kind 'torch' is learned by direct sgd")
+    for name in ("loss", "sampling"):
+        if getattr(dynamics, name) in ("hinge", "subsets"):
+            raise ValueError(
+                f"dynamics.{name} {getattr(dynamics, name)!r} is not for a system of kind 'torch'"
+            )
     if measurement.sharpness:
         raise ValueError("measurement.sharpness is not for a system of kind 'torch'")
     if grid.replicas_per_graph != 1:

@@ -20,11 +20,12 @@ from physbatch.dataset import STATUS_MISSING, open_dataset, validate, variable_a
 from physbatch.errors import OutputError
 from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewise
 from physbatch.study.grid import REPLICAS_PER_CELL
+from physbatch.sweep.ends import add_begun
 from physbatch.sweep.makers import Maker
 from physbatch.sweep.merging import Slab, frame, merge
 from physbatch.sweep.plan import Plan
 from physbatch.sweep.status import survey
-from physbatch.sweep.store import Part, Store
+from physbatch.sweep.store import Part, Store, is_present
 from physbatch.typing import IntArray
 
 #: A dataset whose variables need more memory is merged and read piece by piece.
@@ -46,10 +47,11 @@ def write_dataset(store: Store, plan: Plan, *, partial: bool) -> xr.Dataset:
         _require_cells(store, plan, large.missing_points(), partial)
         large.save(store.output)
         return open_whole(store.output, plan)
-    makers: Counter[Maker] = Counter()
-    variables = merge(plan, _counted(store.parts(plan), makers)).data_vars
-    merged = validate(frame(plan, makers).assign(variables))
-    missing = int((merged["status"] == STATUS_MISSING).any("replica").sum())
+    makers, begun = Counter[Maker](), Counter[int]()
+    variables = merge(plan, _counted(store.parts(plan), makers, begun)).data_vars
+    merged = validate(frame(plan, makers, begun).assign(variables))
+    lacking = (merged["status"] == STATUS_MISSING).any("replica")
+    missing = int((lacking & is_present(merged, plan.study)).sum())
     _require_cells(store, plan, missing, partial)
     save(merged, store.output)
     return merged
@@ -64,10 +66,13 @@ def _is_large(plan: Plan) -> bool:
     return plan.dataset_bytes > IN_MEMORY_BYTES
 
 
-def _counted(parts: Iterable[Part], makers: Counter[Maker]) -> Iterator[xr.Dataset]:
-    """What is wanted of the parts, while their makers are counted."""
+def _counted(
+    parts: Iterable[Part], makers: Counter[Maker], begun: Counter[int]
+) -> Iterator[xr.Dataset]:
+    """What is wanted of the parts, while their makers and beginnings are counted."""
     for part in parts:
         makers[Maker.of_shard(part.shard.attrs)] += len(part.rows)
+        add_begun(begun, part.wanted)
         yield part.wanted
 
 
@@ -92,20 +97,23 @@ class _LargeMerge:
         #: For each cell the number of a shard that holds it, or -1, and its row there.
         self._holder, self._row = np.full((2, len(plan)), -1, dtype=np.int32)
         self._names: list[str] = []
-        self._makers: Counter[Maker] = Counter()
+        self._makers, self._begun = Counter[Maker](), Counter[int]()
         for part in store.parts(plan):
             self._holder[part.ordinals] = len(self._names)
             self._row[part.ordinals] = part.rows
             self._names.append(part.name)
             self._makers[Maker.of_shard(part.shard.attrs)] += len(part.rows)
+            add_begun(self._begun, part.wanted)
 
     def missing_points(self) -> int:
         """Number of grid points at which cells are missing."""
-        return int((self._holder.reshape(-1, self._plan.blocks) < 0).any(axis=1).sum())
+        lacking = (self._holder.reshape(-1, self._plan.blocks) < 0).any(axis=1)
+        present = self._plan.present
+        return int(lacking.sum() if present is None else (lacking & present).sum())
 
     def save(self, target: Path) -> None:
         """Write the dataset; OutputError if it cannot be, an existing file stays untouched."""
-        empty = frame(self._plan, self._makers)
+        empty = frame(self._plan, self._makers, self._begun)
         slabs = list(_slabs(self._plan))
 
         def write(path: Path) -> None:

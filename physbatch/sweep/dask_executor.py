@@ -22,6 +22,7 @@ from physbatch.errors import PhysbatchError, StudyError, WorkerError
 from physbatch.files.checksums import digest_of, without_checksum
 from physbatch.study.model import Study
 from physbatch.sweep.cluster import PATIENCE, Cluster, connect, quietly
+from physbatch.sweep.ends import BegunCells
 from physbatch.sweep.executors import Outcome, compute_group, in_one_line, limit_threads
 from physbatch.sweep.plan import Cells, Group, Plan
 from physbatch.sweep.stopping import Stopper
@@ -39,9 +40,15 @@ _MARK = ".shared-"
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to know; the study, which is long, only if it does not know it yet."""
+    """What a worker needs to know.
+
+    The study and the states from which cells go on are long: they come only if the worker does not
+    know that study yet, or does not see the folder in which their shards, `begun`, are.
+    """
 
     study: str | None
+    states: dict[int, bytes] | None
+    begun: dict[int, str]
     ordinals: Any
     group: int
     output: str
@@ -53,7 +60,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """The outcome, or None to ask for the study, and the shard if it could not be written there."""
+    """The outcome, or None to ask for the study and the states from which cells go on.
+
+    And the shard if it could not be written there.
+    """
 
     outcome: Outcome | None
     content: bytes | None
@@ -151,12 +161,16 @@ class _Dispatcher:
             self._room, self._room_known = TASKS_PER_THREAD * threads, now
         return self._room
 
-    def _submit(self, index: int, *, send_back: bool = False, with_study: bool = False) -> None:
+    def _submit(self, index: int, *, send_back: bool = False, in_full: bool = False) -> None:
         self._submitted += 1
+        group = self._groups[index]
+        shards = BegunCells(self._store.folder)
         key = f"physbatch-{self._token}-{index}-{self._submitted}"
         task = Task(
-            study=self._study if with_study else None,
-            ordinals=self._groups[index].ordinals,
+            study=self._study if in_full else None,
+            states=shards.of(group, group.begun) if in_full else None,
+            begun=group.begun,
+            ordinals=group.ordinals,
             group=index,
             output=str(self._store.output.resolve()),
             token=self._token,
@@ -181,7 +195,7 @@ class _Dispatcher:
             return Outcome.lost(index, len(self._groups[index]), in_one_line(error))
         outcome = answer.outcome
         if outcome is None:
-            self._submit(index, with_study=True)
+            self._submit(index, in_full=True)
             return None
         shard = outcome.note
         if shard is None:
@@ -196,7 +210,7 @@ class _Dispatcher:
     def _again(self, index: int, reason: str) -> Outcome | None:
         self._attempts[index] = self._attempts.get(index, 1) + 1
         if self._attempts[index] <= ATTEMPTS:
-            self._submit(index, send_back=True, with_study=True)
+            self._submit(index, send_back=True, in_full=True)
             return None
         return Outcome.lost(index, len(self._groups[index]), reason)
 
@@ -267,11 +281,17 @@ def compute_remotely(task: Task) -> Answer:
     folder = Store(output).folder
     if not task.send_back and (folder / f"{_MARK}{task.token}").exists():
         stop_file = folder / f"{_MARK}{task.token}.stop"
-        outcome = compute_group(plan, output, cells, "cpu", group=task.group, stop=stop_file.exists)
+        begun = BegunCells(folder).of(cells, task.begun)
+        outcome = compute_group(
+            plan, output, cells, "cpu", group=task.group, stop=stop_file.exists, begun=begun
+        )
         return Answer(outcome, None)
+    if task.begun and task.states is None:
+        return Answer(None, None)
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "part.nc"
-        outcome = compute_group(plan, output, cells, "cpu", group=task.group)
+        states = task.states or {}
+        outcome = compute_group(plan, output, cells, "cpu", group=task.group, begun=states)
         name = None if outcome.note is None else outcome.note.name
         content = None if name is None else (Store(output).folder / name).read_bytes()
     return Answer(outcome, content)

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -24,8 +24,9 @@ from physbatch.engines.protocol import Arrays
 from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study.model import Study
+from physbatch.sweep.ends import BegunCells, EndState, usable
 from physbatch.sweep.index import ShardNote
-from physbatch.sweep.plan import Plan
+from physbatch.sweep.plan import Plan, begun_of
 from physbatch.sweep.stopping import Stopper, ignore_signals, shielded
 from physbatch.sweep.store import Store
 
@@ -33,6 +34,8 @@ from physbatch.sweep.store import Store
 _UNGUARDED = 79
 
 Groups = Sequence[Sequence[GridPoint]]
+
+_NOTHING: Mapping[int, bytes] = {}
 
 #: What stops a run that nothing stops.
 NEVER = Stopper(lambda text: None)
@@ -74,11 +77,13 @@ def compute_group(
     *,
     group: int = 0,
     stop: Callable[[], bool] = NEVER.asked,
+    begun: Mapping[int, bytes] = _NOTHING,
 ) -> Outcome:
     """Simulate the cells of a group and write the shard of those that succeed.
 
-    A cell that fails for a reason of its own does not stop the others; what the user can act
-    upon, for example `OutputError` on a full disk, is raised.
+    `begun` has the end states of shorter runs from which cells go on, by their number. A cell that
+    fails for a reason of its own does not stop the others; what the user can act upon, for example
+    `OutputError` on a full disk, is raised.
     """
     began = time.perf_counter()
     if cells[0].points.revision != plan.revision:  # an upgrade between the start and now
@@ -94,7 +99,8 @@ def compute_group(
     for number, cell in enumerate(cells):
         if number and stop():
             break
-        checkpoint = FileCheckpoint(store.folder, cell.key, stop)
+        end = usable(begun.get(number, b""))
+        checkpoint = FileCheckpoint(store.folder, cell.key, stop, end)
         try:
             results[number] = _simulate(plan, cell, device, checkpoint)
             kept.append(checkpoint)
@@ -107,7 +113,8 @@ def compute_group(
     note = None
     if results:
         done = [cells[number] for number in results]
-        note = store.save(plan, done, list(results.values()), device)
+        ends = [EndState(checkpoint.end, checkpoint.began_at) for checkpoint in kept]
+        note = store.save(plan, done, list(results.values()), device, ends)
         for checkpoint in kept:
             checkpoint.drop()
     return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
@@ -134,11 +141,14 @@ def run_serial(
     begun: Callable[[int], None] = _ignore,
 ) -> Iterator[Outcome]:
     """Compute groups one after the other in this process; `begun` is told of each."""
-    for index, cells in enumerate(groups):
+    shards = BegunCells(Store(output).folder)
+    for index, group in enumerate(groups):
         if stop.asked():
             return
         begun(index)
-        yield compute_group(plan, output, list(cells), device, group=index, stop=stop.asked)
+        cells = list(group)
+        states = shards.of(cells, begun_of(group))
+        yield compute_group(plan, output, cells, device, group=index, stop=stop.asked, begun=states)
 
 
 def run_in_processes(
@@ -205,7 +215,7 @@ class _Team:
         connection = self.idle.pop()
         # A worker that died while idle shows when its pipe ends.
         with contextlib.suppress(OSError):
-            connection.send((index, list(cells)))
+            connection.send((index, list(cells), begun_of(cells)))
         self.busy[connection] = index
 
     def ask_to_stop(self) -> None:
@@ -281,6 +291,7 @@ def _work(connection: Connection, study: str, output: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     resolved = Study.from_json(study)
     plan = Plan(resolved, engine_for(resolved))
+    shards = BegunCells(Store(Path(output)).folder)
     while True:
         try:
             message = connection.recv()
@@ -288,12 +299,18 @@ def _work(connection: Connection, study: str, output: str) -> None:
             return
         if message is None:  # asked to stop after the last group was done
             continue
-        index, cells = message
+        index, cells, begun = message
         # An error that the user can act upon reaches the parent as it is: a full disk, say.
         answer: PhysbatchError | Outcome
         try:
             answer = compute_group(
-                plan, Path(output), cells, "cpu", group=index, stop=connection.poll
+                plan,
+                Path(output),
+                cells,
+                "cpu",
+                group=index,
+                stop=connection.poll,
+                begun=shards.of(cells, begun),
             )
         except PhysbatchError as error:
             answer = error

@@ -42,13 +42,14 @@ class Record:
     """What the lines of an index say together.
 
     Cells are numbers in the plan: `shards` holds digest and cells of each file, `old` its cells
-    that other code made, `failed` the last reason. `running`, of each part, has the first cell of
-    the groups in work -> number of cells.
+    that other code made, `begun` those that can go on from its cells, `failed` the last reason.
+    `running`, of each part, has the first cell of the groups in work -> number of cells.
     `cost` is the estimate for what is done, `seconds` the processor time that it took.
     """
 
     shards: dict[str, tuple[str, IntArray]] = field(default_factory=dict)
     old: dict[str, IntArray] = field(default_factory=dict)
+    begun: dict[str, IntArray] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     running: dict[str, dict[int, int]] = field(default_factory=dict)
     left_cost: dict[str, float] = field(default_factory=dict)
@@ -94,11 +95,14 @@ class Index:
             }
         )
 
-    def met(self, note: ShardNote, ordinals: IntArray, old: IntArray) -> None:
-        """A shard lay there that no index knew; it holds cells, also `old` ones of other code."""
+    def met(self, note: ShardNote, ordinals: IntArray, others: Mapping[str, IntArray]) -> None:
+        """A shard lay there that no index knew; it holds cells.
+
+        `others` are ``old`` ones of other code, and those that are ``begun`` there.
+        """
         line: dict[str, Any] = {"shard": note.name, "digest": note.digest}
         line |= {"cells": _ranges(ordinals), "cost": 0.0, "seconds": 0.0}
-        self._append(line | {"old": _ranges(old)} if len(old) else line)
+        self._append(line | {name: _ranges(cells) for name, cells in others.items() if len(cells)})
 
     def fail(self, ordinal: int, reason: str) -> None:
         """A cell failed."""
@@ -165,6 +169,7 @@ def _apply(record: Record, part: str, line: Any, cells: int) -> None:
             return
         record.shards[name] = (str(line["digest"]), ordinals)
         record.old[name] = _numbers(str(line.get("old", "")), cells)
+        record.begun[name] = _numbers(str(line.get("begun", "")), cells)
         record.cost += float(line["cost"])
         record.seconds += float(line["seconds"])
         if part in record.left_cost:

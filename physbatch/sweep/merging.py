@@ -11,6 +11,7 @@ import xarray as xr
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
 from physbatch.study.model import Study
+from physbatch.sweep.ends import words_for_begun
 from physbatch.sweep.makers import Maker, attributes_of
 from physbatch.sweep.plan import Plan
 
@@ -57,9 +58,16 @@ def merge(plan: Plan, shards: Iterable[xr.Dataset], slab: Slab | None = None) ->
     )
 
 
-def frame(plan: Plan, makers: Counter[Maker]) -> xr.Dataset:
-    """Coordinates and attributes of the dataset of a plan, without variables."""
-    return xr.Dataset(coords=_coordinates(plan), attrs=_attributes(plan.study, makers))
+def frame(plan: Plan, makers: Counter[Maker], begun: Counter[int]) -> xr.Dataset:
+    """Coordinates and attributes of the dataset of a plan, without variables.
+
+    `makers` and `begun` count its cells by who made them and by where they began.
+    """
+    attributes = _attributes(plan.study, makers)
+    words = words_for_begun(begun, plan.study.time_units)
+    if words:
+        attributes["continued"] = words
+    return xr.Dataset(coords=_coordinates(plan), attrs=attributes)
 
 
 def _coordinates(plan: Plan) -> dict[str, xr.Variable]:

@@ -12,12 +12,13 @@ from typing import overload
 import numpy as np
 
 from physbatch.dataset import SWEPT_DIMS, VariableSpec
+from physbatch.engines.end_states import MOST_BYTES, Continuable
 from physbatch.engines.point import GridPoint, GridPoints
 from physbatch.engines.protocol import Engine
 from physbatch.engines.registry import revision_of
 from physbatch.study.grid import REPLICAS_PER_CELL
 from physbatch.study.model import Study
-from physbatch.typing import FloatArray, IntArray
+from physbatch.typing import BoolArray, FloatArray, IntArray
 
 #: Cells are grouped into one shard until it takes about this long.
 SECONDS_PER_SHARD = 0.5
@@ -118,14 +119,33 @@ class Plan:
         return self.blocks * self.point_count
 
     @cached_property
+    def present(self) -> BoolArray | None:
+        """At which grid points there are cells, shape (points,); None: at all of them."""
+        grid = self.study.grid
+        if not grid.controls:
+            return None
+        controls = self.grid[grid.control]
+        pairs = np.array([[grid.has(size, value) for value in controls] for size in grid.size])
+        between = self.point_count // pairs.size
+        return np.repeat(pairs[:, None, :], between, axis=1).ravel()
+
+    @cached_property
+    def _point_numbers(self) -> IntArray:
+        """Numbers of the grid points at which there are cells."""
+        if self.present is None:
+            return np.arange(self.point_count, dtype=np.int64)
+        return np.flatnonzero(self.present)
+
+    @cached_property
     def cells(self) -> Cells:
-        """Every cell, in grid order."""
-        return Cells(self, np.arange(len(self), dtype=np.int64))
+        """Every cell, in grid order; `len` of a plan also counts those that a grid lacks."""
+        blocks = np.arange(self.blocks, dtype=np.int64)
+        return Cells(self, (self._point_numbers[:, None] * self.blocks + blocks).ravel())
 
     @property
     def points(self) -> Cells:
-        """The first cell of every grid point."""
-        return Cells(self, np.arange(0, len(self), self.blocks, dtype=np.int64))
+        """The first cell of every grid point that has cells."""
+        return Cells(self, self._point_numbers * self.blocks)
 
     def cell(self, ordinal: int) -> GridPoint:
         """Cell number `ordinal`; IndexError if there is none."""
@@ -183,9 +203,9 @@ class Plan:
         """
         full = min(REPLICAS_PER_CELL, self.study.grid.replicas)
         last = self.study.grid.replicas - (self.blocks - 1) * REPLICAS_PER_CELL
-        seconds = np.empty((1 if last == full else 2, self.point_count))
+        seconds = np.zeros((1 if last == full else 2, self.point_count))
         most = 0
-        for number, cell in enumerate(self.points):
+        for number, cell in zip(self._point_numbers.tolist(), self.points, strict=True):
             seconds[0, number] = self.engine.seconds(cell)
             if last != full:
                 seconds[1, number] = self.engine.seconds(replace(cell, replicas=last))
@@ -211,6 +231,15 @@ class Plan:
         """Memory of the largest cell while it runs."""
         return self._needs[1]
 
+    @cached_property
+    def end_state_bytes(self) -> int | None:
+        """About how much the end states of all cells need, at most; None if none are kept."""
+        if not isinstance(self.engine, Continuable):
+            return None
+        blocks = self.study.grid.replicas / min(REPLICAS_PER_CELL, self.study.grid.replicas)
+        sizes = [self.engine.end_state_bytes(cell) for cell in self.points]
+        return round(blocks * sum(size for size in sizes if size <= MOST_BYTES))
+
     @property
     def point_bytes(self) -> int:
         """Size in memory of all variables at one grid point."""
@@ -226,11 +255,29 @@ class Plan:
 
 
 class Group(Cells):
-    """The cells of one shard, all of the same replicas; `cost` in core seconds."""
+    """The cells of one shard, all of the same replicas; `cost` in core seconds.
+
+    `begun` names the shard of a shorter run for each cell, by its number here, that goes on from
+    one.
+    """
 
     def __init__(self, plan: Plan, ordinals: IntArray, cost: float) -> None:
         super().__init__(plan, ordinals)
         self.cost = cost
+        self.begun: dict[int, str] = {}
+
+    def go_on(self, begun: Mapping[int, str]) -> None:
+        """Let cells go on from shorter runs: number of the cell in the plan -> name of a shard."""
+        self.begun = {
+            number: begun[ordinal]
+            for number, ordinal in enumerate(self.ordinals.tolist())
+            if ordinal in begun
+        }
+
+
+def begun_of(cells: Sequence[GridPoint]) -> Mapping[int, str]:
+    """The cells, by number, that go on from a shorter run, and the names of its shards."""
+    return cells.begun if isinstance(cells, Group) else {}
 
 
 def group_cells(plan: Plan, ordinals: IntArray) -> Iterator[Group]:

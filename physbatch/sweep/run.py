@@ -1,7 +1,7 @@
 """Run a study: plan, compute what is missing, merge."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -282,7 +282,7 @@ class _Run:
             self.display.note(f"computing again: {line}")
         left = self.ordinals[~done[self.ordinals]]
         # The longest first, so that the workers finish together.
-        groups = sorted(group_cells(self.plan, left), key=lambda group: -group.cost)
+        groups = sorted(self._grouped(left, cells.begun), key=lambda group: -group.cost)
         cost = sum(group.cost for group in groups)
         workers = self._prepare(groups, left)
         self._finish(len(self.ordinals) - len(left))
@@ -299,6 +299,16 @@ class _Run:
             raise self._failure()
         if self.finished < len(self.ordinals):
             raise self.stopper.error()
+
+    def _grouped(self, left: IntArray, begun: Mapping[int, str]) -> Iterator[Group]:
+        """Groups of the cells that are left; some go on from the ends of shorter runs."""
+        count = sum(ordinal in begun for ordinal in left.tolist()) if begun else 0
+        if count:
+            self.display.note(f"{count} cells go on from the end of a shorter run")
+        for group in group_cells(self.plan, left):
+            if count:
+                group.go_on(begun)
+            yield group
 
     def _say_old(self, cells: int) -> None:
         if cells and self.means.keep_old:

@@ -16,11 +16,15 @@ from physbatch.typing import BoolArray, IntArray
 
 @dataclass(frozen=True)
 class Survey:
-    """Which cells of a plan are done, which other code has made, and what the index says."""
+    """Which cells of a plan are done, which other code has made, and what the index says.
+
+    `begun` are cells that can go on from the end of a shorter run: number -> name of its shard.
+    """
 
     done: BoolArray
     old: BoolArray
     record: Record
+    begun: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
     """
     record = read_index(store.folder, plan.name, len(plan))
     done, old = np.zeros((2, len(plan)), dtype=bool)
+    begun: dict[int, str] = {}
     store.damaged = []
     for name in store.shard_names():
         try:
@@ -52,9 +57,11 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
                 cells = store.cells_in(plan, name, store.open_shard(name))
                 known = np.array(cells.ordinals, dtype=np.int64)
                 record.old[name] = np.array(cells.old_ordinals, dtype=np.int64)
+                record.begun[name] = np.array(cells.begun_ordinals, dtype=np.int64)
                 if index is not None:
                     digest = digest_of(store.folder / name) or ""
-                    index.met(ShardNote(name, digest[:16]), known, record.old[name])
+                    others = {"old": record.old[name], "begun": record.begun[name]}
+                    index.met(ShardNote(name, digest[:16]), known, others)
         except FileBusyError:
             raise
         except DatasetError as error:
@@ -69,8 +76,9 @@ def survey(store: Store, plan: Plan, *, verify: bool, index: Index | None = None
             continue
         done[known] = True
         old[record.old[name]] = True
+        begun.update(dict.fromkeys(record.begun[name].tolist(), name))
     old &= ~done
-    return Survey(done | old if store.keep_old else done, old, record)
+    return Survey(done | old if store.keep_old else done, old, record, begun)
 
 
 def _known(store: Store, name: str, record: Record, verify: bool) -> IntArray | None:
@@ -92,7 +100,7 @@ def run_status(store: Store, plan: Plan) -> RunStatus:
     complete = store.is_complete(plan.study)
     return RunStatus(
         # Shards may be thrown away once merged.
-        done=len(plan) if complete else int(cells.done.sum()),
+        done=len(plan.cells) if complete else int(cells.done.sum()),
         old=0 if complete else int(cells.old.sum()),
         running=sum(sum(record.running.get(part, {}).values()) for part in alive),
         failed={

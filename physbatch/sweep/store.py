@@ -26,7 +26,9 @@ from physbatch.files.atomic import read_regular, write_atomic
 from physbatch.files.checksums import stated_digest, without_checksum
 from physbatch.files.netcdf import open_netcdf, to_bytes
 from physbatch.study.comparison import extends
+from physbatch.study.measurement import goes_on
 from physbatch.study.model import Study
+from physbatch.sweep.ends import EndState, end_variables, state_keys
 from physbatch.sweep.index import SHARD_NAME, ShardNote
 from physbatch.sweep.makers import here
 from physbatch.sweep.plan import Plan
@@ -82,7 +84,8 @@ class Store:
             ) from error
         with existing:
             if existing.attrs.get("study_hash") == study.hash():
-                return bool((existing["status"] != dataset.STATUS_MISSING).all())
+                there = existing["status"] != dataset.STATUS_MISSING
+                return bool((there | ~is_present(existing, study)).all())
         old = Study.from_json(str(existing.attrs.get("study", "")), where=str(self.output))
         if not extends(study, old):
             raise OutputError(
@@ -141,11 +144,22 @@ class Store:
         return self.folder / f"{name}.nc"
 
     def save(
-        self, plan: Plan, cells: Sequence[GridPoint], results: Sequence[Arrays], device: str = "cpu"
+        self,
+        plan: Plan,
+        cells: Sequence[GridPoint],
+        results: Sequence[Arrays],
+        device: str = "cpu",
+        ends: Sequence[EndState] = (),
     ) -> ShardNote:
-        """Write the shard of some cells of the same replicas, made here on a device."""
+        """Write the shard of some cells of the same replicas, made here on a device.
+
+        `ends` are the end states of the cells, if they have any.
+        """
         path = self.shard_path(cells)
-        content = to_bytes(_shard_of(plan, cells, results, device))
+        shard = _shard_of(plan, cells, results, device)
+        if ends:
+            shard = shard.assign(end_variables(cells, ends))
+        content = to_bytes(shard)
         self.write(path.name, content)
         return ShardNote(path.name, stated_digest(content)[:16])
 
@@ -179,6 +193,7 @@ class Store:
             return cells
         first = int(shard["replica"].values[0])
         columns = {dim: np.atleast_1d(shard[dim].values).tolist() for dim in plan.grid}
+        states = state_keys(shard) if goes_on(plan.times, shard["time"].values.tolist()) else None
         keys = np.atleast_1d(shard["cell_key"].values).astype(str).tolist()
         # Before revisions were part of it, the key was that of the content.
         contents = keys
@@ -195,6 +210,8 @@ class Store:
             elif cell.content_key == content:
                 cells.old_rows.append(row)
                 cells.old_ordinals.append(ordinal)
+            elif states is not None and cell.state_key == states[row]:
+                cells.begun_ordinals.append(ordinal)
         if cells.rows or cells.old_rows:
             _require_variables(shard, set(plan.variables), self.folder / name)
         return cells
@@ -224,6 +241,15 @@ class Store:
                     yield Part(name, shard, rows, ordinals)
 
 
+def is_present(data: xr.Dataset, study: Study) -> xr.DataArray:
+    """At which combinations of size and control a study has cells."""
+    sizes, controls = data["size"], data[study.grid.control]
+    pairs = [
+        [study.grid.has(n, m) for m in controls.values.tolist()] for n in sizes.values.tolist()
+    ]
+    return xr.DataArray(pairs, dims=("size", study.grid.control))
+
+
 class Part(NamedTuple):
     """A shard, those of its rows that are wanted, and the numbers of their cells."""
 
@@ -242,12 +268,16 @@ class Part(NamedTuple):
 
 @dataclass
 class CellsInShard:
-    """Rows of a shard that are cells of a plan, and their numbers; `old`: made by other code."""
+    """Rows of a shard that are cells of a plan, and their numbers; `old`: made by other code.
+
+    `begun_ordinals` are cells of the plan that can go on from the end of shorter ones there.
+    """
 
     rows: list[int] = field(default_factory=list)
     ordinals: list[int] = field(default_factory=list)
     old_rows: list[int] = field(default_factory=list)
     old_ordinals: list[int] = field(default_factory=list)
+    begun_ordinals: list[int] = field(default_factory=list)
 
     def pairs(self, old: bool) -> list[tuple[int, int]]:
         """Row and number of each cell."""

@@ -116,7 +116,7 @@ def bench_study(study: Study, *, seconds: float = 2.0, kinds: int = KINDS) -> Be
         timings=timings,
         throughput_unit="weight-samples" if study.dynamics.kind == "sgd" else "flip-samples",
         operation_rate=rate,
-        cells=len(plan),
+        cells=len(plan.cells),
         core_seconds=plan.core_seconds * _mean_ratio(plan, chosen, timings),
         dataset_bytes=plan.dataset_bytes,
         worker_bytes=plan.most_bytes,

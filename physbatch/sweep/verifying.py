@@ -85,7 +85,7 @@ def verify_dataset(
     plan = Plan(study, engine_for(study))
     whole = [
         ordinal
-        for ordinal, cell in enumerate(plan.cells)
+        for ordinal, cell in zip(plan.cells.ordinals.tolist(), plan.cells, strict=True)
         if not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
     ]
     if not whole:

@@ -70,13 +70,13 @@ def has_closed_form(
     """Whether `closed_form_error` knows the error of this system.
 
     One layer of any wiring, or two with a dense first one and a linear readout (soft
-    committees), for Gaussian inputs and erf, linear or relu units; with the logistic loss one
+    committees), for Gaussian inputs and erf, linear or relu units; with losses of signs one
     layer only.
     """
     if inputs != "gaussian":
         return False
     if teacher.depth == 1:
-        return loss == "logistic" or _unit_activation(functions) in ("erf", "linear", "relu")
+        return loss != "mean-square" or _unit_activation(functions) in ("erf", "linear", "relu")
     return (
         loss == "mean-square"
         and teacher.depth == 2
@@ -96,7 +96,7 @@ def closed_form_error(
 ) -> float:
     """Generalisation error of a student of one replica, for Gaussian inputs.
 
-    Mean over outputs of <(y - y*)^2>/2, or with the logistic loss of the chance
+    Mean over outputs of <(y - y*)^2>/2, or with losses of signs of the chance
     arccos(R/sqrt(Q T))/pi that the signs of y and y* differ. Where it is a difference of
     numbers of order one (all but linear units) it is accurate to about 1e-16 absolutely.
 
@@ -128,7 +128,7 @@ def _one_layer(
         (a * b).sum(axis=1) * square
         for a, b in ((learned, learned), (learned, wanted), (wanted, wanted))
     )
-    if loss == "logistic":
+    if loss != "mean-square":
         cosine = r / np.sqrt(np.where(q * t > 0, q * t, 1.0))
         return float(np.mean(np.arccos(np.clip(cosine, -1, 1)))) / math.pi
     if activation == "linear":

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from physbatch.dynamics.draws import CellStreams
 from physbatch.dynamics.rules import CellRun, Trajectory
-from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
-from physbatch.streams.tensor import bounded
+from physbatch.streams.keys import KIND_ACCEPT
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
@@ -96,17 +95,18 @@ class _Cell:
     def proposals(self, sweep: int) -> tuple[Tensor, Tensor]:
         """Which weights are tried in a sweep, and the numbers that decide on them."""
         key, learnable = self.run.dynamics_key, self.architecture.learnable
-        numbers = self.graph_streams.numbers(key, KIND_PROPOSAL, sweep, learnable)
+        positions = self.graph_streams.positions(key, self.run.order, sweep, learnable)
         chances = self.streams.numbers(key, KIND_ACCEPT, sweep, learnable)
-        return bounded(numbers, learnable)[self.graph_row], chances
+        return positions[self.graph_row], chances
 
 
 def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> Trajectory:
     """Simulate the replicas of one cell; arguments and result as for `run_bitsliced`.
 
-    The energy E of a student is the number of wrong output bits on the batch. One uniformly
-    random weight is flipped at a time; the flip stays if dE < 0, or else with the probability
-    of the acceptance table. Time counts sweeps of as many proposals as learnable weights.
+    The energy E of a student is the number of wrong output bits on the batch. One weight is
+    flipped at a time, by default a uniformly random one; the flip stays if dE < 0, or else with the
+    probability of the acceptance table. Time counts sweeps of as many proposals as learnable
+    weights.
     """
     cell = _Cell(system, run, torch.device(device))
     architecture, learnable = system.architecture, system.architecture.learnable

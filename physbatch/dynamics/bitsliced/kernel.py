@@ -43,12 +43,11 @@ from physbatch.dynamics.bitsliced.shape import offset_for, planes_for, shape_of,
 from physbatch.dynamics.compiled import compiled, compiled_within
 from physbatch.sources import hash_of_sources
 from physbatch.streams.filling import draw_numbers
-from physbatch.streams.keys import KIND_ACCEPT, KIND_PROPOSAL
+from physbatch.streams.keys import KIND_ACCEPT
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/bitsliced", "dynamics", "streams")
 
-_PROPOSAL = np.uint64(KIND_PROPOSAL)
 _ACCEPT = np.uint64(KIND_ACCEPT)
 #: A state of more bytes does not stay in the cache nearest to the core.
 _NEAR = 200_000
@@ -100,7 +99,8 @@ def _sweep(work, shape, trial, run, row, time, ones):
     """As many proposals as there are learnable weights."""
     layout, network, learnable = work.layout, work.network, work.layout.learnable
     now = np.uint64(time)
-    draw_proposals(work.proposals, learnable, run.dynamics_key, _PROPOSAL, now, row.graph)
+    proposals, spare = work.proposals, work.spare
+    draw_proposals(proposals, spare, run.order, learnable, run.dynamics_key, now, row.graph)
     # At T = 0 a move is accepted or not whatever the chance; that needs no table.
     cold = run.acceptance.shape[0] == 2
     limit = np.int64(run.acceptance[0] > ZERO)
@@ -160,7 +160,7 @@ def _run_row(work, shape, trial, replicas, run, out, row, ones):
 @compiled
 def _run_rows(work, shape, trial, replicas, run, out, ones):
     """Simulate all rows, one after the other."""
-    count = replicas.teacher.shape[0]
+    layout, count = work.layout, replicas.teacher.shape[0]
     first = 0
     while first < count:
         replica = run.first_replica + first
@@ -169,8 +169,10 @@ def _run_rows(work, shape, trial, replicas, run, out, ones):
         everyone = (ONE << np.uint64(shape.lanes if shape.together == 1 else members)) - ONE
         row = Row(first, members, replica, np.uint64(replica // run.replicas_per_graph), everyone)
         passages = out.first_passage[first : first + members]
-        # What is left of rows that have passed is written already.
-        if not (run.absorbing and passages.min() >= 0):
+        if run.absorbing and passages.min() >= 0:  # before `run.start`
+            column = np.searchsorted(run.times, run.start)
+            fill_in(layout, replicas, run, out, row, column)
+        else:
             _run_row(work, shape, trial, replicas, run, out, row, ones)
         first += members
 
@@ -221,6 +223,7 @@ def make_kernel(
             state,
             empty_batch(shape, layout, lane_type),
             empty_network(shape, layout, mask_type),
+            np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros((together, layout.learnable + 3), dtype=np.uint32),
             np.zeros((2, max(layout.size, replicas.unit_counts.max())), dtype=np.int64),

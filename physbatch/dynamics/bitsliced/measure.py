@@ -26,6 +26,7 @@ class Instructions(NamedTuple):
     test_key: np.uint64
     first_replica: int
     replicas_per_graph: int
+    order: int
     start: int
     pause: int
 

@@ -30,15 +30,19 @@ from physbatch.dynamics.compiled import (
     compiled_inline,
     draw_count,
 )
+from physbatch.dynamics.rules import ORDERS
 from physbatch.streams.compiled import bounded, philox
-from physbatch.streams.filling import draw_numbers
-from physbatch.streams.keys import KIND_INPUTS
+from physbatch.streams.filling import draw_numbers, draw_permutation
+from physbatch.streams.keys import KIND_INPUTS, KIND_ORDER, KIND_PROPOSAL
 
 ONES = np.uint64(0xFFFFFFFFFFFFFFFF)
 _8 = np.uint64(8)
 _32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _INPUTS = np.uint64(KIND_INPUTS)
+_PROPOSAL = np.uint64(KIND_PROPOSAL)
+_ORDER = np.uint64(KIND_ORDER)
+_RANDOM, _SEQUENTIAL = ORDERS["random"], ORDERS["sequential"]
 
 
 class Batch(NamedTuple):
@@ -57,8 +61,8 @@ class Batch(NamedTuple):
 class Work(NamedTuple):
     """What the kernel works on: the state of a row, its batch and its network.
 
-    `chances` decide on the `proposals` (positions) of a sweep; `paths` are two rows as long as the
-    largest layer, for the sums over paths.
+    `chances` decide on the `proposals` (positions) of a sweep, `spare` is room to draw them;
+    `paths` are two rows as long as the largest layer, for the sums over paths.
     """
 
     layout: Layout
@@ -66,6 +70,7 @@ class Work(NamedTuple):
     batch: Batch
     network: Network
     proposals: Array
+    spare: Array
     chances: Array
     paths: Array
 
@@ -108,12 +113,18 @@ def empty_batch(shape, layout, lane_type):
 
 
 @compiled
-def draw_proposals(out, count, key, kind, index, replica):
-    """`count` positions, uniform on 0 ... count - 1."""
-    draw_numbers(out, 0, count, key, kind, index, replica)
-    bound = np.uint64(count)
-    for number in range(count):
-        out[number] = bounded(np.uint64(out[number]), bound)
+def draw_proposals(out, spare, order, count, key, index, replica):
+    """`count` positions from 0 to count - 1 in an order; there is room for random numbers."""
+    if order == _RANDOM:
+        draw_numbers(out, 0, count, key, _PROPOSAL, index, replica)
+        bound = np.uint64(count)
+        for number in range(count):
+            out[number] = bounded(np.uint64(out[number]), bound)
+    elif order == _SEQUENTIAL:
+        for number in range(count):
+            out[number] = number
+    else:
+        draw_permutation(out[:count], spare, key, _ORDER, index, replica)
 
 
 @compiled

@@ -11,7 +11,7 @@ import numpy as np
 from physbatch.dynamics.bitsliced.kernel import SOURCE_HASH, make_kernel
 from physbatch.dynamics.bitsliced.layout import Replicas
 from physbatch.dynamics.bitsliced.measure import Instructions
-from physbatch.dynamics.rules import BatchRule, CellRun, Trajectory
+from physbatch.dynamics.rules import ORDERS, BatchRule, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
@@ -152,6 +152,7 @@ def instructions(run: CellRun, start: int, pause: int) -> Instructions:
         np.uint64(run.test_key),
         run.first_replica,
         run.replicas_per_graph,
+        ORDERS[run.order],
         start,
         pause,
     )

@@ -71,10 +71,13 @@ class DiscreteData:
         rule = run.inputs
         if rule.pattern_count:
             self.patterns = self.fresh_inputs(rule.key, 0, rule.pattern_count)
-            labels = sign_outputs(self.teacher, self.patterns)
-            numbers = self.streams.numbers(rule.key, KIND_LABEL, 0, labels[0].numel())
-            flipped = (numbers < rule.label_threshold).reshape(labels.shape)
-            self.labels = torch.where(flipped, -labels, labels)
+            self.labels = self.noisy(sign_outputs(self.teacher, self.patterns), rule.key, 0)
+
+    def noisy(self, labels: Tensor, key: int, index: int) -> Tensor:
+        """Labels, shape (replica, sample, output), of which some are flipped."""
+        numbers = self.streams.numbers(key, KIND_LABEL, index, labels[0].numel())
+        flipped = (numbers < self.run.inputs.label_threshold).reshape(labels.shape)
+        return torch.where(flipped, -labels, labels)
 
     def fresh_inputs(self, key: int, index: int, samples: int) -> Tensor:
         if self.run.inputs.gaussian:
@@ -88,15 +91,24 @@ class DiscreteData:
         largest = run.batch.largest
         counts = self.streams.batch_count(run.dynamics_key, run.batch, index)
         if run.inputs.pattern_count:
-            chosen = self.streams.selection(
-                run.dynamics_key, index, largest, run.inputs.pattern_count
-            )[:, :, None]
+            chosen = self.chosen(index)[:, :, None]
             inputs = self.patterns.gather(1, chosen.expand(-1, -1, self.patterns.shape[2]))
             targets = self.labels.gather(1, chosen.expand(-1, -1, self.labels.shape[2]))
         else:
             inputs = self.fresh_inputs(run.dynamics_key, index, largest)
-            targets = sign_outputs(self.teacher, inputs)
+            labels = sign_outputs(self.teacher, inputs)
+            targets = self.noisy(labels, run.dynamics_key, index)
         return _Batch(inputs, targets, counts)
+
+    def chosen(self, index: int) -> Tensor:
+        """Which patterns batch number `index` holds, shape (replica, sample)."""
+        key, largest = self.run.dynamics_key, self.run.batch.largest
+        patterns = self.run.inputs.pattern_count
+        if not self.run.inputs.epochs:
+            return self.streams.selection(key, index, largest, patterns)
+        epoch, number = divmod(index, patterns // largest)
+        order = self.streams.selection(key, epoch, patterns, patterns)
+        return order[:, number * largest : (number + 1) * largest]
 
     def half_errors(self, matrices: Sequence[Tensor], batch: _Batch) -> Tensor:
         """``|sigma - target|`` summed over outputs and the samples that count, shape (replica,)."""
@@ -148,19 +160,21 @@ class _Student:
             made.append(matrix.scatter(2, index, weights[:, start:stop].reshape(shape)))
         return made
 
-    def proposal(self, numbers: Tensor) -> Tensor:
-        """Change one uniformly random learnable weight to another value, uniformly.
+    def choices(self, streams: CellStreams, run: DiscreteRun, sweep: int) -> tuple[Tensor, Tensor]:
+        """The weights that a sweep tries, and which of two other values, shape (replica, try)."""
+        key, learnable = run.dynamics_key, self.layers.learnable
+        numbers = streams.numbers(key, KIND_PROPOSAL, sweep, learnable)
+        if run.order == "random" and self.ternary:
+            choice = bounded(numbers, 2 * learnable)
+            return choice // 2, choice % 2
+        return streams.positions(key, run.order, sweep, learnable), bounded(numbers, 2)
 
-        `numbers` are 32-bit numbers, shape (replica, 1).
-        """
-        learnable = self.layers.learnable
+    def proposal(self, edge: Tensor, side: Tensor) -> Tensor:
+        """Change one learnable weight to another value, shape (replica, 1) each."""
+        weight = self.weights.gather(1, edge)
         if not self.ternary:
-            edge = bounded(numbers, learnable)
-            return self.weights.scatter(1, edge, -self.weights.gather(1, edge))
-        choice = bounded(numbers, 2 * learnable)
-        edge = choice // 2
-        other = torch.remainder(self.weights.gather(1, edge) + 2 + choice % 2, 3) - 1
-        return self.weights.scatter(1, edge, other)
+            return self.weights.scatter(1, edge, -weight)
+        return self.weights.scatter(1, edge, torch.remainder(weight + 2 + side, 3) - 1)
 
 
 def run_general_definition(
@@ -169,7 +183,8 @@ def run_general_definition(
     """Simulate the replicas of one cell; arguments and result as for `run_discrete`.
 
     The energy E of a student on a batch is the number of wrong output bits, an output 0 being
-    half an error. One uniformly random weight at a time is changed to another of its values;
+    half an error. One weight at a time, by default a uniformly random one, is changed to another
+    of its values;
     the change stays if dE < 0, or else with the probability of the acceptance table. Time
     counts sweeps of as many proposals as learnable weights.
     """
@@ -201,14 +216,15 @@ def run_general_definition(
         if sweep == run.duration:
             break
 
-        positions = data.streams.numbers(run.dynamics_key, KIND_PROPOSAL, sweep, learnable)
+        edges, sides = student.choices(data.streams, run, sweep)
         chances = data.streams.numbers(run.dynamics_key, KIND_ACCEPT, sweep, learnable)
         for number in range(learnable):
             if number == 0 or run.refresh_each_proposal:
                 index = sweep * learnable + number if run.refresh_each_proposal else sweep
                 batch = data.batch(index)
                 energy = data.half_errors(student.matrices(student.weights), batch)
-            trial = student.proposal(positions[:, number : number + 1])
+            now = slice(number, number + 1)
+            trial = student.proposal(edges[:, now], sides[:, now])
             trial_energy = data.half_errors(student.matrices(trial), batch)
             change = trial_energy - energy
             threshold = acceptance[change.clamp(0, len(acceptance) - 1)]

@@ -20,10 +20,11 @@ from physbatch.dynamics.discrete.parts import (
 )
 from physbatch.dynamics.discrete.state import Work, copy, empty_network, wire
 from physbatch.dynamics.discrete.success import every_path_right, same_sums
+from physbatch.dynamics.rules import ORDERS
 from physbatch.sources import hash_of_sources
 from physbatch.streams.compiled import bounded
-from physbatch.streams.filling import draw_numbers
-from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_PROPOSAL
+from physbatch.streams.filling import draw_numbers, draw_permutation
+from physbatch.streams.keys import KIND_ACCEPT, KIND_LABEL, KIND_ORDER, KIND_PROPOSAL
 
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/discrete", "dynamics", "streams")
@@ -34,6 +35,9 @@ TEST_CHUNK = 64
 _PROPOSAL = np.uint64(KIND_PROPOSAL)
 _ACCEPT = np.uint64(KIND_ACCEPT)
 _LABEL = np.uint64(KIND_LABEL)
+_ORDER = np.uint64(KIND_ORDER)
+_RANDOM, _PERMUTATION = ORDERS["random"], ORDERS["permutation"]
+_TWO = np.uint64(2)
 _ZERO = np.uint64(0)
 _40 = np.uint64(40)
 
@@ -102,20 +106,31 @@ def _new_batch(work, rule, index, replica):
     if rule.pattern_count == 0:
         fill_inputs(state.inputs, count, rule.gaussian, rule.key, index, replica)
         forward(teacher, state.inputs, count, scratch.teacher_fields, scratch.teacher_values)
-        for output in range(state.targets.shape[0]):
+        outputs, numbers = state.targets.shape[0], scratch.label_numbers
+        if rule.label_threshold > _ZERO:
+            draw_numbers(numbers, 0, outputs * count, rule.key, _LABEL, index, replica)
+        for output in range(outputs):
             for sample in range(count):
                 value = scratch.teacher_values[teacher.last_first + output, sample]
+                if rule.label_threshold > _ZERO:
+                    number = np.uint64(numbers[sample * outputs + output])
+                    value = -value if number < rule.label_threshold else value
                 state.targets[output, sample] = value
     else:
-        order = scratch.order
-        chosen = count if count < rule.pattern_count else 0  # the whole set needs no choice
+        order, patterns, first = scratch.order, rule.pattern_count, 0
+        chosen = count if count < patterns else 0  # the whole set needs no choice
+        if rule.epochs:
+            largest = state.inputs.shape[1]
+            batches = np.uint64(patterns // largest)
+            first = np.int64(index % batches) * largest
+            chosen, index = patterns, index // batches
         select(order, scratch.swaps, scratch.numbers, chosen, rule.key, index, replica)
         for row in range(state.inputs.shape[0]):
             for sample in range(count):
-                state.inputs[row, sample] = scratch.patterns[row, order[sample]]
+                state.inputs[row, sample] = scratch.patterns[row, order[first + sample]]
         for output in range(state.targets.shape[0]):
             for sample in range(count):
-                state.targets[output, sample] = scratch.labels[output, order[sample]]
+                state.targets[output, sample] = scratch.labels[output, order[first + sample]]
         undo_selection(order, scratch.swaps, chosen)
     forward(student, state.inputs, count, state.fields, state.values)
     return count, half_errors(student, state.values, state.targets, count)
@@ -162,6 +177,10 @@ def _sweep(work, run, batch, time, replica):
     count, energy = batch
     last_threshold = acceptance.shape[0] - 1
     choices = np.uint64(2 * learnable if run.ternary else learnable)
+    edges, in_order = work.scratch.edges, run.order != _RANDOM
+    if run.order == _PERMUTATION:
+        now, numbers = np.uint64(time), work.scratch.numbers
+        draw_permutation(edges, numbers, rule.key, _ORDER, now, replica)
     draw_numbers(proposals, 0, learnable, rule.key, _PROPOSAL, np.uint64(time), replica)
     if last_threshold > 1:
         draw_numbers(chances, 0, learnable, rule.key, _ACCEPT, np.uint64(time), replica)
@@ -169,12 +188,14 @@ def _sweep(work, run, batch, time, replica):
         if number == 0 or run.each_proposal:
             index = np.uint64(time * learnable + number if run.each_proposal else time)
             count, energy = _new_batch(work, rule, index, replica)
-        choice = np.int64(bounded(np.uint64(proposals[number]), choices))
-        if run.ternary:
-            edge = choice // 2
-            new_weight = np.int8((student.weights[edge] + 2 + choice % 2) % 3 - 1)
+        if in_order:
+            edge, side = edges[number], np.int64(bounded(np.uint64(proposals[number]), _TWO))
         else:
-            edge = choice
+            choice = np.int64(bounded(np.uint64(proposals[number]), choices))
+            edge, side = (choice // 2, choice % 2) if run.ternary else (choice, 0)
+        if run.ternary:
+            new_weight = np.int8((student.weights[edge] + 2 + side) % 3 - 1)
+        else:
             new_weight = np.int8(-student.weights[edge])
         change, changes, length = try_change(student, state, edge, new_weight, count)
         accepted = accept(change, acceptance, last_threshold, chances, number)
@@ -215,10 +236,12 @@ def _run_replica(work, units, run, out, row, start, pause):
 def _run_replicas(work, teacher, student, run, out, start, pause, has_patterns):
     """Simulate all replicas, one after the other."""
     for row in range(teacher.weights.shape[0]):
-        if run.absorbing and out.first_passage[row] >= 0:
-            continue  # before `start`, and all that follows was recorded then
         wire(work.teacher, teacher, row)
         wire(work.student, student, row)
+        if run.absorbing and out.first_passage[row] >= 0:  # before `start`
+            column = np.searchsorted(run.times, start)
+            _fill_in(work, run, out, row, column, np.uint64(run.first_replica + row))
+            continue
         if run.rule.pattern_count > 0 and not has_patterns:
             replica = np.uint64(run.first_replica + row)
             _draw_patterns(work.teacher, work.scratch, run.rule, replica)

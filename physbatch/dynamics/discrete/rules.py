@@ -27,17 +27,22 @@ class InputRule:
         x ~ N(0, I_N) rather than uniform in {-1, +1}^N.
     pattern_count : int
         Number P of patterns drawn once per replica; 0: every batch is fresh. A batch holds
-        distinct patterns, drawn anew from the whole set each time a fresh one would be.
+        distinct patterns, by default drawn anew from the whole set each time a fresh one would be.
     label_threshold : int
-        An output bit of a pattern is flipped, for the whole run, if its 32-bit number is below.
+        An output bit of a sample is flipped if its 32-bit number is below; that of a pattern for
+        the whole run.
     key : int
         Stream key of the set.
+    epochs : bool
+        A batch holds the next of a random permutation of the set, which is drawn anew when fewer
+        are left of it than the largest batch holds.
     """
 
     gaussian: bool = False
     pattern_count: int = 0
     label_threshold: int = 0
     key: int = 0
+    epochs: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from physbatch.dynamics.discrete.state import (
     Scratch,
     State,
 )
+from physbatch.dynamics.rules import ORDERS
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem
 
@@ -105,12 +106,21 @@ class DiscreteWalk:
 
     def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
         """Go on from a `state`, with the same bits."""
-        self.time = int(state["time"])
-        self.weights[...] = state["weights"]
-        self.out.first_passage[...] = state["first_passage"]
+        self.begin(int(state["time"]), state["weights"], state["first_passage"])
         measured = self._measured()
         for name, values in self._by_time().items():
             values[:, :measured] = state[name]
+
+    def begin(
+        self,
+        time: int,
+        weights: npt.NDArray[np.generic],
+        first_passage: npt.NDArray[np.generic],
+    ) -> None:
+        """Start later: with what the students were, and when they had passed, at a time."""
+        self.time = time
+        self.weights[...] = weights
+        self.out.first_passage[...] = first_passage
 
     def _by_time(self) -> dict[str, npt.NDArray[np.generic]]:
         """What is measured at every measuring time."""
@@ -119,9 +129,7 @@ class DiscreteWalk:
         }
 
     def _measured(self) -> int:
-        """How many measuring times are over; all of them once nothing can change."""
-        if self.run.absorbing and (self.out.first_passage >= 0).any():
-            return len(self.run.times)
+        """How many measuring times are over."""
         return int(np.searchsorted(self.run.times, self.time))
 
 
@@ -132,6 +140,7 @@ def _instructions(system: DiscreteSystem, run: DiscreteRun) -> Instructions:
             threshold=np.uint64(run.batch.threshold),
             gaussian=run.inputs.gaussian,
             pattern_count=run.inputs.pattern_count,
+            epochs=run.inputs.epochs,
             label_threshold=np.uint64(run.inputs.label_threshold),
             patterns_key=np.uint64(run.inputs.key),
             key=np.uint64(run.dynamics_key),
@@ -147,6 +156,7 @@ def _instructions(system: DiscreteSystem, run: DiscreteRun) -> Instructions:
         known_wiring=not system.dense,
         ternary=system.ternary,
         learnable=system.student_layers.learnable,
+        order=ORDERS[run.order],
     )
 
 
@@ -192,6 +202,7 @@ def _scratch(system: DiscreteSystem, run: DiscreteRun) -> Scratch:
     input_type, field_type = _types(run)
     size, width, count = system.student_layers.size, run.batch.largest, run.inputs.pattern_count
     teacher, student = system.teacher_layers.units, system.student_layers.units
+    learnable, outputs = system.student_layers.learnable, system.student_layers.outputs
     return Scratch(
         teacher_fields=np.zeros((teacher, width), dtype=field_type),
         teacher_values=np.zeros((teacher, width), dtype=np.int8),
@@ -201,12 +212,13 @@ def _scratch(system: DiscreteSystem, run: DiscreteRun) -> Scratch:
         own_fields=np.zeros((student, TEST_CHUNK), dtype=field_type),
         own_values=np.zeros((student, TEST_CHUNK), dtype=np.int8),
         patterns=np.zeros((size, count), dtype=input_type),
-        labels=np.zeros((system.student_layers.outputs, count), dtype=np.int8),
-        label_numbers=np.zeros(system.student_layers.outputs * count + 3, dtype=np.uint32),
+        labels=np.zeros((outputs, count), dtype=np.int8),
+        label_numbers=np.zeros(outputs * max(width, count) + 3, dtype=np.uint32),
         order=np.arange(count, dtype=np.int64),
-        swaps=np.zeros(width, dtype=np.int64),
-        numbers=np.zeros(width + 3, dtype=np.uint32),
-        proposals=np.zeros(system.student_layers.learnable + 3, dtype=np.uint32),
-        chances=np.zeros(system.student_layers.learnable + 3, dtype=np.uint32),
+        swaps=np.zeros(max(width, count), dtype=np.int64),
+        numbers=np.zeros(max(width, count, learnable) + 3, dtype=np.uint32),
+        proposals=np.zeros(learnable + 3, dtype=np.uint32),
+        edges=np.arange(learnable, dtype=np.int64),
+        chances=np.zeros(learnable + 3, dtype=np.uint32),
         gauge=np.zeros(student, dtype=np.int64),
     )

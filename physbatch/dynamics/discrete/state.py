@@ -91,6 +91,7 @@ class Scratch(NamedTuple):
     swaps: np.ndarray
     numbers: np.ndarray
     proposals: np.ndarray
+    edges: np.ndarray
     chances: np.ndarray
     gauge: np.ndarray
 
@@ -111,6 +112,7 @@ class Rule(NamedTuple):
     threshold: np.uint64
     gaussian: bool
     pattern_count: int
+    epochs: bool
     label_threshold: np.uint64
     patterns_key: np.uint64
     key: np.uint64
@@ -131,6 +133,7 @@ class Instructions(NamedTuple):
     known_wiring: bool
     ternary: bool
     learnable: int
+    order: int
 
 
 @compiled_counting

@@ -19,18 +19,20 @@ _ZERO = np.uint64(0)
 
 
 class Rules(NamedTuple):
-    """The dynamics of one cell as numbers; codes are 0 or 1."""
+    """The dynamics of one cell as numbers; codes are 0 or 1, or those of losses."""
 
     rate: float  # eta / m
     momentum: float
     floor: int
     threshold: np.uint64
-    logistic: int
+    decay: float  # lambda m
+    loss: int  # 0: mean square; others tell signs
     gaussian: int
     input_scales: FloatArray  # one for each input, or none: all 1
     noise: float  # standard deviation of the noise on labels
     patterns: int  # size P of the pattern set; 0: every batch is fresh
     replacement: int
+    subsets: int
     learned: int  # layers
     dynamics_key: np.uint64
     patterns_key: np.uint64
@@ -87,7 +89,7 @@ def draw_inputs(inputs, first, samples, rules, key, index, replica):
 
 @compiled
 def _label(targets, outputs, noise, rules, first, samples, address):
-    """targets = teacher's outputs plus noise; their signs for the logistic loss."""
+    """targets = teacher's outputs plus noise; their signs for losses of signs."""
     key, index, replica = address
     units = outputs.shape[1]
     for s in range(samples):
@@ -98,7 +100,7 @@ def _label(targets, outputs, noise, rules, first, samples, address):
         for s in range(samples):
             for k in range(units):
                 targets[s, k] += rules.noise * noise[s * units + k]
-    if rules.logistic:
+    if rules.loss:
         for s in range(samples):
             for k in range(units):
                 targets[s, k] = 1.0 if targets[s, k] >= 0 else -1.0
@@ -137,6 +139,15 @@ def select_patterns(rules, work, step, replica):
             draw_numbers(raw, first, samples, key, _SELECT, np.uint64(step), replica)
             for s in range(samples):
                 chosen[first + s] = bounded(raw[s], np.uint64(rules.patterns))
+        return
+    if rules.subsets:
+        draw_numbers(raw, 0, largest, key, _SELECT, np.uint64(step), replica)
+        for i in range(rules.patterns):
+            order[i] = i
+        for s in range(largest):
+            other = s + np.int64(bounded(raw[s], np.uint64(rules.patterns - s)))
+            chosen[s] = order[other]
+            order[other] = order[s]
         return
     batches = rules.patterns // largest
     epoch, number = step // batches, step % batches

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from physbatch.dynamics.draws import selection
 from physbatch.dynamics.sgd.curvature import largest_curvature
 from physbatch.streams.keys import (
     KIND_LABEL,
@@ -32,6 +33,10 @@ State = dict[str, npt.NDArray[np.generic]]
 Pieces = Callable[[int, int, Callable[[], State]], Iterable[int]]
 
 
+def _ignore(state: State) -> None:
+    """Nobody wants to know the last state."""
+
+
 def in_one_go(first: int, last: int, state: Callable[[], State]) -> Iterable[int]:
     """One piece, the whole way."""
     return (last,)
@@ -49,6 +54,8 @@ class ClassifierRun:
         m.
     replacement : bool
         Batches are drawn with replacement; if not, epoch by epoch from a permutation.
+    subsets : bool
+        Without replacement, but every batch is a random subset of its own.
     loss : {"logistic", "mean-square"}
         Cross entropy of the softmax, or half the squared distance to the unit vector.
     training, test : int
@@ -80,6 +87,7 @@ class ClassifierRun:
     replicas: IntArray
     precision: Literal["float32", "float64"]
     sharpness: bool = False
+    subsets: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ def run_classifier(
     *,
     begun: State | None = None,
     pieces: Pieces = in_one_go,
+    finish: Callable[[State], None] = _ignore,
 ) -> ClassifierTrajectory:
     """Train all replicas and measure them.
 
@@ -123,6 +132,8 @@ def run_classifier(
         A state that `pieces` was offered: the run goes on from there with the same bits.
     pieces : callable
         Cuts the updates up to each measuring time into pieces.
+    finish : callable
+        It is told the state at the last measuring time, before anything is measured there.
     """
     training = _Training(network, activation, samples, run, torch.device(device))
     if begun is not None:
@@ -132,6 +143,8 @@ def run_classifier(
             last = int(run.updates[training.column])
             for updates in pieces(training.updates, last, training.state):
                 training.advance_to(updates)
+            if training.column == len(run.updates) - 1:
+                finish(training.state())
             training.measure()
     return ClassifierTrajectory(training.measured, diverged_at=training.diverged_at.cpu().numpy())
 
@@ -244,6 +257,9 @@ class _Training:
         if run.replacement:
             words = stream_numbers(key, KIND_SELECT, update, self.replicas, size)
             return bounded(words, run.training)
+        if run.subsets:
+            words = stream_numbers(key, KIND_SELECT, update, self.replicas, size)
+            return selection(words, run.training)
         # An epoch has floor(P / m) batches; what is left over waits for the next permutation.
         per_epoch = run.training // size
         epoch, batch = divmod(update, per_epoch)

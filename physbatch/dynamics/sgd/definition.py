@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from physbatch.dynamics.draws import permutation, selection
 from physbatch.dynamics.sgd.run import GradientRun
 from physbatch.streams.keys import (
     KIND_BATCH,
@@ -171,7 +172,7 @@ class TensorDescent:
         if self.run.label_noise > 0:
             noise = self._normals(key, KIND_LABEL, index, targets[0].numel()).to(self._dtype)
             targets = targets + math.sqrt(self.run.label_noise) * noise.reshape(targets.shape)
-        if self.run.loss == "logistic":
+        if self.run.loss != "mean-square":
             targets = torch.where(targets >= 0, 1.0, -1.0).to(self._dtype)
         return inputs, targets
 
@@ -181,15 +182,12 @@ class TensorDescent:
         if run.replacement:
             numbers = self._numbers(run.dynamics_key, KIND_SELECT, step, largest)
             return bounded(numbers, run.patterns)
+        if run.subsets:
+            numbers = self._numbers(run.dynamics_key, KIND_SELECT, step, largest)
+            return selection(numbers, run.patterns)
         batches = run.patterns // largest
         numbers = self._numbers(run.dynamics_key, KIND_SELECT, step // batches, run.patterns)
-        order = torch.arange(run.patterns, device=self._device).repeat(len(numbers), 1)
-        rows = torch.arange(len(numbers), device=self._device)
-        for i in range(run.patterns - 1, 0, -1):
-            j = bounded(numbers[:, i], i + 1)
-            kept = order[:, i].clone()
-            order[:, i] = order[rows, j]
-            order[rows, j] = kept
+        order = permutation(numbers)
         first = step % batches * largest
         return order[:, first : first + largest]
 
@@ -211,6 +209,8 @@ class TensorDescent:
         """l of every sample, summed over outputs, shape (replica, sample)."""
         if self.run.loss == "logistic":
             return torch.nn.functional.softplus(-targets * outputs).sum(dim=2)
+        if self.run.loss == "hinge":
+            return torch.relu(1 - targets * outputs).sum(dim=2)
         return ((outputs - targets) ** 2).sum(dim=2) / 2
 
     # --- what an engine does ------------------------------------------------------------
@@ -224,6 +224,7 @@ class TensorDescent:
             weights = self._weights.detach().requires_grad_()
             losses = self._losses(self._found(weights, inputs), targets)
             (gradient,) = torch.autograd.grad((losses * kept).sum() / run.batch_size, weights)
+            gradient += run.weight_decay * self._weights
             gradient[:, learnable:] = 0
             self._velocity = run.momentum * self._velocity + gradient
             moved = weights.detach() - run.learning_rate * self._velocity
@@ -268,7 +269,7 @@ class TensorDescent:
         """Error on fresh noiseless samples, shape (replica,); see `CompiledDescent`."""
         inputs = self._inputs(self.run.test_key, time, samples)
         targets, outputs = self._taught(inputs), self._found(self._tensor(students), inputs)
-        if self.run.loss == "logistic":
+        if self.run.loss != "mean-square":
             errors = ((targets >= 0) != (outputs >= 0)).to(torch.float64)
         else:
             errors = (outputs - targets) ** 2 / 2

@@ -25,20 +25,26 @@ from physbatch.dynamics.sgd.sums import fused, step_along
 from physbatch.sources import hash_of_sources
 from physbatch.streams.elementary import exponential, logarithm
 
+#: Losses, as compiled code numbers them.
+LOSSES = {"mean-square": 0, "logistic": 1, "hinge": 2}
+_HINGE = LOSSES["hinge"]
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")
 
 
 @compiled_counting_floats
-def _output_errors(errors, outputs, targets, samples, logistic):
-    """dl/dy: y - y* for the mean square, -t/(1 + exp(t y)) for the logistic loss."""
+def _output_errors(errors, outputs, targets, samples, loss):
+    """dl/dy: y - y*, for the logistic loss -t/(1 + exp(t y)), for hinges -t where t y < 1."""
     units = outputs.shape[1]
     for s in range(samples):
         for k in range(units):
             y, t = outputs[s, k], targets[s, k]
-            errors[s * units + k] = (
-                -t / (1.0 + exponential(min(np.float64(t * y), 700.0))) if logistic else y - t
-            )
+            if loss == _HINGE:
+                errors[s * units + k] = -t if t * y < 1.0 else 0.0
+            else:
+                errors[s * units + k] = (
+                    -t / (1.0 + exponential(min(np.float64(t * y), 700.0))) if loss else y - t
+                )
 
 
 @compiled_counting_floats
@@ -49,14 +55,16 @@ def _log_of_one_more(x):
 
 
 @compiled_counting_floats
-def _losses(outputs, targets, samples, logistic):
-    """Sum over samples and outputs of (y - y*)^2/2 or ln(1 + exp(-t y))."""
+def _losses(outputs, targets, samples, loss):
+    """Sum over samples and outputs of (y - y*)^2/2, ln(1 + exp(-t y)) or max(0, 1 - t y)."""
     total = 0.0
     for s in range(samples):
         for k in range(outputs.shape[1]):
             y, t = np.float64(outputs[s, k]), np.float64(targets[s, k])
-            if logistic:
-                margin = t * y
+            margin = t * y
+            if loss == _HINGE:
+                total += max(1.0 - margin, 0.0)
+            elif loss:
                 total += _log_of_one_more(exponential(-abs(margin))) + max(-margin, 0.0)
             else:
                 total += 0.5 * (y - t) * (y - t)
@@ -64,8 +72,11 @@ def _losses(outputs, targets, samples, logistic):
 
 
 @compiled_counting_floats
-def _update(weights, velocity, gradient, rate, momentum):
+def _update(weights, velocity, gradient, rate, momentum, decay):
     """One step; the squared norm of the new weights."""
+    if decay > 0.0:
+        for j in range(gradient.shape[0]):
+            gradient[j] = fused(decay, weights[j], gradient[j])
     if velocity.shape[0]:
         for j in range(gradient.shape[0]):
             velocity[j] = fused(momentum, velocity[j], gradient[j])
@@ -115,7 +126,7 @@ def _add_gradients(cell, work, step, replica):
         forward(cell.student, work.inputs, work.student, samples)
         outputs = outputs_of(cell.student, work.student, samples)
         errors = work.errors[top : top + samples * units]
-        _output_errors(errors, outputs, work.targets, samples, rules.logistic)
+        _output_errors(errors, outputs, work.targets, samples, rules.loss)
         backward(
             cell.student,
             work.inputs,
@@ -131,6 +142,7 @@ def _add_gradients(cell, work, step, replica):
 def _advance(cell, work, velocity, diverged_at, start, stop):
     rules, like = cell.rules, cell.student.weights.dtype
     rate, momentum = like.type(rules.rate), like.type(rules.momentum)
+    decay = like.type(rules.decay)
     for row in range(diverged_at.shape[0]):
         replica = np.uint64(rules.first_replica + row)
         mine = _replica_of(cell, row)
@@ -139,7 +151,8 @@ def _advance(cell, work, velocity, diverged_at, start, stop):
             if diverged_at[row] >= 0:
                 break
             _add_gradients(mine, work, step, replica)
-            square = _update(mine.student.weights, velocity[row], work.gradient, rate, momentum)
+            weights = mine.student.weights
+            square = _update(weights, velocity[row], work.gradient, rate, momentum, decay)
             if not np.isfinite(square):
                 diverged_at[row] = step + 1
 
@@ -158,7 +171,7 @@ def _batch_losses(cell, work, loss, step):
             load_samples(mine, work, first, samples, step, replica)
             forward(mine.student, work.inputs, work.student, samples)
             outputs = outputs_of(mine.student, work.student, samples)
-            total += _losses(outputs, work.targets, samples, rules.logistic)
+            total += _losses(outputs, work.targets, samples, rules.loss)
         loss[row] = total / (count * work.targets.shape[1])
 
 
@@ -178,7 +191,7 @@ def _test_errors(cell, work, error, time, test_samples):
             forward(mine.student, work.inputs, work.student, samples)
             targets = outputs_of(mine.teacher, work.teacher, samples)
             outputs = outputs_of(mine.student, work.student, samples)
-            if rules.logistic:
+            if rules.loss:
                 for s in range(samples):
                     for k in range(units):
                         total += (targets[s, k] >= 0) != (outputs[s, k] >= 0)

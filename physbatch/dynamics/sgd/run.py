@@ -2,7 +2,7 @@
 
 A step on a batch of n samples, with n = floor(m) or floor(m) + 1 and mean m, is
 
-    v <- beta v + (1/m) sum grad l,   w <- w - eta v.
+    v <- beta v + (1/m) sum grad l + lambda w,   w <- w - eta v.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from physbatch.dynamics.rules import BatchRule
 from physbatch.dynamics.sgd.batches import Cell, Patterns, Rules, Scratch
-from physbatch.dynamics.sgd.kernel import SOURCE_HASH, make_kernels
+from physbatch.dynamics.sgd.kernel import LOSSES, SOURCE_HASH, make_kernels
 from physbatch.dynamics.sgd.parts import ACTIVATIONS, TILE, Activity, Network, Side
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
@@ -34,9 +34,9 @@ class GradientRun:
         eta.
     momentum : float
         beta.
-    loss : {"mean-square", "logistic"}
-        l = (y - y*)^2/2 summed over outputs, or ln(1 + exp(-t y)) with t = sign(y*), +1 for
-        y* = 0.
+    loss : {"mean-square", "logistic", "hinge"}
+        l = (y - y*)^2/2 summed over outputs, or ln(1 + exp(-t y)), or max(0, 1 - t y), with
+        t = sign(y*), +1 for y* = 0.
     inputs : {"gaussian", "binary"}
         Standard normal inputs, or +-1.
     input_scales : ndarray, shape (N,) or (0,)
@@ -48,6 +48,10 @@ class GradientRun:
     replacement : bool
         Whether a batch draws from the pattern set with replacement. Without it an epoch is a
         random permutation, cut into batches; patterns left over wait for the next epoch.
+    subsets : bool
+        Without replacement, but every batch is a random subset of its own.
+    weight_decay : float
+        lambda.
     precision : {"float32", "float64"}
         Of weights and fields.
     dynamics_key, patterns_key, test_key : int
@@ -60,7 +64,7 @@ class GradientRun:
     batch_size: float
     learning_rate: float
     momentum: float
-    loss: Literal["mean-square", "logistic"]
+    loss: Literal["mean-square", "logistic", "hinge"]
     inputs: Literal["gaussian", "binary"]
     input_scales: FloatArray
     label_noise: float
@@ -71,6 +75,8 @@ class GradientRun:
     patterns_key: int
     test_key: int
     first_replica: int
+    subsets: bool = False
+    weight_decay: float = 0.0
 
 
 def network_of(layers: Architecture, functions: Functions) -> Network:
@@ -205,12 +211,14 @@ def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
         momentum=run.momentum,
         floor=run.batch.floor,
         threshold=np.uint64(run.batch.threshold),
-        logistic=int(run.loss == "logistic"),
+        decay=run.weight_decay * run.batch_size,
+        loss=LOSSES[run.loss],
         gaussian=int(run.inputs == "gaussian"),
         input_scales=np.asarray(run.input_scales, dtype=np.float64),
         noise=float(np.sqrt(run.label_noise)),
         patterns=run.patterns,
         replacement=int(run.replacement),
+        subsets=int(run.subsets),
         learned=1 if layers.learned == "first" else layers.depth,
         dynamics_key=np.uint64(run.dynamics_key),
         patterns_key=np.uint64(run.patterns_key),

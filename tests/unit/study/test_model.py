@@ -116,7 +116,7 @@ WRONG = [
     ("grid.size", [], "at least one value"),
     ("grid.size", [9, 9], "twice"),
     ("grid.size", "nine", "grid.size"),
-    ("grid.batch_size", [0], "greater than or equal to 1"),
+    ("grid.batch_size", [0], "greater than 0"),
     ("grid.batch_size", [float("nan")], "finite"),
     ("grid.batch_size", {"start": 1, "stop": 2}, "exactly start, stop and step"),
     ("grid.batch_size", {"start": 1, "stop": 2, "step": 0}, "step > 0"),

@@ -71,7 +71,7 @@ def test_what_makes_no_sense_is_refused(sections: dict[str, Any], words: str) ->
     ("section", "fields", "words"),
     [
         ("dynamics", {"optimizer": "adam"}, "dynamics.optimizer is for a system of kind 'torch'"),
-        ("dynamics", {"weight_decay": 0.1}, "dynamics.weight_decay is for"),
+        ("dynamics", {"epsilon": 0.1}, "dynamics.epsilon is for"),
         (
             "dynamics",
             {"learning_rate": {"base": 1, "schedule": {"kind": "linear", "to": 2, "steps": 5}}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,39 @@ def test_replicas_that_share_a_graph_with_larger_batches(batch_size: float) -> N
     """In lanes of 32 and 64 bits; above 64 samples each fills a row of its own."""
     case = set_up(SYSTEMS[1], "all", RULES[0], False, batch_size, 0, 4, replicas_per_graph=2)
     assert_same(run_bitsliced(*case), run_definition(*case))
+
+
+@pytest.mark.parametrize("order", ["sequential", "permutation"])
+def test_orders_of_proposals(order: str) -> None:
+    """Kernel and definition, replicas that share a graph (and the order of a sweep) as well."""
+    for rule in RULES:
+        for refresh_each_proposal in (False, True):
+            drawn, run = set_up(SYSTEMS[1], "all", rule, refresh_each_proposal, 3.4)
+            run = replace(run, order=order)
+            assert_same(run_bitsliced(drawn, run), run_definition(drawn, run))
+    drawn, run = set_up(SYSTEMS[2], "first", RULES[0], False, 3.4, 3, 9, replicas_per_graph=5)
+    run = replace(run, order=order)
+    assert_same(run_bitsliced(drawn, run), run_definition(drawn, run))
+
+
+def test_a_sweep_in_order_tries_every_weight_once() -> None:
+    """Free moves of one sweep flip each weight: with an empty batch every move is a tie."""
+    for order, flipped in (("sequential", True), ("permutation", True), ("random", False)):
+        drawn, run = set_up(SYSTEMS[1], "all", RULES[1], False, 1e-9)
+        run = replace(run, order=order, duration=1, times=np.array([0, 1]))
+        end = run_bitsliced(drawn, run)
+        assert (end.student == 1 - drawn.student).all() == flipped
+        assert (end.batch_bits == 0).all()
+
+
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
+def test_batches_below_one_sample(refresh_each_proposal: bool) -> None:
+    for rule in RULES:
+        for shared in (1, 5):
+            case = set_up(
+                SYSTEMS[1], "all", rule, refresh_each_proposal, 0.4, replicas_per_graph=shared
+            )
+            assert_same(run_bitsliced(*case), run_definition(*case))
 
 
 def test_more_replicas_than_fit_side_by_side() -> None:

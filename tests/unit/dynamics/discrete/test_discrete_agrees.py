@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from physbatch.dynamics.bitsliced.run import run_bitsliced
-from physbatch.dynamics.discrete.definition import run_general_definition
+from physbatch.dynamics.discrete.definition import DiscreteData, run_general_definition
 from physbatch.dynamics.discrete.rules import DiscreteRun, DiscreteTrajectory, InputRule
 from physbatch.dynamics.discrete.run import run_discrete
 from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
@@ -102,6 +103,62 @@ INPUTS = {
     "gaussian-patterns": patterns(6, gaussian=True, noise=0.2),
     "noisy-patterns": patterns(70, noise=0.1),
 }
+
+
+def altered(case: tuple[DiscreteSystem, DiscreteRun], **fields: Any) -> None:
+    """Kernel and definition of a case with other fields of the run."""
+    drawn, run = case
+    run = dataclasses.replace(run, **fields)
+    assert_same(run_discrete(drawn, run), run_general_definition(drawn, run))
+
+
+@pytest.mark.parametrize("order", ["sequential", "permutation"])
+@pytest.mark.parametrize("ternary", [False, True])
+def test_orders_of_proposals(order: str, ternary: bool) -> None:
+    for rule in RULES:
+        for refresh_each_proposal in (False, True):
+            case = set_up(
+                KNOWN[1], rule=rule, refresh_each_proposal=refresh_each_proposal, ternary=ternary
+            )
+            altered(case, order=order)
+
+
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
+def test_reshuffled_epochs(refresh_each_proposal: bool) -> None:
+    """Batches of 3 or 4 of 9 patterns, two to an epoch; of all; several replicas in one call."""
+    for batch_size in (3.4, 9.0):
+        case = set_up(
+            KNOWN[1],
+            inputs=patterns(9, noise=0.1),
+            batch_size=batch_size,
+            refresh_each_proposal=refresh_each_proposal,
+        )
+        altered(case, inputs=dataclasses.replace(case[1].inputs, epochs=True))
+
+
+def test_an_epoch_holds_each_pattern_at_most_once() -> None:
+    """Batches of up to 4 of 9 patterns: two to an epoch; one of subsets repeats them."""
+    drawn, run = set_up(KNOWN[1], inputs=patterns(9), batch_size=3.4)
+    run = dataclasses.replace(run, inputs=dataclasses.replace(run.inputs, epochs=True))
+    data = DiscreteData(drawn, run, torch.device("cpu"))
+    for epoch in range(5):
+        batches = torch.cat([data.chosen(2 * epoch), data.chosen(2 * epoch + 1)], dim=1)
+        assert all(len(set(row)) == 8 for row in batches.tolist())
+
+
+@pytest.mark.parametrize("gaussian", [False, True])
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
+def test_noise_on_the_labels_of_fresh_inputs(gaussian: bool, refresh_each_proposal: bool) -> None:
+    rule = InputRule(gaussian=gaussian, label_threshold=2**30)
+    for system in (KNOWN[1], KNOWN[3]):
+        case = set_up(system, inputs=rule, refresh_each_proposal=refresh_each_proposal)
+        altered(case)
+
+
+@pytest.mark.parametrize("inputs", ["binary", "patterns"])
+def test_batches_below_one_sample(inputs: str) -> None:
+    for rule in RULES:
+        altered(set_up(KNOWN[1], rule=rule, inputs=INPUTS[inputs], batch_size=0.4))
 
 
 def name(system: dict[str, Any]) -> str:

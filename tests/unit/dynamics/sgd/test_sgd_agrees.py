@@ -236,6 +236,10 @@ def test_every_activation(name: str, activation: str) -> None:
         {"patterns": 9, "label_noise": 0.3},
         {"patterns": 9, "replacement": True, "inputs": "binary"},
         {"patterns": 300, "loss": "logistic", "label_noise": 0.1},
+        {"patterns": 9, "subsets": True},
+        {"loss": "hinge", "label_noise": 0.1},
+        {"weight_decay": 0.2},
+        {"weight_decay": 0.2, "momentum": 0.5, "loss": "hinge"},
     ],
     ids=lambda changes: "-".join(changes),
 )
@@ -261,6 +265,22 @@ def test_an_epoch_without_replacement_holds_each_pattern_once() -> None:
     for epoch in epochs:
         assert all(len(set(row.tolist())) == 9 for row in epoch)
     assert not torch.equal(*epochs)
+
+
+def test_subsets_are_drawn_anew_at_every_step() -> None:
+    """Batches of 3 of 10 distinct patterns, each pair of them equally likely."""
+    run = rules(3.0, patterns=10, subsets=True)
+    definition = TensorDescent(draw("dense"), run)
+    pairs = np.zeros((10, 10))
+    for step in range(400):
+        for row in definition._selected(step).tolist():
+            assert len(set(row)) == 3
+            for i in row:
+                pairs[i, row] += 1
+    batches = 400 * len(definition.diverged_at)
+    expected = batches * 3 / 45  # of a pair of patterns; each pair is binomial
+    stderr = np.sqrt(expected * (1 - 3 / 45))
+    assert np.abs(pairs[~np.eye(10, dtype=bool)] - expected).max() < 5 * stderr
 
 
 def test_float32_follows_float64() -> None:
