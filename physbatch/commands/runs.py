@@ -50,8 +50,8 @@ class Workplace:
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
         Parameter(
-            help="Where to compute. Discrete weights give the same data on every device, continuous "
-            "ones up to rounding."
+            help="Where to compute. Discrete weights give the same data on every device, "
+            "continuous ones up to rounding."
         ),
     ] = "auto"
     scheduler: Annotated[

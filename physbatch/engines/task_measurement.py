@@ -14,7 +14,8 @@ from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.dynamics.task.protocol import Weights
 from physbatch.dynamics.task.run import RANDOM_STUDENTS, SAME_DATA, SAME_TEACHER, STUDENT
 from physbatch.dynamics.task.samples import Leaves, whole
-from physbatch.engines.checkpoint import Pauses, State, pack, unpack
+from physbatch.engines.checkpoint import Pauses, pack, unpack
+from physbatch.engines.end_states import MEASURED, State
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.errors import StudyError
@@ -198,6 +199,9 @@ def run_and_measure(
             state = functools.partial(_state, block, column, threshold, students, whole_cell)
             for step in pauses.pieces(students.step, int(point.updates[column]), state):
                 students.advance(step)
+            # With more blocks than one nobody holds the end states of the others.
+            if column == len(point.updates) - 1 and stop - first == point.replicas:
+                pauses.finish(state())
             _keep(students.measure(count), students.diverged_at < 0, mine, column, out)
     _ends(point, students.diverged_at[mine], threshold[mine], out)
 
@@ -236,7 +240,7 @@ def _state(
         "column": np.array(column),
         "threshold": threshold,
         **pack("students", students.state()),
-        **pack("whole", whole_cell),
+        **pack(MEASURED, whole_cell),
     }
 
 

@@ -15,6 +15,7 @@ from physbatch.dynamics.task.descent import Network, torch_of_its_own
 from physbatch.dynamics.task.optimizers import Rule
 from physbatch.dynamics.task.run import TaskRun
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint, Pauses, unpack_into
+from physbatch.engines.end_states import MEASURED
 from physbatch.engines.faults import line_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
@@ -64,10 +65,10 @@ class TorchTaskEngine:
         A state is that of the block at work and what was measured.
         """
         out = unmeasured(self, point)
-        pauses = Pauses(checkpoint, device)
+        pauses = Pauses(checkpoint, device, times=point.times)
         begun = pauses.state
         if begun is not None:
-            unpack_into(out, "whole", begun)
+            unpack_into(out, MEASURED, begun)
         with _users_code(point):
             lanes = _lanes(point)
             last = point.first_replica + point.replicas
@@ -78,6 +79,15 @@ class TorchTaskEngine:
                 students = _students(point, start, lanes, device)
                 run_and_measure(point, students, range(start, start + lanes), out, pauses)
         return out
+
+    def end_state_bytes(self, point: GridPoint) -> int:
+        """Weights, what the optimizer remembers, and what was measured; none of several blocks."""
+        if _lanes(point) < point.replicas:
+            return 0
+        students = 3 if point.study.measurement.replica_overlaps else 1
+        return int(
+            point.replicas * (students * 24 * _costs(point).weights + 100 * len(point.times))
+        )
 
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Try the task at the smallest point: faults show before workers start."""

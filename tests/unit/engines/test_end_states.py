@@ -17,7 +17,22 @@ from physbatch.errors import DatasetError
 from physbatch.study.measurement import goes_on
 from physbatch.study.model import Study
 from tests.conftest import plan_of
-from tests.unit.engines.engine_studies import STUDIES
+from tests.unit.engines.engine_studies import STUDIES as BUILT_IN
+
+#: With one that learns a task in torch.
+STUDIES: dict[str, dict[str, Any]] = {
+    **BUILT_IN,
+    "task in torch": {
+        "system": {
+            "kind": "torch",
+            "task": str(Path(__file__).parent / "tasks.py") + ":Linear",
+            "options": {"noise": 0.1},
+        },
+        "dynamics": {"kind": "sgd", "momentum": 0.5, "learning_rate": {"base": 0.1}},
+        "grid": {"size": [5, 8], "batch_size": [2, 3.5], "replicas": 3},
+        "measurement": {"duration": 40, "test_samples": 32},
+    },
+}
 
 
 def never() -> bool:
