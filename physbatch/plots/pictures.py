@@ -22,7 +22,7 @@ from physbatch.plots.scaling.laws import plot_exponents
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.style import root_figure
-from physbatch.scaling.curves.crossings import Crossings
+from physbatch.scaling.curves.crossing_result import Crossings
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.dynamic_scaling.result import DynamicScaling
 from physbatch.scaling.laws.fits import ScalingFit

@@ -44,10 +44,6 @@ BAD_FIT = FlagKind(
     "No form describes the data within their errors; what stands there is the nearest one.",
     "Leave out small sizes or far points, try corrections to scaling, or check the errors.",
 )
-BAD_LOCAL_FIT = FlagKind(
-    "Near the crossing no polynomial describes both curves within their errors.",
-    "Check the errors of the points, or measure more closely around the crossing.",
-)
 BELOW_GRID = FlagKind(
     "What is sought lies below the smallest control of the grid, so there is no number.",
     "Extend the grid to smaller controls (learning rates).",
@@ -128,6 +124,10 @@ FEW_SAMPLES = FlagKind(
     "A point rests on so few samples that its error is itself uncertain.",
     "Add samples, or leave the point out.",
 )
+FEW_SIZES = FlagKind(
+    "With fewer than four sizes no extrapolation can be tested: the text says what the limit is.",
+    "Add sizes; the total error holds corrections of the usual size.",
+)
 FEW_TIMES = FlagKind(
     "m_c could be fitted at fewer than three times: its drift has no slope.",
     "Measure at more times, or run more replicas.",
@@ -205,6 +205,10 @@ NO_FINITE_LIMIT = FlagKind(
 )
 NO_INVERSE = FlagKind(
     "The estimate is compatible with 0, so its inverse is not known.", "Make the estimate better."
+)
+NO_LOGARITHM = FlagKind(
+    "An observable is not above 0 where its power of the size is sought.",
+    "Choose one that is positive, as an order parameter or a susceptibility.",
 )
 NO_OVERLAP = FlagKind(
     "Curves share no range, or so little of it that anything collapses.",
@@ -362,10 +366,6 @@ TWO_SIZES = FlagKind(
 UNDETERMINED = FlagKind(
     "A fit does not hold the named exponent within a useful range and is not used.",
     "Add sizes, or fix the exponent.",
-)
-UNEQUAL_RATIOS = FlagKind(
-    "Pairs have different ratios of sizes, so the amplitude of their approach differs.",
-    "Choose pairs of one ratio.",
 )
 UNIMODAL = FlagKind(
     "The overlap shows one peak at each control near m_c: there is no jump.",

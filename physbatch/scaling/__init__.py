@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from physbatch.results.estimate import Estimate as Estimate
     from physbatch.results.flag import Flag as Flag
     from physbatch.results.flag import flag_names as flag_names
-    from physbatch.scaling.curves.crossings import Crossings as Crossings
+    from physbatch.scaling.curves.crossing_result import Crossings as Crossings
     from physbatch.scaling.curves.crossings import find_crossings as find_crossings
     from physbatch.scaling.curves.peaks import Peaks as Peaks
     from physbatch.scaling.curves.peaks import find_peaks as find_peaks

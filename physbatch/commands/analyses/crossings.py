@@ -1,26 +1,92 @@
 """Crossings of curves of different sizes on the command line."""
 
+import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable, Resamples
+from cyclopts import Parameter
+
+from physbatch.commands.options import (
+    BootstrapSeed,
+    Columns,
+    ColumnsOfMany,
+    FigureAndTable,
+    Resamples,
+    Words,
+)
 from physbatch.commands.output import (
     exit_code,
+    keep_other_results,
+    keep_other_text,
     print_json,
     print_rest,
     save_pictures,
+    save_record,
     write_estimates,
 )
+from physbatch.errors import AnalysisError
+
+if TYPE_CHECKING:
+    from physbatch.tables.table import ScalingTable
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Quotients:
+    """Observables whose exponents the crossings give."""
+
+    quotient: Annotated[
+        Words,
+        Parameter(
+            help="Column of an observable whose zeta/nu is wanted, from its ratios at the crossing "
+            "(an order parameter gives -beta/nu); give it again for more."
+        ),
+    ] = None
+    quotient_error: Annotated[
+        Words, Parameter(help="Column of its standard error, in the same order.")
+    ] = None
+
+    def read(self, file: Path, columns: Columns) -> "ScalingTable":
+        """The table of the observable and of these.
+
+        Raises
+        ------
+        physbatch.errors.AnalysisError
+            If the observable is not named, or errors are not those of the quotients.
+        """
+        names, errors = self.quotient or [], self.quotient_error or []
+        if not names and not errors:
+            return columns.read(file)
+        if columns.observable is None:
+            raise AnalysisError(
+                "quotients of which crossings?",
+                where="--quotient",
+                remedy="name the observable that crosses with --observable",
+            )
+        if len(errors) != (len(names) if columns.error else 0):
+            raise AnalysisError(
+                f"{len(names)} quotients and {len(errors)} errors",
+                where="--quotient-error",
+                remedy="give one for each, if --error is given",
+            )
+        stated = {field.name: getattr(columns, field.name) for field in dataclasses.fields(columns)}
+        stated["observable"] = [columns.observable, *names]
+        stated["error"] = [columns.error, *errors] if columns.error else None
+        return ColumnsOfMany(**stated).read(file)
 
 
 def crossings_command(
     file: Path,
     *,
     columns: Columns = Columns(),
-    pairs: Literal["consecutive", "double"] = "consecutive",
+    quotients: Quotients = Quotients(),
+    pairs: Literal["all", "consecutive", "double"] = "all",
     near: float | None = None,
     resamples: Resamples = 1000,
     seed: BootstrapSeed = 0,
+    result: Path | None = None,
+    draws: Path | None = None,
     outputs: FigureAndTable = FigureAndTable(),
 ) -> int:
     """Find where the curves of two sizes cross, and extrapolate to infinite size.
@@ -30,28 +96,39 @@ def crossings_command(
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
     pairs
-        Neighbouring sizes, or N and 2N.
+        Neighbouring sizes and all with a ratio of 1.5 at least; neighbouring ones; or N and 2N.
     near
         Of several crossings take the one nearest to this control.
+    result
+        Where to write the result (NetCDF), for `figure`, `export` and `report`.
+    draws
+        A file (.csv) to write with the draws of all crossings, a row each.
     """
     from physbatch.scaling.curves.crossings import find_crossings
 
-    data = columns.read(file)
-    result = find_crossings(
+    keep_other_results(result, "crossings")
+    data = quotients.read(file, columns)
+    name, *others = data.observables if quotients.quotient else (None,)
+    crossings = find_crossings(
         data,
-        columns.observable and data.observables[0],
+        name or (columns.observable and data.observables[0]),
+        quotients=others,
         pairs=pairs,
         near=near,
         resamples=resamples,
         seed=seed,
     )
-    document = result.to_json()
+    document = crossings.to_json()
     document["flags"] = list(dict.fromkeys([*data.flags, *document["flags"]]))
-    figures = save_pictures(result, outputs.output)
-    write_estimates(outputs.table, result)
+    save_record(crossings, result)
+    if draws is not None:
+        keep_other_text(draws, "draw,")
+        crossings.write_draws(draws)
+    figures = save_pictures(crossings, outputs.output)
+    write_estimates(outputs.table, crossings)
     if outputs.json:
         print_json(document)
     else:
-        print(result)
-        print_rest(document["flags"], figures=figures, table=outputs.table)
-    return exit_code(result)
+        print(crossings)
+        print_rest(document["flags"], results=result, figures=figures, table=outputs.table)
+    return exit_code(crossings)

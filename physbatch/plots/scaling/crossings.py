@@ -23,14 +23,15 @@ from physbatch.plots.style import (
     size_styles,
     title_style,
 )
-from physbatch.scaling.curves.crossings import Crossings
+from physbatch.scaling.curves.crossing_result import Crossings
 
 
 def plot_crossings(result: Crossings, figure: Figure | SubFigure | None = None) -> list[Axes]:
     """Draw the curves near their crossings, and the crossings against 1/N with the limit.
 
-    Lines are the local polynomials; open circles the crossings that are reported, crosses
-    below the curves those that are not.
+    Lines are the smooth curves; open circles the crossings that are reported, crosses below the
+    curves those that are not. Crossings of neighbouring sizes are filled, others open; the band is
+    the total error of the limit.
 
     Parameters
     ----------
@@ -108,7 +109,6 @@ def _zoom(axes: Axes, result: Crossings) -> None:
 
 
 def _draw_limit(axes: Axes, result: Crossings) -> None:
-    fit = result.control_fit
     known = np.isfinite(result.crossing)
     letter = result.dimension
     axes.set(
@@ -118,23 +118,24 @@ def _draw_limit(axes: Axes, result: Crossings) -> None:
     if not known.any():
         empty_panel(axes, "no crossings")
         return
-    inverse = 1.0 / result.mean_size[known]
-    axes.errorbar(
-        inverse,
-        result.crossing[known],
-        np.hypot(result.crossing_stderr, result.crossing_systematic)[known],
-        marker="o",
-        markersize=4,
-        markerfacecolor="white",
-        color=LIMIT_COLOUR,
-        **POINTS,
-    )
-    if fit.curve_x.size:
-        axes.plot(
-            1.0 / fit.curve_x, fit.curve(fit.curve_x), color=FIT_COLOUR, linewidth=0.9, zorder=2
+    inverse = 1.0 / result.mean_size
+    neighbours = result.neighbours
+    for chosen, face in ((neighbours & known, LIMIT_COLOUR), (~neighbours & known, "white")):
+        axes.errorbar(
+            inverse[chosen],
+            result.crossing[chosen],
+            result.crossing_stderr[chosen],
+            marker="o",
+            markersize=4,
+            markerfacecolor=face,
+            color=LIMIT_COLOUR,
+            **POINTS,
         )
+    inverse = inverse[known]
     limit = result.c_c
     if math.isfinite(limit.value):
+        ends = (limit.value - limit.total, limit.value + limit.total)
+        axes.axhspan(*ends, color=FIT_COLOUR, alpha=0.15, linewidth=0, zorder=0)
         star = LIMIT_STAR | {"color": LIMIT_COLOUR, "clip_on": False, "zorder": 4}
         axes.errorbar(0.0, limit.value, limit.total, elinewidth=1.2, **star)
         text, colour = rf"${letter} \to \infty$: $c_c = {limit}$", LIMIT_COLOUR

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from physbatch.scaling.curves.crossings import Crossings as Crossings
+    from physbatch.scaling.curves.crossing_result import Crossings as Crossings
     from physbatch.scaling.curves.crossings import find_crossings as find_crossings
     from physbatch.scaling.curves.peaks import Peaks as Peaks
     from physbatch.scaling.curves.peaks import find_peaks as find_peaks

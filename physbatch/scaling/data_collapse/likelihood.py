@@ -27,6 +27,7 @@ import numpy as np
 from scipy import linalg
 
 from physbatch.scaling.data_collapse.form import Rescaled
+from physbatch.scaling.statistics.bent_axis import Bent, bent
 from physbatch.typing import FloatArray
 
 #: Logarithms of A, of the length, of the reach, of B and of the nugget. The last two may be absent;
@@ -51,16 +52,8 @@ class Curve(NamedTuple):
     noise: FloatArray | None  # covariance if the points are correlated
 
 
-class _Bent(NamedTuple):
-    """u = r asinh(x/r) with its derivatives."""
-
-    u: FloatArray
-    by_x: FloatArray
-    by_reach: FloatArray  # by ln r
-
-
 class _Parts(NamedTuple):
-    bent: _Bent
+    axis: Bent
     smooth: FloatArray  # s_i s_j A^2 exp(...)
     correction: FloatArray | None  # s q s q B^2 (1 + exp(...))
     correction_smooth: FloatArray | None
@@ -69,12 +62,8 @@ class _Parts(NamedTuple):
     difference: FloatArray  # of u
 
 
-def _bent(x: FloatArray, hyper: dict[str, float]) -> _Bent:
-    reach = math.exp(hyper.get("reach", hyper["length"]))
-    ratio = x / reach
-    root = np.hypot(1.0, ratio)
-    u = reach * np.arcsinh(ratio)
-    return _Bent(u, 1.0 / root, u - x / root)
+def _bent(x: FloatArray, hyper: dict[str, float]) -> Bent:
+    return bent(x, math.exp(hyper.get("reach", hyper["length"])))
 
 
 def hyper_prior(names: tuple[str, ...], hyper: FloatArray) -> tuple[float, FloatArray]:
@@ -86,9 +75,9 @@ def hyper_prior(names: tuple[str, ...], hyper: FloatArray) -> tuple[float, Float
 
 
 def _parts(curve: Curve, where: Rescaled, hyper: dict[str, float]) -> _Parts:
-    bent = _bent(where.x, hyper)
+    axis = _bent(where.x, hyper)
     length = math.exp(hyper["length"])
-    difference = bent.u[:, None] - bent.u[None, :]
+    difference = axis.u[:, None] - axis.u[None, :]
     shape = np.exp(-0.5 * (difference / length) ** 2)
     scale = np.exp(where.log_scale)
     outer = scale[:, None] * scale[None, :]
@@ -106,7 +95,7 @@ def _parts(curve: Curve, where: Rescaled, hyper: dict[str, float]) -> _Parts:
     if "nugget" in hyper:
         extra = math.exp(2 * hyper["nugget"]) * curve.errors**2
         total[np.diag_indices_from(total)] += extra
-    return _Parts(bent, smooth, correction, correction_smooth, signal, total, difference)
+    return _Parts(axis, smooth, correction, correction_smooth, signal, total, difference)
 
 
 class NormalDensity(NamedTuple):
@@ -183,7 +172,7 @@ def log_likelihood(
     pull *= parts.difference
     by_u = -pull.sum(axis=1) / length**2
     by_scale = np.einsum("ij,ij->i", weight, parts.signal)
-    by_parameter = where.dx @ (by_u * parts.bent.by_x) + where.dlog_scale @ by_scale
+    by_parameter = where.dx @ (by_u * parts.axis.by_x) + where.dlog_scale @ by_scale
     if parts.correction is not None:
         by_parameter += where.dlog_correction @ np.einsum("ij,ij->i", weight, parts.correction)
     by_hyper = np.zeros(len(names))
@@ -193,9 +182,9 @@ def log_likelihood(
         elif name == "length":
             by_hyper[row] = 0.5 * float(np.vdot(pull, parts.difference)) / length**2
             if "reach" not in logs:
-                by_hyper[row] += float(by_u @ parts.bent.by_reach)
+                by_hyper[row] += float(by_u @ parts.axis.by_reach)
         elif name == "reach":
-            by_hyper[row] = float(by_u @ parts.bent.by_reach)
+            by_hyper[row] = float(by_u @ parts.axis.by_reach)
         elif name == "correction" and parts.correction is not None:
             by_hyper[row] = float(np.vdot(weight, parts.correction))
         elif name == "nugget":

@@ -23,6 +23,7 @@ import numpy as np
 
 from physbatch.scaling.data_collapse.form import Rescaled
 from physbatch.scaling.data_collapse.likelihood import inverse_of, normal_density
+from physbatch.scaling.statistics.bent_axis import bent
 from physbatch.typing import FloatArray
 
 #: Logarithms of A, of length and reach, of T and of g.
@@ -94,9 +95,7 @@ def _covariance(
 ) -> _Covariance | None:
     """The covariance and its parts; None where tau is no covariance."""
     amplitude, length, reach, field, noise = np.exp(hyper)
-    ratio = where.x / reach
-    root = np.hypot(1.0, ratio)
-    u = reach * np.arcsinh(ratio)
+    u, by_x, by_reach = bent(where.x, reach)
     difference = u[:, None] - u[None, :]
     shape = np.exp(-0.5 * (difference / length) ** 2)
     products = np.multiply.outer(corrections.field, corrections.field)
@@ -120,9 +119,8 @@ def _covariance(
         signal *= outer
         smooth *= outer
     total = signal + noise**2 * sample.noise
-    by_reach = u - where.x / root
     return _Covariance(
-        total, signal, smooth, shape, difference, 1.0 / root, by_reach, powers, room, outer
+        total, signal, smooth, shape, difference, by_x, by_reach, powers, room, outer
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from physbatch.errors import AnalysisError, PhysbatchError
 from physbatch.exact import curie_weiss
 from physbatch.files.netcdf import save
+from physbatch.results import open_results
 from physbatch.scaling import make_table
 from tests.conftest import run_command
 
@@ -47,18 +48,41 @@ def test_crossings_prints_one_json_object(
 ):
     columns = {"size": "N", "control": "beta", "observable": "U", "error": "dU"}
     figure = tmp_path / "figure"
-    run_command("crossings", binder_file, **columns, resamples=100, output=figure, json=True)
+    pairs = {"pairs": "consecutive", "resamples": 100}
+    run_command("crossings", binder_file, **columns, **pairs, output=figure, json=True)
     printed = json.loads(capsys.readouterr().out)
     c_c = printed["parameters"]["c_c"]
     assert abs(c_c["value"] - 1.0) < 4.5 * np.hypot(c_c["stderr"], c_c["systematic"])
     assert c_c["interval68"][0] < c_c["value"] < c_c["interval68"][1]
-    names = {"kind", "version", "parameters", "goodness", "starts", "flags", "crossings"}
+    names = {"kind", "version", "parameters", "goodness", "basis", "flags", "crossings"}
     assert set(printed) == names
     assert len(printed["crossings"]) == 4
     assert figure.with_suffix(".png").stat().st_size > 10_000
     assert figure.with_suffix(".pdf").exists()
     run_command("crossings", binder_file, **columns, resamples=100)
     assert "Crossings of U: c_c = " in capsys.readouterr().out
+
+
+def test_crossings_take_quotients_and_write_result_and_draws(
+    binder_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    columns = {"size": "N", "control": "beta", "observable": "U", "error": "dU"}
+    lines = binder_file.read_text().splitlines()
+    data = tmp_path / "two.csv"
+    rows = [f"{line},{float(line.split(',')[0]) ** 0.25},0.01" for line in lines[1:]]
+    data.write_text("\n".join([f"{lines[0]},m,dm", *rows]) + "\n")
+    result, draws = tmp_path / "crossings.nc", tmp_path / "draws.csv"
+    outputs = {"result": result, "draws": draws, "resamples": 50, "json": True}
+    run_command("crossings", data, **columns, quotient=["m"], quotient_error=["dm"], **outputs)
+    printed = json.loads(capsys.readouterr().out)
+    assert abs(printed["parameters"]["zeta_over_nu_m"]["value"] - 0.25) < 0.05
+    back = open_results(result)
+    assert back.to_json()["crossings"] == printed["crossings"]
+    assert len(draws.read_text().splitlines()) == 51
+    with pytest.raises(AnalysisError, match="quotients of which crossings"):
+        run_command("crossings", data, size="N", control="beta", quotient=["m"])
+    with pytest.raises(AnalysisError, match="1 quotients and 0 errors"):
+        run_command("crossings", data, **columns, quotient=["m"])
 
 
 def test_exponents_finds_peaks_and_names_classes(
@@ -122,7 +146,7 @@ def test_ranges_and_files_without_errors(
     """The range is said on stderr, and that errors are estimated among the flags."""
     run_command("crossings", binder_file, size_min=64, control_max=1.3, resamples=100, json=True)
     out, err = capsys.readouterr()
-    assert [pair["sizes"][0] for pair in json.loads(out)["crossings"]] == [64, 128, 256]
+    assert {pair["sizes"][0] for pair in json.loads(out)["crossings"]} == {64, 128, 256}
     assert err.startswith("range    ")
     assert err.count("\n") == 1
     for command, path in (("crossings", binder_file), ("exponents", peak_file)):

@@ -1,0 +1,295 @@
+r"""The control at which curves of all sizes meet but for corrections to scaling (kernel).
+
+A ratio such as Binder's obeys :math:`y_L(c) = y_c + a_1 L^{1/\nu} (c - c_c) + b L^{-\omega} + ...`,
+so that at c_c
+
+.. math:: y_L = y_c + b\, q + b_2 q^2, \qquad y_L' = a_1 L^{1/\nu} (1 + e\, q), \qquad
+          q = (L/L_{min})^{-\omega}.
+
+For a given c_c the left sides are the values and slopes of the curves there, known with their
+covariance and independent from size to size; the right sides are linear in y_c, b, b_2, a_1 and
+e once 1/nu and omega are given. So c_c, y_c and the exponents are one posterior, in which no pair
+of sizes counts twice: b, b_2 and e are normal, with a scale B that is summed over, omega and 1/nu
+lie on grids with a log-normal prior, as in `physbatch.scaling.laws.corrected`, and so does a
+factor on the errors. Where curves have levelled off they meet as well, and there their values are
+known best; so a place counts less where slopes are below half of the usual ones. Crossings of pairs
+are shadows of this: for two sizes c_c is the crossing, moved and widened by corrections of the
+usual size.
+
+Another observable O ~ L^(zeta/nu) at the same c_c gives zeta/nu, averaged over the posterior of
+c_c and omega: the quotient method of Ballesteros et al., doi 10.1016/0370-2693(96)00358-9.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from physbatch.scaling.laws.corrected import VOLUME_OMEGA
+from physbatch.typing import FloatArray
+
+_CORRECTIONS = np.array([0.006, 0.03, 0.15, 0.5])  # B, of the range of the observable
+_CORRECTION_SCALE = 0.3  # of the half-normal prior of B
+_SECOND = 0.5  # b_2 in units of B
+_HIGHER = 0.2  # of what the orders beyond leave, in units of B q^3
+_SLOPE = 2.0  # e in units of B
+_LEAST_SLOPE = 0.05  # of e: slopes have analytic corrections besides
+_FACTORS = np.array([1.0, 1.6, 2.6, 4.2])  # on the errors
+_LOG_SPREAD = 0.5  # of ln omega, ln 1/nu and of the factors
+_OMEGAS = np.exp(_LOG_SPREAD * np.array([-1.4, -0.7, 0.0, 0.7, 1.4]))
+_CONTROLS = 31  # nodes of c_c
+_EXPONENTS = 13  # nodes of 1/nu
+_REACH = 2.4  # of ln(1/nu), in units of its spread
+_TURNS = 8  # in which the nodes narrow
+_NEGLIGIBLE = 1e-5
+_FLAT = 0.5  # slope, in units of the usual one, below which curves have levelled off
+_EDGE = 1e-2  # weight of a border of the region, beside the largest, at which c_c is not held
+
+
+class Moments(NamedTuple):
+    """Of value and slope of the curves at some controls; huge variances where a size has none."""
+
+    mean: FloatArray  # shape (control, size, 2)
+    covariance: FloatArray  # shape (control, size, 2, 2)
+
+
+class CommonPoint(NamedTuple):
+    """Means and standard deviations of the posterior."""
+
+    c_c: tuple[float, float]
+    level: tuple[float, float]
+    inverse_nu: tuple[float, float]
+    log_omega: tuple[float, float]
+    omega_spread: float  # of ln omega before the data
+    chi2: float  # at the best node
+    factor: float  # on the errors, mean of its logarithm
+    bounded: bool  # the posterior of c_c ends within the region
+    nodes: FloatArray  # shape (n_node, 3): c_c, omega and weight, for quotients
+
+
+class _Nodes(NamedTuple):
+    """Arrays of shape (control, exponent, omega, B, factor)."""
+
+    log_weight: FloatArray
+    level: FloatArray
+    level_variance: FloatArray
+    chi2: FloatArray
+
+
+def common_point(
+    size: FloatArray,
+    moments: Callable[[FloatArray], Moments],
+    region: tuple[float, float],
+    scale: float,
+    *,
+    volume: bool,
+    plain: bool = False,
+) -> CommonPoint:
+    """The posterior of c_c within a region; `plain`: without corrections.
+
+    Parameters
+    ----------
+    size : ndarray, shape (n_size,)
+        Sizes, ascending.
+    moments : callable
+        Moments of the curves at given controls.
+    region : tuple of float
+        Where c_c is sought.
+    scale : float
+        Range of the observable.
+    volume : bool
+        Whether sizes are volumes, whose exponents are smaller.
+    plain : bool
+        Without corrections and with the errors as they are.
+    """
+    usual = VOLUME_OMEGA if volume else 1.0
+    omegas = usual * _OMEGAS
+    strengths, factors = (np.array([1e-9]), np.ones(1)) if plain else (_CORRECTIONS, _FACTORS)
+    centre = math.log(usual)
+    low, high = region
+    bottom, top = centre - _REACH * _LOG_SPREAD, centre + _REACH * _LOG_SPREAD
+    bounded, usual_steepness = True, 1.0
+    for turn in range(_TURNS):
+        controls = np.linspace(low, high, _CONTROLS)
+        known = moments(controls)
+        steep = _steepness(known)
+        usual_steepness = float(np.median(steep)) if turn == 0 else usual_steepness
+        steep = steep / (_FLAT * usual_steepness)
+        exponents = np.linspace(bottom, top, _EXPONENTS)
+        nodes = _evaluate(size, known, np.exp(exponents), omegas, (strengths, factors), scale)
+        prior = (-0.5 * ((exponents - centre) / _LOG_SPREAD) ** 2 + math.log(top - bottom))[
+            :, None
+        ] - 0.5 * (np.log(_OMEGAS) / _LOG_SPREAD) ** 2
+        logs = nodes.log_weight + prior[..., None, None]
+        levelled = -(size.size - 1) * np.log1p(steep**-2.0)
+        logs = logs + levelled[:, None, None, None, None]
+        weights = np.exp(logs - logs.max())
+        over_c, over_y = weights.sum(axis=(1, 2, 3, 4)), weights.sum(axis=(0, 2, 3, 4))
+        if turn == 0:
+            bounded = max(over_c[0], over_c[-1]) < _EDGE * over_c.max()
+        first, last, narrow_c = _weighty(over_c)
+        bottom_at, top_at, narrow_y = _weighty(over_y)
+        if narrow_c and narrow_y:
+            break
+        if not narrow_c:
+            low, high = controls[first], controls[last]
+        if not narrow_y:
+            bottom, top = exponents[bottom_at], exponents[top_at]
+    weights /= weights.sum()
+    return _summary(nodes, weights, controls, np.exp(exponents), omegas, factors, bounded)
+
+
+def _steepness(moments: Moments) -> FloatArray:
+    """Geometric mean over sizes of the slope at every control."""
+    square = moments.mean[..., 1] ** 2 + moments.covariance[..., 1, 1]
+    return np.asarray(np.exp(0.5 * np.mean(np.log(square), axis=1)))
+
+
+def _weighty(share: FloatArray) -> tuple[int, int, bool]:
+    """First and last node worth keeping, and whether they are most of all."""
+    known = np.flatnonzero(share > _NEGLIGIBLE * share.max())
+    first, last = max(int(known[0]) - 1, 0), min(int(known[-1]) + 1, share.size - 1)
+    return first, last, last - first > share.size // 2
+
+
+def _evaluate(
+    size: FloatArray,
+    moments: Moments,
+    exponents: FloatArray,
+    omegas: FloatArray,
+    averaged: tuple[FloatArray, FloatArray],
+    scale: float,
+) -> _Nodes:
+    """Evidence and level of every node, with y_c, b, b_2, a_1 and e integrated."""
+    strengths, factors = averaged
+    values, slopes = moments.mean[..., 0], moments.mean[..., 1]  # (control, size)
+    q = (size / size[0]) ** -omegas[:, None]  # (omega, size)
+    power = (size / np.exp(np.mean(np.log(size)))) ** exponents[:, None]  # (exponent, size)
+    weight = 1.0 / moments.covariance[..., 1, 1]
+    steepness = np.einsum("cl,yl,cl->cy", slopes, power, weight)
+    steepness = steepness / np.einsum("yl,yl,cl->cy", power, power, weight)
+    # columns: y_c, b, b_2 | a_1, a_1 e; axes (exponent, omega, size, value or slope, column)
+    design = np.zeros((exponents.size, omegas.size, size.size, 2, 5))
+    design[..., 0, 0] = 1.0
+    design[..., 0, 1], design[..., 0, 2] = q, q**2
+    design[..., 1, 3] = power[:, None]
+    design[..., 1, 4] = power[:, None] * q
+    shape = (len(values), exponents.size, omegas.size, strengths.size, factors.size)
+    b = strengths[:, None]
+    higher = (_HIGHER * b[..., None] * q[:, None, None] ** 3) ** 2  # (omega, B, 1, size)
+    covariance = np.empty((*shape, size.size, 2, 2))
+    covariance[:] = (moments.covariance[:, None] * factors[:, None, None, None] ** 2)[
+        :, None, None, None
+    ]
+    covariance[..., 0, 0] += scale**2 * higher
+    slope_scale = steepness[:, :, None] * power  # (control, exponent, size)
+    covariance[..., 1, 1] += slope_scale[:, :, None, None, None, :] ** 2 * higher
+    inverse, log_determinant = _inverted(covariance)
+    data = np.stack([values, slopes], axis=-1)
+    pulled = np.einsum("cyobglij,clj->cyobgli", inverse, data)
+    normal = np.einsum("yolik,cyobglij,yoljm->cyobgkm", design, inverse, design, optimize=True)
+    target = np.einsum("yolik,cyobgli->cyobgk", design, pulled, optimize=True)
+    prior = np.zeros((*shape, 5))
+    prior[..., 1] = (scale * b) ** -2.0
+    prior[..., 2] = (scale * _SECOND * b) ** -2.0
+    of_slope = _SLOPE * b + np.where(b > _NEGLIGIBLE, _LEAST_SLOPE, 0.0)
+    prior[..., 4] = (steepness[:, :, None, None, None] * of_slope) ** -2.0
+    normal[..., range(5), range(5)] += prior
+    inverted = np.linalg.inv(normal)
+    best = np.einsum("...km,...m->...k", inverted, target)
+    chi2 = np.einsum("cyobgli,cli->cyobg", pulled, data) - np.einsum("...k,...k", target, best)
+    log = (
+        -0.5 * chi2
+        - 0.5 * log_determinant.sum(axis=-1)
+        - 0.5 * np.linalg.slogdet(normal)[1]
+        + 0.5 * np.log(prior[..., [1, 2, 4]]).sum(axis=-1)
+        - 0.5 * (b / _CORRECTION_SCALE) ** 2
+        - 0.5 * (np.log(factors) / _LOG_SPREAD) ** 2
+    )
+    return _Nodes(log, best[..., 0], inverted[..., 0, 0], chi2)
+
+
+def _inverted(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Inverses and logarithms of the determinants of 2 by 2 matrices."""
+    a, b, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 1]
+    determinant = a * d - b**2
+    inverse = np.empty_like(matrix)
+    inverse[..., 0, 0], inverse[..., 1, 1] = d / determinant, a / determinant
+    inverse[..., 0, 1] = inverse[..., 1, 0] = -b / determinant
+    return inverse, np.log(determinant)
+
+
+def _summary(
+    nodes: _Nodes,
+    weights: FloatArray,
+    controls: FloatArray,
+    exponents: FloatArray,
+    omegas: FloatArray,
+    factors: FloatArray,
+    bounded: bool,
+) -> CommonPoint:
+    level = float(np.sum(weights * nodes.level))
+    variance = float(np.sum(weights * (nodes.level_variance + (nodes.level - level) ** 2)))
+    over = weights.sum(axis=(1, 3, 4))
+    pairs = np.array(np.meshgrid(controls, omegas, indexing="ij")).reshape(2, -1)
+    best = np.unravel_index(int(np.argmax(weights)), weights.shape)
+    prior = np.exp(-0.5 * (np.log(_OMEGAS) / _LOG_SPREAD) ** 2)
+    return CommonPoint(
+        _spread(controls, weights.sum(axis=(1, 2, 3, 4))),
+        (level, math.sqrt(variance)),
+        _spread(exponents, weights.sum(axis=(0, 2, 3, 4))),
+        _spread(np.log(omegas), weights.sum(axis=(0, 1, 3, 4))),
+        _spread(np.log(omegas), prior / prior.sum())[1],
+        float(nodes.chi2[best]),
+        math.exp(_spread(np.log(factors), weights.sum(axis=(0, 1, 2, 3)))[0]),
+        bounded,
+        np.vstack([pairs, over.ravel()]).T,
+    )
+
+
+def _spread(values: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    mean = float(weights @ values)
+    return mean, math.sqrt(max(float(weights @ (values - mean) ** 2), 0.0))
+
+
+def quotient(
+    size: FloatArray,
+    moments: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    point: CommonPoint,
+    *,
+    plain: bool = False,
+) -> tuple[float, float]:
+    """Mean and standard deviation of zeta/nu from ln O and its variance, each (control, size)."""
+    strengths, factors = (np.array([1e-9]), np.ones(1)) if plain else (_CORRECTIONS, _FACTORS)
+    kept = point.nodes[:, 2] > _NEGLIGIBLE
+    control, omega, share = point.nodes[kept].T
+    value, variance = moments(control)  # (node, size)
+    q = (size / size[0]) ** -omega[:, None]
+    design = np.empty((len(q), size.size, 3))
+    design[..., 0], design[..., 1], design[..., 2] = 1.0, np.log(size), q
+    b = strengths[:, None, None]
+    total = (
+        variance[:, None, None] * factors[:, None] ** 2 + (_HIGHER * b * q[:, None, None] ** 2) ** 2
+    )  # (node, B, factor, size)
+    normal = np.einsum("nlk,nbgl,nlm->nbgkm", design, 1.0 / total, design)
+    normal[..., 2, 2] += strengths[:, None] ** -2.0
+    inverted = np.linalg.inv(normal)
+    target = np.einsum("nlk,nbgl,nl->nbgk", design, 1.0 / total, value)
+    best = np.einsum("...km,...m->...k", inverted, target)
+    chi2 = np.einsum("nbgl,nl,nl->nbg", 1.0 / total, value, value)
+    chi2 = chi2 - np.einsum("...k,...k", target, best)
+    log = (
+        -0.5 * chi2
+        - 0.5 * np.log(total).sum(axis=-1)
+        - 0.5 * np.linalg.slogdet(normal)[1]
+        - np.log(strengths)[:, None]
+        - 0.5 * (strengths[:, None] / _CORRECTION_SCALE) ** 2
+        - 0.5 * (np.log(factors) / _LOG_SPREAD) ** 2
+    )
+    inner = np.exp(log - log.max(axis=(1, 2), keepdims=True))
+    weights = share[:, None, None] * inner / inner.sum(axis=(1, 2), keepdims=True)
+    weights /= weights.sum()
+    mean = float(np.sum(weights * best[..., 1]))
+    spread = np.sum(weights * (inverted[..., 1, 1] + (best[..., 1] - mean) ** 2))
+    return mean, math.sqrt(float(spread))
