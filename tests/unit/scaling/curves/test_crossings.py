@@ -166,12 +166,13 @@ def test_points_that_share_runs_are_found_out_and_their_error_is_that_of_the_cur
     values = smooth.values["y"].copy()
     exact = 0.5 + 0.3 * np.tanh(0.2 * smooth.size * (smooth.control - 1.0))
     for n in (10.0, 20.0):
-        values[smooth.size == n] = exact[smooth.size == n] + 0.02 * generator.standard_normal()
-    table = ScalingTable(smooth.size, smooth.control, {"y": values}, smooth.errors)
+        values[smooth.size == n] = exact[smooth.size == n] + 0.01 * generator.standard_normal()
+    errors = {"y": np.full(values.size, 0.01)}
+    table = ScalingTable(smooth.size, smooth.control, {"y": values}, errors)
     result = find_crossings(table, resamples=1000)
     assert "correlated_points" in flag_names(result.flags)
-    # The curves differ by 0.6 per unit of control: sqrt(2) 0.02 / 0.6, to 2.2 %, and more.
-    assert 0.04 < result.crossing_stderr[0] < 0.07
+    # The curves differ by 0.6 per unit of control: sqrt(2) 0.01 / 0.6, to 2.2 %, and more.
+    assert 0.02 < result.crossing_stderr[0] < 0.035
     assert "correlated_points" not in flag_names(find_crossings(smooth, resamples=50).flags)
 
 
@@ -184,7 +185,7 @@ def test_two_and_three_sizes_give_a_limit_that_says_what_it_is():
         result = find_crossings(table.window(size_max=2.0 ** (4 + sizes)), resamples=100)
         assert flag_names(result.flags) == ("few_sizes",)
         assert result.basis == basis
-        assert abs(result.c_c.value - 1.0) < 3.0 * result.c_c.total < 0.2
+        assert abs(result.c_c.value - 1.0) < 3.0 * result.c_c.total < 0.25
         assert np.isfinite(result.crossing).all()
     # The shift of the crossing of 32 and 64 is 0.046: the error must know of it.
     assert result.c_c.total > 4.0 * result.c_c.stderr
@@ -196,7 +197,7 @@ def test_three_sizes_that_nearly_meet_give_an_answer():
     noise = 1e-5 * np.random.default_rng(1).standard_normal(36)
     y = 0.4 + 0.3 * np.tanh((c - 1.0) * size / 4.0) + noise
     result = find_crossings(make_table(size, c, {"y": y}, {"y": np.full(36, 1e-5)}), resamples=100)
-    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 0.01
+    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 0.02
 
 
 def test_sizes_of_small_ratios_answer_by_pairs_further_apart():
