@@ -177,6 +177,8 @@ def _smooth(
         for size, curve in points.items()
         if curve.correlated
     ]
+    if CORRELATED_POINTS.among(flags):  # sizes of one origin: what shows at one holds for all
+        points = {size: curve._replace(correlated=True) for size, curve in points.items()}
     return draw_curves(points, draws, generator), flags
 
 
