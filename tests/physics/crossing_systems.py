@@ -178,7 +178,7 @@ SYSTEMS = {
         _ising3d,
     ),
     "percolation": System(
-        (8, 12, 16, 24), 0.59274605, 0.75, -5.0 / 48.0, 800, 0.10, ("wrap", "P"), _percolation
+        (8, 12, 16, 24), 0.59274605, 0.75, -5.0 / 48.0, 2000, 0.10, ("wrap", "P"), _percolation
     ),
     "Potts 3": System(
         (6, 8, 12, 16), POTTS3_T_C, 1.2, -2.0 / 15.0, 400, 0.14, ("U", "m"), _potts3

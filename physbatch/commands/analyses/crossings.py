@@ -76,17 +76,47 @@ class Quotients:
         return ColumnsOfMany(**stated).read(file)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Which:
+    """Which crossings are taken."""
+
+    pairs: Annotated[
+        Literal["all", "consecutive", "double"],
+        Parameter(
+            help="Neighbouring sizes and all with a ratio of 1.5 at least; neighbouring ones; or N "
+            "and 2N."
+        ),
+    ] = "all"
+    near: Annotated[
+        float | None, Parameter(help="Of several crossings take the one nearest to this control.")
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Stored:
+    """Files of the result and of its draws."""
+
+    result: Annotated[
+        Path | None,
+        Parameter(help="Where to write the result (NetCDF), for figure, export and report."),
+    ] = None
+    draws: Annotated[
+        Path | None,
+        Parameter(help="A file (.csv) to write with the draws of all crossings, a row each."),
+    ] = None
+
+
 def crossings_command(
     file: Path,
     *,
     columns: Columns = Columns(),
     quotients: Quotients = Quotients(),
-    pairs: Literal["all", "consecutive", "double"] = "all",
-    near: float | None = None,
+    which: Which = Which(),
     resamples: Resamples = 1000,
     seed: BootstrapSeed = 0,
-    result: Path | None = None,
-    draws: Path | None = None,
+    stored: Stored = Stored(),
     outputs: FigureAndTable = FigureAndTable(),
 ) -> int:
     """Find where the curves of two sizes cross, and extrapolate to infinite size.
@@ -95,40 +125,32 @@ def crossings_command(
     ----------
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
-    pairs
-        Neighbouring sizes and all with a ratio of 1.5 at least; neighbouring ones; or N and 2N.
-    near
-        Of several crossings take the one nearest to this control.
-    result
-        Where to write the result (NetCDF), for `figure`, `export` and `report`.
-    draws
-        A file (.csv) to write with the draws of all crossings, a row each.
     """
     from physbatch.scaling.curves.crossings import find_crossings
 
-    keep_other_results(result, "crossings")
+    keep_other_results(stored.result, "crossings")
     data = quotients.read(file, columns)
     name, *others = data.observables if quotients.quotient else (None,)
     crossings = find_crossings(
         data,
         name or (columns.observable and data.observables[0]),
         quotients=others,
-        pairs=pairs,
-        near=near,
+        pairs=which.pairs,
+        near=which.near,
         resamples=resamples,
         seed=seed,
     )
     document = crossings.to_json()
     document["flags"] = list(dict.fromkeys([*data.flags, *document["flags"]]))
-    save_record(crossings, result)
-    if draws is not None:
-        keep_other_text(draws, "draw,")
-        crossings.write_draws(draws)
+    save_record(crossings, stored.result)
+    if stored.draws is not None:
+        keep_other_text(stored.draws, "draw,")
+        crossings.write_draws(stored.draws)
     figures = save_pictures(crossings, outputs.output)
     write_estimates(outputs.table, crossings)
     if outputs.json:
         print_json(document)
     else:
         print(crossings)
-        print_rest(document["flags"], results=result, figures=figures, table=outputs.table)
+        print_rest(document["flags"], results=stored.result, figures=figures, table=outputs.table)
     return exit_code(crossings)

@@ -19,7 +19,7 @@ from physbatch.results.flags import (
     NO_LOGARITHM,
     NOT_RESOLVED,
 )
-from physbatch.scaling.curves.common_point import CommonPoint, Moments, common_point, quotient
+from physbatch.scaling.curves.meeting_point import CommonPoint, Moments, common_point, quotient
 from physbatch.scaling.curves.smooth_curves import SmoothCurve, SmoothCurves
 from physbatch.scaling.laws.local_exponents import inverse
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE

@@ -25,6 +25,7 @@ from physbatch.scaling.curves.smooth_curves import SmoothCurve, SmoothCurves, dr
 from physbatch.tables.binning import binned
 from physbatch.tables.make import checked
 from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 
 def find_crossings(
@@ -203,12 +204,7 @@ def _assemble(
         known = [getattr(fit, key) for fit in fits]
         columns[key] = np.array([estimate.value for estimate in known])
         columns[f"{key}_stderr"] = np.array([estimate.stderr for estimate in known])
-    ratios = [
-        [_ratio(curves[a], curves[b], fit) for (a, b), fit in zip(pairs, fits, strict=True)]
-        for curves in others.values()
-    ]
-    numbers = np.array([[(q.value, q.stderr) for q in row] for row in ratios])
-    numbers = numbers.reshape(len(others), len(pairs), 2)
+    quotients = _quotients(pairs, fits, others)
     return Crossings(
         observable=name,
         size_name=table.size_name,
@@ -226,8 +222,8 @@ def _assemble(
         crossing_lower68=ends[:, 0],
         crossing_upper68=ends[:, 1],
         quotient_names=tuple(others),
-        quotient=numbers[..., 0],
-        quotient_stderr=numbers[..., 1],
+        quotient=quotients[..., 0],
+        quotient_stderr=quotients[..., 1],
         candidate_pair=which[0],
         candidate=which[1],
         candidate_chosen=which[2],
@@ -244,6 +240,20 @@ def _assemble(
         flags=tuple(dict.fromkeys([*flags, *limits.flags])),
         **columns,
     )
+
+
+def _quotients(
+    pairs: list[tuple[float, float]],
+    fits: list[CrossingFit],
+    others: Mapping[str, Mapping[float, SmoothCurve]],
+) -> FloatArray:
+    """zeta/nu of every observable and pair, and its error, shape (n_of, n_pair, 2)."""
+    numbers = [
+        [_ratio(curves[a], curves[b], fit) for (a, b), fit in zip(pairs, fits, strict=True)]
+        for curves in others.values()
+    ]
+    columns = [[(ratio.value, ratio.stderr) for ratio in row] for row in numbers]
+    return np.array(columns).reshape(len(others), len(pairs), 2)
 
 
 def _ratio(small: SmoothCurve, large: SmoothCurve, fit: CrossingFit) -> Estimate:

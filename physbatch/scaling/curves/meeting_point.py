@@ -29,8 +29,8 @@ import numpy as np
 from physbatch.scaling.laws.corrected import VOLUME_OMEGA
 from physbatch.typing import FloatArray
 
-_CORRECTIONS = np.array([0.006, 0.03, 0.15, 0.5])  # B, of the range of the observable
-_CORRECTION_SCALE = 0.3  # of the half-normal prior of B
+_CORRECTIONS = np.array([0.006, 0.02, 0.07, 0.25])  # B, of the range of the observable
+_CORRECTION_SCALE = 0.15  # of the half-normal prior of B
 _SECOND = 0.5  # b_2 in units of B
 _HIGHER = 0.2  # of what the orders beyond leave, in units of B q^3
 _SLOPE = 2.0  # e in units of B
