@@ -81,6 +81,9 @@ if TYPE_CHECKING:
     from physbatch.scaling.times.growth import growth_threshold as growth_threshold
     from physbatch.scaling.times.passages import Survival as Survival
     from physbatch.scaling.times.passages import survival_curve as survival_curve
+    from physbatch.scaling.times.spinodals import DynamicalSpinodal as DynamicalSpinodal
+    from physbatch.scaling.times.spinodals import dynamical_spinodal as dynamical_spinodal
+    from physbatch.scaling.times.spinodals import fit_spinodal as fit_spinodal
     from physbatch.scaling.transition.analysis import analyse as analyse
     from physbatch.scaling.transition.criteria import critical_controls as critical_controls
     from physbatch.scaling.transition.drift import fit_drift as fit_drift

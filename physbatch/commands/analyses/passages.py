@@ -123,6 +123,8 @@ def _divergences(
 
 
 def _lines(times: EscapeTimes, fits: dict[str, ScalingFit]) -> list[str]:
+    from physbatch.scaling.times.spinodals import ORDER_OF_LIMITS
+
     known = int(np.isfinite(times.tau).sum())
     unit = f", in {times.time_units}s" if times.time_units else ""
     symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(times.control_name, times.control_name)
@@ -137,10 +139,13 @@ def _lines(times: EscapeTimes, fits: dict[str, ScalingFit]) -> list[str]:
             for size, control, tau, passed, replicas in rows
         ),
         *(f"{name}: {fit}" for name, fit in fits.items()),
+        f"limits: {ORDER_OF_LIMITS}; a time that grows as exp(N Delta) is that of a phase",
     ]
 
 
 def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]) -> dict[str, Any]:
+    from physbatch.scaling.times.spinodals import ORDER_OF_LIMITS
+
     names = ("size", "control", "tau", "stderr", "lower68", "upper68", "delay", "p_value")
     cells = [
         {
@@ -155,6 +160,7 @@ def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]
         "control": times.control_name,
         "time_units": times.time_units,
         "cells": cells,
+        "limits": ORDER_OF_LIMITS,
         "fits": {name: fit.to_json() for name, fit in fits.items()},
         "flags": flags,
     }

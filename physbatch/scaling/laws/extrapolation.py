@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: The law without a limit.
 DRIFT = law("drift")
-_LAWS = (law("level"), law("inverse"), law("inverse_root"), DRIFT)
+_LAWS = (law("level"), law("inverse"), law("spinodal"), law("inverse_root"), DRIFT)
 #: Difference of AIC at which one form is decisively preferred: odds of e^5 = 150.
 DECISIVE = 10.0
 
@@ -121,9 +121,11 @@ def extrapolate(
 ) -> Extrapolation:
     r"""Extrapolate a quantity y(N) to N -> infinity.
 
-    Fits a, a + b/N, a + b/sqrt(N) and, as the alternative without a limit, a + b ln N, by
-    weighted least squares. The limit is the average of a over the finite-limit forms that
-    describe the data (chi-squared probability above 1e-3), with Akaike weights
+    Fits a, a + b/N, a + b/N^(2/3) (the rounding of a mean-field spinodal), a + b/sqrt(N) and, as
+    the alternative without a limit, a + b ln N, by weighted least squares. Values at one run time
+    give the limit N -> infinity at that time; t -> infinity comes after it. The limit is the
+    average of a over the finite-limit forms that describe the data (chi-squared probability above
+    1e-3), with Akaike weights
     :math:`\propto \exp(-\mathrm{AIC}/2)`, AIC = chi2 + 2 (number of parameters); its
     systematic error is the weighted standard deviation of a over these forms.
 

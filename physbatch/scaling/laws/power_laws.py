@@ -34,7 +34,7 @@ class _Symbols(dict[str, str]):
     def __init__(self, letters: Mapping[str, str], fixed: Mapping[str, float], latex: bool) -> None:
         spelled = _LATEX if latex else _TEXT
         super().__init__({key: spelled.get(letter, letter) for key, letter in letters.items()})
-        self._fixed, self._spelled, self._latex = fixed, spelled, latex
+        self._fixed, self._spelled, self.latex = fixed, spelled, latex
 
     def __missing__(self, symbol: str) -> str:
         if symbol in self._fixed:
@@ -44,7 +44,7 @@ class _Symbols(dict[str, str]):
     def power(self, base: str, exponent: str) -> str:
         """A power; in plain text a composed exponent stands in brackets."""
         base, exponent = base.format_map(self), exponent.format_map(self)
-        if self._latex:
+        if self.latex:
             return f"{base}^{{{exponent}}}"
         return f"{base}^({exponent})" if " " in exponent else f"{base}^{exponent}"
 
@@ -55,7 +55,7 @@ class _Symbols(dict[str, str]):
         return f"{'-' if factor == -1 else f'{factor} '}{self[exponent]}"
 
     def root(self, symbol: str) -> str:
-        return rf"\sqrt{{{self[symbol]}}}" if self._latex else f"sqrt({self[symbol]})"
+        return rf"\sqrt{{{self[symbol]}}}" if self.latex else f"sqrt({self[symbol]})"
 
 
 class _Definition(NamedTuple):
@@ -154,6 +154,12 @@ _LAWS: Mapping[str, _Definition] = {
         {},
         ("a", "b"),
         lambda x: [_ones(x), 1.0 / np.sqrt(x[:, 0])],
+    ),
+    "spinodal": _Definition(
+        lambda s: f"a + b{s['over']}{s.power('{N}', '2/3') if s.latex else s['N'] + '^(2/3)'}",
+        {},
+        ("a", "b"),
+        lambda x: [_ones(x), x[:, 0] ** (-2.0 / 3.0)],
     ),
     "drift": _Definition(
         lambda s: f"a + b{s['thin']}{s['ln']} {s['N']}",
@@ -275,6 +281,7 @@ def law(name: str, **fixed: float) -> Law:
     level        a                                                  limits N -> infinity
     inverse      a + b / N                                          the same
     inverse_root a + b / sqrt(N)                                    the same
+    spinodal     a + b / N^(2/3)                                    mean-field spinodal
     drift        a + b ln N                                         what has no limit
     ============ ================================================== ======================
 

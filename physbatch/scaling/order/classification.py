@@ -10,6 +10,7 @@ import xarray as xr
 
 from physbatch.errors import AnalysisError
 from physbatch.results.flags import SAMPLES_NEEDED, WEAKLY_SINGULAR_OBSERVABLE
+from physbatch.scaling.order.absorbing import absorbing_state
 from physbatch.scaling.order.coexistence import phase_coexistence
 from physbatch.scaling.order.dynamics import escapes, hysteresis
 from physbatch.scaling.order.histograms import (
@@ -155,6 +156,7 @@ def transition_order(
         self_averaging(samples, resamples, seed),
         curve,
         stationarity(samples),
+        absorbing_state(samples),
         _binder_of_samples(samples),
         width_forms(samples, jumps),
         hysteresis(samples, jumps),

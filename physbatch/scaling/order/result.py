@@ -23,12 +23,12 @@ VERDICTS = (FIRST_ORDER, CONTINUOUS, CROSSOVER, UNDECIDED)
 #: Names of everything that is looked for, and of all its parameters.
 EVIDENCE = (
     *("two peaks", "latent jump", "coexistence", "fluctuations", "self-averaging", "one curve"),
-    "stationarity",
+    *("stationarity", "absorbing state"),
     *("Binder minimum", "scaling forms", "hysteresis", "escape times"),
 )
 _PARAMETERS = (
     *("growth", "limit", "a", "gamma_over_nu", "1/nu", "c_c", "log10 p", "b", "Delta", "z"),
-    *("control", "x", "change", "1/nu per L"),
+    *("control", "x", "change", "1/nu per L", "m_s"),
 )
 
 

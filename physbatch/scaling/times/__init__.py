@@ -3,7 +3,8 @@
 A first passage is known up to the interval between two measuring times. `survival_curve` and
 `fit_escape_time` take the ends of these intervals, `escape_times` a dataset, whose times
 `fit_nucleation` and `fit_divergence` fit against the size and the control; `growth_threshold` is
-the control at which small deviations stop to grow.
+the control at which small deviations stop to grow, `dynamical_spinodal` the one at which runs
+escape within a time, for N -> infinity and then t -> infinity.
 
 Examples
 --------
@@ -30,5 +31,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.times.growth import growth_threshold as growth_threshold
     from physbatch.scaling.times.passages import Survival as Survival
     from physbatch.scaling.times.passages import survival_curve as survival_curve
+    from physbatch.scaling.times.spinodals import DynamicalSpinodal as DynamicalSpinodal
+    from physbatch.scaling.times.spinodals import dynamical_spinodal as dynamical_spinodal
+    from physbatch.scaling.times.spinodals import fit_spinodal as fit_spinodal
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

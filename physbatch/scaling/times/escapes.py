@@ -250,7 +250,8 @@ def quasi_stationary(
     xarray.Dataset
         ``mean``, ``stderr`` and ``survivors`` at every time (nan below two survivors), and,
         with `time_min`, ``plateau`` and ``plateau_stderr``: the mean over all surviving
-        (replica, time), with the error of a ratio over independent replicas.
+        (replica, time), with the error of a ratio over independent replicas. It is that of the
+        active phase for N -> infinity and then t -> infinity (attribute ``limits``).
 
     Raises
     ------
@@ -287,4 +288,5 @@ def quasi_stationary(
         columns["plateau"] = plateau
         variance = square * taken / (taken - 1.0).where(taken > 1)
         columns["plateau_stderr"] = variance**0.5 / total
-    return xr.Dataset(columns).assign_attrs(variable=variable)
+    limits = "N -> infinity, then t -> infinity"
+    return xr.Dataset(columns).assign_attrs(variable=variable, limits=limits)

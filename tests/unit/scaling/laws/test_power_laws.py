@@ -32,6 +32,7 @@ WRITTEN = {
     "level": ("a", "a"),
     "inverse": ("a + b / L", "a + b/L"),
     "inverse_root": ("a + b / sqrt(L)", r"a + b/\sqrt{L}"),
+    "spinodal": ("a + b / L^(2/3)", "a + b/L^{2/3}"),
     "drift": ("a + b ln L", r"a + b\,\ln L"),
 }
 
@@ -88,7 +89,7 @@ def test_every_form_of_an_extrapolation_is_drawn():
     found = extrapolate("m_c", N, 13.0 + 10.0 / N, np.full(5, 0.01))
     curves = dict(zip(found.laws, found.curve([10.0, 100.0]), strict=True))
     np.testing.assert_allclose(curves[law("inverse")], [14.0, 13.1], atol=0.01)
-    assert found.curve(N).shape == (4, 5)
+    assert found.curve(N).shape == (5, 5)
     assert extrapolate("m_c", [], [], []).curve(N).shape == (0, 5)
 
 

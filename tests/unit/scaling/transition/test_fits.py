@@ -122,6 +122,7 @@ def test_missing_replicas_are_left_out_of_the_drift_and_diverged_ones_fail():
     [
         (13.0 + 0.0 * SIZES, {"a": 0.0}),
         (13.0 + 20.0 / SIZES, {"a + b / N": 20.0}),
+        (13.0 - 9.0 / SIZES ** (2.0 / 3.0), {"a + b / N^(2/3)": -9.0}),
         (13.0 - 5.0 / np.sqrt(SIZES), {"a + b / sqrt(N)": -5.0}),
     ],
 )
@@ -146,7 +147,7 @@ def test_errors_are_those_of_weighted_least_squares():
     place = fit.forms.index("a + b / N")
     assert fit.form_stderr[place] == pytest.approx(math.sqrt(covariance[0, 0]), rel=1e-5)
     assert fit.form_stderr[0] == pytest.approx(np.sum(errors**-2.0) ** -0.5, rel=1e-6)
-    assert fit.form_dof.tolist() == [3, 2, 2, 2]
+    assert fit.form_dof.tolist() == [3, 2, 2, 2, 2]
     low, high = fit.limit.interval68
     assert high - low == pytest.approx(2 * fit.limit.stderr, rel=1e-12)
     assert fit.limit.systematic > 0.0
@@ -154,14 +155,14 @@ def test_errors_are_those_of_weighted_least_squares():
 
 def test_the_average_has_akaike_weights():
     fit = extrapolate("m_c", SIZES, [13.06, 13.0, 13.01, 12.97], np.full(4, 0.03))
-    aic = fit.form_chi2[:3] + 2.0 * np.array([1, 2, 2])
+    aic = fit.form_chi2[:4] + 2.0 * np.array([1, 2, 2, 2])
     weights = np.exp(-0.5 * aic) / np.exp(-0.5 * aic).sum()
     np.testing.assert_allclose(fit.form_weight, [*weights, 0.0], rtol=1e-9)
-    value = weights @ fit.form_limit[:3]
+    value = weights @ fit.form_limit[:4]
     assert fit.limit.value == pytest.approx(value, rel=1e-12)
-    spread = math.sqrt(weights @ (fit.form_limit[:3] - value) ** 2)
+    spread = math.sqrt(weights @ (fit.form_limit[:4] - value) ** 2)
     assert fit.limit.systematic == pytest.approx(spread, rel=1e-9)
-    stderr = math.sqrt(weights @ fit.form_stderr[:3] ** 2)
+    stderr = math.sqrt(weights @ fit.form_stderr[:4] ** 2)
     assert fit.limit.stderr == pytest.approx(stderr, rel=1e-9)
 
 
@@ -188,7 +189,7 @@ def test_fewer_than_three_sizes_are_refused_by_name(count, flag):
     fit = extrapolate("m_c", SIZES[:count], np.full(count, 13.0), np.full(count, 0.1))
     assert math.isnan(fit.limit.value)
     assert flag_names(fit.limit.flags) == (flag,)
-    assert len(fit.forms) == (0, 1, 4)[count]
+    assert len(fit.forms) == (0, 1, 5)[count]
 
 
 def test_points_without_value_or_error_are_left_out_by_name():
