@@ -100,7 +100,7 @@ def _coarse(table: TimeTable, *, falling: bool) -> Optimum:
     climbed = []
     for start in _starting(whole, table):
         frame = whole
-        if "c_c" in start:
+        if "c_c" in whole.names:
             frame = whole.about(start["c_c"], table.control)
             start = {**start, "c_c": (start["c_c"] - frame.origin) / frame.unit}
         objective = Objective(frame, small)

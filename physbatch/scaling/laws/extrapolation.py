@@ -170,7 +170,7 @@ def extrapolate(
     Examples
     --------
     >>> extrapolate("m_c", [50, 100, 200, 400], [13.4, 13.2, 13.1, 13.05], [0.01] * 4).limit
-    13.000(9)(6)
+    12.995(9)(20)
     """
     n, y, error = (np.atleast_1d(np.asarray(v, dtype=np.float64)) for v in (size, value, stderr))
     if not n.shape == y.shape == error.shape or np.any(~(n > 0)):
