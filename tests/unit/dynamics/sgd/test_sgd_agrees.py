@@ -173,12 +173,15 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
                 y = output(student, layers, x)
                 if run.loss == "logistic":
                     total = total + torch.log1p(torch.exp(-label * y)).sum()
+                elif run.loss == "hinge":
+                    total = total + torch.clamp(1 - label * y, min=0).sum()
                 else:
                     total = total + ((y - label) ** 2).sum() / 2
             gradients = torch.autograd.grad(total / run.batch_size, learned)
             with torch.no_grad():
                 for number, (matrix, gradient) in enumerate(zip(learned, gradients, strict=True)):
-                    velocity[number] = run.momentum * velocity[number] + gradient
+                    force = gradient + run.weight_decay * matrix
+                    velocity[number] = run.momentum * velocity[number] + force
                     matrix -= run.learning_rate * velocity[number] * masks[number]
         weights = []
         for number, layer in enumerate(layers.layers):
