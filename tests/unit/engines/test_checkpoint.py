@@ -253,11 +253,11 @@ def test_a_state_of_other_shapes_is_set_aside(
     state = checkpoint.load()
     assert state is not None
     if change == "stretched":
-        state["path_sum"] = state["path_sum"][:1]
+        state["measured.path_sum"] = state["measured.path_sum"][:1]
     elif change == "cut":
-        state["path_sum"] = state["path_sum"][:-1]
+        state["measured.path_sum"] = state["measured.path_sum"][:-1]
     else:
-        del state["path_sum"]
+        del state["measured.path_sum"]
     monkeypatch.setattr(checkpoint, "_saved", -1e9)
     with pytest.raises(CellPaused):
         checkpoint.offer(state)
