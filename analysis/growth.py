@@ -70,7 +70,7 @@ def growth_finding(datasets: Sequence[xr.Dataset], times: Sequence[float], level
     statements = (order_words(order),)
     figures = {
         "overlap": _curves(found),
-        "exponent": root_figure(plot_exponents(fits["perfect", last])[0]),
+        "exponent": root_figure(plot_exponents(fits["perfect", last])),
         "order": order_figure(order, "fluctuations", "two peaks"),
     }
     return Finding(numbers, figures, statements)
@@ -90,7 +90,7 @@ def _logarithmic(found: Extrapolation) -> ScalingFit:
 def _curves(found: Analysis) -> Figure:
     """Mean overlap of every size against m on a logarithmic axis."""
     with journal_style():
-        axes = plot_overlap(found)
+        axes = plot_overlap(found).ax
         axes.set_xscale("log")
     return root_figure(axes)
 

@@ -35,4 +35,4 @@ def order_words(order: TransitionOrder) -> str:
 def order_figure(order: TransitionOrder, *names: str) -> Figure:
     """The histograms, and a panel for each named piece of evidence."""
     chosen = tuple(one for one in order.evidence if one.name in names)
-    return root_figure(plot_order(replace(order, evidence=chosen))[0])
+    return root_figure(plot_order(replace(order, evidence=chosen)))

@@ -37,4 +37,4 @@ def find(data: Datasets) -> Finding:
                     headline=name == "sharpness" and m in (sizes[0], sizes[-1]),
                 )
             )
-    return Finding(tuple(numbers), {"sharpness": plot_sharpness(study)})
+    return Finding(tuple(numbers), {"sharpness": plot_sharpness(study).figure})

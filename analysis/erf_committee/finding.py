@@ -104,7 +104,7 @@ def find(data: Datasets) -> Finding:
         {
             "stationary": stationary_figure(points, free),
             "thresholds": _threshold_figure(shifts, paths, spread),
-            "order": root_figure(plot_order(order)[0]),
+            "order": root_figure(plot_order(order)),
         },
         (f"order of the transition: {order.verdict}", *order.reasons),
     )

@@ -197,13 +197,13 @@ def stationary_figure(points: dict[str, FloatArray], result: Collapse) -> Figure
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 88.0)
         left, right = figure.subfigures(1, 2)
-        plot_collapse(result, left.subplots())
+        plot_collapse(result, left)
         top, _ = plot_theory(
             _limit_sets(points),
             right,
             xlabel="inverse size $1/N$",
             ylabel=r"$N\Delta$ / exact limit",
             xscale="log",
-        )
+        ).axes
         top.axhline(1.0, color="0.6", linewidth=0.6, zorder=1)
     return figure

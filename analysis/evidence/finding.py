@@ -69,7 +69,7 @@ def find(data: Datasets) -> Finding:
                 _over_sets([one.training_error for one in small]),
             ),
         ]
-    return Finding(tuple(numbers), {"evidence": plot_evidence(kinds)})
+    return Finding(tuple(numbers), {"evidence": plot_evidence(kinds).figure})
 
 
 def _scan(samples: Samples) -> list[ModelEvidence]:

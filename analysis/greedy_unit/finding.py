@@ -188,7 +188,7 @@ def _time_figure(early: list[Measured]) -> Figure:
         ylabel=r"overlap $\langle q \rangle$",
         xscale="log",
         columns=2,
-    )
+    ).axes
     return root_figure(top)
 
 

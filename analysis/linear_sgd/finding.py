@@ -23,6 +23,8 @@ from physbatch.plots import (
     plot_success,
     plot_theory,
     root_figure,
+    size_legend,
+    size_styles,
 )
 from physbatch.scaling import (
     Analysis,
@@ -281,7 +283,7 @@ def _rate_figure(data: xr.Dataset) -> Figure:
         xlabel="batch ratio $m/N$",
         ylabel=r"growth rate of $|w - w^*|^2$",
         columns=2,
-    )
+    ).axes
     top.axhline(0.0, color="0.6", linewidth=0.6, zorder=1)
     return root_figure(top)
 
@@ -304,8 +306,9 @@ def _learning_figure(analysis: Analysis) -> Figure:
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 70.0)
         left, right = figure.subplots(1, 2)
-        plot_success(analysis, left)
+        plot_success(analysis, left, legend=False)
         plot_drift(analysis, right, legend=False)
+        size_legend(left, size_styles([curve.size for curve in analysis.curves]), columns=8)
     return figure
 
 

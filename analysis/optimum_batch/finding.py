@@ -84,7 +84,7 @@ def find(data: Datasets) -> Finding:
                 Estimate(scale_collapse(one).quality, 0.0),
             )
         )
-    figure = plot_optimum(batch_curves(study), best, against_g)
+    figure = plot_optimum(batch_curves(study), best, against_g).figure
     for variable, measure in MEASURES.items():
         of_digits = data["digits"].assign(generalization_error=data["digits"][variable])
         more, statement = _digits(of_digits, measure)

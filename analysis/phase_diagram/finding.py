@@ -84,7 +84,7 @@ def find(data: Datasets) -> Finding:
     figure = plot_phases(
         study, perfect, _lines(study["size"].values), fraction=GOOD, perfect=PERFECT
     )
-    return Finding(tuple(numbers), {"phases": figure}, statements)
+    return Finding(tuple(numbers), {"phases": figure.figure}, statements)
 
 
 def _threshold(rate: float, size: float) -> float:

@@ -260,7 +260,7 @@ def find(data: Datasets) -> Finding:
         {
             "critical_batch": _figure(curves),
             "error": _error_figure(table),
-            "order": root_figure(plot_order(order)[0]),
+            "order": root_figure(plot_order(order)),
         },
         (f"order of the transition: {order.verdict}", *order.reasons),
     )

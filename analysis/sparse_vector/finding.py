@@ -85,7 +85,7 @@ def find(data: Datasets) -> Finding:
         "transition": _transition(analyses[EXAMPLE]),
         "order": order_figure(orders[EXAMPLE], "two peaks", "scaling forms"),
         "order-d3": order_figure(orders[3], "fluctuations"),
-        "exponent": root_figure(plot_exponents(fit)[0]),
+        "exponent": root_figure(plot_exponents(fit)),
         "ties": root_figure(plot_overlap(analyse(data["ties"]))),
     }
     return Finding(numbers, figures, statements)
@@ -98,7 +98,7 @@ def _transition(found: Analysis) -> Figure:
         left, middle, right = figure.subplots(1, 3)
         plot_overlap(found, left, legend=False)
         plot_drift(found, middle, legend=False)
-        plot_extrapolation(found, right, legend=False)
+        plot_extrapolation(found, right)
         size_legend(left, size_styles([curve.size for curve in found.curves]), columns=8)
     return figure
 

@@ -52,7 +52,9 @@ def find(data: Datasets) -> Finding:
         f"training errors change by at most {drift:.2g} standard errors between the second quarter "
         "and the second half of the run",
     )
-    return Finding(tuple(numbers), {"temperature": plot_temperature(found, states)}, statements)
+    return Finding(
+        tuple(numbers), {"temperature": plot_temperature(found, states).figure}, statements
+    )
 
 
 def _drift(data: xr.Dataset, dim: str, after: float) -> float:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from physbatch.commands.options import Look, Output
+from physbatch.commands.look import Look
+from physbatch.commands.options import Output
 from physbatch.commands.output import print_rest, save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
+    from physbatch.plots import Drawn, Options
     from physbatch.scaling.transition.result import Analysis
 
 
@@ -81,13 +82,24 @@ def figure(
             remedy="leave --kind, --size, --control and --time out",
         )
     _check_choices(kind or "overview", {"size": size, "control": control, "time": time})
-    with look.taken():
-        if other_results:
-            written = save_pictures(open_results(file), output, look.formats)
-        else:
-            drawn = _of_dataset(content, file, kind or "overview", size, control, time)
-            written = list(save_figure(drawn, output, look.formats))
+    if other_results:
+        written = save_pictures(open_results(file), output, look)
+    else:
+        choice = _Choice(kind or "overview", size, control, time, look.options)
+        with look.taken([*map(str, content.variables), str(content.attrs.get("observable", ""))]):
+            written = list(save_figure(_of_dataset(content, file, choice), output, look.formats))
     print_rest(figures=written)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """Which figure of a dataset, and how it is drawn."""
+
+    kind: Kind
+    size: float | None
+    control: float | None
+    time: float | None
+    options: Options
 
 
 def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
@@ -111,65 +123,55 @@ def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
 # --- datasets and analyses --------------------------------------------------------------
 
 
-def _of_dataset(
-    content: xr.Dataset,
-    file: Path,
-    kind: Kind,
-    size: float | None,
-    control: float | None,
-    time: float | None,
-) -> Figure:
+def _of_dataset(content: xr.Dataset, file: Path, choice: _Choice) -> Drawn:
     from physbatch.dataset import validate
     from physbatch.results import holds_results, open_results
     from physbatch.scaling import Analysis, analyse
 
     if holds_results(content):
-        if kind in _OF_DATASETS or time is not None:
+        if choice.kind in _OF_DATASETS or choice.time is not None:
             raise DatasetError(
-                f"{'--time' if time is not None else kind} needs single replicas",
+                f"{'--time' if choice.time is not None else choice.kind} needs single replicas",
                 where=str(file),
                 remedy="give the dataset that `physbatch run` wrote",
             )
         analysis = open_results(file)
         assert isinstance(analysis, Analysis)
-        return _of_analysis(analysis, kind, size)
+        return _of_analysis(analysis, choice)
     data = validate(content, where=str(file))
-    if kind not in _OF_DATASETS:
-        return _of_analysis(analyse(data, time=time), kind, size)
-    return _of_replicas(data, kind, size, control, time)
+    if choice.kind not in _OF_DATASETS:
+        return _of_analysis(analyse(data, time=choice.time), choice)
+    return _of_replicas(data, choice)
 
 
-def _of_analysis(analysis: Analysis, kind: Kind, size: float | None) -> Figure:
+def _of_analysis(analysis: Analysis, choice: _Choice) -> Drawn:
     from physbatch import plots
-    from physbatch.plots.style import root_figure
 
-    if kind == "overview":
-        return plots.plot_overview(analysis)
-    if kind == "histograms":
+    if choice.kind == "histograms":
         known = [jump.size for jump in analysis.jumps]
-        if size is not None and size not in known:
-            raise _not_there("size", size, known)
-        return root_figure(plots.plot_histograms(analysis, size=size)[0])
-    draw: dict[str, Callable[[Analysis], Axes]] = {
+        if choice.size is not None and choice.size not in known:
+            raise _not_there("size", choice.size, known)
+        return plots.plot_histograms(analysis, size=choice.size, **choice.options)
+    if choice.kind == "jump":
+        return plots.plot_extrapolation(analysis, quantity="jump", **choice.options)
+    draw: dict[str, Callable[..., Drawn]] = {
+        "overview": plots.plot_overview,
         "overlap": plots.plot_overlap,
         "success": plots.plot_success,
         "drift": plots.plot_drift,
         "extrapolation": plots.plot_extrapolation,
-        "jump": lambda jumps: plots.plot_extrapolation(jumps, quantity="jump"),
     }
-    return root_figure(draw[kind](analysis))
+    return draw[choice.kind](analysis, **choice.options)
 
 
-def _of_replicas(
-    data: xr.Dataset, kind: Kind, size: float | None, control: float | None, time: float | None
-) -> Figure:
+def _of_replicas(data: xr.Dataset, choice: _Choice) -> Drawn:
     from physbatch import plots
     from physbatch.noise.stability import stable_range
-    from physbatch.plots.style import root_figure
     from physbatch.scaling import transition_order
 
+    kind, options = choice.kind, choice.options
     if kind == "order":
-        return root_figure(plots.plot_order(transition_order(data, time=time))[0])
+        return plots.plot_order(transition_order(data, time=choice.time), **options)
     if kind == "phase-diagram" and "learning_rate" not in data.dims:
         raise AnalysisError(
             "the data do not sweep the learning rate",
@@ -177,29 +179,28 @@ def _of_replicas(
             remedy="give several values of grid.learning_rate in the study",
         )
     sizes = data["size"].values.tolist()
-    row = _place("size", sizes, sizes[-1] if size is None else size)
+    row = _place("size", sizes, sizes[-1] if choice.size is None else choice.size)
     if kind == "phase-diagram":
         thresholds = stable_range(data)
-        return root_figure(plots.plot_phase_diagram(data, thresholds, size=float(sizes[row])))
+        return plots.plot_phase_diagram(data, thresholds, size=float(sizes[row]), **options)
     cell = data.isel(size=row)
     name = str(data.attrs["control_dim"])
-    if kind == "evolution" and control is None:
+    if kind == "evolution" and choice.control is None:
         last = data["time"].values.tolist()
-        at = _place("time", last, last[-1] if time is None else time)
-        return root_figure(plots.plot_evolution(cell.isel(time=at)))
+        at = _place("time", last, last[-1] if choice.time is None else choice.time)
+        return plots.plot_evolution(cell.isel(time=at), **options)
     controls = cell[name].values.tolist()
-    chosen = _where_half_succeed(cell, name) if control is None else control
+    chosen = _where_half_succeed(cell, name) if choice.control is None else choice.control
     cell = cell.isel({name: _place("control", controls, chosen)})
     if kind == "evolution":
-        return root_figure(plots.plot_evolution(cell))
-    return _time_series(cell)
+        return plots.plot_evolution(cell, **options)
+    return _time_series(cell, options)
 
 
-def _time_series(cell: xr.Dataset) -> Figure:
+def _time_series(cell: xr.Dataset, options: Options) -> Drawn:
     """Time series, with the law of learning times where it is one."""
     from physbatch.dataset import STATUS_MISSING
     from physbatch.plots import plot_time_series
-    from physbatch.plots.style import root_figure
     from physbatch.scaling.statistics.replica_overlaps import only_dims
     from physbatch.scaling.times.exponential import fit_escape_time
     from physbatch.scaling.times.passages import survival_curve
@@ -208,9 +209,8 @@ def _time_series(cell: xr.Dataset) -> Figure:
     watched = watched.isel(replica=watched["status"].values != STATUS_MISSING)
     ends = (watched["first_passage_lower"].values, watched["first_passage"].values)
     fit = fit_escape_time(*ends)
-    exponential = not NOT_EXPONENTIAL.among(fit.flags)
-    panels = plot_time_series(watched, survival_curve(*ends), fit if exponential else None)
-    return root_figure(panels[0])
+    law = None if NOT_EXPONENTIAL.among(fit.flags) else fit
+    return plot_time_series(watched, survival_curve(*ends), law, **options)
 
 
 def _where_half_succeed(cell: xr.Dataset, name: str) -> float:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -300,77 +299,3 @@ class RawSeries(Sizes):
         float | None,
         Parameter(help="d in N = L^d; heat and susceptibility of linear sizes need it."),
     ] = None
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class FigureAndTable:
-    """What a command of curves writes."""
-
-    output: Annotated[
-        Path | None,
-        Parameter(name=["--output", "-o"], help="A figure to write; both suffixes .pdf and .png."),
-    ] = None
-    table: Annotated[
-        Path | None,
-        Parameter(name="--table", help="A table of the estimates to write: .csv, .tex or .html."),
-    ] = None
-    json: Json = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class ResultAndFigure:
-    """What a command writes whose result is a file."""
-
-    output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Where to write the result (NetCDF).")
-    ] = None
-    figure: Annotated[
-        Path | None,
-        Parameter(name="--figure", help="A figure to write; both suffixes .pdf and .png."),
-    ] = None
-    json: Json = False
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Look:
-    """How a figure looks, and what it is written as."""
-
-    style: Annotated[
-        str | None,
-        Parameter(
-            help="A style of matplotlib, or a file of settings (.mplstyle), over the shipped one."
-        ),
-    ] = None
-    format: Annotated[
-        str | None, Parameter(help="Files to write, as svg,pdf,png; by default pdf and png.")
-    ] = None
-
-    @property
-    def formats(self) -> tuple[str, ...] | None:
-        """Of the files, None where nothing is said of them."""
-        return None if self.format is None else tuple(self.format.replace(" ", "").split(","))
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Draw with the style inside the block.
-
-        Raises
-        ------
-        physbatch.errors.AnalysisError
-            If there is no such style, or the file cannot be read.
-        """
-        import matplotlib.style  # which takes a while to load
-
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(matplotlib.style.context(self.style or []))
-            except OSError as error:
-                raise AnalysisError(
-                    f"no style {self.style!r}",
-                    where="--style",
-                    remedy="give a file or one of matplotlib.style.available",
-                ) from error
-            yield

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physbatch.errors import DatasetError, FileBusyError, OutputError
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+    from physbatch.commands.look import Look
+    from physbatch.plots import Drawn
     from physbatch.results.estimate import Estimate
     from physbatch.results.export import Tabled
     from physbatch.results.record import Record
@@ -82,29 +82,41 @@ def write_estimates(path: Path | None, *results: Tabled) -> None:
     write_results(path, *results)
 
 
-def save_pictures(
-    result: object, path: Path | None, formats: Sequence[str] | None = None
-) -> list[Path]:
+def save_pictures(result: object, path: Path | None, look: Look) -> list[Path]:
     """Write all figures of a result, the first to `path`, others to PATH-NAME."""
     if path is None:
         return []
     from physbatch.plots import pictures_of, save_figure  # matplotlib takes a while to load
-    from physbatch.plots.style import bare_name, formats_of
+    from physbatch.plots.saving import bare_name, formats_of
 
-    formats = formats or formats_of(path)
+    formats = look.formats or formats_of(path)
     first, *others = pictures_of(result)
-    written = [*save_figure(first.draw(), path, formats)]
-    for picture in others:
-        name = f"{bare_name(path)}-{picture.name}"
-        written += save_figure(picture.draw(), path.with_name(name), formats)
+    with look.taken(variables_of(result)):
+        written = [*save_figure(first.draw(**look.options), path, formats)]
+        for picture in others:
+            name = f"{bare_name(path)}-{picture.name}"
+            drawn = picture.draw(**look.options)
+            written += save_figure(drawn, path.with_name(name), formats)
     return written
 
 
-def write_figure(axes: Axes, path: Path) -> list[Path]:
-    """Write the figure that holds some axes as PDF and PNG."""
-    from physbatch.plots.style import root_figure, save_figure
+def write_figure(
+    plot: Callable[..., Drawn], path: Path | None, look: Look, variables: Sequence[str] | None
+) -> list[Path]:
+    """Write what a function draws; `variables` are those that may have a label."""
+    if path is None:
+        return []
+    from physbatch.plots import save_figure
 
-    return list(save_figure(root_figure(axes), path))
+    with look.taken(variables):
+        return list(save_figure(plot(**look.options), path, look.formats))
+
+
+def variables_of(result: object) -> list[str]:
+    """Names of the variables that a result or a table is about."""
+    known = ("size_name", "control_name", "observable", "quantity", "dimension")
+    names = [getattr(result, name, "") for name in known]
+    return [name for name in (*names, *getattr(result, "observables", ())) if name]
 
 
 def print_rest(

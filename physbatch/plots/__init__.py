@@ -1,8 +1,10 @@
 """Figures of datasets and results: they draw what they are given and compute nothing.
 
-Every function takes a result (or a dataset), draws in the style of journals and returns the
-matplotlib axes. Those of one panel draw into ``axes``, those of several into ``figure``; by
-default both make a new figure, 86 or 178 mm wide. `draw` finds the figure of any result.
+Every function takes a result (or a dataset), draws in the style of journals under your own
+settings, and returns what it drew (`Drawn`): the artists, and the axes by the names of the
+panels. By default it makes a new page, 86 or 178 mm wide; with ``ax`` it draws into one axes
+(its first panel), into axes by the names of panels, or into a figure or subfigure, and changes
+nothing else. All take the keywords of `Options`. `draw` finds the figure of any result.
 
 The names are imported when they are first used: neither ``import physbatch.plots`` nor its
 ``dir`` loads matplotlib.
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from physbatch.plots.dataset.replicas import plot_escape_times as plot_escape_times
     from physbatch.plots.dataset.replicas import plot_evolution as plot_evolution
     from physbatch.plots.dataset.replicas import plot_time_series as plot_time_series
+    from physbatch.plots.drawn import Drawn as Drawn
     from physbatch.plots.noise.evidence import plot_evidence as plot_evidence
     from physbatch.plots.noise.optimum import plot_optimum as plot_optimum
     from physbatch.plots.noise.planes import plot_noise_range as plot_noise_range
@@ -34,12 +37,18 @@ if TYPE_CHECKING:
     from physbatch.plots.noise.planes import plot_phases as plot_phases
     from physbatch.plots.noise.sharpness import plot_sharpness as plot_sharpness
     from physbatch.plots.noise.temperature import plot_temperature as plot_temperature
+    from physbatch.plots.options import JOURNALS as JOURNALS
+    from physbatch.plots.options import Options as Options
     from physbatch.plots.overview import plot_overview as plot_overview
     from physbatch.plots.pictures import Picture as Picture
     from physbatch.plots.pictures import draw as draw
     from physbatch.plots.pictures import has_pictures as has_pictures
     from physbatch.plots.pictures import pictures_of as pictures_of
+    from physbatch.plots.saving import figure_bytes as figure_bytes
+    from physbatch.plots.saving import save_figure as save_figure
+    from physbatch.plots.saving import svg_text as svg_text
     from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
+    from physbatch.plots.scaling.collapse import plot_curves as plot_curves
     from physbatch.plots.scaling.corner import plot_corner as plot_corner
     from physbatch.plots.scaling.crossings import plot_crossings as plot_crossings
     from physbatch.plots.scaling.dynamics import plot_dynamics as plot_dynamics
@@ -54,15 +63,12 @@ if TYPE_CHECKING:
     from physbatch.plots.style import DOUBLE_COLUMN_MM as DOUBLE_COLUMN_MM
     from physbatch.plots.style import LIMIT_COLOUR as LIMIT_COLOUR
     from physbatch.plots.style import SINGLE_COLUMN_MM as SINGLE_COLUMN_MM
-    from physbatch.plots.style import figure_bytes as figure_bytes
     from physbatch.plots.style import figure_in_mm as figure_in_mm
     from physbatch.plots.style import journal_style as journal_style
     from physbatch.plots.style import root_figure as root_figure
-    from physbatch.plots.style import save_figure as save_figure
     from physbatch.plots.style import size_legend as size_legend
     from physbatch.plots.style import size_palette as size_palette
     from physbatch.plots.style import size_styles as size_styles
-    from physbatch.plots.style import svg_text as svg_text
     from physbatch.plots.theory import Measured as Measured
     from physbatch.plots.theory import plot_theory as plot_theory
 

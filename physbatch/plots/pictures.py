@@ -1,10 +1,9 @@
 """Which figures a result has: the one place that goes from a class of results to its figures."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from physbatch.errors import AnalysisError
@@ -12,7 +11,9 @@ from physbatch.noise.performance import PerformanceMap
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
 from physbatch.plots.dataset.replicas import plot_escape_times
+from physbatch.plots.drawn import Drawn
 from physbatch.plots.noise.planes import plot_noise_range, plot_performance
+from physbatch.plots.options import Options, Where
 from physbatch.plots.overview import plot_overview
 from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
@@ -21,7 +22,6 @@ from physbatch.plots.scaling.dynamics import plot_dynamics
 from physbatch.plots.scaling.laws import plot_exponents
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
-from physbatch.plots.style import root_figure
 from physbatch.scaling.curves.crossing_result import Crossings
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.dynamic_scaling.result import DynamicScaling
@@ -39,7 +39,7 @@ class Picture(NamedTuple):
     name, caption : str
         One word, for file names and anchors, and what the figure shows.
     plot : callable
-        Draws a result: gives axes, several of them, or a figure.
+        Draws a result.
     applies : callable
         Whether a result holds what the figure shows.
     result : object
@@ -48,25 +48,26 @@ class Picture(NamedTuple):
 
     name: str
     caption: str
-    plot: Callable[[Any], Any]
+    plot: Callable[..., Drawn]
     applies: Callable[[Any], bool] = lambda _: True
     result: object = None
 
-    def draw(self) -> Figure:
-        """Draw the figure."""
-        drawn = self.plot(self.result)
-        while isinstance(drawn, (list, tuple)):
-            drawn = drawn[0]
-        return drawn if isinstance(drawn, Figure) else root_figure(drawn)
+    def draw(self, ax: Where = None, **options: Unpack[Options]) -> Figure:
+        """Draw the figure, with the keywords of every function of this package."""
+        return self.plot(self.result, ax=ax, **options).figure
 
 
-def draw(result: object) -> Figure:
+def draw(result: object, ax: Where = None, **options: Unpack[Options]) -> Figure:
     """Draw the figure of a result, whatever it is; of several the first.
 
     Parameters
     ----------
     result : object
         What `analyse`, `collapse`, `find_crossings`, `transition_order` ... returned.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def draw(result: object) -> Figure:
     >>> len(draw(fit_law([16, 32, 64], [1.0, 2.0, 4.0], [0.1] * 3)).axes)
     2
     """
-    return pictures_of(result)[0].draw()
+    return pictures_of(result)[0].draw(ax, **options)
 
 
 def pictures_of(result: object) -> list[Picture]:
@@ -126,8 +127,10 @@ def _has_threshold(result: StableRange | TypicalThreshold) -> bool:
     return bool(np.isfinite(result.learning_rate).any())
 
 
-def _plot_range(result: StableRange | TypicalThreshold) -> Axes:
-    return plot_noise_range({"measured": result}, {})
+def _plot_range(
+    result: StableRange | TypicalThreshold, ax: Where = None, **options: Unpack[Options]
+) -> Drawn:
+    return plot_noise_range({"measured": result}, {}, ax, **options)
 
 
 _PICTURES: dict[type, tuple[Picture, ...]] = {

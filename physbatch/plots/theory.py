@@ -2,25 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from physbatch.plots.style import (
-    FIT_COLOUR,
-    POINTS,
-    SINGLE_COLUMN_MM,
-    SizeStyle,
-    figure_in_mm,
-    journal_style,
-    size_styles,
-    text_size,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.layouts import Stack
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
+from physbatch.plots.style import FIT_COLOUR, POINTS, SizeStyle
 from physbatch.typing import FloatArray
 
-_HEIGHTS = (2.6, 1.0)  # of the panel and of its residuals
+_LAYOUT = Stack(92.0, (2.6, 1.0))
 _SIGMAS = 2.0  # where the lines among the residuals stand
 
 
@@ -62,73 +57,80 @@ class Measured:
 
 def plot_theory(
     sets: Sequence[Measured],
-    figure: Figure | SubFigure | None = None,
+    ax: Where = None,
     *,
     xlabel: str = "",
     ylabel: str = "",
     xscale: str = "linear",
     yscale: str = "linear",
-    title: str = "",
     columns: int = 4,
-) -> list[Axes]:
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the points of every set, the exact curves, and the residuals in standard errors.
 
     Parameters
     ----------
     sets : sequence of Measured
         At least one; colours run from light to dark in their order.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the two panels; by default a new single-column figure.
-    xlabel, ylabel, title : str
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide. The panels are called theory and
+        residuals.
+    xlabel, ylabel : str
         Words; may hold math.
     xscale, yscale : {"linear", "log", "symlog"}
         Scales of the axes.
     columns : int
         Columns of the legend above the panels.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The panel, and the residuals.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.plots.theory import Measured, plot_theory
     >>> x = np.arange(3.0)
     >>> points = Measured("$N = 8$", x, x**2 + 0.1, np.full(3, 0.1), x**2, x, x**2)
-    >>> [axes.get_ylabel() for axes in plot_theory([points], ylabel="$y$")]
-    ['$y$', 'residual ($\\\\sigma$)']
+    >>> list(plot_theory([points], ylabel="$y$").panels)
+    ['theory', 'residuals']
     """
-    with journal_style():
-        figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=_HEIGHTS)
-        styles = list(size_styles(range(len(sets))).values())
-        for rank, (points, style) in enumerate(zip(sets, styles, strict=True)):
-            _draw_points(top, points, style, rank)
-            bottom.plot(points.x, points.score, linestyle="none", **style)
-        for height in (-_SIGMAS, _SIGMAS):
-            bottom.axhline(height, color=FIT_COLOUR, linewidth=0.5, linestyle=":")
-        bottom.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
-        top.set(ylabel=ylabel, yscale=yscale)
-        if title:
-            top.set_title(title, fontsize=text_size(8), pad=3)
-        bottom.set(xlabel=xlabel, ylabel=r"residual ($\sigma$)", xscale=xscale)
-        low, high = bottom.get_ylim()
-        bottom.set_ylim(min(low, -3.0), max(high, 3.0))
-        handles = [
-            Line2D([], [], linestyle="none", **{**style, "label": points.label})
-            for points, style in zip(sets, styles, strict=True)
-            if points.label
-        ]
-        if handles:
-            figure.legend(
-                handles=handles, loc="outside upper center", ncols=min(len(handles), columns)
-            )
-    return [top, bottom]
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["theory", "residuals"], _LAYOUT)
+        styles = list(page.sizes(range(len(sets))).values())
+        for style, points in zip(styles, sets, strict=True):
+            style["label"] = points.label
+        if "theory" in panels:
+            for rank, (points, style) in enumerate(zip(sets, styles, strict=True)):
+                _draw_points(page, panels["theory"], points, style, rank)
+            panels["theory"].set(ylabel=ylabel, yscale=yscale)
+            page.title(panels["theory"], "")
+        if "residuals" in panels:
+            _draw_residuals(page, panels["residuals"], sets, styles)
+        list(panels.values())[-1].set(xlabel=xlabel, xscale=xscale)
+        page.align(*panels.values())
+        handles = [Line2D([], [], linestyle="none", **style) for style in styles if style["label"]]
+        page.legend(handles, columns=columns)
+        return page.drawn()
 
 
-def _draw_points(axes: Axes, points: Measured, style: SizeStyle, rank: int) -> None:
+def _draw_residuals(
+    page: Sheet, axes: Axes, sets: Sequence[Measured], styles: Sequence[SizeStyle]
+) -> None:
+    for points, style in zip(sets, styles, strict=True):
+        page.points(axes, points.x, points.score, **(style | {"linestyle": "none"}))
+    for height in (-_SIGMAS, _SIGMAS):
+        axes.axhline(height, color=FIT_COLOUR, linewidth=0.5, linestyle=":")
+    axes.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
+    axes.set_ylabel(r"residual ($\sigma$)")
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -3.0), max(high, 3.0))
+
+
+def _draw_points(page: Sheet, axes: Axes, points: Measured, style: SizeStyle, rank: int) -> None:
     line: SizeStyle = {"color": style["color"], "linewidth": 0.9, "zorder": 2}
-    axes.plot(points.curve_x, points.curve_y, gid="exact", **line)
+    page.curve(axes, points.curve_x, points.curve_y, gid="exact", **line)
     look = POINTS | {"zorder": 3 + rank} | style
-    axes.errorbar(points.x, points.y, np.nan_to_num(points.stderr), **look)
+    page.points(axes, points.x, points.y, np.nan_to_num(points.stderr), **look)

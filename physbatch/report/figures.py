@@ -19,7 +19,7 @@ from physbatch.plots import (
     svg_text,
 )
 from physbatch.plots.scaling.extrapolation import spans_sizes
-from physbatch.plots.style import SINGLE_COLUMN_MM, figure_in_mm, root_figure
+from physbatch.plots.style import SINGLE_COLUMN_MM, root_figure
 from physbatch.report.sentences import ReportWords
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis
@@ -59,9 +59,7 @@ def report_figures(analysis: Analysis) -> Iterator[ReportFigure]:
         f"{words.control} at the largest size; {words.coexistence}",
         f"The {name} of every replica below, nearest to, and above the critical value at the "
         f"largest size: {words.coexistence}.",
-        root_figure(
-            plot_histograms(analysis, figure_in_mm(SINGLE_COLUMN_MM, _HISTOGRAM_HEIGHT_MM))[0]
-        ),
+        root_figure(plot_histograms(analysis, height=_HISTOGRAM_HEIGHT_MM)),
     )
     yield _drawn(
         "fig-drift",

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import ColumnsOfMany, ResultAndFigure, Switch, Words
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import ColumnsOfMany, Switch, Words
 from physbatch.commands.output import (
     exit_code,
     keep_other_results,
@@ -162,7 +163,7 @@ def collapse_command(
         orders=orders or None,
     )
     save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure)
+    figures = save_pictures(result, outputs.figure, outputs)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
     if outputs.json:
         document = result.to_json()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from physbatch.commands.look import FigureAndTable
 from physbatch.commands.options import (
     BootstrapSeed,
     Columns,
     ColumnsOfMany,
-    FigureAndTable,
     Resamples,
     Words,
 )
@@ -146,7 +146,7 @@ def crossings_command(
     if stored.draws is not None:
         keep_other_text(stored.draws, "draw,")
         crossings.write_draws(stored.draws)
-    figures = save_pictures(crossings, outputs.output)
+    figures = save_pictures(crossings, outputs.output, outputs)
     write_estimates(outputs.table, crossings)
     if outputs.json:
         print_json(document)

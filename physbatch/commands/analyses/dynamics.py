@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import Dimension, ResultAndFigure
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import Dimension
 from physbatch.commands.output import (
     keep_other_results,
     print_json,
@@ -90,7 +91,7 @@ def dynamics_command(
     table = _table(file, columns).window(**ranges.__dict__)
     result = fit_dynamics(table)
     save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure)
+    figures = save_pictures(result, outputs.figure, outputs)
     if outputs.json:
         print_json(result.to_json())
         return

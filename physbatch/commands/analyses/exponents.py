@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from physbatch.commands.options import BootstrapSeed, Columns, FigureAndTable
+from physbatch import plots
+from physbatch.commands.look import FigureAndTable
+from physbatch.commands.options import BootstrapSeed, Columns
 from physbatch.commands.output import (
     exit_code,
     print_json,
     print_rest,
+    variables_of,
     write_estimates,
     write_figure,
 )
@@ -57,15 +60,16 @@ def exponents_command(
     fits, peaks = _fits(data, minimum=minimum, logarithm=logarithm, seed=seed)
     flags = () if peaks is None else peaks.flags
     document = _document(fits, data.dimension, (*data.flags, *flags))
-    figures: list[Path] = []
-    if outputs.output is not None:
-        from physbatch.plots import plot_exponents, plot_peaks
-
-        if peaks is None:
-            drawn = plot_exponents(fits[0])
-        else:
-            drawn = plot_peaks(data, peaks, fits[0], fits[1])
-        figures = write_figure(drawn[0], outputs.output)
+    figures = write_figure(
+        lambda **options: (
+            plots.plot_exponents(fits[0], **options)
+            if peaks is None
+            else plots.plot_peaks(data, peaks, fits[0], fits[1], **options)
+        ),
+        outputs.output,
+        outputs,
+        variables_of(data),
+    )
     write_estimates(outputs.table, *fits)
     if outputs.json:
         print_json(document)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from physbatch.commands.options import BootstrapSeed, Resamples, ResultAndFigure, Samples, Words
-from physbatch.commands.output import print_json, print_rest, write_figure
+from physbatch import plots
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Resamples, Samples, Words
+from physbatch.commands.output import print_json, print_rest, variables_of, write_figure
 from physbatch.commands.tables import write_table
 from physbatch.errors import AnalysisError
 
@@ -65,11 +67,12 @@ def moments_command(
     )
     if outputs.output is not None:
         write_table(result, outputs.output)
-    figures: list[Path] = []
-    if outputs.figure is not None:
-        from physbatch.plots.dataset.moments import plot_moments
-
-        figures = write_figure(plot_moments(result)[0], outputs.figure)
+    figures = write_figure(
+        lambda **options: plots.plot_moments(result, **options),
+        outputs.figure,
+        outputs,
+        variables_of(result),
+    )
     if outputs.json:
         print_json(_json(result))
         return

@@ -5,7 +5,9 @@ from typing import Literal
 
 from cyclopts import App
 
+from physbatch import plots
 from physbatch.commands.analyses.noise_planes import line, map_, range_, typical
+from physbatch.commands.look import Look
 from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
 from physbatch.commands.output import (
     estimates,
@@ -16,6 +18,7 @@ from physbatch.commands.output import (
     print_json,
     print_rest,
     save_record,
+    write_figure,
 )
 from physbatch.errors import AnalysisError
 
@@ -154,6 +157,7 @@ def sharpness(
     after: float,
     output: OptionalOutput = None,
     figure: Figure = None,
+    look: Look = Look(),
     json_: Json = False,
 ) -> None:
     """Largest curvature of the loss late in training, and the lines of stability.
@@ -176,11 +180,12 @@ def sharpness(
     content = open_dataset(data)
     result = sharpness_by_batch_size(content, after=after)
     save_record(result, output)
-    drawn: list[Path] = []
-    if figure is not None:
-        from physbatch.plots import plot_sharpness, save_figure
-
-        drawn = list(save_figure(plot_sharpness(content), figure))
+    drawn = write_figure(
+        lambda **options: plots.plot_sharpness(content, **options),
+        figure,
+        look,
+        list(map(str, content)),
+    )
     rows = list(zip(result.batch_size.tolist(), result.training_set, result.batch, strict=True))
     if json_:
         curvatures = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physbatch import plots
+from physbatch.commands.look import Look
 from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
 from physbatch.commands.output import (
     estimates,
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 
 
 def range_(
-    data: Path, *, output: OptionalOutput = None, figure: Figure = None, json_: Json = False
+    data: Path,
+    *,
+    output: OptionalOutput = None,
+    figure: Figure = None,
+    look: Look = Look(),
+    json_: Json = False,
 ) -> None:
     """Largest learning rate at which learning works, against the batch size.
 
@@ -46,11 +53,12 @@ def range_(
     result = stable_range(content)
     fits = {f"N = {size:g}": result.fit(float(size)) for size in sorted(set(result.size))}
     save_record(result, output)
-    drawn: list[Path] = []
-    if figure is not None:
-        from physbatch.plots import plot_phase_diagram
-
-        drawn = write_figure(plot_phase_diagram(content, result), figure)
+    drawn = write_figure(
+        lambda **options: plots.plot_phase_diagram(content, result, **options),
+        figure,
+        look,
+        list(map(str, content)),
+    )
     rows = _thresholds(result)
     if json_:
         print_json(
@@ -101,6 +109,7 @@ def map_(
     seed: BootstrapSeed = 0,
     output: OptionalOutput = None,
     figure: Figure = None,
+    look: Look = Look(),
     json_: Json = False,
 ) -> None:
     """Error at the end over batch size and learning rate, and the best batch size.
@@ -120,7 +129,7 @@ def map_(
     keep_other_results(output)
     result = performance_map(open_dataset(data), resamples=resamples, seed=seed)
     save_record(result, output)
-    drawn = save_pictures(result, figure)
+    drawn = save_pictures(result, figure, look)
     best = estimates(result.best_error, result.best_error_stderr)
     rows = list(
         zip(result.batch_size, best, result.best_rate, result.as_good.tolist(), strict=True)

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from physbatch.commands.options import BootstrapSeed, Columns, Resamples, ResultAndFigure, say_cut
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Columns, Resamples, say_cut
 from physbatch.commands.output import (
     keep_other_results,
     print_json,
@@ -58,7 +59,7 @@ def order_command(
     how = {"space_dimension": space_dimension, "resamples": resamples, "seed": seed}
     result = _of_dataset(file, columns, time, how) or _of_table(file, columns, time, kind, how)
     save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure)
+    figures = save_pictures(result, outputs.figure, outputs)
     if outputs.json:
         print_json(result.to_json())
         return

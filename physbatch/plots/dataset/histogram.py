@@ -1,37 +1,39 @@
 """Histograms of the overlap below, at and above m_c: two peaks are coexistence."""
 
 import math
+from typing import Unpack
 
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import control_symbol, order_parameter_label, size_text
-from physbatch.plots.style import (
-    LIMIT_COLOUR,
-    NOTE_COLOUR,
-    SINGLE_COLUMN_MM,
-    SizeStyle,
-    empty_panel,
-    figure_in_mm,
-    journal_style,
-    size_styles,
-    title_style,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import plain_text
+from physbatch.plots.layouts import Stack
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
+from physbatch.plots.style import LIMIT_COLOUR, NOTE_COLOUR, SizeStyle, empty_panel
 from physbatch.scaling.transition.result import Analysis, Jump
 from physbatch.typing import FloatArray
 
 NO_COEXISTENCE = "no coexistence seen"
+#: The panels, from the smallest control to the largest; two are without a middle.
+_NAMES = {1: ("middle",), 2: ("lower", "upper"), 3: ("lower", "middle", "upper")}
+_HEIGHT_MM = 84.0
 _BIN_WIDTH = 0.05
 #: Overlaps are within -1 and 1, and so spread over less.
 _WIDEST = 2.5
 
 
 def plot_histograms(
-    analysis: Analysis, figure: Figure | SubFigure | None = None, *, size: float | None = None
-) -> list[Axes]:
+    analysis: Analysis,
+    ax: Where = None,
+    *,
+    size: float | None = None,
+    height: float = _HEIGHT_MM,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the overlaps of all replicas below, nearest to, and above m_c at one size.
 
     Dashed lines mark the means of the lower and the upper group where the analysis found
@@ -41,48 +43,76 @@ def plot_histograms(
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the three panels; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide. The panels are called lower,
+        middle and upper, after their controls; where m_c is next to an end of the grid there
+        is no middle, and where the analysis holds no overlaps nothing else.
     size : float, optional
         The size to show; by default the largest.
+    height : float
+        Of a new page, in mm.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The panels, from the smallest control to the largest: three, two where m_c is next to
-        an end of the grid, an empty one where the analysis holds no overlaps.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_histograms
     >>> from physbatch.scaling import analyse
-    >>> len(plot_histograms(analyse(first_order()), size=50))
-    3
+    >>> list(plot_histograms(analyse(first_order()), size=50).panels)
+    ['lower', 'middle', 'upper']
     """
-    with journal_style():
-        figure = figure_in_mm(SINGLE_COLUMN_MM, 84.0) if figure is None else figure
-        jump = _jump_at(analysis, size)
-        if jump is None or len(jump.control) == 0:
-            empty: Axes = figure.add_subplot()
-            empty_panel(empty, NO_COEXISTENCE)
-            empty.set(xlabel=order_parameter_label(analysis), ylabel="number of replicas")
-            return [empty]
-        style = size_styles([curve.size for curve in analysis.curves])[float(jump.size)]
-        grid = figure.subplots(len(jump.control), 1, sharex=True, sharey=True, squeeze=False)
-        panels = list(grid[:, 0])
-        edges = list(_bin_edges(jump))
-        # Where the grid is coarse, the two peaks are seen at an earlier time.
-        when = f",  $t = {jump.time:g}$" if jump.time < analysis.time else ""
-        for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
-            _draw_panel(axes, overlap, edges, style)
-            words = f"{size_text(jump.size)},  ${control_symbol(analysis)} = {control:g}${when}"
-            axes.set_title(words, loc="right", **title_style())
-        _mark_groups(panels, jump)
-        panels[0].set_ylim(0, panels[0].get_ylim()[1] * 1.06)
-        panels[len(panels) // 2].set_ylabel("number of replicas")
-        panels[-1].set_xlabel(order_parameter_label(analysis))
-    return panels
+    with new_sheet(ax, options) as page:
+        names = histogram_names(analysis, size)
+        page.lay_out(names, Stack(height, (1.0,) * 3), main=names[len(names) // 2])
+        draw_histograms(page, analysis, size)
+        return page.drawn()
+
+
+def histogram_names(analysis: Analysis, size: float | None = None) -> tuple[str, ...]:
+    """The panels of the histograms at a size, by default at the largest."""
+    jump = _jump_at(analysis, size)
+    return _NAMES[max(0 if jump is None else len(jump.control), 1)]
+
+
+def draw_histograms(page: Sheet, analysis: Analysis, size: float | None = None) -> None:
+    """The histograms in those of their panels that there are."""
+    names = histogram_names(analysis, size)
+    jump = _jump_at(analysis, size)
+    shown = [page.panels[name] for name in names if name in page.panels]
+    words = page.labels.order_parameter(analysis)
+    if not shown:
+        return
+    shown[len(shown) // 2].set_ylabel("number of replicas")
+    shown[-1].set_xlabel(words)
+    if jump is None or not len(jump.control):
+        empty_panel(shown[0], NO_COEXISTENCE)
+        return
+    style = page.sizes([curve.size for curve in analysis.curves])[float(jump.size)]
+    edges = list(_bin_edges(jump))
+    for name, control, overlap in zip(names, jump.control, jump.overlap, strict=True):
+        if name in page.panels:
+            _draw_panel(page.panels[name], overlap, edges, style)
+            page.title(page.panels[name], _title(page, analysis, jump, control), loc="right")
+    _mark_groups(page, shown, jump)
+    top = 1.06 * max(axes.get_ylim()[1] for axes in shown)
+    for axes in shown:
+        axes.set_ylim(0, top)
+
+
+def _title(page: Sheet, analysis: Analysis, jump: Jump, control: float) -> str:
+    """Size and control, and the time where it is an earlier one."""
+    # Where the grid is coarse, the two peaks are seen at an earlier time.
+    when = f",  $t = {jump.time:g}$" if jump.time < analysis.time else ""
+    name = analysis.control_name
+    symbol = page.labels.control_symbol(name)
+    at = f"${symbol} = {control:g}$" if symbol else f"{plain_text(name)} = {control:g}"
+    return f"{page.labels.size_value('N', jump.size)},  {at}{when}"
 
 
 def _jump_at(analysis: Analysis, size: float | None) -> Jump | None:
@@ -105,17 +135,18 @@ def _bin_edges(jump: Jump) -> FloatArray:
 def _draw_panel(axes: Axes, overlap: FloatArray, edges: list[float], style: SizeStyle) -> None:
     kept = overlap[np.isfinite(overlap)]
     look: SizeStyle = {"color": style["color"], "alpha": 0.85, "edgecolor": "white"}
+    words = (axes.get_xlabel(), axes.get_ylabel())
     seaborn.histplot(x=kept, bins=edges, linewidth=0.3, ax=axes, **look)
-    axes.set(xlabel="", ylabel="")
+    axes.set(xlabel=words[0], ylabel=words[1])  # those of seaborn are none of ours
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
 
 
-def _mark_groups(panels: list[Axes], jump: Jump) -> None:
+def _mark_groups(page: Sheet, panels: list[Axes], jump: Jump) -> None:
     """The means of the two groups, or the words that there are not two."""
     groups = (jump.lower, jump.upper)
     if jump.chosen < 0 or not all(math.isfinite(group.value) for group in groups):
         middle = panels[len(panels) // 2]
-        middle.set_title(NO_COEXISTENCE, loc="left", color=NOTE_COLOUR, **title_style())
+        page.title(middle, NO_COEXISTENCE, loc="left", color=NOTE_COLOUR)
         return
     for axes in panels:
         for group in groups:

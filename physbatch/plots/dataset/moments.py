@@ -1,33 +1,27 @@
 """Observables against the control, a curve for each size: Binder cumulant, susceptibility ..."""
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Unpack
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
-from physbatch.plots.labels import control_label_of, observable_label
-from physbatch.plots.style import (
-    DOUBLE_COLUMN_MM,
-    SINGLE_COLUMN_MM,
-    SizeStyle,
-    figure_in_mm,
-    journal_style,
-    panel_grid,
-    size_legend,
-    size_styles,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.layouts import Grid
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
+from physbatch.plots.style import SINGLE_COLUMN_MM, SizeStyle
 from physbatch.tables.table import ScalingTable
 
-_PANEL_MM = 56.0
-_COLUMNS = 3
+_LAYOUT = Grid(56.0)
 
 
 def plot_moments(
     table: ScalingTable,
     observables: Sequence[str] | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> list[Axes]:
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw observables with their errors against the control, one panel for each.
 
     Parameters
@@ -37,14 +31,16 @@ def plot_moments(
         `physbatch.scaling.statistics.observables.sample_moments` returns.
     observables : sequence of str, optional
         Which of them; by default all.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the panels; by default a new figure, one column wide for one observable
-        and two columns, with three panels in a row, for more.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; the panels are called like the observables. By default a new page, one
+        column wide for one observable and two columns for more.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The panels, in the order of the observables.
+    Drawn
+        The artists and the panels.
 
     Raises
     ------
@@ -57,31 +53,28 @@ def plot_moments(
     >>> from physbatch.exact import curie_weiss
     >>> from physbatch.plots import plot_moments
     >>> table = curie_weiss.table((32, 64), np.linspace(0.9, 1.2, 7))
-    >>> plot_moments(table, ["binder"])[0].get_ylabel()
+    >>> plot_moments(table, ["binder"]).ax.get_ylabel()
     'Binder cumulant $U$'
     """
     names = table.only(*(observables or table.observables)).observables
-    styles = size_styles(table.sizes.tolist(), table.dimension)
-    with journal_style():
-        alone = len(names) == 1
-        if figure is None:
-            rows = math.ceil(len(names) / _COLUMNS)
-            width = SINGLE_COLUMN_MM if alone else DOUBLE_COLUMN_MM
-            figure = figure_in_mm(width, rows * _PANEL_MM + 8.0)
-        panels = panel_grid(figure, len(names), _COLUMNS)
-        for axes, name in zip(panels, names, strict=True):
-            draw_observable(axes, table, name, styles)
-        size_legend(panels[0], styles, columns=4 if alone else 8)
-    return panels
+    alone = replace(_LAYOUT, width=SINGLE_COLUMN_MM) if len(names) == 1 else _LAYOUT
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(names, alone)
+        styles = page.sizes(table.sizes, table.dimension)
+        for name, axes in panels.items():
+            draw_observable(page, axes, table, name, styles)
+        page.size_legend(styles)
+        return page.drawn()
 
 
 def draw_observable(
-    axes: Axes, table: ScalingTable, name: str, styles: dict[float, SizeStyle]
+    page: Sheet, axes: Axes, table: ScalingTable, name: str, styles: dict[float, SizeStyle]
 ) -> None:
     """The curve of every size, points in the order of the control."""
     for size, style in styles.items():
         rows = table.size == size
         columns = (table.control[rows], table.values[name][rows], table.errors[name][rows])
-        axes.errorbar(*columns, linewidth=0.7, elinewidth=0.7, **(style | {"markersize": 3.2}))
-    axes.set(xlabel=control_label_of(table.control_name), ylabel=observable_label(name))
+        look = style | {"markersize": 3.2, "linewidth": 0.7, "elinewidth": 0.7}
+        page.points(axes, *columns, **look)
+    axes.set(xlabel=page.labels.control(table.control_name), ylabel=page.labels.observable(name))
     axes.locator_params(axis="x", nbins=5)

@@ -1,37 +1,25 @@
 """Overlaps of single replicas, and the times at which replicas learn or escape."""
 
 import math
+from typing import Unpack
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure, SubFigure
 
-from physbatch.plots.labels import (
-    OVERLAP_LABEL,
-    cell_title,
-    control_label_of,
-    time_label_of,
-    unit_text,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import OVERLAP_LABEL, time_label_of, unit_text
+from physbatch.plots.layouts import Stack
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     FIT_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
-    SINGLE_COLUMN_MM,
-    cell_edges,
     empty_panel,
-    figure_in_mm,
-    journal_style,
-    label_decades,
-    needs_decades,
-    panel_axes,
-    root_figure,
-    size_palette,
-    size_panel,
-    title_style,
 )
+from physbatch.plots.ticks import cell_edges, label_decades, needs_decades
 from physbatch.scaling.statistics.replica_overlaps import (
     OverlapSeries,
     overlap_histograms,
@@ -43,13 +31,15 @@ from physbatch.scaling.times.exponential import EscapeTime
 from physbatch.scaling.times.passages import Survival
 from physbatch.typing import FloatArray
 
+_MAP = Stack(66.0)
+_SERIES = Stack(96.0, (1.3, 1.0))
 _BINS = 40
 _SHOWN = 24  # replicas; more lines hide each other
 #: Lightness falls all the way, so that the figure is read in greyscale as well.
 _SHARE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#7fb8d8", "#22588f", "#0b1f3a"])
 
 
-def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
+def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the histogram of the overlap over replicas against time, or against the control.
 
     Every column is one histogram: the darker, the more replicas have that overlap. The line
@@ -61,13 +51,15 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     data : xarray.Dataset
         A dataset of the schema with one size, and either one control (then the histograms are
         drawn against time) or one time (against the control).
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    matplotlib.axes.Axes
-        The axes; the colour bar is a further axes of the figure.
+    Drawn
+        The artists and the panels.
 
     Raises
     ------
@@ -79,9 +71,9 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_evolution
     >>> data = first_order()
-    >>> plot_evolution(data.sel(size=400).isel(time=-1)).get_xlabel()
+    >>> plot_evolution(data.sel(size=400).isel(time=-1)).ax.get_xlabel()
     'mini-batch size $m$'
-    >>> plot_evolution(data.sel(size=400, batch_size=13.0)).get_xlabel()
+    >>> plot_evolution(data.sel(size=400, batch_size=13.0)).ax.get_xlabel()
     'run time $t$ (sweeps)'
     """
     along = swept_dim(data)
@@ -90,40 +82,40 @@ def plot_evolution(data: xr.Dataset, axes: Axes | None = None) -> Axes:
     if logarithmic:
         data = data.sel(time=times > 0.0)
     histograms = overlap_histograms(data, bins=_BINS)
-    with journal_style():
-        axes = panel_axes(axes, height=66.0)
+    with new_sheet(ax, options) as page:
+        axes = page.lay_out(["evolution"], _MAP)["evolution"]
         mesh = axes.pcolormesh(
             cell_edges(histograms.coordinate, logarithmic=logarithmic),
             histograms.edges,
             histograms.share.T,
-            cmap=_SHARE,
+            cmap=page.colour_map(_SHARE),
             vmin=0.0,
             vmax=1.0,
             rasterized=True,
         )
-        axes.plot(
-            histograms.coordinate, histograms.mean, color=FIT_COLOUR, linewidth=0.9, gid="mean"
-        )
+        line = (histograms.coordinate, histograms.mean)
+        page.curve(axes, *line, color=FIT_COLOUR, linewidth=0.9, gid="mean")
         if logarithmic:
             axes.set_xscale("log")
-            label_decades(axes.xaxis, histograms.coordinate)
+            label_decades(axes.xaxis)
         units = str(data["time"].attrs.get("units", ""))
-        words = time_label_of(units) if along == "time" else control_label_of(along)
+        words = time_label_of(units) if along == "time" else page.labels.control(along)
         low, high = histograms.edges[0], histograms.edges[-1]
         room = 0.02 * (high - low)
-        axes.set(xlabel=words, ylabel=OVERLAP_LABEL, ylim=(low - room, high + room))
-        axes.set_title(cell_title(data.squeeze()), loc="right", **title_style())
-        bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
-        bar.set_label("fraction of replicas")
-    return axes
+        name = page.labels.observable("overlap", OVERLAP_LABEL)
+        axes.set(xlabel=words, ylabel=name, ylim=(low - room, high + room))
+        page.title(axes, page.labels.cell(data.squeeze()), loc="right")
+        page.bar(mesh, axes, "fraction of replicas")
+        return page.drawn()
 
 
 def plot_time_series(
     data: xr.Dataset,
     survival: Survival,
     escape: EscapeTime | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> list[Axes]:
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the overlaps of replicas against time, and the distribution of learning times.
 
     Above: up to 24 replicas, and the mean over all of them (thick). Below: the fraction of
@@ -139,13 +131,16 @@ def plot_time_series(
         What `physbatch.scaling.times.passages.survival_curve` found in its first passages.
     escape : EscapeTime, optional
         What `physbatch.scaling.times.passages.fit_escape_time` found in them.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the two panels; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide;
+        the panels are called series and learned.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The time series and the distribution.
+    Drawn
+        The artists and the panels.
 
     Raises
     ------
@@ -159,63 +154,67 @@ def plot_time_series(
     >>> from physbatch.scaling.times.passages import survival_curve
     >>> cell = first_order().sel(size=50, batch_size=13.0)
     >>> survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
-    >>> plot_time_series(cell, survival)[1].get_ylabel()
-    'fraction learned'
+    >>> list(plot_time_series(cell, survival).panels)
+    ['series', 'learned']
     """
     series = overlap_series(data)
-    with journal_style():
-        figure = figure_in_mm(SINGLE_COLUMN_MM, 96.0) if figure is None else figure
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1.3, 1.0))
-        _draw_series(top, series)
-        positive = series.time[series.time > 0.0]
-        logarithmic = needs_decades(series.time)
-        # Room after the end of the run, where a last step shows.
-        end = float(series.time[-1]) * (1.1 if logarithmic else 1.02)
-        _draw_learned(bottom, survival, end)
-        if escape is not None:
-            _draw_law(bottom, escape, positive)
-        if logarithmic:
-            top.set_xscale("log")
-            label_decades(bottom.xaxis, positive)
-        top.set_xlim(positive[0] if logarithmic else 0.0, end)
-        bottom.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
-        top.set_title(cell_title(data.squeeze()), loc="right", **title_style())
-    return [top, bottom]
+    positive = series.time[series.time > 0.0]
+    logarithmic = needs_decades(series.time)
+    # Room after the end of the run, where a last step shows.
+    end = float(series.time[-1]) * (1.1 if logarithmic else 1.02)
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["series", "learned"], _SERIES)
+        if "series" in panels:
+            _draw_series(page, panels["series"], series)
+            page.title(panels["series"], page.labels.cell(data.squeeze()), loc="right")
+        if "learned" in panels:
+            _draw_learned(page, panels["learned"], survival, end)
+            if escape is not None:
+                _draw_law(page, panels["learned"], escape, positive)
+        for axes in panels.values():
+            if logarithmic:
+                axes.set_xscale("log")
+                label_decades(axes.xaxis)
+            axes.set_xlim(positive[0] if logarithmic else 0.0, end)
+        axes.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
+        page.align(*panels.values())
+        return page.drawn()
 
 
-def _draw_series(axes: Axes, series: OverlapSeries) -> None:
+def _draw_series(page: Sheet, axes: Axes, series: OverlapSeries) -> None:
     """Single replicas as thin lines, and their mean."""
-    (colour,) = size_palette([1.0])
+    (colour,) = page.colours([1.0])
     time = series.time
     for row in series.overlap[:_SHOWN]:
         axes.plot(time, row, color=colour, linewidth=0.6, alpha=0.45, zorder=2, gid="replica")
     if len(series.overlap):
-        axes.plot(time, series.mean, color=FIT_COLOUR, linewidth=1.6, zorder=3, gid="mean")
-    axes.set(ylabel=OVERLAP_LABEL, ylim=(None, 1.05))
+        look = {"color": FIT_COLOUR, "linewidth": 1.6, "zorder": 3, "gid": "mean"}
+        page.curve(axes, time, series.mean, **look)
+    axes.set(ylabel=page.labels.observable("overlap", OVERLAP_LABEL), ylim=(None, 1.05))
 
 
-def _draw_learned(axes: Axes, survival: Survival, end: float) -> None:
+def _draw_learned(page: Sheet, axes: Axes, survival: Survival, end: float) -> None:
     # Steps hold until the next one, the last until the end of the run.
     time, learned, low, high = survival.passed_steps(end)
-    (colour,) = size_palette([1.0])
+    (colour,) = page.colours([1.0])
     axes.fill_between(time, low, high, step="post", color=colour, alpha=0.25, linewidth=0)
     axes.plot(time, learned, drawstyle="steps-post", color=colour, gid="learned")
     axes.set(ylabel="fraction learned", ylim=(-0.03, 1.03))
     words = f"{survival.passed} of {survival.replicas} learned"
-    axes.set_title(words, loc="left", color=NOTE_COLOUR, **title_style())
+    page.title(axes, words, loc="left", color=NOTE_COLOUR)
 
 
-def _draw_law(axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
+def _draw_law(page: Sheet, axes: Axes, escape: EscapeTime, times: FloatArray) -> None:
     """The exponential law after its delay; nothing where the fit gave no tau."""
     if not math.isfinite(escape.tau.value):
         return
     time = np.geomspace(times[0], times[-1], 301)
-    law = escape.passed_by(time)
-    axes.plot(time, law, color=LIMIT_COLOUR, linewidth=0.9, linestyle=(0, (4, 2)), gid="law")
-    axes.set_title(rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR, **title_style())
+    look = {"color": LIMIT_COLOUR, "linewidth": 0.9, "linestyle": (0, (4, 2)), "gid": "law"}
+    page.curve(axes, time, escape.passed_by(time), **look)
+    page.title(axes, rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR)
 
 
-def plot_escape_times(times: EscapeTimes, axes: Axes | None = None) -> Axes:
+def plot_escape_times(times: EscapeTimes, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the mean escape time of each size against the control, on a logarithmic axis.
 
     Bars are the 68 % intervals of the profile likelihood.
@@ -224,19 +223,29 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None) -> Axes:
     ----------
     times : EscapeTimes
         What `physbatch.scaling.times.escapes.escape_times` returned.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_escape_times
     >>> from physbatch.scaling.times.escapes import escape_times
-    >>> plot_escape_times(escape_times(first_order(sizes=(50, 100)))).get_yscale()
+    >>> plot_escape_times(escape_times(first_order(sizes=(50, 100)))).ax.get_yscale()
     'log'
     """
-    with size_panel(axes, np.unique(times.size).tolist(), legend=True) as (axes, styles):
+    with new_sheet(ax, options) as page:
+        axes = page.lay_out(["escape times"])["escape times"]
+        styles = page.sizes(times.size)
         axes.set_yscale("log")
+        label_decades(axes.yaxis)
         known = np.isfinite(times.tau) & (times.lower68 > 0.0) & np.isfinite(times.upper68)
         if not known.any():
             empty_panel(axes, "no escape time is known")
@@ -244,9 +253,10 @@ def plot_escape_times(times: EscapeTimes, axes: Axes | None = None) -> Axes:
             rows = known & (times.size == size)
             tau = times.tau[rows]
             errors = (tau - times.lower68[rows], times.upper68[rows] - tau)
-            axes.errorbar(times.control[rows], tau, errors, linewidth=0.7, elinewidth=0.7, **style)
+            look = style | {"linewidth": 0.7, "elinewidth": 0.7}
+            page.points(axes, times.control[rows], tau, errors, **look)
         unit = unit_text(times.time_units)
-        axes.set(
-            xlabel=control_label_of(times.control_name), ylabel=rf"mean escape time $\tau${unit}"
-        )
-    return axes
+        control = page.labels.control(times.control_name)
+        axes.set(xlabel=control, ylabel=rf"mean escape time $\tau${unit}")
+        page.size_legend(styles)
+        return page.drawn()

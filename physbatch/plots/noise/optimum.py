@@ -1,34 +1,34 @@
 """Generalisation against the mini-batch size, the optimum, and the collapse against g."""
 
 import itertools
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch
 from physbatch.noise.rescaled_curves import ScaleCollapse
-from physbatch.plots.style import (
-    DATA_COLOUR,
-    DOUBLE_COLUMN_MM,
-    OPEN,
-    figure_in_mm,
-    journal_style,
-    plain_numbers,
-    size_palette,
-    text_size,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.layouts import Grid
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
+from physbatch.plots.style import DATA_COLOUR, OPEN, text_size
+from physbatch.plots.ticks import label_decades
 from physbatch.typing import FloatArray
 
 #: Of each learning rate.
-_Colours = dict[float, tuple[float, float, float]]
+_Colours = dict[float, Any]
 
-_MARKERS = "osD^vP"
 _STYLES = (":", "--", "-")
 
 
-def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollapse) -> Figure:
+def plot_optimum(
+    curves: BatchCurves,
+    best: OptimumBatch,
+    collapse: ScaleCollapse,
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the curves, their minima over eps, and all curves against the noise scale.
 
     Colours are learning rates, from light (small) to dark (large); on the right, dotted, dashed
@@ -42,6 +42,16 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
         Their minima.
     collapse : ScaleCollapse
         The curves, divided by their lowest points, against g.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, two columns wide;
+        the panels are called curves, minima and collapse.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
@@ -50,32 +60,38 @@ def plot_optimum(curves: BatchCurves, best: OptimumBatch, collapse: ScaleCollaps
     >>> from physbatch.noise.rescaled_curves import scale_collapse
     >>> data = optimum_batch_data(replicas=8)
     >>> best = optimum_batch(data, resamples=30)
-    >>> len(plot_optimum(batch_curves(data), best, scale_collapse(data)).axes)
-    3
+    >>> list(plot_optimum(batch_curves(data), best, scale_collapse(data)).panels)
+    ['curves', 'minima', 'collapse']
     """
     rates, counts = np.unique(best.learning_rate), np.unique(best.pattern_count)
-    colours = dict(zip(rates, size_palette(list(rates)), strict=True))
-    markers = dict(zip(counts, itertools.cycle(_MARKERS), strict=False))
-    with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 52.0)
-        left, middle, right = figure.subplots(1, 3)
-        _draw_curves(left, curves, counts[-1], colours, markers[counts[-1]])
-        _draw_minima(middle, best, markers)
-        _draw_collapse(right, collapse, colours, counts)
-        for axes in (left, middle, right):
-            _label(axes)
-    return figure
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["curves", "minima", "collapse"], Grid(52.0, above=0.0))
+        colours = dict(zip(rates, page.colours(rates.tolist()), strict=True))
+        markers = dict(zip(counts, page.markers(len(counts)), strict=True))
+        if "curves" in panels:
+            _draw_curves(page, panels["curves"], curves, counts[-1], colours)
+        if "minima" in panels:
+            _draw_minima(page, panels["minima"], best, markers)
+        if "collapse" in panels:
+            _draw_collapse(page, panels["collapse"], collapse, colours, counts)
+        for axes in panels.values():
+            axes.set(xscale="log", yscale="log")
+            label_decades(axes.xaxis)
+            label_decades(axes.yaxis)
+        return page.drawn()
 
 
 def _draw_curves(
-    axes: Axes, curves: BatchCurves, count: float, colours: _Colours, marker: str
+    page: Sheet, axes: Axes, curves: BatchCurves, count: float, colours: _Colours
 ) -> None:
     """Error against the batch size, for one number of patterns."""
     table = curves.table
+    (marker,) = page.markers(1)
     for number in np.flatnonzero(curves.pattern_count == count):
         rows = table.size == number + 1
         rate = curves.learning_rate[number]
-        axes.errorbar(
+        page.points(
+            axes,
             np.exp(table.control[rows]),
             table.values["error"][rows],
             table.errors["error"][rows],
@@ -84,16 +100,16 @@ def _draw_curves(
             markersize=2.5,
             label=rf"$\epsilon = {rate:g}$",
         )
-    axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
-    axes.set_ylabel(f"error, $P = {count:g}$")
-    axes.legend(loc="best", fontsize=text_size(6))
+    axes.set(xlabel=page.labels.control("batch_size"), ylabel=f"error, $P = {count:g}$")
+    page.panel_legend(axes, loc="best", fontsize=text_size(6))
 
 
-def _draw_minima(axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> None:
+def _draw_minima(page: Sheet, axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> None:
     """The best batch size against the learning rate, one marker for each number of patterns."""
     for count, marker in markers.items():
         mine = (best.pattern_count == count) & np.isfinite(best.batch_size)
-        axes.errorbar(
+        page.points(
+            axes,
             best.learning_rate[mine],
             best.batch_size[mine],
             np.hypot(best.stderr[mine], best.systematic[mine]),
@@ -102,26 +118,18 @@ def _draw_minima(axes: Axes, best: OptimumBatch, markers: dict[float, str]) -> N
             label=f"$P = {count:g}$",
             **OPEN,
         )
-    axes.set(xscale="log", yscale="log", xlabel=r"learning rate $\epsilon$")
-    axes.set_ylabel(r"$B_\mathrm{opt}$")
-    axes.legend(loc="best", fontsize=text_size(6))
+    axes.set(xlabel=r"learning rate $\epsilon$", ylabel=r"$B_\mathrm{opt}$")
+    page.panel_legend(axes, loc="best", fontsize=text_size(6))
 
 
 def _draw_collapse(
-    axes: Axes, collapse: ScaleCollapse, colours: _Colours, counts: FloatArray
+    page: Sheet, axes: Axes, collapse: ScaleCollapse, colours: _Colours, counts: FloatArray
 ) -> None:
     """All curves against the noise scale."""
     for count, style in zip(counts, itertools.cycle(_STYLES), strict=False):
         for rate, colour in colours.items():
             rows = (collapse.learning_rate == rate) & (collapse.pattern_count == count)
-            axes.plot(collapse.x[rows], collapse.value[rows], style, color=colour, linewidth=0.6)
-    axes.set(xscale="log", yscale="log", xlabel=r"noise scale $g = \epsilon(P/B - 1)$")
+            look = {"linestyle": style, "color": colour, "linewidth": 0.6}
+            page.curve(axes, collapse.x[rows], collapse.value[rows], **look)
+    axes.set(xlabel=r"noise scale $g = \epsilon(P/B - 1)$")
     axes.set_ylabel("error / lowest error")
-
-
-def _label(axes: Axes) -> None:
-    """Numbers instead of powers of ten where an axis spans few decades."""
-    for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        if high < 300 * low:
-            plain_numbers(axis, None if high < 100 * low else LogLocator(subs=(1.0,)))
-        axis.set_minor_formatter(NullFormatter())

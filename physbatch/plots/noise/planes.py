@@ -1,39 +1,36 @@
 """The plane of mini-batch size and learning rate: what is stable, what is learned, how well."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, LogNorm
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 
 from physbatch.noise.performance import PerformanceMap
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
 from physbatch.noise.transitions import TransitionLine, learned_plane
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.layouts import Grid, Stack
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     DATA_COLOUR,
-    DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
     OPEN,
     SINGLE_COLUMN_MM,
-    cell_edges,
-    figure_in_mm,
-    journal_style,
-    panel_axes,
-    plain_numbers,
-    root_figure,
-    text_size,
-    title_style,
+    SizeStyle,
 )
+from physbatch.plots.ticks import cell_edges, label_decades, plain_numbers
 from physbatch.typing import FloatArray
 
 #: A curve: values of m and of the learning rate.
@@ -49,8 +46,9 @@ _STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 def plot_noise_range(
     thresholds: Mapping[str, StableRange | TypicalThreshold],
     lines: Mapping[str, Curve],
-    axes: Axes | None = None,
-) -> Axes:
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the largest stable learning rate (base of the rule) over the mini-batch size.
 
     Parameters
@@ -59,8 +57,15 @@ def plot_noise_range(
         What was measured, by label; drawn as points with error bars.
     lines : mapping of str to tuple of array_like
         What is predicted or fitted, by label: values of m and of the learning rate.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
@@ -68,39 +73,44 @@ def plot_noise_range(
     >>> from physbatch.noise.stability import stable_range
     >>> measured = stable_range(stable_range_data(replicas=10))
     >>> m = measured.batch_size
-    >>> plot_noise_range({"measured": measured}, {"planted": (m, 0.5 * m**-0.8)}).get_xscale()
+    >>> plot_noise_range({"measured": measured}, {"planted": (m, 0.5 * m**-0.8)}).ax.get_xscale()
     'log'
     """
-    with journal_style():
-        axes = panel_axes(axes)
+    with new_sheet(ax, options) as page:
+        axes = page.lay_out(["range"])["range"]
         for number, (label, (m, rate)) in enumerate(lines.items()):
-            colour = LIMIT_COLOUR if number == 0 else FIT_COLOUR
-            axes.plot(m, rate, _STYLES[number % len(_STYLES)], color=colour, label=label, zorder=2)
-        for (label, measured), marker in zip(thresholds.items(), "osD^v", strict=False):
+            look: SizeStyle = {"linestyle": _STYLES[number % len(_STYLES)], "zorder": 2}
+            look |= {"color": LIMIT_COLOUR if number == 0 else FIT_COLOUR, "label": label}
+            page.curve(axes, m, rate, **look)
+        count = len(thresholds)
+        colours = page.colours(range(count)) if "palette" in options else [DATA_COLOUR] * count
+        for (label, measured), marker, colour in zip(
+            thresholds.items(), page.markers(count), colours, strict=True
+        ):
             known = np.isfinite(measured.learning_rate)
-            axes.errorbar(
+            look = {"linestyle": "none", "marker": marker, "color": colour, "zorder": 3}
+            page.points(
+                axes,
                 measured.batch_size[known],
                 measured.learning_rate[known],
                 np.hypot(measured.stderr[known], measured.systematic[known]),
-                linestyle="none",
-                marker=marker,
-                color=DATA_COLOUR,
                 label=label,
-                zorder=3,
+                **look,
                 **OPEN,
             )
-        _label(axes, r"largest learning rate $\eta_\mathrm{base}$")
-        low, high = axes.get_ylim()
-        if high < 100 * low:
-            plain_numbers(axes.yaxis)
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.legend(loc="lower left")
-    return axes
+        _label(page, axes, r"largest learning rate $\eta_\mathrm{base}$")
+        page.panel_legend(axes, loc="lower left")
+        return page.drawn()
 
 
 def plot_phase_diagram(
-    data: xr.Dataset, thresholds: StableRange, axes: Axes | None = None, size: float | None = None
-) -> Axes:
+    data: xr.Dataset,
+    thresholds: StableRange,
+    ax: Where = None,
+    *,
+    size: float | None = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the fraction of replicas that learn over m and the learning rate of one size.
 
     Crosses mark points at which half or more of the replicas diverged; the line with error bars
@@ -112,30 +122,39 @@ def plot_phase_diagram(
         A dataset of the schema swept over ``learning_rate`` and the batch size.
     thresholds : StableRange
         What `physbatch.noise.stability` found in it.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
     size : float, optional
         Which size; by default the largest.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.exact.batch_noise import stable_range_data
     >>> from physbatch.noise.stability import stable_range
     >>> data = stable_range_data(replicas=10)
-    >>> plot_phase_diagram(data, stable_range(data)).get_yscale()
+    >>> plot_phase_diagram(data, stable_range(data)).ax.get_yscale()
     'log'
     """
-    with journal_style():
-        axes = panel_axes(axes, height=74.0)
+    with new_sheet(ax, options) as page:
+        axes = page.lay_out(["phase diagram"], Stack(74.0))["phase diagram"]
         sizes = np.asarray(data["size"].values, dtype=np.float64)
         chosen = float(sizes[-1] if size is None else size)
         plane = learned_plane(data, float(sizes[np.argmin(np.abs(sizes - chosen))]))
         m, rates = plane.batch_size, plane.learning_rate
-        mesh = _draw_map(axes, m, rates, plane.learned, cmap=_SUCCESS, vmin=0, vmax=1)
+        colours = page.colour_map(_SUCCESS)
+        mesh = _draw_map(axes, m, rates, plane.learned, cmap=colours, vmin=0, vmax=1)
         gone = np.argwhere(plane.diverged >= 0.5)
         axes.plot(m[gone[:, 1]], rates[gone[:, 0]], "x", color=NOTE_COLOUR, markersize=3)
         mine = np.isclose(thresholds.size, chosen) & np.isfinite(thresholds.learning_rate)
-        axes.errorbar(
+        page.points(
+            axes,
             thresholds.batch_size[mine],
             thresholds.learning_rate[mine],
             np.hypot(thresholds.stderr[mine], thresholds.systematic[mine]),
@@ -144,18 +163,21 @@ def plot_phase_diagram(
             markerfacecolor="white",
             gid="threshold",
         )
-        _label(axes, r"learning rate (base) $\eta$")
-        if m.max() < 1000 * m.min():
-            plain_numbers(axes.xaxis, LogLocator(base=2 if m.max() > 30 * m.min() else 10))
-        axes.set_title(f"$N = {chosen:g}$", **title_style())
-        bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
-        bar.set_label("fraction of replicas that learn")
-    return axes
+        _label(page, axes, r"learning rate (base) $\eta$")
+        if 30 * m.min() < m.max() < 1000 * m.min():
+            plain_numbers(axes.xaxis, LogLocator(base=2))
+        page.title(axes, page.labels.size_value("N", chosen))
+        page.bar(mesh, axes, "fraction of replicas that learn")
+        return page.drawn()
 
 
 def plot_performance(
-    performance: PerformanceMap, axes: Axes | None = None, *, label: str = "generalisation error"
-) -> Axes:
+    performance: PerformanceMap,
+    ax: Where = None,
+    *,
+    label: str = "generalisation error",
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the mean error as a map; circles are the best learning rate of each batch size.
 
     Filled circles are batch sizes that are as good as the best within two standard errors;
@@ -165,40 +187,47 @@ def plot_performance(
     ----------
     performance : PerformanceMap
         What `physbatch.noise.performance.performance_map` returned.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
     label : str
         Of the colour bar.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.exact.batch_noise import optimum_batch_data
     >>> from physbatch.noise.performance import performance_map
     >>> planted = optimum_batch_data(pattern_counts=(200,)).squeeze("pattern_count")
-    >>> plot_performance(performance_map(planted)).get_xscale()
+    >>> plot_performance(performance_map(planted)).ax.get_xscale()
     'log'
     """
-    with journal_style():
-        axes = panel_axes(axes, height=70.0)
+    with new_sheet(ax, options) as page:
+        axes = page.lay_out(["performance"], Stack(70.0))["performance"]
         error = np.ma.masked_invalid(performance.error.T)
         positive = error[error > 0.0].compressed() if (error > 0.0).any() else np.ones(1)
         lowest, highest = float(positive.min()), float(positive.max())
         norm = LogNorm(lowest, max(highest, 1.0001 * lowest))
         error = np.ma.maximum(error, lowest)  # no error at all has the colour of the lowest
         m, rates = performance.batch_size, performance.learning_rate
-        mesh = _draw_map(axes, m, rates, error, cmap="viridis_r", norm=norm)
+        mesh = _draw_map(axes, m, rates, error, cmap=page.colour_map("viridis_r"), norm=norm)
         known = np.isfinite(performance.best_error)
         for good, face in ((True, LIMIT_COLOUR), (False, "white")):
             chosen = known & (performance.as_good == good)
-            style = OPEN | {"color": LIMIT_COLOUR, "markerfacecolor": face}
-            axes.plot(m[chosen], performance.best_rate[chosen], "o", **style)
-        _label(axes, r"learning rate $\eta_\mathrm{base}$")
+            look = OPEN | {"color": LIMIT_COLOUR, "markerfacecolor": face, "marker": "o"}
+            x, y = m[chosen], performance.best_rate[chosen]
+            page.points(axes, x, y, linestyle="none", **look)
+        _label(page, axes, r"learning rate $\eta_\mathrm{base}$")
         plain_numbers(axes.xaxis, LogLocator(base=2))
-        bar = root_figure(axes).colorbar(mesh, ax=axes, pad=0.02)
-        bar.set_label(label)
-        if highest < 30 * lowest:
-            plain_numbers(bar.ax.yaxis)
-    return axes
+        bar = page.bar(mesh, axes, label)
+        if bar is not None:
+            label_decades(bar.ax.yaxis)
+        return page.drawn()
 
 
 def plot_phases(
@@ -208,7 +237,9 @@ def plot_phases(
     *,
     fraction: float,
     perfect: float | None = None,
-) -> Figure:
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw one panel for each size: what most replicas reach, m_c(eta), and theory.
 
     Parameters
@@ -223,6 +254,16 @@ def plot_phases(
         Share of the first error below which learning works well.
     perfect : float, optional
         Share of the first error below which it is perfect; by default where it succeeds.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide for
+        one size and two for more; the panels are called like the sizes, ``N = 100`` ...
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
@@ -230,59 +271,68 @@ def plot_phases(
     >>> from physbatch.noise.transitions import transition_line
     >>> data = transition_data(replicas=10)
     >>> theory = {"m = eta/4": {100.0: ([2.0, 16.0], [8.0, 64.0])}}
-    >>> len(plot_phases(data, transition_line(data), theory, fraction=0.1).axes)
-    1
+    >>> list(plot_phases(data, transition_line(data), theory, fraction=0.1).panels)
+    ['N = 100']
     """
     sizes = np.asarray(data["size"].values, dtype=np.float64)
-    with journal_style():
-        figure = figure_in_mm(SINGLE_COLUMN_MM if len(sizes) == 1 else DOUBLE_COLUMN_MM, 72.0)
-        panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
-        for axes, size in zip(panels, sizes, strict=True):
+    names = [f"N = {size:g}" for size in sizes]
+    layout = Grid(64.0, len(sizes), share_y=True)
+    with new_sheet(ax, options) as page:
+        page.lay_out(names, replace(layout, width=SINGLE_COLUMN_MM) if len(sizes) == 1 else layout)
+        colours = ListedColormap(page.colours([0, 1, 2]) if "palette" in options else _COLOURS)
+        for name, size in zip(names, sizes, strict=True):
+            if name not in page.panels:
+                continue
+            axes = page.panels[name]
             planes = [learned_plane(data, float(size), bar) for bar in (fraction, perfect)]
             reached = np.sum([plane.learned >= 0.5 for plane in planes], axis=0)
             m, rates = planes[0].batch_size, planes[0].learning_rate
-            _draw_map(axes, m, rates, reached, cmap=ListedColormap(_COLOURS), vmin=0, vmax=2)
+            _draw_map(axes, m, rates, reached, cmap=colours, vmin=0, vmax=2)
             for (_, by_size), style in zip(lines.items(), _STYLES, strict=False):
                 curve = by_size[float(size)]
-                axes.plot(*curve, style, color=FIT_COLOUR, scalex=False, scaley=False)
-            mine = np.isclose(line.size, size) & np.isfinite(line.batch_size)
-            axes.errorbar(
-                line.batch_size[mine],
-                line.learning_rate[mine],
-                xerr=np.hypot(line.stderr[mine], line.systematic[mine]),
-                color=LIMIT_COLOUR,
-                marker="o",
-                zorder=4,
-                **OPEN,
-            )
-            axes.set_title(f"$N = {size:g}$", fontsize=text_size(8))
-            _label(axes)
-        panels[0].set_ylabel(r"learning rate $\eta$")
-        for axis in (panels[0].yaxis, *(axes.xaxis for axes in panels)):
-            plain_numbers(axis)
+                page.curve(axes, *curve, color=FIT_COLOUR, linestyle=style)
+            _draw_line(page, axes, line, float(size))
+            page.title(axes, page.labels.size_value("N", float(size)))
+            _label(page, axes)
+        page.first.set_ylabel(r"learning rate $\eta$")
         handles: list[Patch | Line2D] = [
-            Patch(facecolor=colour, edgecolor=FIT_COLOUR, linewidth=0.4, label=name)
-            for colour, name in zip(_COLOURS, _NAMES, strict=True)
+            Patch(facecolor=colours(number), edgecolor=FIT_COLOUR, linewidth=0.4, label=name)
+            for number, name in enumerate(_NAMES)
         ]
-        handles.append(
-            Line2D([], [], color=LIMIT_COLOUR, marker="o", markerfacecolor="white", label="$m_c$")
-        )
+        critical = f"${page.labels.critical('batch_size')}$"
+        look: SizeStyle = {"color": LIMIT_COLOUR, "marker": "o", "markerfacecolor": "white"}
+        handles.append(Line2D([], [], label=critical, **look))
         handles += [
             Line2D([], [], color=FIT_COLOUR, linestyle=style, label=label)
             for label, style in zip(lines, _STYLES, strict=False)
         ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=4)
-    return figure
+        page.legend(handles, columns=4)
+        return page.drawn()
+
+
+def _draw_line(page: Sheet, axes: Axes, line: TransitionLine, size: float) -> None:
+    """m_c(eta) of one size; bars of rates that are close to each other stand apart."""
+    mine = np.isclose(line.size, size) & np.isfinite(line.batch_size)
+    look = OPEN | {"color": LIMIT_COLOUR, "marker": "o", "zorder": 4}
+    error = np.hypot(line.stderr[mine], line.systematic[mine])
+    page.points(axes, line.batch_size[mine], line.learning_rate[mine], xerr=error, **look)
 
 
 def _draw_map(
     axes: Axes, m: FloatArray, rates: FloatArray, values: FloatArray, **style: Any
 ) -> QuadMesh:
     """Values at learning rates (rows) and batch sizes as cells on logarithmic axes."""
-    return axes.pcolormesh(cell_edges(m), cell_edges(rates), values, rasterized=True, **style)
+    mesh = axes.pcolormesh(cell_edges(m), cell_edges(rates), values, rasterized=True, **style)
+    # The map fills its panel, whatever lines go on outside of it.
+    for ends, values in ((axes.set_xlim, m), (axes.set_ylim, rates)):
+        edges = cell_edges(values)
+        ends(float(edges[0]), float(edges[-1]))
+    return mesh
 
 
-def _label(axes: Axes, rate: str = "") -> None:
-    axes.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
+def _label(page: Sheet, axes: Axes, rate: str = "") -> None:
+    axes.set(xscale="log", yscale="log", xlabel=page.labels.control("batch_size"))
+    for axis in (axes.xaxis, axes.yaxis):
+        label_decades(axis)
     if rate:
         axes.set_ylabel(rate)

@@ -1,26 +1,26 @@
 """Mini-batch noise as a temperature: T(m), and the states of both dynamics."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
-from physbatch.plots.style import (
-    DATA_COLOUR,
-    DOUBLE_COLUMN_MM,
-    FIT_COLOUR,
-    LIMIT_COLOUR,
-    OPEN,
-    figure_in_mm,
-    journal_style,
-    plain_numbers,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import OVERLAP_LABEL
+from physbatch.plots.layouts import Grid
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import new_sheet
+from physbatch.plots.style import DATA_COLOUR, FIT_COLOUR, LIMIT_COLOUR, OPEN
+from physbatch.plots.ticks import label_decades
 
 
 def plot_temperature(
-    result: EffectiveTemperature, states: Sequence[tuple[str, StationaryState]]
-) -> Figure:
+    result: EffectiveTemperature,
+    states: Sequence[tuple[str, StationaryState]],
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw T(m) from both observables, and overlap against energy of both dynamics.
 
     Where one temperature describes the noise of the batches, both curves on the left are one,
@@ -32,42 +32,49 @@ def plot_temperature(
         What `physbatch.noise.temperature.effective_temperature` returned.
     states : sequence of tuple
         Label and stationary averages of each dynamics.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, two columns wide;
+        the panels are called temperature and states.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
     """
-    with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
-        left, right = figure.subplots(1, 2)
-        for value, error, label, colour, marker in (
-            (result.from_energy, result.from_energy_stderr, "energy", DATA_COLOUR, "o"),
-            (result.from_overlap, result.from_overlap_stderr, "overlap", LIMIT_COLOUR, "s"),
-        ):
-            known = np.isfinite(value)
-            left.errorbar(
-                result.batch_size[known],
-                value[known],
-                error[known],
-                color=colour,
-                marker=marker,
-                label=f"from the {label}",
-                **OPEN,
-            )
-        left.set(xscale="log", yscale="log", xlabel="mini-batch size $m$")
-        left.set_ylabel(r"effective temperature $T(m)$")
-        for axis in (left.xaxis, left.yaxis):
-            plain_numbers(axis)
-        left.legend(loc="best")
-        for (label, state), colour, marker in zip(
-            states, (LIMIT_COLOUR, FIT_COLOUR), "os", strict=False
-        ):
-            right.errorbar(
-                state.training_error,
-                state.overlap,
-                state.overlap_stderr,
-                state.training_error_stderr,
-                color=colour,
-                marker=marker,
-                label=label,
-                **OPEN,
-            )
-        right.set(xlabel="training error", ylabel="overlap $q$")
-        right.legend(loc="best")
-    return figure
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["temperature", "states"], Grid(66.0, 2, above=0.0))
+        chosen = page.colours([0.0, 1.0]) if "palette" in options else None
+        markers = page.markers(2)
+        if "temperature" in panels:
+            left = panels["temperature"]
+            for (value, error, label), colour, marker in zip(
+                (
+                    (result.from_energy, result.from_energy_stderr, "energy"),
+                    (result.from_overlap, result.from_overlap_stderr, "overlap"),
+                ),
+                chosen or (DATA_COLOUR, LIMIT_COLOUR),
+                markers,
+                strict=True,
+            ):
+                known = np.isfinite(value)
+                look = OPEN | {"color": colour, "marker": marker, "label": f"from the {label}"}
+                page.points(left, result.batch_size[known], value[known], error[known], **look)
+            left.set(xscale="log", yscale="log", xlabel=page.labels.control("batch_size"))
+            left.set_ylabel(r"effective temperature $T(m)$")
+            label_decades(left.xaxis)
+            label_decades(left.yaxis)
+            page.panel_legend(left, loc="best")
+        if "states" in panels:
+            right = panels["states"]
+            for (label, state), colour, marker in zip(
+                states, chosen or (LIMIT_COLOUR, FIT_COLOUR), markers, strict=False
+            ):
+                look = OPEN | {"color": colour, "marker": marker, "label": label}
+                points = (state.training_error, state.overlap, state.overlap_stderr)
+                page.points(right, *points, xerr=state.training_error_stderr, **look)
+            overlap = page.labels.observable("overlap", OVERLAP_LABEL)
+            right.set(xlabel="training error", ylabel=overlap)
+            page.panel_legend(right, loc="best")
+        return page.drawn()

@@ -1,58 +1,60 @@
 """The collapsed points on their master curve, with the residuals below."""
 
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text, flag_words, plain_text
+from physbatch.errors import AnalysisError
+from physbatch.plots.dataset.moments import draw_observable
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import flag_words
+from physbatch.plots.options import Options, Where
+from physbatch.plots.scaling.collapse_words import (
+    of_equal_length,
+    title_lines,
+    x_label,
+    y_label,
+)
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     POINTS,
     SINGLE_COLUMN_MM,
     SizeStyle,
-    figure_in_mm,
-    journal_style,
-    note_above,
-    root_figure,
-    size_styles,
     text_size,
 )
-from physbatch.results.estimate import Estimate
-from physbatch.results.render import math_symbol
 from physbatch.scaling.data_collapse.result import (
     Collapse,
     CollapsedPoints,
     MasterCurve,
 )
+from physbatch.tables.table import ScalingTable
+from physbatch.typing import FloatArray
 
 _PANEL_MM = 78.0  # height of one panel with its residuals and its title
 _COLUMNS = 3
+_NARROWEST = 55.0  # width of a panel beside others, in mm
 _HEIGHTS = (3.2, 1.0)  # of a panel and of its residuals
 _MANY_POINTS = 150
 _MARKER_SIZES = (5.0, 3.2)  # of the smallest and of the largest size, which lies on top
 _DEVIATIONS = 2.0  # where the lines among the residuals stand
 _RESIDUAL_SIZE = 2.8
 _BAND: SizeStyle = {"color": FIT_COLOUR, "alpha": 0.22, "linewidth": 0}
+_INSET = 0.4  # part of each side that an inset takes
+_INSET_SPACE = 0.17  # room for its labels
+_STEP, _WIDER = 0.12, 6  # a panel is widened so often by this part of it
 
 
-class CollapsePanel(NamedTuple):
-    """The axes of one observable."""
-
-    collapse: Axes
-    residuals: Axes
-
-
-def plot_collapse(
-    result: Collapse, axes: Axes | Sequence[Axes] | None = None, *, legend: bool = True
-) -> list[CollapsePanel]:
+def plot_collapse(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the rescaled points of every size, the master curve with its band, and residuals.
 
     The band is one standard deviation of the master curve. Residuals are in units of the
@@ -64,16 +66,17 @@ def plot_collapse(
     ----------
     result : Collapse
         What `physbatch.scaling.data_collapse.methods.collapse` returned.
-    axes : matplotlib.axes.Axes or sequence of them, optional
-        One for each observable; the residuals take their lower quarter. By default a new
-        figure, one column wide for one observable and two columns for more.
-    legend : bool
-        Put a legend of the sizes above the figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide for
+        one observable and two columns for more. The panels are called collapse and residuals; of
+        several observables ``collapse U``, ``residuals U`` ...
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of CollapsePanel
-        The pair of axes of every observable, in the order of ``result.observables``.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
@@ -81,108 +84,249 @@ def plot_collapse(
     >>> from physbatch.plots import plot_collapse
     >>> from physbatch.scaling import collapse
     >>> table = planted_table("Ising 2-D", (16, 32, 64))
-    >>> panel = plot_collapse(collapse(table, window="all"))[0]
-    >>> panel.residuals.get_ylabel()
-    'residual'
+    >>> result = collapse(table, window="all")
+    >>> list(plot_collapse(result).panels), list(plot_collapse(result, residuals=False).panels)
+    (['collapse', 'residuals'], ['collapse'])
     """
-    with journal_style():
-        panels = _panels(axes, len(result.points))
-        styles = _styles(result)
-        wide = len(panels) < _COLUMNS
-        for panel, points, curve in zip_longest(panels, result.points, result.curve):
-            if curve is not None:
-                _draw_curve(panel.collapse, curve)
-            _draw_points(panel, points, styles)
-            _draw_guides(panel.residuals, points)
-            panel.collapse.set_ylabel(_y_label(result, points.observable))
-            panel.collapse.tick_params(labelbottom=False)
-            panel.residuals.set(xlabel=_x_label(result), ylabel="residual")
-            panel.collapse.figure.align_ylabels(panel)
-            _write_title(panel.collapse, result, points.observable, per_line=3 if wide else 2)
-        if legend and panels:
-            _legend(panels[0].collapse, styles)
-    return panels
+    with new_sheet(ax, options) as page:
+        ends = [f" {name}" if len(result.points) > 1 else "" for name in result.observables]
+        layout = _Pairs(len(result.points))
+        names = [f"{panel}{end}" for end in ends for panel in ("collapse", "residuals")]
+        panels = page.lay_out(names, layout) if result.points else {}
+        styles = _styles(page, result)
+        wide = len(result.points) < _COLUMNS
+        titles = of_equal_length(
+            [title_lines(page.labels, result, o, 3 if wide else 2) for o in result.observables]
+        )
+        for end, title, points, curve in zip_longest(ends, titles, result.points, result.curve):
+            main, below = panels.get(f"collapse{end}"), panels.get(f"residuals{end}")
+            if main is not None:
+                draw_collapse(page, main, result, points, curve, styles)
+                _write_title(page, main, result, title)
+            if below is not None:
+                _draw_residuals(page, below, points, styles)
+                below.set(xlabel=x_label(page.labels, result), ylabel="residual")
+            if main is not None and below is not None and page.own_page is not None:
+                main.tick_params(labelbottom=False)
+                main.set_xlabel("")
+            page.align(main, below)
+        _legend(page, styles)
+        return page.drawn()
+
+
+def plot_curves(
+    table: ScalingTable,
+    result: Collapse,
+    ax: Where = None,
+    *,
+    inset: str | tuple[float, float, float, float] | None = None,
+    **options: Unpack[Options],
+) -> Drawn:
+    """Draw the raw curves of an observable with their collapse as an inset.
+
+    Parameters
+    ----------
+    table : ScalingTable
+        The data.
+    result : Collapse
+        What `physbatch.scaling.collapse` made of them; its first observable is drawn.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide. The panels are called curves and
+        collapse; the inset is a part of the first, unless axes for it are given.
+    inset : str or tuple of float, optional
+        Where the inset is: ``"upper left"``, ``"lower right"`` ..., or its left and lower end,
+        width and height as fractions of the panel; by default the emptiest corner.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the collapse holds no points, the table not its observable, or there is no such corner.
+
+    Examples
+    --------
+    >>> from physbatch.exact.scaling_functions import planted_table
+    >>> from physbatch.plots import plot_curves
+    >>> from physbatch.scaling import collapse
+    >>> table = planted_table("Ising 2-D", (16, 32, 64))
+    >>> list(plot_curves(table, collapse(table, window="all")).panels)
+    ['curves', 'collapse']
+    """
+    if not result.points:
+        raise AnalysisError(
+            "this collapse holds no points to draw", where="figure", remedy="its flags say why"
+        )
+    points, curve = result.points[0], result.curve[0] if result.curve else None
+    table = table.only(points.observable)
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["curves", "collapse"], _Inset())
+        styles = page.sizes(table.sizes, result.size_name, result.size_symbol)
+        if "curves" in panels:
+            draw_observable(page, panels["curves"], table, points.observable, styles)
+        if "collapse" not in panels:
+            corner = inset or _make_room(panels["curves"], table, points.observable)
+            box = _box(corner) if isinstance(corner, str) else corner
+            page.add("collapse", panels["curves"].inset_axes(box))
+        small = {size: style | {"markersize": 2.2} for size, style in styles.items()}
+        within = page.panels["collapse"]
+        draw_collapse(page, within, result, points, curve, small)
+        within.tick_params(labelsize=text_size(6.5), pad=2)
+        for label in (within.xaxis.label, within.yaxis.label):
+            label.set_fontsize(text_size(7))
+        within.locator_params(nbins=4)
+        page.size_legend(styles)
+        return page.drawn()
 
 
 # --- axes -------------------------------------------------------------------------------
 
 
-def _panels(axes: Axes | Sequence[Axes] | None, count: int) -> list[CollapsePanel]:
-    if axes is None:
-        return _new_panels(count)
-    given = [axes] if isinstance(axes, Axes) else list(axes)
-    if len(given) != count:
-        raise ValueError(f"{len(given)} axes for {count} observables; give one for each")
-    return [_split(panel) for panel in given]
+@dataclass(frozen=True)
+class _Pairs:
+    """Panels with their residuals below, in rows; only panels where no residuals are drawn."""
+
+    observables: int
+
+    @property
+    def width(self) -> float:
+        return SINGLE_COLUMN_MM if self.observables == 1 else DOUBLE_COLUMN_MM
+
+    def _columns(self, width: float) -> int:
+        return max(min(self.observables, _COLUMNS, int(width / _NARROWEST)), 1)
+
+    def page_height(self, count: int, width: float) -> float:
+        full = _PANEL_MM if count > self.observables else 60.0
+        return math.ceil(self.observables / self._columns(width)) * full + 8.0
+
+    def axes(self, figure: Figure | SubFigure, count: int) -> list[Axes]:
+        width = figure.bbox.width / figure.dpi * 25.4
+        columns = self._columns(width)
+        if isinstance(figure, Figure):
+            figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.02)
+        grid = figure.add_gridspec(math.ceil(self.observables / columns), columns)
+        panels: list[Axes] = []
+        for number in range(self.observables):
+            cell = grid[divmod(number, columns)]
+            if count == self.observables:
+                panels.append(figure.add_subplot(cell))
+                continue
+            pair = cell.subgridspec(2, 1, height_ratios=_HEIGHTS, hspace=0.0)
+            panels.append(figure.add_subplot(pair[0]))
+            panels.append(figure.add_subplot(pair[1], sharex=panels[-1]))
+        return panels
 
 
-def _new_panels(count: int) -> list[CollapsePanel]:
-    columns = min(count, _COLUMNS)
-    rows = math.ceil(count / _COLUMNS)
-    width = SINGLE_COLUMN_MM if count == 1 else DOUBLE_COLUMN_MM
-    figure = figure_in_mm(width, rows * _PANEL_MM + 8.0)
-    figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.02)
-    grid = figure.add_gridspec(rows, max(columns, 1))
-    return [_split(figure.add_subplot(grid[divmod(panel, columns)])) for panel in range(count)]
+@dataclass(frozen=True)
+class _Inset:
+    """One panel; the inset in it is made when the curves are known."""
+
+    width: float = SINGLE_COLUMN_MM
+
+    def page_height(self, count: int, width: float) -> float:
+        return 72.0
+
+    def axes(self, figure: Figure | SubFigure, count: int) -> list[Axes]:
+        return [figure.add_subplot()]
 
 
-def _split(axes: Axes) -> CollapsePanel:
-    """Give the lower part of some axes to the residuals."""
-    figure, spec = axes.figure, axes.get_subplotspec()
-    if spec is not None:
-        grid = spec.subgridspec(2, 1, height_ratios=_HEIGHTS, hspace=0.0)
-        axes.set_subplotspec(grid[0])
-        return CollapsePanel(axes, figure.add_subplot(grid[1], sharex=axes))
-    box = axes.get_position()
-    cut = box.y0 + box.height * _HEIGHTS[1] / sum(_HEIGHTS)
-    axes.set_position((box.x0, cut, box.width, box.y1 - cut))
-    return CollapsePanel(
-        axes, figure.add_axes((box.x0, box.y0, box.width, cut - box.y0), sharex=axes)
-    )
+def _box(corner: str) -> tuple[float, float, float, float]:
+    """An inset in a corner, with room for its labels."""
+    vertical, _, horizontal = corner.partition(" ")
+    if vertical not in ("lower", "upper") or horizontal not in ("left", "right"):
+        raise AnalysisError(
+            f"no corner {corner!r}",
+            where="inset",
+            remedy="give upper left, upper right, lower left or lower right, or four numbers",
+        )
+    far = 1.0 - _INSET - 0.03
+    left = _INSET_SPACE if horizontal == "left" else far
+    return (left, _INSET_SPACE if vertical == "lower" else far, _INSET, _INSET)
+
+
+def _make_room(axes: Axes, table: ScalingTable, observable: str) -> str:
+    """The corner of a panel with the fewest points, after the panel was widened for it."""
+    corner, points = _emptiest(axes, table, observable)
+    for _ in range(_WIDER):
+        if not points:
+            break
+        left, right = axes.get_xlim()
+        more = _STEP * (right - left)
+        axes.set_xlim(*((left - more, right) if "left" in corner else (left, right + more)))
+        corner, points = _emptiest(axes, table, observable)
+    return corner
+
+
+def _emptiest(axes: Axes, table: ScalingTable, observable: str) -> tuple[str, int]:
+    """The corner of a panel in which the fewest points are, and how many those are."""
+    at = axes.transData.transform(np.column_stack([table.control, table.values[observable]]))
+    x, y = axes.transAxes.inverted().transform(at).T
+    reach = _INSET + _INSET_SPACE
+    sides: dict[str, FloatArray] = {
+        "upper left": (x < reach) & (y > 1.0 - reach),
+        "lower right": (x > 1.0 - reach) & (y < reach),
+        "upper right": (x > 1.0 - reach) & (y > 1.0 - reach),
+        "lower left": (x < reach) & (y < reach),
+    }
+    corner = min(sides, key=lambda name: int(sides[name].sum()))
+    return corner, int(sides[corner].sum())
 
 
 # --- what is drawn ----------------------------------------------------------------------
 
 
-def _styles(result: Collapse) -> dict[float, SizeStyle]:
+def _styles(page: Sheet, result: Collapse) -> dict[float, SizeStyle]:
     """Colour, marker and label of each size.
 
     Markers shrink with the size, so that those below show where points coincide.
     """
     sizes = [float(size) for points in result.points for size in np.unique(points.size)]
     most = max((points.x.size for points in result.points), default=0)
-    name = f"${result.size_symbol}" if result.size_symbol else f"{plain_text(result.size_name)} $"
-    styles = size_styles(sizes)
+    styles = page.sizes(sizes, result.size_name, result.size_symbol)
     shrink, edge = (0.7, 0.0) if most > _MANY_POINTS else (1.0, 0.4)
-    for (size, style), width in zip(
-        styles.items(), np.linspace(*_MARKER_SIZES, len(styles)), strict=True
-    ):
-        style["label"] = f"{name} = {size:g}$"
+    for style, width in zip(styles.values(), np.linspace(*_MARKER_SIZES, len(styles)), strict=True):
         style |= {"markersize": shrink * float(width), "markeredgewidth": edge}
     return styles
 
 
-def _draw_curve(axes: Axes, curve: MasterCurve) -> None:
-    ends = (curve.y - curve.band, curve.y + curve.band)
-    axes.fill_between(curve.x, *ends, zorder=1, gid="band", **_BAND)
-    axes.plot(curve.x, curve.y, color=FIT_COLOUR, linewidth=0.8, zorder=2, gid="master-curve")
+def draw_collapse(
+    page: Sheet,
+    axes: Axes,
+    result: Collapse,
+    points: CollapsedPoints,
+    curve: MasterCurve | None,
+    styles: dict[float, SizeStyle],
+) -> None:
+    """The points of every size on their master curve."""
+    if curve is not None:
+        ends = (curve.y - curve.band, curve.y + curve.band)
+        axes.fill_between(curve.x, *ends, zorder=1, gid="band", **_BAND)
+        look: SizeStyle = {"color": FIT_COLOUR, "linewidth": 0.8, "zorder": 2}
+        page.curve(axes, curve.x, curve.y, gid="master-curve", **look)
+    for size in np.unique(points.size):
+        rows = points.size == size
+        columns = (points.x[rows], points.leading[rows], points.error[rows])
+        page.points(axes, *columns, **({"capsize": 0} | POINTS | styles[float(size)]))
+    axes.set(
+        xlabel=x_label(page.labels, result),
+        ylabel=y_label(page.labels, result, points.observable),
+    )
 
 
-def _draw_points(
-    panel: CollapsePanel, points: CollapsedPoints, styles: dict[float, SizeStyle]
+def _draw_residuals(
+    page: Sheet, axes: Axes, points: CollapsedPoints, styles: dict[float, SizeStyle]
 ) -> None:
     for size in np.unique(points.size):
-        style, rows = styles[float(size)], points.size == size
-        panel.collapse.errorbar(
-            points.x[rows], points.leading[rows], points.error[rows], capsize=0, **POINTS, **style
-        )
-        panel.residuals.plot(
-            points.x[rows],
-            points.residual[rows],
-            linestyle="none",
-            zorder=3,
-            **(style | {"label": "_", "markersize": _RESIDUAL_SIZE, "markeredgewidth": 0.0}),
-        )
+        rows = points.size == size
+        small = {"label": "_", "markersize": _RESIDUAL_SIZE, "markeredgewidth": 0.0}
+        look: SizeStyle = styles[float(size)] | small | {"linestyle": "none", "zorder": 3}
+        page.points(axes, points.x[rows], points.residual[rows], **look)
+    _draw_guides(axes, points)
 
 
 def _draw_guides(axes: Axes, points: CollapsedPoints) -> None:
@@ -197,80 +341,17 @@ def _draw_guides(axes: Axes, points: CollapsedPoints) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, symmetric=True, prune="both"))
 
 
-def _legend(axes: Axes, styles: dict[float, SizeStyle]) -> None:
+def _legend(page: Sheet, styles: dict[float, SizeStyle]) -> None:
     handles: list[Any] = [Line2D([], [], linestyle="none", **style) for style in styles.values()]
-    line = Line2D([], [], color=FIT_COLOUR, linewidth=0.8)
-    handles.append((Patch(**_BAND), line))
-    figure = root_figure(axes)
-    most = 7 if figure.get_size_inches()[0] * 25.4 > 1.5 * SINGLE_COLUMN_MM else 4
-    rows = math.ceil(len(handles) / most)
-    figure.legend(
-        handles,
-        [str(style["label"]) for style in styles.values()] + ["master curve"],
-        loc="outside upper center",
-        ncols=math.ceil(len(handles) / rows),
-    )
+    handles.append((Patch(**_BAND), Line2D([], [], color=FIT_COLOUR, linewidth=0.8)))
+    texts = [str(style["label"]) for style in styles.values()]
+    most = 7 if page.width > 1.5 * SINGLE_COLUMN_MM else 4
+    page.legend(handles, [*texts, "master curve"], columns=most)
 
 
-# --- words ------------------------------------------------------------------------------
-
-
-def _x_label(result: Collapse) -> str:
-    size, control = result.size_symbol, result.control_symbol
-    if result.form != "power":
-        return plain_text(result.x_label)
-    if size and control:
-        critical = result.symbol("c_c") + (f"({size})" if result.drift else "")
-        return rf"${size}^{{1/\nu}}\,({control} - {critical})$"
-    return plain_text(f"{result.size_name}^(1/nu) ({result.control_name} - c_c)")
-
-
-def _y_label(result: Collapse, observable: str) -> str:
-    """The observable times its power of the size, which is left out where zeta is fixed at 0."""
-    if result.form != "power":
-        return plain_text(result.y_labels[result.observables.index(observable)])
-    size, symbol, zeta = result.size_symbol, math_symbol(observable), _zeta(result, observable)
-    if result.fixed.get(zeta) == 0.0:
-        factor, plain = "", ""
-    else:
-        power = result.symbol(zeta) if len(result.observables) > 1 else ""
-        factor = rf"\,{size}^{{-{power or chr(92) + 'zeta'}/\nu}}"
-        plain = f" {result.size_name}^(-zeta/nu)"
-    if not (size and symbol):
-        return plain_text(f"{observable}{plain}")
-    correction = rf" - {size}^{{-\omega}} f_1" if result.corrections else ""
-    return f"${symbol}{factor}{correction}$"
-
-
-def _zeta(result: Collapse, observable: str) -> str:
-    return "zeta" if len(result.observables) == 1 else f"zeta_{observable}"
-
-
-def _write_title(axes: Axes, result: Collapse, observable: str, *, per_line: int) -> None:
-    """The exponents that shape this panel and the goodness of fit, above the axes."""
-    others = tuple(f"_{other}" for other in result.observables if other != observable)
-    parts = [
-        _equation(result.symbol(name), name, estimate)
-        for name, estimate in result.parameters.items()
-        if name == "c_c" or not name.endswith(others)
-    ]
-    if result.method == "local-linear":
-        parts.append(f"$S = {result.quality:.3g}$")
-    elif math.isfinite(result.chi2):
-        parts.append(rf"$\chi^2/\mathrm{{dof}} = {result.chi2:.3g}/{result.dof:.3g}$")
-    lines = [",  ".join(parts[at : at + per_line]) for at in range(0, len(parts), per_line)]
+def _write_title(page: Sheet, axes: Axes, result: Collapse, title: str) -> None:
+    """The exponents above the axes, and the flags in red between them and the axes."""
     flags = flag_words(result.flags)
-    axes.set_title("\n".join(lines), fontsize=text_size(8), pad=16 if flags else 4)
+    page.title(axes, title, pad=16 if flags else 4)
     if flags:
-        note_above(axes, flags, 0.5, points=3)
-
-
-def _equation(symbol: str, name: str, estimate: Estimate) -> str:
-    text = estimate_text(estimate)
-    if not symbol:
-        return f"{plain_text(name)} = {text}"
-    head, _, power = text.partition("e+") if "e+" in text else text.partition("e-")
-    if not power.isdigit():
-        return f"${symbol} = {text}$" if math.isfinite(estimate.value) else f"${symbol}$: {text}"
-    sign = "" if "e+" in text else "-"
-    return rf"${symbol} = {head} \times 10^{{{sign}{int(power)}}}$"
+        page.note(axes, flags, 0.5, points=3)

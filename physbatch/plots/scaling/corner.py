@@ -1,13 +1,18 @@
 """Samples of the posterior or the bootstrap of a collapse, each exponent against each other."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from physbatch.plots.labels import estimate_text, flag_words, math_or_text
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import estimate_text, flag_words, math_or_text, parameter_symbol
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     FIT_COLOUR,
@@ -16,11 +21,7 @@ from physbatch.plots.style import (
     SINGLE_COLUMN_MM,
     SizeStyle,
     empty_panel,
-    figure_in_mm,
-    journal_style,
-    root_figure,
     text_size,
-    title_style,
 )
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.typing import FloatArray
@@ -32,7 +33,7 @@ _GRID = 70  # points of the densities along each side
 _OUTSIDE = (0.05, 0.32)  # parts of the samples outside of the two contours
 
 
-def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) -> list[list[Axes]]:
+def plot_corner(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw how the samples of all exponents are spread, alone and in pairs.
 
     On the diagonal the histogram of each exponent, with its stated value (red line) and its
@@ -43,19 +44,22 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
     ----------
     result : Collapse
         A fit with ``errors="posterior"``, or with another method that keeps samples.
-    axes : sequence of sequences of matplotlib.axes.Axes, optional
-        A square of axes, one row for each exponent; those above the diagonal are hidden. By
-        default a new figure, one column wide for up to three exponents, two for more.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide
+        for up to three exponents, two for more. The panels are called like the exponents on the
+        diagonal, those below ``c_c, nu`` ...
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of list of matplotlib.axes.Axes
-        The rows of the triangle, the diagonal last in each.
+    Drawn
+        The artists and the panels.
 
     Raises
     ------
     ValueError
-        If the result holds no samples, or there are too few axes.
+        If the result holds no samples.
 
     Examples
     --------
@@ -63,42 +67,59 @@ def plot_corner(result: Collapse, axes: Sequence[Sequence[Axes]] | None = None) 
     >>> from physbatch.plots import plot_corner
     >>> from physbatch.scaling import collapse
     >>> table = planted_table("Ising 2-D", (16, 32, 64))
-    >>> triangle = plot_corner(collapse(table, method="local-linear", window="all"))
-    >>> [len(row) for row in triangle]
-    [1, 2, 3]
+    >>> drawn = plot_corner(collapse(table, method="local-linear", window="all"))
+    >>> list(drawn.panels)
+    ['c_c', 'c_c, nu', 'nu', 'c_c, zeta', 'nu, zeta', 'zeta']
     """
     names = list(result.parameters)
     if result.samples.shape[0] < 2 or result.samples.shape[1] != len(names):
         raise ValueError("the result holds no samples; fit with errors = 'posterior'")
-    with journal_style():
-        square = _new_axes(len(names)) if axes is None else [list(row) for row in axes]
-        if len(square) < len(names) or any(len(row) < len(names) for row in square):
-            raise ValueError(f"too few axes: {len(names)} exponents need a square of them")
+    cells = [(row, column) for row in range(len(names)) for column in range(row + 1)]
+    called = [
+        names[row] if row == column else f"{names[column]}, {names[row]}" for row, column in cells
+    ]
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(called, _Triangle(len(names)))
         frames = [_frame(column) for column in result.samples.T]
-        for row in range(len(names)):
-            for panel in square[row][row + 1 : len(names)]:
-                panel.set_visible(False)
-            for column, panel in enumerate(square[row][: row + 1]):
-                if column == row:
-                    _draw_alone(panel, result, row)
-                else:
-                    _draw_pair(panel, result, row, column)
-                    panel.set_ylim(frames[row])
-                panel.set_xlim(frames[column])
-                _label(panel, result, row, column)
-        if axes is None:
-            root_figure(square[0][0]).align_labels()
+        for name, (row, column) in zip(called, cells, strict=True):
+            if name not in panels:
+                continue
+            panel = panels[name]
+            if column == row:
+                _draw_alone(page, panel, result, row)
+            else:
+                _draw_pair(panel, result, row, column)
+                panel.set_ylim(frames[row])
+            panel.set_xlim(frames[column])
+            _label(page, panel, result, row, column)
+        if isinstance(page.own_page, Figure):
+            page.own_page.align_labels(list(panels.values()))
         flags = flag_words(result.flags)
-        if flags and axes is None:
-            root_figure(square[0][0]).suptitle(flags, fontsize=text_size(8), color=LIMIT_COLOUR)
-    return [square[row][: row + 1] for row in range(len(names))]
+        if flags:
+            page.head(flags, fontsize=text_size(8), color=LIMIT_COLOUR)
+        return page.drawn()
 
 
-def _new_axes(count: int) -> list[list[Axes]]:
-    width = SINGLE_COLUMN_MM if count <= _SINGLE_COLUMN else DOUBLE_COLUMN_MM
-    figure = figure_in_mm(width, width)
-    grid = figure.subplots(count, count, squeeze=False)
-    return [list(row) for row in grid]
+@dataclass(frozen=True)
+class _Triangle:
+    """A square of which the cells above the diagonal stay empty."""
+
+    exponents: int
+
+    @property
+    def width(self) -> float:
+        return SINGLE_COLUMN_MM if self.exponents <= _SINGLE_COLUMN else DOUBLE_COLUMN_MM
+
+    def page_height(self, count: int, width: float) -> float:
+        return width
+
+    def axes(self, figure: Figure | SubFigure, count: int) -> list[Axes]:
+        grid = figure.add_gridspec(self.exponents, self.exponents)
+        return [
+            figure.add_subplot(grid[row, column])
+            for row in range(self.exponents)
+            for column in range(row + 1)
+        ]
 
 
 def _frame(values: FloatArray) -> tuple[float, float]:
@@ -113,7 +134,7 @@ def _thinned(samples: FloatArray, most: int) -> FloatArray:
     return np.asarray(samples[chosen], dtype=np.float64)
 
 
-def _draw_alone(axes: Axes, result: Collapse, column: int) -> None:
+def _draw_alone(page: Sheet, axes: Axes, result: Collapse, column: int) -> None:
     values = result.samples[:, column]
     estimate = list(result.parameters.values())[column]
     if np.ptp(values) == 0:
@@ -137,7 +158,7 @@ def _draw_alone(axes: Axes, result: Collapse, column: int) -> None:
     axes.set_yticks([])
     axes.minorticks_off()
     text = estimate_text(estimate)
-    axes.set_title(f"${text}$" if np.isfinite(estimate.value) else text, **title_style())
+    page.title(axes, f"${text}$" if np.isfinite(estimate.value) else text)
 
 
 def _draw_pair(axes: Axes, result: Collapse, row: int, column: int) -> None:
@@ -164,15 +185,18 @@ def _draw_pair(axes: Axes, result: Collapse, row: int, column: int) -> None:
         axes.plot(x, y, marker="+", markersize=6, color=LIMIT_COLOUR, zorder=3, gid="value")
 
 
-def _label(axes: Axes, result: Collapse, row: int, column: int) -> None:
+def _label(page: Sheet, axes: Axes, result: Collapse, row: int, column: int) -> None:
+    """Labels at the outer sides of the triangle; in axes of the user all of them."""
     names = list(result.parameters)
-    last = row == len(names) - 1
+    words = [math_or_text(parameter_symbol(page.labels, result, name), name) for name in names]
+    alone = page.own_page is None
+    last, first = alone or row == len(names) - 1, alone or column == 0
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, prune="both"))
     axes.tick_params(axis="x", labelbottom=last, rotation=35)
-    axes.set_xlabel(math_or_text(result.symbol(names[column]), names[column]) if last else "")
+    axes.set_xlabel(words[column] if last else "")
     if column == row:
         axes.set_ylabel("")
         return
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, prune="both"))
-    axes.tick_params(axis="y", labelleft=column == 0, rotation=0)
-    axes.set_ylabel(math_or_text(result.symbol(names[row]), names[row]) if column == 0 else "")
+    axes.tick_params(axis="y", labelleft=first, rotation=0)
+    axes.set_ylabel(words[row] if first else "")

@@ -1,41 +1,38 @@
 """Laws of the size: a quantity with its residuals, and the peaks of curves."""
 
 import math
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
 from physbatch.plots.dataset.moments import draw_observable
-from physbatch.plots.labels import control_label_of, plain_text, size_words
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import plain_text
+from physbatch.plots.layouts import Grid, Stack
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
-    DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
     NOTE_COLOUR,
     POINTS,
     RING,
-    SINGLE_COLUMN_MM,
     SizeStyle,
     empty_panel,
-    figure_in_mm,
-    journal_style,
-    label_decades,
     mark_band,
-    size_legend,
-    size_palette,
-    size_styles,
-    title_style,
 )
+from physbatch.plots.ticks import label_decades
 from physbatch.scaling.curves.peaks import Peaks
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.tables.table import ScalingTable
 
-_HEIGHT_MM = 62.0
+_LAW = Stack(92.0, (2.4, 1.0))
+_PEAKS = Grid(56.0)
 _SPAN = 10.0  # ratio of heights above which the curves get a logarithmic axis
 
 
-def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) -> list[Axes]:
+def plot_exponents(fit: ScalingFit, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the quantity and the fitted law, and below it the residuals in standard errors.
 
     The quantity's axis is logarithmic where all values are positive and span a factor of 2.
@@ -45,77 +42,87 @@ def plot_exponents(fit: ScalingFit, figure: Figure | SubFigure | None = None) ->
     ----------
     fit : ScalingFit
         What `physbatch.scaling.laws.fits.fit_law` returned.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the two panels; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide;
+        the panels are called law and residuals.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The law, and the residuals.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.scaling.laws.fits import fit_law
     >>> n = np.array([16.0, 32.0, 64.0, 128.0])
-    >>> plot_exponents(fit_law(n, 0.4 * n**1.75, 0.01 * n**1.75))[0].get_yscale()
+    >>> plot_exponents(fit_law(n, 0.4 * n**1.75, 0.01 * n**1.75)).ax.get_yscale()
     'log'
     """
-    with journal_style():
-        figure = figure_in_mm(SINGLE_COLUMN_MM, 92.0) if figure is None else figure
-        top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1.0))
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["law", "residuals"], _LAW)
         if not fit.value.size:
-            for axes in (top, bottom):
+            for axes in panels.values():
                 empty_panel(axes, "no size has a value")
-            return [top, bottom]
-        _draw_law(top, fit)
-        _draw_residuals(bottom, fit)
-        for axes in (top, bottom):
+            return page.drawn()
+        if "law" in panels:
+            _draw_law(page, panels["law"], fit)
+            _name_law(page, panels["law"], fit)
+        if "residuals" in panels:
+            _draw_residuals(page, panels["residuals"], fit)
+        for axes in panels.values():
             axes.set_xscale("log")
-        label_decades(bottom.xaxis, fit.x[:, 0])
-        _name_law(top, fit)
-    return [top, bottom]
+        last = list(panels.values())[-1]
+        label_decades(last.xaxis)
+        last.set_xlabel(page.labels.size(fit.variables[0]))
+        page.align(*panels.values())
+        return page.drawn()
 
 
-def _draw_law(axes: Axes, fit: ScalingFit) -> None:
+def _draw_law(page: Sheet, axes: Axes, fit: ScalingFit) -> None:
     """The quantity against size with its errors, and the best law through it."""
-    (colour,) = size_palette([1.0])
+    (colour,), (marker,) = page.colours([1.0]), page.markers(1)
     used = np.isfinite(fit.fitted)
     for rows, face in ((used, colour), (~used, "white")):
-        axes.errorbar(
+        page.points(
+            axes,
             fit.x[rows, 0],
             fit.value[rows],
             fit.stderr[rows],
-            marker="o",
+            marker=marker,
             color=colour,
             markerfacecolor=face,
             **POINTS,
         )
     if fit.curve_x.size:
-        axes.plot(fit.curve_x, fit.curve(fit.curve_x), color=FIT_COLOUR, zorder=2, gid="law")
+        x = fit.curve_x
+        page.curve(axes, x, fit.curve(x), color=FIT_COLOUR, zorder=2, gid="law")
     if fit.value.size and fit.value.min() > 0.0 and fit.value.max() > 2.0 * fit.value.min():
         axes.set_yscale("log")
-    axes.set_ylabel(plain_text(fit.quantity))
+        label_decades(axes.yaxis)
+    axes.set_ylabel(page.labels.observable(fit.quantity, plain_text(fit.quantity)))
 
 
-def _draw_residuals(axes: Axes, fit: ScalingFit) -> None:
-    (colour,) = size_palette([1.0])
+def _draw_residuals(page: Sheet, axes: Axes, fit: ScalingFit) -> None:
+    (colour,), (marker,) = page.colours([1.0]), page.markers(1)
     axes.axhspan(-1.0, 1.0, color=FIT_COLOUR, alpha=0.12, linewidth=0)
     axes.axhline(0.0, color=FIT_COLOUR, linewidth=0.7)
-    look: SizeStyle = {"linestyle": "none", "marker": "o", "color": colour, "elinewidth": 0.7}
-    axes.errorbar(fit.x[:, 0], (fit.value - fit.fitted) / fit.stderr, 1.0, **look)
-    axes.set(xlabel=size_words(fit.variables[0]), ylabel=r"residual ($\sigma$)")
+    look: SizeStyle = {"linestyle": "none", "marker": marker, "color": colour, "elinewidth": 0.7}
+    page.points(axes, fit.x[:, 0], (fit.value - fit.fitted) / fit.stderr, 1.0, **look)
+    axes.set_ylabel(r"residual ($\sigma$)")
 
 
-def _name_law(axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
+def _name_law(page: Sheet, axes: Axes, fit: ScalingFit, *, form: bool = True) -> None:
     """The law, where there is room for its form, and its exponents above the axes."""
     if not all(math.isfinite(estimate.value) for estimate in fit.estimates):
-        axes.set_title("no law describes the data", color=NOTE_COLOUR, **title_style())
+        page.title(axes, "no law describes the data", color=NOTE_COLOUR)
         return
     law = [fit.law.latex(fit.variables)] if form else []
     pairs = zip(fit.law.symbols, fit.estimates, strict=True)
     listed = [f"{symbol} = {estimate}" for symbol, estimate in pairs]
     text = r",\ \ ".join((*law, *listed[:2]))
-    axes.set_title(f"${text}$", color=LIMIT_COLOUR, **title_style())
+    page.title(axes, f"${text}$", color=LIMIT_COLOUR)
 
 
 def plot_peaks(
@@ -123,72 +130,90 @@ def plot_peaks(
     peaks: Peaks,
     heights: ScalingFit,
     positions: ScalingFit,
-    figure: Figure | SubFigure | None = None,
-) -> list[Axes]:
+    ax: Where = None,
+    **options: Unpack[Options],
+) -> Drawn:
     """Draw the curves with their peaks, and heights and positions of the peaks against size.
 
-    Open circles are the peaks that were found; the axis of the curves is logarithmic where the
-    heights span more than a decade. Lines are the fitted laws; open markers are
-    sizes below those that the best fit uses. The red band is the position for infinite size
-    with its total error.
+        Open circles are the peaks that were found; the axis of the curves is logarithmic where the
+        heights span more than a decade. Lines are the fitted laws; open markers are
+        sizes below those that the best fit uses. The red band is the position for infinite size
+        with its total error.
 
-    Parameters
-    ----------
-    table : ScalingTable
-        The data in which the peaks were looked for.
-    peaks : Peaks
-        What `physbatch.scaling.curves.peaks.find_peaks` returned.
-    heights, positions : ScalingFit
-        ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the three panels; by default a new double-column figure.
+        Parameters
+        ----------
+        table : ScalingTable
+            The data in which the peaks were looked for.
+        peaks : Peaks
+            What `physbatch.scaling.curves.peaks.find_peaks` returned.
+        heights, positions : ScalingFit
+            ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
+        ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+            Where to draw; by default a new page, two columns wide;
+            the panels are called curves, heights and positions.
+        **options
+            How to draw: see `physbatch.plots.Options`.
 
-    Returns
-    -------
-    list of matplotlib.axes.Axes
-        The curves, the heights, the positions.
+        Returns
+        -------
+        Drawn
+            The artists and the panels.
 
-    Raises
-    ------
-    physbatch.errors.AnalysisError
-        If the table does not hold the observable of the peaks.
+        Raises
+        ------
+        physbatch.errors.AnalysisError
+            If the table does not hold the observable of the peaks.
 
-    Examples
-    --------
-    >>> from physbatch.plots import plot_peaks
-    >>> from physbatch.scaling.curves.peaks import find_peaks
-    >>> from physbatch.tables import make_table
-    >>> size, c = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(-1, 1, 21), 4)
-    >>> chi = size / (1 + 9 * (c - 1 / size) ** 2)
-    >>> table = make_table(size, c, {"chi": chi}, {"chi": 0.02 * size})
-    >>> peaks = find_peaks(table, "chi", resamples=50)
-    >>> [a.get_xscale() for a in plot_peaks(table, peaks, peaks.fit_heights(),
-    ...                                     peaks.fit_positions())]
-    ['linear', 'log', 'log']
+        Examples
+        --------
+        >>> from physbatch.plots import plot_peaks
+        >>> from physbatch.plots.ticks import label_decades
+    from physbatch.scaling.curves.peaks import find_peaks
+        >>> from physbatch.tables import make_table
+        >>> size, c = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(-1, 1, 21), 4)
+        >>> chi = size / (1 + 9 * (c - 1 / size) ** 2)
+        >>> table = make_table(size, c, {"chi": chi}, {"chi": 0.02 * size})
+        >>> peaks = find_peaks(table, "chi", resamples=50)
+        >>> drawn = plot_peaks(table, peaks, peaks.fit_heights(), peaks.fit_positions())
+        >>> [axes.get_xscale() for axes in drawn.panels.values()]
+        ['linear', 'log', 'log']
     """
     table.only(peaks.observable)
-    styles = size_styles(table.sizes.tolist(), table.dimension)
-    with journal_style():
-        figure = figure_in_mm(DOUBLE_COLUMN_MM, _HEIGHT_MM) if figure is None else figure
-        curves, high, where = figure.subplots(1, 3)
-        draw_observable(curves, table, peaks.observable, styles)
-        _mark_peaks(curves, peaks)
-        known = peaks.height[np.isfinite(peaks.height)]
-        values = table.values[peaks.observable]
-        # Small peaks beside large ones are seen on a logarithmic axis alone.
-        if known.size and values.min() > 0.0 and known.max() > _SPAN * known.min():
-            curves.set_yscale("log")
-        for axes, fit in ((high, heights), (where, positions)):
-            _draw_law(axes, fit)
-            _name_law(axes, fit, form=False)
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["curves", "heights", "positions"], _PEAKS)
+        styles = page.sizes(table.sizes, table.dimension)
+        if "curves" in panels:
+            draw_observable(page, panels["curves"], table, peaks.observable, styles)
+            _mark_peaks(panels["curves"], peaks)
+            _scale_heights(panels["curves"], table, peaks)
+        for name, fit in (("heights", heights), ("positions", positions)):
+            if name not in panels:
+                continue
+            axes = panels[name]
+            if not fit.value.size:
+                empty_panel(axes, "no size has a value")
+                continue
+            _draw_law(page, axes, fit)
+            _name_law(page, axes, fit, form=False)
             axes.set_xscale("log")
-            label_decades(axes.xaxis, fit.x[:, 0])
-            axes.set_xlabel(size_words(peaks.dimension))
-        high.set_ylabel("height of the peak")
-        where.set_ylabel(f"peak in {control_label_of(table.control_name)}")
-        _draw_limit(where, positions)
-        size_legend(curves, styles, columns=8)
-    return [curves, high, where]
+            label_decades(axes.xaxis)
+            axes.set_xlabel(page.labels.size(peaks.dimension))
+        if "heights" in panels:
+            panels["heights"].set_ylabel("height of the peak")
+        if "positions" in panels:
+            control = page.labels.control(table.control_name)
+            panels["positions"].set_ylabel(f"peak in {control}")
+            _draw_limit(panels["positions"], positions)
+        page.size_legend(styles)
+        return page.drawn()
+
+
+def _scale_heights(axes: Axes, table: ScalingTable, peaks: Peaks) -> None:
+    """A logarithmic axis where small peaks stand beside large ones."""
+    known = peaks.height[np.isfinite(peaks.height)]
+    values = table.values[peaks.observable]
+    if known.size and values.min() > 0.0 and known.max() > _SPAN * known.min():
+        axes.set_yscale("log")
 
 
 def _mark_peaks(axes: Axes, peaks: Peaks) -> None:

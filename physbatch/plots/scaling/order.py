@@ -1,27 +1,25 @@
 """The order of a transition: histograms, the jump, fluctuations and widths against size."""
 
 import math
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 
-from physbatch.plots.labels import plain_text, size_words
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import plain_text
+from physbatch.plots.layouts import Grid
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
-    DOUBLE_COLUMN_MM,
     FIT_COLOUR,
     LIMIT_COLOUR,
     POINTS,
     empty_panel,
-    figure_in_mm,
-    journal_style,
-    label_decades,
     mark_band,
-    panel_grid,
-    size_palette,
-    size_styles,
     text_size,
 )
+from physbatch.plots.ticks import label_decades
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 
 #: Panels after the histograms: evidence, label of its values, and the powers to compare with.
@@ -49,10 +47,10 @@ _EXPONENTS = {
 }
 _LINES = ("-", (0, (5, 1.5)), (0, (1, 1)))
 _BINS = 24
-_COLUMNS = 3
+_LAYOUT = Grid(52.0)
 
 
-def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None) -> list[Axes]:
+def plot_order(result: TransitionOrder, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the evidence on the order of a transition.
 
     The first panel shows the histogram of each size where its variance is largest, one above
@@ -66,21 +64,24 @@ def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None
     ----------
     result : TransitionOrder
         What `physbatch.scaling.transition_order` returned.
-    figure : matplotlib.figure.Figure or SubFigure, optional
-        Where to put the panels; by default a new double-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, two columns wide;
+        the panels are called histograms and like the evidence.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The histograms, and the panels of the evidence.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
     >>> from physbatch.exact.phases import equilibrium_first_order
     >>> from physbatch.scaling import transition_order
     >>> result = transition_order(equilibrium_first_order((50, 100, 200)))
-    >>> [axes.get_ylabel() for axes in plot_order(result)][1]
-    'jump $\\\\Delta q$'
+    >>> list(plot_order(result).panels)[:3]
+    ['histograms', 'latent jump', 'fluctuations']
     """
     # Escape times are those of an event of all units: shown where there is a state to leave.
     last = () if result.histogram_values.size else (_BINDER,)
@@ -90,17 +91,17 @@ def plot_order(result: TransitionOrder, figure: Figure | SubFigure | None = None
         if _drawable(result[panel[0]]).any()
         and (panel[0] != "escape times" or result[panel[0]].points_to)
     ]
-    with journal_style():
-        if figure is None:
-            rows = math.ceil((1 + len(shown)) / _COLUMNS)
-            figure = figure_in_mm(DOUBLE_COLUMN_MM, 8.0 + 52.0 * rows)
-        panels = panel_grid(figure, 1 + len(shown), _COLUMNS)
-        _draw_histograms(panels[0], result)
-        for axes, (name, label, guides) in zip(panels[1:], shown, strict=True):
-            axes.set(xlabel=size_words(result.size_name), ylabel=label)
-            _draw_evidence(axes, result[name], guides, result.size_name)
-        figure.suptitle(f"{plain_text(result.observable)}: {result.verdict}", fontsize=text_size(9))
-    return panels
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(["histograms", *(name for name, *_ in shown)], _LAYOUT)
+        if "histograms" in panels:
+            _draw_histograms(page, panels["histograms"], result)
+        for name, label, guides in shown:
+            if name in panels:
+                panels[name].set(xlabel=page.labels.size(result.size_name), ylabel=label)
+                _draw_evidence(page, panels[name], result, result[name], guides)
+        words = f"{plain_text(result.observable)}: {result.verdict}"
+        page.head(words, fontsize=text_size(9))
+        return page.drawn()
 
 
 def _drawable(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -108,15 +109,16 @@ def _drawable(evidence: Evidence) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.isfinite(evidence.value) & (evidence.value > 0.0)
 
 
-def _draw_histograms(axes: Axes, result: TransitionOrder) -> None:
+def _draw_histograms(page: Sheet, axes: Axes, result: TransitionOrder) -> None:
     """The density of every size, shifted upwards by size."""
-    axes.set(xlabel=f"order parameter ({plain_text(result.observable)})", ylabel="density, shifted")
+    name = page.labels.observable(result.observable, plain_text(result.observable))
+    axes.set(xlabel=f"order parameter ({name})", ylabel="density, shifted")
     values = result.histogram_values
     if not values.size:
         empty_panel(axes, "no histograms: a curve with errors")
         return
     edges = np.linspace(np.nanmin(values), np.nanmax(values), _BINS + 1)
-    styles = size_styles(result.size.tolist())
+    styles = page.sizes(result.size, result.size_name)
     rows = zip(result.size, values, result.histogram_lower, result.histogram_upper, strict=True)
     for level, (size, row, lower, upper) in enumerate(rows):
         height, _ = np.histogram(row[np.isfinite(row)], bins=edges)
@@ -127,52 +129,56 @@ def _draw_histograms(axes: Axes, result: TransitionOrder) -> None:
         for peak in (lower, upper):
             if math.isfinite(peak):
                 axes.plot([peak, peak], [level, level + 0.95], color=LIMIT_COLOUR, linewidth=0.8)
-    axes.set_yticks(np.arange(result.size.size) + 0.45, [f"$N = {n:g}$" for n in result.size])
+    texts = [str(styles[float(size)]["label"]) for size in result.size]
+    axes.set_yticks(np.arange(result.size.size) + 0.45, texts)
     axes.tick_params(axis="y", length=0)
     axes.minorticks_off()
     axes.set_ylim(0.0, result.size.size + 0.1)
 
 
 def _draw_evidence(
-    axes: Axes, evidence: Evidence, guides: tuple[tuple[str, float], ...], size_name: str
+    page: Sheet,
+    axes: Axes,
+    result: TransitionOrder,
+    evidence: Evidence,
+    guides: tuple[tuple[str, float], ...],
 ) -> None:
     """One quantity against size, with powers of N to compare with."""
     used = _drawable(evidence)
     size, value, stderr = (x[used] for x in (evidence.size, evidence.value, evidence.stderr))
-    (colour,) = size_palette([1.0])
-    axes.errorbar(size, value, stderr, marker="o", color=colour, **POINTS)
+    (colour,), (marker,) = page.colours([1.0]), page.markers(1)
+    page.points(axes, size, value, stderr, marker=marker, color=colour, **POINTS)
     exponential = evidence.name == "escape times"  # a line on these axes
     axes.set_xscale("linear" if exponential else "log")
     if guides or value.max() > 2.0 * value.min():
         axes.set_yscale("log")
+        label_decades(axes.yaxis)
     else:
         axes.set_ylim(0.0, 1.3 * float((value + stderr).max()))
     if not exponential:
-        label_decades(axes.xaxis, size)
+        label_decades(axes.xaxis)
     # Guides pass through the middle of the points, in logarithms.
     centre, height = np.exp(np.mean(np.log(size))), np.exp(np.mean(np.log(value)))
     for style, (label, exponent) in zip(_LINES, guides, strict=False):
         line = height * (size / centre) ** exponent
-        axes.plot(size, line, color=FIT_COLOUR, linewidth=0.7, linestyle=style, label=label)
+        look = {"color": FIT_COLOUR, "linewidth": 0.7, "linestyle": style, "label": label}
+        page.curve(axes, size, line, **look)
     if guides:
         span = value.max() / value.min()
         axes.set_ylim(value.min() / (2.0 + 0.1 * span**0.5), value.max() * (2.0 + 0.1 * span**0.5))
-        axes.legend(fontsize=text_size(7), frameon=False, handlelength=1.8)
-    _name(axes, evidence, size_name)
+        page.panel_legend(axes, fontsize=text_size(7), handlelength=1.8)
+    _name(page, axes, evidence, page.labels.size_symbol(result.size_name) or "N")
 
 
-def _name(axes: Axes, evidence: Evidence, size_name: str) -> None:
+def _name(page: Sheet, axes: Axes, evidence: Evidence, letter: str) -> None:
     """The parameter of the evidence above its panel; the limit of the jump as a band."""
     limit = evidence["limit"]
     if math.isfinite(limit.value):
         axes.axhline(limit.value, color=LIMIT_COLOUR, linewidth=0.8)
         mark_band(axes, limit.value, limit.total, alpha=0.2)
-        axes.set_title(
-            rf"$N \to \infty$: ${limit}$", color=LIMIT_COLOUR, fontsize=text_size(8), pad=3
-        )
+        page.title(axes, rf"${letter} \to \infty$: ${limit}$", color=LIMIT_COLOUR)
         return
     parameter, law = _EXPONENTS.get(evidence.name, ("limit", ""))
     exponent = evidence[parameter]
     if math.isfinite(exponent.value):
-        law = law.format(N=size_name if size_name in ("N", "L") else "N")
-        axes.set_title(f"${law} = {exponent}$", color=LIMIT_COLOUR, fontsize=text_size(8), pad=3)
+        page.title(axes, f"${law.format(N=letter)} = {exponent}$", color=LIMIT_COLOUR)

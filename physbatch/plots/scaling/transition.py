@@ -1,60 +1,76 @@
 """The transition at finite size: overlap and success against the control, m_c against run time."""
 
 import math
+from typing import Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from physbatch.plots.labels import (
-    SUCCESS_LABEL,
-    control_axis_label,
-    critical_axis_label,
-    critical_mark,
-    order_parameter_label,
-    time_label_of,
-)
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import SUCCESS_LABEL, time_label_of
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     LIMIT_COLOUR,
     POINTS,
     SizeStyle,
     empty_panel,
-    label_decades,
-    note_above,
-    size_panel,
 )
+from physbatch.plots.ticks import label_decades
 from physbatch.scaling.transition.result import Analysis, SuccessCurve
 from physbatch.typing import FloatArray
 
+#: Points that are joined.
+_JOINED: SizeStyle = {"linewidth": 0.7, "elinewidth": 0.7}
 
-def plot_overlap(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
+
+def plot_overlap(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the mean overlap of each size against the control, at the last time.
 
     Parameters
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
-    legend : bool
-        Put a legend of the sizes above the axes.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panel.
 
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_overlap
     >>> from physbatch.scaling import analyse
-    >>> plot_overlap(analyse(first_order())).get_ylabel()
+    >>> plot_overlap(analyse(first_order())).ax.get_ylabel()
     'overlap $q$'
     """
-    sizes = [curve.size for curve in analysis.curves]
-    with size_panel(axes, sizes, legend=legend) as (axes, styles):
-        for size, style in styles.items():
-            points = _mean_overlap(analysis, size)
-            axes.errorbar(*points, linewidth=0.7, elinewidth=0.7, **style)
-        axes.set(xlabel=control_axis_label(analysis), ylabel=order_parameter_label(analysis))
-        if analysis.observable == "overlap":
-            axes.set_ylim(None, 1.05)
-    return axes
+    with new_sheet(ax, options) as page:
+        draw_overlap(page, page.lay_out(["overlap"])["overlap"], analysis)
+        page.size_legend(styles_of(page, analysis))
+        return page.drawn()
+
+
+def draw_overlap(page: Sheet, axes: Axes, analysis: Analysis) -> None:
+    """The mean overlap in one panel."""
+    for size, style in styles_of(page, analysis).items():
+        page.points(axes, *_mean_overlap(analysis, size), **(style | _JOINED))
+    axes.set(xlabel=_control(page, analysis), ylabel=page.labels.order_parameter(analysis))
+    if analysis.observable == "overlap":
+        axes.set_ylim(None, 1.05)
+
+
+def styles_of(page: Sheet, analysis: Analysis) -> dict[float, SizeStyle]:
+    """The look of every size of an analysis."""
+    return page.sizes([curve.size for curve in analysis.curves])
+
+
+def _control(page: Sheet, analysis: Analysis) -> str:
+    return page.labels.control(analysis.control_name, analysis.control_label)
 
 
 def _mean_overlap(analysis: Analysis, size: float) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -69,7 +85,7 @@ def _mean_overlap(analysis: Analysis, size: float) -> tuple[FloatArray, FloatArr
     return control[there], mean[there], np.nan_to_num(stderr[there])
 
 
-def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
+def plot_success(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw success fractions with 68 % intervals, the fitted curves, and m_c.
 
     Where a fit gave no width, a bar near P = 1/2 shows between which controls m_c lies. The
@@ -80,40 +96,53 @@ def plot_success(analysis: Analysis, axes: Axes | None = None, *, legend: bool =
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
-    legend : bool
-        Put a legend of the sizes above the axes.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panel.
 
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_success
     >>> from physbatch.scaling import analyse
-    >>> plot_success(analyse(first_order())).get_ylabel()
+    >>> plot_success(analyse(first_order())).ax.get_ylabel()
     'success probability $P$'
     """
-    sizes = [curve.size for curve in analysis.curves]
-    with size_panel(axes, sizes, legend=legend) as (axes, styles):
-        for rank, curve in enumerate(analysis.curves):
-            style = styles[float(curve.size)]
-            _draw_fractions(axes, curve, style)
-            if curve.resolved:
-                control = np.linspace(np.min(curve.control), np.max(curve.control), 401)
-                axes.plot(control, curve.probability(control), color=style["color"], zorder=2)
-            else:
-                height = 0.5 + 0.035 * (rank - (len(analysis.curves) - 1) / 2)
-                _draw_bracket(axes, curve, style, height)
-        _mark_critical(axes, analysis)
-        axes.set(xlabel=control_axis_label(analysis), ylabel=SUCCESS_LABEL, ylim=(-0.05, 1.05))
-    return axes
+    with new_sheet(ax, options) as page:
+        draw_success(page, page.lay_out(["success"])["success"], analysis)
+        page.size_legend(styles_of(page, analysis))
+        return page.drawn()
 
 
-def _draw_fractions(axes: Axes, curve: SuccessCurve, style: SizeStyle) -> None:
+def draw_success(page: Sheet, axes: Axes, analysis: Analysis) -> None:
+    """Success fractions, fitted curves and m_c in one panel."""
+    styles = styles_of(page, analysis)
+    for rank, curve in enumerate(analysis.curves):
+        style = styles[float(curve.size)]
+        page.points(axes, *_fractions(curve), **(style | POINTS))
+        if curve.resolved:
+            control = np.linspace(np.min(curve.control), np.max(curve.control), 401)
+            look: SizeStyle = {"color": style["color"], "zorder": 2}
+            page.curve(axes, control, curve.probability(control), **look)
+        else:
+            height = 0.5 + 0.035 * (rank - (len(analysis.curves) - 1) / 2)
+            _draw_bracket(axes, curve, style, height)
+    _mark_critical(page, axes, analysis)
+    axes.set(xlabel=_control(page, analysis), ylabel=SUCCESS_LABEL, ylim=(-0.05, 1.05))
+
+
+def _fractions(curve: SuccessCurve) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Controls, fractions of success and the lengths of their bars below and above."""
     low, high = curve.fraction_interval
     # Rounding can put a fraction of 0 or 1 outside its own interval by one last digit.
     errors = np.maximum([curve.fraction - low, high - curve.fraction], 0.0)
-    axes.errorbar(curve.control, curve.fraction, errors, **POINTS, **style)
+    return curve.control, curve.fraction, errors
 
 
 def _draw_bracket(axes: Axes, curve: SuccessCurve, style: SizeStyle, height: float) -> None:
@@ -127,9 +156,9 @@ def _draw_bracket(axes: Axes, curve: SuccessCurve, style: SizeStyle, height: flo
         axes.plot(curve.bracket, (height, height), **look)
 
 
-def _mark_critical(axes: Axes, analysis: Analysis) -> None:
+def _mark_critical(page: Sheet, axes: Axes, analysis: Analysis) -> None:
     """m_c with its error, named above the axes where no data are."""
-    mark, text = critical_mark(analysis)
+    mark, text = page.labels.critical_mark(analysis)
     value, error = mark.value, mark.stderr
     if not math.isfinite(value):
         return
@@ -141,44 +170,58 @@ def _mark_critical(axes: Axes, analysis: Analysis) -> None:
     # Near an edge the words end at the edge, so that they stay above their own panel.
     if not 1 / 3 < x < 2 / 3:
         side, x = ("left", 0.0) if x < 0.5 else ("right", 1.0)
-    note_above(axes, text, x, points=2, ha=side)
+    page.note(axes, text, x, points=2, ha=side)
 
 
-def plot_drift(analysis: Analysis, axes: Axes | None = None, *, legend: bool = True) -> Axes:
+def plot_drift(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw m_c(N, t) against the run time, on a logarithmic axis, with the fitted lines.
 
     Parameters
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    axes : matplotlib.axes.Axes, optional
-        Where to draw; by default a new single-column figure.
-    legend : bool
-        Put a legend of the sizes above the axes.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide.
+    **options
+        How to draw: see `physbatch.plots.Options`.
+
+    Returns
+    -------
+    Drawn
+        The artists and the panel.
 
     Examples
     --------
     >>> from physbatch.exact.planted import first_order
     >>> from physbatch.plots import plot_drift
     >>> from physbatch.scaling import analyse
-    >>> plot_drift(analyse(first_order())).get_xscale()
+    >>> plot_drift(analyse(first_order())).ax.get_xscale()
     'log'
     """
-    sizes = [curve.size for curve in analysis.curves]
-    with size_panel(axes, sizes, legend=legend) as (axes, styles):
-        _log_time_axis(axes, analysis)
-        drawn = [drift for drift in analysis.drifts if np.isfinite(drift.m_c).any()]
-        for drift in drawn:
-            style = styles[float(drift.size)]
-            axes.errorbar(drift.time, drift.m_c, drift.m_c_stderr, **style, **POINTS)
-            if math.isfinite(drift.slope.value) and math.isfinite(drift.intercept):
-                # Early times that bend away are not part of the fit.
-                ends = np.array([drift.window_start, drift.window_end])
-                axes.plot(ends, drift.line(ends), color=style["color"], zorder=2)
-        if not drawn:
-            empty_panel(axes, "no drift measured")
-        axes.set(xlabel=time_label_of(analysis.time_units), ylabel=critical_axis_label(analysis))
-    return axes
+    with new_sheet(ax, options) as page:
+        draw_drift(page, page.lay_out(["drift"])["drift"], analysis)
+        page.size_legend(styles_of(page, analysis))
+        return page.drawn()
+
+
+def draw_drift(page: Sheet, axes: Axes, analysis: Analysis) -> None:
+    """m_c against the run time in one panel."""
+    styles = styles_of(page, analysis)
+    _log_time_axis(axes, analysis)
+    drawn = [drift for drift in analysis.drifts if np.isfinite(drift.m_c).any()]
+    for drift in drawn:
+        style = styles[float(drift.size)]
+        page.points(axes, drift.time, drift.m_c, drift.m_c_stderr, **(style | POINTS))
+        if math.isfinite(drift.slope.value) and math.isfinite(drift.intercept):
+            # Early times that bend away are not part of the fit.
+            ends = np.array([drift.window_start, drift.window_end])
+            page.curve(axes, ends, drift.line(ends), color=style["color"], zorder=2)
+    if not drawn:
+        empty_panel(axes, "no drift measured")
+    axes.set(
+        xlabel=time_label_of(analysis.time_units),
+        ylabel=page.labels.critical_axis(analysis.control_name),
+    )
 
 
 def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
@@ -187,4 +230,4 @@ def _log_time_axis(axes: Axes, analysis: Analysis) -> None:
     times = [time for drift in analysis.drifts for time in drift.time]
     if times and min(times) == max(times):  # or all ticks would read the same
         axes.set_xlim(times[0] / 3.0, times[0] * 3.0)
-    label_decades(axes.xaxis, times)
+    label_decades(axes.xaxis)

@@ -1,17 +1,21 @@
 """The exponents against the window in which they were fitted."""
 
 import math
-from collections.abc import Sequence
-from itertools import cycle
+from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from physbatch.plots.labels import math_or_text, plain_text
+from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import math_or_text, parameter_symbol, plain_text
+from physbatch.plots.options import Options, Where
+from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     LIMIT_COLOUR,
     RING,
@@ -19,24 +23,19 @@ from physbatch.plots.style import (
     WHITE_EDGE,
     SizeStyle,
     empty_panel,
-    figure_in_mm,
-    journal_style,
     mark_band,
-    root_figure,
-    size_palette,
 )
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.result import Collapse, WindowFit
 
 _PANEL_MM = 34.0
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _REJECTED_COLOUR = "#a0a0a0"
 _TOTAL, _STATISTICAL = 0.11, 0.17  # opacity of the bands
 _BOTH = 1.0 - (1.0 - _TOTAL) * (1.0 - _STATISTICAL)  # where they lie on each other
 _GROUP = 0.72  # part of the room of a smallest size that its windows take
 
 
-def plot_windows(result: Collapse, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def plot_windows(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw every exponent with its error in each window of the scan.
 
     Windows stand at their smallest size; marker and colour say which fraction of the points
@@ -48,13 +47,16 @@ def plot_windows(result: Collapse, axes: Sequence[Axes] | None = None) -> list[A
     ----------
     result : Collapse
         What `physbatch.scaling.data_collapse.methods.collapse` returned.
-    axes : sequence of matplotlib.axes.Axes, optional
-        One for each free parameter; by default a new single-column figure.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, one column wide;
+        the panels are called like the parameters.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-        The axes of every parameter, in the order of ``result.parameters``.
+    Drawn
+        The artists and the panels.
 
     Examples
     --------
@@ -62,35 +64,42 @@ def plot_windows(result: Collapse, axes: Sequence[Axes] | None = None) -> list[A
     >>> from physbatch.plots import plot_windows
     >>> from physbatch.scaling import collapse
     >>> table = planted_table("Ising 2-D", (16, 32, 64))
-    >>> [panel.get_ylabel() for panel in plot_windows(collapse(table))][1:]
-    ['$\\\\nu$', '$\\\\zeta$']
+    >>> list(plot_windows(collapse(table)).panels)
+    ['c_c', 'nu', 'zeta']
     """
-    names = list(result.parameters)
-    with journal_style():
-        panels = _new_axes(len(names)) if axes is None else list(axes)
-        if len(panels) < len(names):
-            raise ValueError(f"{len(panels)} axes for {len(names)} parameters; give one for each")
-        for name, panel in zip(names, panels, strict=False):
-            panel.set_ylabel(math_or_text(result.symbol(name), name))
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(list(result.parameters), _Windows())
+        for name, panel in panels.items():
+            symbol = parameter_symbol(page.labels, result, name)
+            panel.set_ylabel(math_or_text(symbol, name))
             if not result.windows:
                 empty_panel(panel, "no windows")
                 continue
             _draw_band(panel, result.parameters[name])
             panel.set_ylim(_frame(result, name))
-            _draw_fits(panel, result, name)
+            _draw_fits(page, panel, result, name)
             panel.yaxis.set_major_locator(MaxNLocator(nbins=4))
-            _label_sizes(panel, result, last=axes is not None or panel is panels[-1])
-        if panels and axes is None:
-            root_figure(panels[0]).align_ylabels(panels)
-        if panels and result.windows:
-            _legend(panels[0], result)
-    return panels
+            alone = page.own_page is None
+            _label_sizes(page, panel, result, last=alone or name == list(panels)[-1])
+        page.align(*panels.values())
+        if result.windows:
+            _legend(page, result)
+        return page.drawn()
 
 
-def _new_axes(count: int) -> list[Axes]:
-    figure = figure_in_mm(SINGLE_COLUMN_MM, max(count, 1) * _PANEL_MM + 22.0)
-    figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.015)
-    return [panel for (panel,) in figure.subplots(count, 1, sharex=True, squeeze=False)]
+@dataclass(frozen=True)
+class _Windows:
+    """A stack of panels without room between them."""
+
+    width: float = SINGLE_COLUMN_MM
+
+    def page_height(self, count: int, width: float) -> float:
+        return max(count, 1) * _PANEL_MM + 22.0
+
+    def axes(self, figure: Figure | SubFigure, count: int) -> list[Axes]:
+        if isinstance(figure, Figure):
+            figure.set_layout_engine("constrained", hspace=0.0, h_pad=0.015)
+        return [panel for (panel,) in figure.subplots(count, 1, sharex=True, squeeze=False)]
 
 
 # --- what is drawn ----------------------------------------------------------------------
@@ -100,19 +109,23 @@ def _sizes(result: Collapse) -> list[float]:
     return sorted({fit.window.size_min for fit in result.windows})
 
 
-def _styles(result: Collapse) -> dict[float, SizeStyle]:
+def _fractions(result: Collapse) -> list[float]:
+    return sorted({fit.window.fraction for fit in result.windows}, reverse=True)
+
+
+def _styles(page: Sheet, result: Collapse) -> dict[float, SizeStyle]:
     """Marker and colour of each fraction, the largest first and darkest."""
-    fractions = sorted({fit.window.fraction for fit in result.windows}, reverse=True)
-    colours = reversed(size_palette(fractions))
+    fractions = _fractions(result)
+    looks = zip(reversed(page.colours(fractions)), page.markers(len(fractions)), strict=True)
     return {
         fraction: {"color": colour, "marker": marker}
-        for fraction, colour, marker in zip(fractions, colours, cycle(_MARKERS), strict=False)
+        for fraction, (colour, marker) in zip(fractions, looks, strict=True)
     }
 
 
 def _place(result: Collapse, fit: WindowFit) -> float:
     """Where a window stands: at its smallest size, its fractions side by side."""
-    fractions = list(_styles(result))
+    fractions = _fractions(result)
     step = _GROUP / max(len(fractions), 1)
     offset = (fractions.index(fit.window.fraction) - (len(fractions) - 1) / 2) * step
     return _sizes(result).index(fit.window.size_min) + offset
@@ -146,8 +159,8 @@ def _frame(result: Collapse, name: str) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _draw_fits(axes: Axes, result: Collapse, name: str) -> None:
-    styles = _styles(result)
+def _draw_fits(page: Sheet, axes: Axes, result: Collapse, name: str) -> None:
+    styles = _styles(page, result)
     low, high = axes.get_ylim()
     for fit in result.windows:
         x, value, error = _place(result, fit), fit.values[name], fit.errors[name]
@@ -156,10 +169,11 @@ def _draw_fits(axes: Axes, result: Collapse, name: str) -> None:
             continue
         style = styles[fit.window.fraction]
         colour = style["color"] if fit.accepted else _REJECTED_COLOUR
-        axes.errorbar(
-            x,
-            value,
-            error if math.isfinite(error) else 0.0,
+        page.points(
+            axes,
+            [x],
+            [value],
+            [error if math.isfinite(error) else 0.0],
             linestyle="none",
             elinewidth=0.8,
             capsize=0,
@@ -192,7 +206,7 @@ def _draw_arrow(axes: Axes, x: float, *, up: bool) -> None:
 # --- words ------------------------------------------------------------------------------
 
 
-def _label_sizes(axes: Axes, result: Collapse, *, last: bool) -> None:
+def _label_sizes(page: Sheet, axes: Axes, result: Collapse, *, last: bool) -> None:
     sizes = _sizes(result)
     axes.set_xticks(np.arange(len(sizes)), [f"{size:g}" for size in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -200,13 +214,13 @@ def _label_sizes(axes: Axes, result: Collapse, *, last: bool) -> None:
     for number in range(1, len(sizes)):
         axes.axvline(number - 0.5, color="#d9d9d9", linewidth=0.5, zorder=0)
     axes.tick_params(axis="x", length=0, labelbottom=last)
-    symbol = result.size_symbol
+    symbol = page.labels.size_symbol(result.size_name, result.size_symbol)
     name = rf"${symbol}_{{\mathrm{{min}}}}$" if symbol else plain_text(result.size_name)
     if last:
         axes.set_xlabel(f"smallest size {name}")
 
 
-def _legend(axes: Axes, result: Collapse) -> None:
+def _legend(page: Sheet, result: Collapse) -> None:
     """Fractions in the first row, what marks and bands mean in the second."""
     fractions: list[Artist] = [
         Line2D(
@@ -217,7 +231,7 @@ def _legend(axes: Axes, result: Collapse) -> None:
             **WHITE_EDGE,
             **style,
         )
-        for number, (fraction, style) in enumerate(_styles(result).items())
+        for number, (fraction, style) in enumerate(_styles(page, result).items())
     ]
     marks: list[Artist] = [_hollow(LIMIT_COLOUR, 8.0, "chosen")]
     if not all(fit.accepted for fit in result.windows):
@@ -232,7 +246,7 @@ def _legend(axes: Axes, result: Collapse) -> None:
     ]
     # Legends are filled column by column.
     handles = [handle for pair in zip(*rows, strict=True) for handle in pair]
-    root_figure(axes).legend(handles=handles, loc="outside upper center", ncols=columns)
+    page.legend(handles, columns=columns)
 
 
 def _fraction_text(fraction: float, *, first: bool) -> str:

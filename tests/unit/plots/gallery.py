@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ from physbatch.exact import curie_weiss, phases
 from physbatch.exact.batch_noise import stable_range_data
 from physbatch.exact.planted import first_order
 from physbatch.noise.stability import StableRange, stable_range
-from physbatch.plots.style import journal_style, root_figure
+from physbatch.plots import Drawn
+from physbatch.plots.style import journal_style
 from physbatch.scaling import (
     Analysis,
     Collapse,
@@ -43,7 +45,7 @@ from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.statistics.observables import sample_moments
 from physbatch.scaling.times.exponential import EscapeTime, fit_escape_time
 from physbatch.scaling.times.passages import Survival, survival_curve
-from tests.unit.plots.noise_gallery import NOISE_FIGURES
+from tests.unit.plots.noise_gallery import NOISE_KINDS, Kind
 
 FOLDER = Path(__file__).with_name("baseline")
 _DPI = 72
@@ -115,6 +117,10 @@ def peaks() -> tuple[ScalingTable, Peaks, ScalingFit, ScalingFit]:
     return table, peaks_of_chi, peaks_of_chi.fit_heights(), peaks_of_chi.fit_positions()
 
 
+def _peaks_part(part: int) -> Any:
+    return peaks()[part]
+
+
 @cache
 def crossings() -> Crossings:
     table = curie_weiss.table((32, 64, 128, 256), np.linspace(0.9, 1.2, 16), seed=2)
@@ -151,33 +157,48 @@ def stability() -> tuple[xr.Dataset, StableRange]:
     return data, stable_range(data)
 
 
-FIGURES: dict[str, Callable[[], Figure]] = {
-    "overlap": lambda: root_figure(plots.plot_overlap(analysis())),
-    "success": lambda: root_figure(plots.plot_success(analysis())),
-    "histograms": lambda: root_figure(plots.plot_histograms(analysis())[0]),
-    "evolution-time": lambda: root_figure(plots.plot_evolution(_cell())),
-    "evolution-control": lambda: root_figure(
-        plots.plot_evolution(dataset().sel(size=400).isel(time=-1))
+def _kind(plot: Callable[..., Drawn], *values: Callable[[], Any], **fixed: Any) -> Kind:
+    """A figure of some results, with the keywords of every figure."""
+    return lambda **options: plot(*(value() for value in values), **fixed, **options)
+
+
+KINDS: dict[str, Kind] = {
+    "overlap": _kind(plots.plot_overlap, analysis),
+    "success": _kind(plots.plot_success, analysis),
+    "histograms": _kind(plots.plot_histograms, analysis),
+    "evolution-time": _kind(plots.plot_evolution, _cell),
+    "evolution-control": _kind(plots.plot_evolution, lambda: dataset().sel(size=400).isel(time=-1)),
+    "time-series": _kind(
+        plots.plot_time_series, _cell, lambda: passages()[0], lambda: passages()[1]
     ),
-    "time-series": lambda: root_figure(plots.plot_time_series(_cell(), *passages())[0]),
-    "drift": lambda: root_figure(plots.plot_drift(analysis())),
-    "dynamics": lambda: root_figure(plots.plot_dynamics(dynamics())[0]),
-    "extrapolation": lambda: root_figure(plots.plot_extrapolation(analysis())),
-    "jump": lambda: root_figure(plots.plot_extrapolation(analysis(), quantity="jump")),
-    "overview": lambda: plots.plot_overview(analysis()),
-    "binder": lambda: root_figure(plots.plot_moments(magnetization(), ["binder"])[0]),
-    "moments": lambda: root_figure(plots.plot_moments(magnetization())[0]),
-    "crossings": lambda: root_figure(plots.plot_crossings(crossings())[0]),
-    "collapse": lambda: root_figure(plots.plot_collapse(fitted("U"))[0].collapse),
-    "collapse-joint": lambda: root_figure(plots.plot_collapse(fitted("U", "chi"))[0].collapse),
-    "windows": lambda: root_figure(plots.plot_windows(fitted("U"))[0]),
-    "corner": lambda: root_figure(plots.plot_corner(sampled())[0][0]),
-    "peaks": lambda: root_figure(plots.plot_peaks(*peaks())[0]),
-    "exponents": lambda: root_figure(plots.plot_exponents(power_law())[0]),
-    "order": lambda: root_figure(plots.plot_order(order())[0]),
-    "phase-diagram": lambda: root_figure(plots.plot_phase_diagram(*stability())),
-    **NOISE_FIGURES,
+    "drift": _kind(plots.plot_drift, analysis),
+    "dynamics": _kind(plots.plot_dynamics, dynamics),
+    "extrapolation": _kind(plots.plot_extrapolation, analysis),
+    "jump": _kind(plots.plot_extrapolation, analysis, quantity="jump"),
+    "overview": _kind(plots.plot_overview, analysis),
+    "binder": _kind(plots.plot_moments, magnetization, lambda: ["binder"]),
+    "moments": _kind(plots.plot_moments, magnetization),
+    "crossings": _kind(plots.plot_crossings, crossings),
+    "collapse": _kind(plots.plot_collapse, lambda: fitted("U")),
+    "collapse-joint": _kind(plots.plot_collapse, lambda: fitted("U", "chi")),
+    "inset": _kind(plots.plot_curves, scaled_table, lambda: fitted("U")),
+    "windows": _kind(plots.plot_windows, lambda: fitted("U")),
+    "corner": _kind(plots.plot_corner, sampled),
+    "peaks": _kind(plots.plot_peaks, *(partial(_peaks_part, part) for part in range(4))),
+    "exponents": _kind(plots.plot_exponents, power_law),
+    "order": _kind(plots.plot_order, order),
+    "phase-diagram": _kind(
+        plots.plot_phase_diagram, lambda: stability()[0], lambda: stability()[1]
+    ),
+    **NOISE_KINDS,
 }
+
+
+def _drawn(kind: Kind) -> Callable[[], Figure]:
+    return lambda: kind().figure
+
+
+FIGURES = {name: _drawn(kind) for name, kind in KINDS.items()}
 
 
 def pixels(figure: Figure) -> npt.NDArray[np.float64]:

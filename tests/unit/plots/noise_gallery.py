@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from physbatch.dataset import open_dataset
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
@@ -21,9 +21,8 @@ from physbatch.noise.stability import stable_range
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
 from physbatch.noise.transitions import transition_line
 from physbatch.plots import (
-    DOUBLE_COLUMN_MM,
+    Drawn,
     Measured,
-    figure_in_mm,
     plot_escape_times,
     plot_evidence,
     plot_noise_range,
@@ -33,12 +32,13 @@ from physbatch.plots import (
     plot_sharpness,
     plot_temperature,
     plot_theory,
-    root_figure,
 )
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.systems.samples import Samples
 
-__all__ = ["NOISE_FIGURES"]
+__all__ = ["NOISE_KINDS", "Kind"]
+
+Kind = Callable[..., Drawn]
 
 
 @cache
@@ -46,31 +46,31 @@ def _optimum() -> xr.Dataset:
     return optimum_batch_data(replicas=8)
 
 
-def _range() -> Figure:
+def _range(**options: Any) -> Drawn:
     m = np.geomspace(1.0, 256.0, 20)
     stable = stable_range(stable_range_data(replicas=10))
-    return root_figure(plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)}))
+    return plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)}, **options)
 
 
-def _performance() -> Figure:
+def _performance(**options: Any) -> Drawn:
     data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
     performance = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
-    return root_figure(plot_performance(performance))
+    return plot_performance(performance, **options)
 
 
-def _minima() -> Figure:
+def _minima(**options: Any) -> Drawn:
     best = optimum_batch(_optimum(), resamples=30)
-    return plot_optimum(batch_curves(_optimum()), best, scale_collapse(_optimum()))
+    return plot_optimum(batch_curves(_optimum()), best, scale_collapse(_optimum()), **options)
 
 
-def _phases() -> Figure:
+def _phases(**options: Any) -> Drawn:
     data = transition_data(learning_rates=(4.0, 8.0, 16.0, 32.0), width=0.1, replicas=10)
     rates = np.array([4.0, 32.0])
     theory = {"theory": {100.0: (rates / 4.0, rates)}}
-    return plot_phases(data, transition_line(data), theory, fraction=0.1)
+    return plot_phases(data, transition_line(data), theory, fraction=0.1, **options)
 
 
-def _temperature() -> Figure:
+def _temperature(**options: Any) -> Drawn:
     m = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
     temperatures = EffectiveTemperature(
         batch_size=m,
@@ -85,10 +85,10 @@ def _temperature() -> Figure:
         (name, StationaryState(m, 0.5 / m, 0.02 / m, 1 - (0.5 + shift) / m, 0.02 / m))
         for name, shift in (("batches", 0.0), ("Metropolis", 0.05))
     ]
-    return plot_temperature(temperatures, states)
+    return plot_temperature(temperatures, states, **options)
 
 
-def _evidence() -> Figure:
+def _evidence(**options: Any) -> Drawn:
     rng = np.random.default_rng(1)
     inputs = rng.normal(size=(40, 60))
     kinds = {
@@ -99,19 +99,19 @@ def _evidence() -> Figure:
         kind: [_over_priors(Samples(inputs, labels, 2, kind)) for labels in sets]
         for kind, sets in kinds.items()
     }
-    return plot_evidence(curves)
+    return plot_evidence(curves, **options)
 
 
 def _over_priors(samples: Samples) -> list[ModelEvidence]:
     return [logistic_evidence(samples, regularisation=prior) for prior in (0.01, 0.1, 1.0, 10.0)]
 
 
-def _sharpness() -> Figure:
+def _sharpness(**options: Any) -> Drawn:
     data = open_dataset(Path(__file__).parents[3] / "data" / "batch_sharpness-momentum.nc")
-    return plot_sharpness(data.isel(batch_size=slice(None, None, 2)))
+    return plot_sharpness(data.isel(batch_size=slice(None, None, 2)), **options)
 
 
-def _theory() -> Figure:
+def _theory(**options: Any) -> Drawn:
     x = np.linspace(0.5, 4.0, 8)
     fine = np.linspace(0.5, 4.0, 100)
     noise = 0.05 * np.random.default_rng(2).normal(size=(2, 8))
@@ -119,16 +119,14 @@ def _theory() -> Figure:
         Measured(f"$a = {a}$", x, a * x**2 + row, np.full(8, 0.05), a * x**2, fine, a * fine**2)
         for a, row in zip((0.5, 1.0), noise, strict=True)
     ]
-    figure = figure_in_mm(DOUBLE_COLUMN_MM, 80.0)
-    plot_theory(sets, figure, xlabel="$x$", ylabel="$y$")
-    return figure
+    return plot_theory(sets, xlabel="$x$", ylabel="$y$", **({"width": "double"} | options))
 
 
-def _escape() -> Figure:
-    return root_figure(plot_escape_times(escape_times(first_order(seed=4))))
+def _escape(**options: Any) -> Drawn:
+    return plot_escape_times(escape_times(first_order(seed=4)), **options)
 
 
-NOISE_FIGURES: dict[str, Callable[[], Figure]] = {
+NOISE_KINDS: dict[str, Kind] = {
     "noise-range": _range,
     "noise-performance": _performance,
     "noise-optimum": _minima,

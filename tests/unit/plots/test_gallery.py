@@ -25,7 +25,8 @@ from matplotlib.transforms import Affine2D
 
 from physbatch import plots
 from physbatch.exact.planted import first_order
-from physbatch.plots.style import figure_bytes, journal_style
+from physbatch.plots.saving import figure_bytes
+from physbatch.plots.style import journal_style
 from tests.unit.plots.gallery import FIGURES, FOLDER, baseline, difference, pixels
 
 #: Root mean square difference, of 255, in the square of the page where it is largest. The same
@@ -170,7 +171,7 @@ def test_fonts_are_found_with_an_old_list_of_fonts(tmp_path: Path) -> None:
         "assert not [f for f in font_manager.fontManager.ttflist if f.name.startswith('STIX')]\n"
         "from physbatch.exact.planted import first_order\n"
         "from physbatch.plots import figure_bytes, plot_evolution\n"
-        "axes = plot_evolution(first_order(sizes=(50,)).isel(time=-1))\n"
+        "axes = plot_evolution(first_order(sizes=(50,)).isel(time=-1)).ax\n"
         "sys.stdout.buffer.write(figure_bytes(axes.figure, 'pdf'))\n"
     )
     done = subprocess.run(
@@ -180,5 +181,5 @@ def test_fonts_are_found_with_an_old_list_of_fonts(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    axes = plots.plot_evolution(first_order(sizes=(50,)).isel(time=-1))
+    axes = plots.plot_evolution(first_order(sizes=(50,)).isel(time=-1)).ax
     assert done.stdout == figure_bytes(axes.figure, "pdf")

@@ -22,7 +22,7 @@ def bars(axes: Axes) -> list[ErrorbarContainer]:
 
 def test_planted_transition_is_drawn_as_analysed() -> None:
     analysis = analyse(first_order(sizes=(50, 100, 200), replicas=16, seed=3))
-    figure = plot_overview(analysis)
+    figure = plot_overview(analysis).figure
     assert len(figure.axes) == 7
     success = figure.axes[1]
     assert success.texts[0].get_text() == rf"$N \to \infty$: $m_c = {analysis.m_c}$"
@@ -33,7 +33,7 @@ def test_planted_transition_is_drawn_as_analysed() -> None:
 
 def test_step_sharper_than_the_grid() -> None:
     analysis = analyse(first_order(sizes=(50, 100, 200), width=0.01, replicas=16))
-    figure = plot_overview(analysis)
+    figure = plot_overview(analysis).figure
     brackets = [
         line for line in figure.axes[1].get_lines() if str(line.get_gid()).startswith("bracket")
     ]
@@ -45,7 +45,7 @@ def test_step_sharper_than_the_grid() -> None:
 def test_overview_letters_its_panels(
     sizes: tuple[float, ...], count: int, synthetic: ModuleType
 ) -> None:
-    figure = plot_overview(synthetic.make_analysis(sizes))
+    figure = plot_overview(synthetic.make_analysis(sizes)).figure
     letters = [
         text.get_text()
         for axes in figure.axes
@@ -60,5 +60,5 @@ def test_overview_letters_its_panels(
 def test_two_sizes_and_many_sizes(synthetic: ModuleType) -> None:
     for count in (2, 9):
         sizes = tuple(float(50 * 2**k) for k in range(count))
-        figure = plot_overview(synthetic.make_analysis(sizes))
+        figure = plot_overview(synthetic.make_analysis(sizes)).figure
         assert len(figure.legends[0].get_texts()) == count

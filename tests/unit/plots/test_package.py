@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,12 @@ def test_every_plot_function_is_public() -> None:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("plot_")
     }
     assert defined == {name for name in plots.__all__ if name.startswith("plot_")}
+
+
+def test_the_gallery_page_is_that_of_the_script_and_has_every_kind() -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    script = runpy.run_path(str(docs / "_scripts" / "gallery_page.py"))
+    page = (docs / "gallery.md").read_text("utf-8")
+    assert page == script["gallery_page"](), "run python docs/_scripts/gallery_page.py"
+    functions = {name for name in plots.__all__ if name.startswith("plot_")}
+    assert {name for name in functions if f"{name}(" not in page} == set()

@@ -44,11 +44,11 @@ Draw = Callable[[Analysis], Figure]
 FIGURES: dict[str, Draw] = {
     "overlap": lambda a: root_figure(plot_overlap(a)),
     "success": lambda a: root_figure(plot_success(a)),
-    "histograms": lambda a: root_figure(plot_histograms(a)[0]),
+    "histograms": lambda a: root_figure(plot_histograms(a)),
     "drift": lambda a: root_figure(plot_drift(a)),
     "m_c": lambda a: root_figure(plot_extrapolation(a)),
     "jump": lambda a: root_figure(plot_extrapolation(a, quantity="jump")),
-    "overview": plot_overview,
+    "overview": lambda a: plot_overview(a).figure,
 }
 
 
@@ -132,7 +132,7 @@ def test_nothing_overlaps(name: str, case: str, synthetic: ModuleType) -> None:
 
 @pytest.mark.parametrize("value", [10.1, 12.0, 13.0, 14.2, 15.9])
 def test_the_critical_value_is_named_above_its_panel(value: float, analysis: Analysis) -> None:
-    axes = plot_success(replace(analysis, m_c=Estimate(value, 0.05)))
+    axes = plot_success(replace(analysis, m_c=Estimate(value, 0.05))).ax
     renderer = drawn(root_figure(axes)).get_renderer()
     frame = axes.get_window_extent(renderer)
     text = axes.texts[0].get_window_extent(renderer)
@@ -147,7 +147,7 @@ def test_width_is_a_journal_column(name: str, analysis: Analysis) -> None:
 
 
 def test_text_is_not_smaller_than_seven_points(analysis: Analysis) -> None:
-    figure = plot_overview(analysis)
+    figure = plot_overview(analysis).figure
     drawn(figure)
     sizes = {t.get_fontsize() for t in figure.findobj(matplotlib.text.Text) if t.get_text()}
     assert min(sizes) >= 7.0
@@ -155,7 +155,7 @@ def test_text_is_not_smaller_than_seven_points(analysis: Analysis) -> None:
 
 @pytest.mark.parametrize("file_format", ["pdf", "png", "svg"])
 def test_the_same_results_give_the_same_bytes(file_format: str, analysis: Analysis) -> None:
-    figure = plot_overview(analysis)
+    figure = plot_overview(analysis).figure
     first = figure_bytes(figure, file_format)
     assert first == figure_bytes(figure, file_format), "the second time it differs"
     assert first == figure_bytes(plot_overview(analysis), file_format)

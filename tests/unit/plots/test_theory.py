@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_bytes, figure_in_mm, root_figure
+from physbatch.plots.saving import figure_bytes
+from physbatch.plots.style import DOUBLE_COLUMN_MM, figure_in_mm, root_figure
 from physbatch.plots.theory import Measured, plot_theory
 
 X = np.array([1.0, 2.0, 4.0])
@@ -22,7 +23,7 @@ def test_points_curves_and_residuals() -> None:
         ylabel="$y$",
         xscale="log",
         title="a title",
-    )
+    ).axes
     assert [container.lines[0].get_ydata().tolist() for container in top.containers] == [
         (X**2 + 0.1).tolist(),
         (X**2 - 0.2).tolist(),

@@ -20,7 +20,7 @@ from physbatch.scaling.transition.result import Analysis
 
 
 def test_histograms_count_every_replica(analysis: Analysis) -> None:
-    panels = plot_histograms(analysis)
+    panels = plot_histograms(analysis).axes
     jump = analysis.jumps[-1]
     assert len(panels) == 3
     for axes, control, overlap in zip(panels, jump.control, jump.overlap, strict=True):
@@ -33,7 +33,7 @@ def test_histograms_count_every_replica(analysis: Analysis) -> None:
 
 
 def test_histograms_of_a_chosen_size(analysis: Analysis) -> None:
-    assert "N = 50" in plot_histograms(analysis, size=50)[0].get_title(loc="right")
+    assert "N = 50" in plot_histograms(analysis, size=50).ax.get_title(loc="right")
 
 
 @pytest.mark.parametrize("shift", [-2.3, 0.0, 1.7])
@@ -41,27 +41,27 @@ def test_histograms_keep_overlaps_outside_the_unit_interval(
     shift: float, analysis: Analysis
 ) -> None:
     jump = replace(analysis.jumps[-1], overlap=analysis.jumps[-1].overlap + shift)
-    for axes in plot_histograms(replace(analysis, jumps=(jump,))):
+    for axes in plot_histograms(replace(analysis, jumps=(jump,))).axes:
         assert sum(bar.get_height() for bar in axes.patches) == 32
 
 
 def test_no_two_groups_is_said(analysis: Analysis, synthetic: ModuleType) -> None:
-    panels = plot_histograms(synthetic.without_fits(analysis))
+    panels = plot_histograms(synthetic.without_fits(analysis)).axes
     assert panels[1].get_title(loc="left") == NO_COEXISTENCE
     assert not [line for axes in panels for line in axes.get_lines()]
-    (empty,) = plot_histograms(replace(analysis, jumps=()))
+    (empty,) = plot_histograms(replace(analysis, jumps=())).axes
     assert [text.get_text() for text in empty.texts] == [NO_COEXISTENCE]
 
 
 def test_histograms_of_nothing_but_nan(analysis: Analysis) -> None:
     jump = analysis.jumps[-1]
     nothing = replace(jump, overlap=np.full_like(jump.overlap, np.nan))
-    assert len(plot_histograms(replace(analysis, jumps=(nothing,)))) == 3
+    assert len(plot_histograms(replace(analysis, jumps=(nothing,))).axes) == 3
 
 
 @pytest.mark.parametrize("trap", [independent_units, smooth_crossover])
 def test_traps_show_no_coexistence(trap: Callable[..., xr.Dataset]) -> None:
-    panels = plot_histograms(analyse(trap(sizes=(50, 100, 200), replicas=16)))
+    panels = plot_histograms(analyse(trap(sizes=(50, 100, 200), replicas=16))).axes
     texts = [text.get_text() for axes in panels for text in axes.texts]
     titles = [axes.get_title(loc="left") for axes in panels]
     assert NO_COEXISTENCE in texts + titles

@@ -14,7 +14,7 @@ from tests.unit.plots.gallery import magnetization
 
 def test_moments_are_those_of_the_table() -> None:
     table = magnetization()
-    panels = plot_moments(table)
+    panels = plot_moments(table).axes
     assert [axes.get_ylabel() for axes in panels] == [
         "mean modulus of the order parameter",
         r"susceptibility $\chi$ (modulus)",
@@ -34,4 +34,4 @@ def test_moments_are_those_of_the_table() -> None:
 
 def test_odd_names_are_not_read_as_math() -> None:
     table = make_table([4, 4, 8, 8], [0, 1, 0, 1], {"a $b": [1.0, 2, 3, 4]}, {"a $b": [0.1] * 4})
-    assert plot_moments(table)[0].get_ylabel() == r"a \$b"
+    assert plot_moments(table).ax.get_ylabel() == r"a \$b"

@@ -36,7 +36,7 @@ def lines(axes, gid: str):
 
 def test_time_series_are_those_of_the_replicas(cell: xr.Dataset) -> None:
     survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
-    series, learned = plot_time_series(cell, survival)
+    series, learned = plot_time_series(cell, survival).axes
     shown = lines(series, "replica")
     assert len(shown) == 24
     for line, row in zip(shown, cell["overlap"].transpose("replica", "time").values, strict=False):
@@ -59,7 +59,7 @@ def test_time_series_are_those_of_the_replicas(cell: xr.Dataset) -> None:
 def test_the_law_of_learning_times_is_that_of_the_fit(cell: xr.Dataset) -> None:
     ends = (cell["first_passage_lower"], cell["first_passage"])
     fit = fit_escape_time(*ends)
-    learned = plot_time_series(cell, survival_curve(*ends), fit)[1]
+    learned = plot_time_series(cell, survival_curve(*ends), fit).axes[1]
     (law,) = lines(learned, "law")
     assert np.allclose(law.get_ydata(), 1 - np.exp(-law.get_xdata() / fit.tau.value))
     assert str(fit.tau) in learned.get_title(loc="right")
@@ -68,7 +68,7 @@ def test_the_law_of_learning_times_is_that_of_the_fit(cell: xr.Dataset) -> None:
 def test_replicas_that_diverged_are_not_drawn(cell: xr.Dataset) -> None:
     cell["status"][:37] = STATUS_DIVERGED
     survival = survival_curve(cell["first_passage_lower"], cell["first_passage"])
-    assert len(lines(plot_time_series(cell, survival)[0], "replica")) == 3
+    assert len(lines(plot_time_series(cell, survival).ax, "replica")) == 3
 
 
 @pytest.mark.parametrize("against", ["time", "control"])
@@ -77,7 +77,7 @@ def test_evolution_counts_every_replica(against: str, data: xr.Dataset) -> None:
         cell, dim = data.sel(size=100, batch_size=13.0), "time"
     else:
         cell, dim = data.sel(size=100).isel(time=-1), "batch_size"
-    axes = plot_evolution(cell)
+    axes = plot_evolution(cell).ax
     (mesh,) = axes.collections
     share = np.asarray(mesh.get_array())
     assert share.shape == (40, cell.sizes[dim])
@@ -103,7 +103,7 @@ def test_more_than_one_cell_is_refused(data: xr.Dataset) -> None:
 
 def test_points_and_bars_are_those_of_the_result() -> None:
     times = escape_times(first_order(sizes=(50, 100), replicas=48, seed=4))
-    axes = plot_escape_times(times)
+    axes = plot_escape_times(times).ax
     for container, size in zip(axes.containers, (50.0, 100.0), strict=True):
         rows = (times.size == size) & np.isfinite(times.tau)
         line, _, (bars,) = container.lines
@@ -118,5 +118,5 @@ def test_points_and_bars_are_those_of_the_result() -> None:
 
 def test_nothing_known_is_said() -> None:
     data = first_order(sizes=(50,), control=(2.0, 3.0), replicas=8)
-    axes = plot_escape_times(escape_times(data))
+    axes = plot_escape_times(escape_times(data)).ax
     assert [text.get_text() for text in axes.texts] == ["no escape time is known"]

@@ -21,7 +21,8 @@ from physbatch.plots import (
     plot_phase_diagram,
     plot_phases,
 )
-from physbatch.plots.style import LIMIT_COLOUR, figure_bytes, root_figure
+from physbatch.plots.saving import figure_bytes
+from physbatch.plots.style import LIMIT_COLOUR, root_figure
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,7 +47,7 @@ def ydata(line: Line2D) -> FloatArray:
 def test_range_draws_points_and_lines() -> None:
     stable = stable_range(stable_range_data(replicas=10))
     m = np.array([1.0, 64.0])
-    axes = plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)})
+    axes = plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)}).ax
     (measured,) = points(axes)
     np.testing.assert_allclose(ydata(measured), stable.learning_rate)
     line = next(curve for curve in axes.get_lines() if curve.get_label() == "theory")
@@ -58,7 +59,7 @@ def test_range_draws_points_and_lines() -> None:
 
 def test_one_batch_size_is_a_plane_too() -> None:
     data = stable_range_data(replicas=10).isel(batch_size=[2])
-    axes = plot_phase_diagram(data, stable_range(data))
+    axes = plot_phase_diagram(data, stable_range(data)).ax
     shares = np.asarray(axes.collections[0].get_array())
     assert shares.shape == (data.sizes["learning_rate"], 1)
 
@@ -69,7 +70,7 @@ def test_no_error_at_all_has_the_colour_of_the_lowest() -> None:
     )
     error = performance.error.copy()
     error[0, :2] = 0.0, np.nan
-    mesh = plot_performance(replace(performance, error=error)).collections[0]
+    mesh = plot_performance(replace(performance, error=error)).ax.collections[0]
     drawn = np.ma.masked_invalid(np.ma.asarray(mesh.get_array()))
     lowest = error[error > 0].min()
     assert (mesh.norm.vmin, drawn[0, 0]) == (lowest, lowest)
@@ -101,7 +102,7 @@ def test_phases_take_the_colour_of_what_most_replicas_reach() -> None:
 def test_performance_marks_what_is_as_good_as_the_best() -> None:
     data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
     performance = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
-    axes = plot_performance(performance)
+    axes = plot_performance(performance).ax
     filled, open_ones = axes.get_lines()
     np.testing.assert_array_equal(xdata(filled), performance.batch_size[performance.as_good])
     assert to_rgb(filled.get_markerfacecolor()) == to_rgb(LIMIT_COLOUR)

@@ -17,12 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from physbatch.errors import AnalysisError
 from physbatch.plots import plot_windows
-from physbatch.plots.scaling.collapse import CollapsePanel, plot_collapse
+from physbatch.plots.saving import figure_bytes
+from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
     SINGLE_COLUMN_MM,
-    figure_bytes,
     figure_in_mm,
     journal_style,
     root_figure,
@@ -118,8 +119,8 @@ CASES: dict[str, Callable[[], Collapse]] = {
     ),
 }
 FIGURES: dict[str, Callable[[Collapse], Figure]] = {
-    "collapse": lambda r: root_figure(plot_collapse(r)[0].collapse),
-    "windows": lambda r: root_figure(plot_windows(r)[0]),
+    "collapse": lambda r: root_figure(plot_collapse(r)),
+    "windows": lambda r: root_figure(plot_windows(r)),
 }
 
 
@@ -143,19 +144,20 @@ def marked(axes: Axes, gid: str) -> list[Line2D]:
 
 def test_collapse_draws_the_points_and_the_curve() -> None:
     result = make("U", "m", corrections=True)
-    panels = plot_collapse(result)
-    for panel, points, curve in zip(panels, result.points, result.curve, strict=True):
-        assert len(bars(panel.collapse)) == len(SIZES)
-        for bar, size, colour in zip(bars(panel.collapse), SIZES, size_palette(SIZES), strict=True):
+    panels = plot_collapse(result).panels
+    for points, curve in zip(result.points, result.curve, strict=True):
+        panel = panels[f"collapse {points.observable}"]
+        assert len(bars(panel)) == len(SIZES)
+        for bar, size, colour in zip(bars(panel), SIZES, size_palette(SIZES), strict=True):
             rows = points.size == size
             np.testing.assert_array_equal(bar.lines[0].get_xdata(), points.x[rows])
             np.testing.assert_array_equal(bar.lines[0].get_ydata(), points.leading[rows])
             ends = [np.ptp(segment[:, 1]) for segment in bar.lines[2][0].get_segments()]
             np.testing.assert_allclose(ends, 2 * points.error[rows])
             assert to_rgb(bar.lines[0].get_color()) == pytest.approx(colour)
-        (line,) = marked(panel.collapse, "master-curve")
+        (line,) = marked(panel, "master-curve")
         np.testing.assert_array_equal(line.get_data(), (curve.x, curve.y))
-        (band,) = (artist for artist in panel.collapse.collections if artist.get_gid() == "band")
+        (band,) = (artist for artist in panel.collections if artist.get_gid() == "band")
         corners = np.asarray(band.get_paths()[0].vertices)
         assert corners[:, 1].max() == pytest.approx(float((curve.y + curve.band).max()))
         assert corners[:, 1].min() == pytest.approx(float((curve.y - curve.band).min()))
@@ -163,19 +165,19 @@ def test_collapse_draws_the_points_and_the_curve() -> None:
 
 def test_residuals_are_those_of_the_result() -> None:
     result = make()
-    (panel,) = plot_collapse(result)
-    scattered = [line for line in panel.residuals.get_lines() if line.get_linestyle() == "None"]
+    main, panel = plot_collapse(result).axes
+    scattered = [line for line in panel.get_lines() if line.get_linestyle() == "None"]
     for line, size in zip(scattered, SIZES, strict=True):
         rows = result.points[0].size == size
         np.testing.assert_array_equal(line.get_ydata(), result.points[0].residual[rows])
-    heights = {line.get_ydata()[0] for line in panel.residuals.get_lines()} - {
+    heights = {line.get_ydata()[0] for line in panel.get_lines()} - {
         line.get_ydata()[0] for line in scattered
     }
     assert heights == {-2.0, 0.0, 2.0}
-    low, high = panel.residuals.get_ylim()
+    low, high = panel.get_ylim()
     assert low == -high
     assert high > np.abs(result.points[0].residual).max()
-    assert panel.residuals.get_xlim() == panel.collapse.get_xlim()
+    assert panel.get_xlim() == main.get_xlim()
 
 
 @pytest.mark.parametrize(
@@ -198,14 +200,14 @@ def test_residuals_are_those_of_the_result() -> None:
     ],
 )
 def test_labels(result: Collapse, x: str | None, y: str) -> None:
-    panel = plot_collapse(result)[0]
-    assert x is None or panel.residuals.get_xlabel() == x
-    assert panel.collapse.get_ylabel() == y
+    main, residuals, *_ = plot_collapse(result).axes
+    assert x is None or residuals.get_xlabel() == x
+    assert main.get_ylabel() == y
 
 
 def test_title_gives_the_exponents_and_the_flags() -> None:
-    (panel,) = plot_collapse(make(flags=(BAD_FIT("because"),)))
-    title = panel.collapse.get_title()
+    panel = plot_collapse(make(flags=(BAD_FIT("because"),))).ax
+    title = panel.get_title()
     for words in (
         "$T_c = 2.26919(31)(50)$",
         r"$\nu = 1.002(8)(3)$",
@@ -213,16 +215,16 @@ def test_title_gives_the_exponents_and_the_flags() -> None:
         "61.4/55.3",
     ):
         assert words in title
-    assert [text.get_text() for text in panel.collapse.texts] == ["bad fit"]
+    assert [text.get_text() for text in panel.texts] == ["bad fit"]
     small = make(parameters={"c_c": Estimate(1.5e-9, 2e-10), "nu": Estimate(np.nan)})
-    title = plot_collapse(small)[0].collapse.get_title()
+    title = plot_collapse(small).ax.get_title()
     assert r"$T_c = 1.50(20) \times 10^{-9}$" in title
     assert r"$\nu$: not resolved" in title
 
 
 def test_windows_draw_every_fit() -> None:
     result = make()
-    axes = plot_windows(result)
+    axes = plot_windows(result).axes
     assert [panel.get_ylabel() for panel in axes] == ["$T_c$", r"$\nu$", r"$\zeta$"]
     for panel, (name, final) in zip(axes, result.parameters.items(), strict=True):
         inside = [
@@ -252,7 +254,7 @@ def test_windows_draw_every_fit() -> None:
 
 
 def test_windows_stand_side_by_side() -> None:
-    (panel, *_) = plot_windows(make())
+    (panel, *_) = plot_windows(make()).axes
     places = [float(bar.lines[0].get_xdata()[0]) for bar in bars(panel)]
     assert len(set(places)) == len(places)
     assert places == sorted(places)
@@ -316,19 +318,58 @@ def test_widths_are_those_of_a_journal() -> None:
 def test_axes_of_the_caller_are_used() -> None:
     figure = figure_in_mm(178.0, 80.0)
     left, right = figure.subplots(1, 2)
-    panels = plot_collapse(make("U", "m"), [left, right], legend=False)
-    assert [panel.collapse for panel in panels] == [left, right]
-    assert all(isinstance(panel, CollapsePanel) for panel in panels)
+    drawn = plot_collapse(make("U", "m"), {"collapse U": left, "collapse m": right}, legend=False)
+    assert drawn.axes == [left, right] == figure.axes
     assert figure.legends == []
-    free = figure_in_mm(86.0, 80.0).add_axes((0.2, 0.2, 0.7, 0.6))
-    (panel,) = plot_collapse(make(), free, legend=False)
-    upper, lower = panel.collapse.get_position(), panel.residuals.get_position()
-    assert (lower.y0, upper.y1) == pytest.approx((0.2, 0.8))
-    assert lower.y1 == pytest.approx(upper.y0)
-    with pytest.raises(ValueError, match="1 axes for 2 observables"):
-        plot_collapse(make("U", "m"), free)
-    with pytest.raises(ValueError, match="1 axes for 3 parameters"):
-        plot_windows(make(), [free])
+    assert right.get_xlabel(), "without residuals the panel has the label"
+    with pytest.raises(AnalysisError, match="no panel 'windows'; this figure has collapse, resid"):
+        plot_collapse(make(), {"windows": left})
+    with pytest.raises(AnalysisError, match="one axes has no room for residuals"):
+        plot_collapse(make(), left, residuals=True)
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_hidden_and_removed_panels_are_no_obstacle(remove: bool) -> None:
+    drawn = plot_collapse(make())
+    if remove:
+        drawn.panels["residuals"].remove()
+    else:
+        drawn.panels["residuals"].set_visible(False)
+    assert figure_bytes(drawn, "pdf")
+    assert figure_bytes(drawn, "png")
+
+
+def test_titles_side_by_side_have_the_same_height() -> None:
+    drawn = plot_collapse(make("U", "m", "chi", fixed={"zeta_m": 0.0}))
+    drawn.figure.draw_without_rendering()
+    boxes = [axes.get_position() for name, axes in drawn.panels.items() if "collapse" in name]
+    heights = [box.height for box in boxes]
+    assert max(heights) < 1.01 * min(heights), "but for the height of their letters"
+
+
+def test_named_exponents_are_shown_by_their_names() -> None:
+    beta = make("m", named={"beta": Estimate(0.125, 0.002), "beta_over_nu": Estimate(0.125)})
+    panel = plot_collapse(beta).ax
+    assert r"$\beta = 0.1250(20)$" in panel.get_title()
+    assert "zeta" not in panel.get_title()
+    assert panel.get_ylabel() == r"$m\,L^{\beta/\nu}$"
+    zetas = {"zeta_m": Estimate(-0.125, 0.002), "zeta_chi": Estimate(1.75, 0.01)}
+    parameters = {**make().parameters, **zetas}
+    del parameters["zeta"]
+    both = make("m", "chi", parameters=parameters, named={"beta": Estimate(0.125, 0.002)})
+    shown = plot_collapse(both).panels
+    assert shown["collapse m"].get_ylabel() == r"$m\,L^{\beta/\nu}$"
+    assert shown["collapse chi"].get_ylabel() == r"$\chi\,L^{-\zeta_{\chi}/\nu}$"
+
+
+def test_labels_of_the_user_are_everywhere() -> None:
+    labels = {"size": "$N_x$", "control": "temperature $K$", "U": "$U_4$"}
+    drawn = plot_collapse(make(), labels=labels)
+    main, residuals = drawn.axes
+    assert residuals.get_xlabel() == r"$N_x^{1/\nu}\,(K - K_c)$"
+    assert main.get_ylabel() == r"$U_4\,N_x^{-\zeta/\nu}$"
+    assert "$K_c = 2.26919" in main.get_title()
+    assert drawn.figure.legends[0].get_texts()[0].get_text() == "$N_x = 8$"
 
 
 def test_no_figure_is_left_to_pyplot() -> None:

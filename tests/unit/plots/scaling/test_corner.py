@@ -8,16 +8,12 @@ from itertools import combinations
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from physbatch.plots import plot_corner
-from physbatch.plots.style import (
-    DOUBLE_COLUMN_MM,
-    SINGLE_COLUMN_MM,
-    figure_bytes,
-    figure_in_mm,
-    root_figure,
-)
+from physbatch.plots import Drawn, plot_corner
+from physbatch.plots.saving import figure_bytes
+from physbatch.plots.style import DOUBLE_COLUMN_MM, SINGLE_COLUMN_MM, figure_in_mm, root_figure
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.scaling.data_collapse.result import Collapse
@@ -62,9 +58,18 @@ def make(count: int = 3, samples: int = 3000, flags: tuple[str, ...] = ()) -> Co
     )
 
 
+def rows(drawn: Drawn) -> list[list[Axes]]:
+    """The triangle, row by row."""
+    panels, out = drawn.axes, []
+    while panels:
+        out.append(panels[: len(out) + 1])
+        panels = panels[len(out) :]
+    return out
+
+
 def test_every_panel_shows_its_samples() -> None:
     result = make()
-    triangle = plot_corner(result)
+    triangle = rows(plot_corner(result))
     assert [len(row) for row in triangle] == [1, 2, 3]
     for row, panels in enumerate(triangle):
         for column, panel in enumerate(panels[:-1]):
@@ -90,7 +95,7 @@ def test_every_panel_shows_its_samples() -> None:
 def test_contours_hold_what_they_say() -> None:
     """The outer one 95 %, the inner one 68 % of normal samples, within 3 %."""
     result = make(2, 4000)
-    panel = plot_corner(result)[1][0]
+    panel = rows(plot_corner(result))[1][0]
     paths = [
         path
         for contours in panel.collections
@@ -103,7 +108,7 @@ def test_contours_hold_what_they_say() -> None:
 
 
 def test_labels() -> None:
-    triangle = plot_corner(make())
+    triangle = rows(plot_corner(make()))
     assert [panel.get_xlabel() for panel in triangle[-1]] == ["$T_c$", r"$\nu$", r"$\zeta$"]
     assert [row[0].get_ylabel() for row in triangle] == ["", r"$\nu$", r"$\zeta$"]
     assert triangle[0][0].get_title() == "$2.269185(30)$"
@@ -113,7 +118,7 @@ def test_labels() -> None:
     "result", [make(1), make(2), make(3), make(4), make(3, 30, ("bad_fit: x",))]
 )
 def test_nothing_overlaps(result: Collapse) -> None:
-    figure = root_figure(plot_corner(result)[0][0])
+    figure = root_figure(plot_corner(result))
     wide = len(result.parameters) > 3
     expected = DOUBLE_COLUMN_MM if wide else SINGLE_COLUMN_MM
     assert figure.get_size_inches()[0] * 25.4 == pytest.approx(expected)
@@ -137,24 +142,22 @@ def test_degenerate_samples_and_refused_values() -> None:
     constant = result.samples.copy()
     constant[:, 1] = 1.0
     parameters = {**result.parameters, "nu": Estimate(np.nan, np.inf, 0.0, (-np.inf, np.inf))}
-    triangle = plot_corner(replace(result, samples=constant, parameters=parameters))
+    triangle = rows(plot_corner(replace(result, samples=constant, parameters=parameters)))
     assert [text.get_text() for text in triangle[1][1].texts] == ["all the same"]
     assert triangle[1][1].get_title() == "not resolved"
 
 
 def test_bytes_are_the_same_each_time_and_the_users_settings_stay() -> None:
     before = dict(matplotlib.rcParams)
-    first, second = (figure_bytes(root_figure(plot_corner(make(2))[0][0]), "pdf") for _ in "ab")
+    first, second = (figure_bytes(root_figure(plot_corner(make(2))), "pdf") for _ in "ab")
     assert first == second
     assert dict(matplotlib.rcParams) == before
 
 
 def test_axes_of_the_caller_and_bad_requests() -> None:
     square = figure_in_mm(100.0, 100.0).subplots(2, 2)
-    triangle = plot_corner(make(2), square)
-    assert triangle[1][0] is square[1][0]
-    assert not square[0][1].get_visible()
-    with pytest.raises(ValueError, match="too few axes"):
-        plot_corner(make(3), square)
+    drawn = plot_corner(make(2), {"c_c, nu": square[1][0], "nu": square[1][1]})
+    assert drawn.panels["c_c, nu"] is square[1][0]
+    assert not square[0][1].lines, "nothing else is changed"
     with pytest.raises(ValueError, match="no samples"):
         plot_corner(replace(make(2), samples=np.empty((0, 2))))

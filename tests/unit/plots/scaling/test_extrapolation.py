@@ -33,7 +33,7 @@ def legend_texts(axes: Axes) -> list[str]:
 def test_extrapolation_draws_forms_and_limit(
     quantity: str, symbol: str, analysis: Analysis
 ) -> None:
-    axes = plot_extrapolation(analysis, quantity=quantity)
+    axes = plot_extrapolation(analysis, quantity=quantity).ax
     result = getattr(analysis, f"{quantity}_extrapolation")
     assert legend_texts(axes) == [
         "$a$",
@@ -63,10 +63,10 @@ def test_form_without_a_limit_is_drawn(analysis: Analysis) -> None:
         form_intercept=np.array([12.0, np.nan, np.nan, np.nan]),
         form_slope=np.array([0.2, 0.0, 0.0, 1.0]),
     )
-    axes = plot_extrapolation(replace(analysis, m_c_extrapolation=logarithm))
+    axes = plot_extrapolation(replace(analysis, m_c_extrapolation=logarithm)).ax
     (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith("$a")]
     np.testing.assert_allclose(line.get_ydata(), 12.0 - 0.2 * np.log(line.get_xdata()))
-    assert axes.get_title() == NO_LIMIT
+    assert axes.get_title() == (NO_LIMIT % "N")
     low, high = axes.get_ylim()
     reach = np.ptp(result.value) + 2 * result.stderr.max()
     assert high - low < 2 * reach, "a form without end squeezes the data"
@@ -81,5 +81,5 @@ def test_a_form_that_is_not_known_is_refused_by_its_name(analysis: Analysis) -> 
 
 
 def test_no_extrapolation_is_said(synthetic: ModuleType) -> None:
-    axes = plot_extrapolation(synthetic.make_analysis((100.0,)))
+    axes = plot_extrapolation(synthetic.make_analysis((100.0,))).ax
     assert [text.get_text() for text in axes.texts] == ["no extrapolation"]

@@ -21,14 +21,14 @@ def lines(axes, gid: str):
 def test_exponents_of_nothing_are_drawn_as_nothing() -> None:
     """A fit that no size feeds is a figure that says so."""
     empty = np.empty(0)
-    drawn = plot_exponents(fit_law(empty, empty, empty, quantity="$m_c$"))
+    drawn = plot_exponents(fit_law(empty, empty, empty, quantity="$m_c$")).axes
     assert figure_bytes(root_figure(drawn[0]), "png")
     assert [text.get_text() for text in drawn[0].texts] == ["no size has a value"]
 
 
 def test_peaks_carry_their_laws() -> None:
     table, peaks_of_chi, heights, positions = peaks()
-    curves, high, where = plot_peaks(table, peaks_of_chi, heights, positions)
+    curves, high, where = plot_peaks(table, peaks_of_chi, heights, positions).axes
     marked = next(
         container for container in curves.containers if container.lines[0].get_gid() == "peaks"
     )

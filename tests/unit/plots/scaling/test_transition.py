@@ -40,7 +40,7 @@ def legend_texts(axes: Axes) -> list[str]:
 
 
 def test_overlap_draws_the_moments(analysis: Analysis) -> None:
-    axes = plot_overlap(analysis)
+    axes = plot_overlap(analysis).ax
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("mini-batch size $m$", "overlap $q$")
     assert legend_texts(axes) == ["$N = 50$", "$N = 100$", "$N = 200$", "$N = 400$"]
     assert len(bars(axes)) == 4
@@ -54,18 +54,18 @@ def test_overlap_draws_the_moments(analysis: Analysis) -> None:
 def test_overlap_leaves_out_missing_cells(analysis: Analysis) -> None:
     moments = analysis.moments.copy(deep=True)
     moments["overlap_mean"][0, 3] = np.nan
-    axes = plot_overlap(replace(analysis, moments=moments))
+    axes = plot_overlap(replace(analysis, moments=moments)).ax
     assert [len(c.lines[0].get_xdata()) for c in bars(axes)] == [12, 13, 13, 13]
 
 
 def test_every_size_has_its_colour_and_marker(analysis: Analysis) -> None:
-    lines = [c.lines[0] for c in bars(plot_overlap(analysis))]
+    lines = [c.lines[0] for c in bars(plot_overlap(analysis).ax)]
     assert [to_rgb(line.get_color()) for line in lines] == size_palette([50, 100, 200, 400])
     assert len({line.get_marker() for line in lines}) == 4
 
 
 def test_success_draws_fractions_and_fits(analysis: Analysis) -> None:
-    axes = plot_success(analysis)
+    axes = plot_success(analysis).ax
     assert axes.get_ylabel() == "success probability $P$"
     fits = [line for line in axes.get_lines() if len(line.get_xdata()) == 401]
     assert len(bars(axes)) == len(fits) == 4
@@ -82,7 +82,7 @@ def test_success_draws_fractions_and_fits(analysis: Analysis) -> None:
 def test_success_without_a_width_draws_the_bracket(
     analysis: Analysis, synthetic: ModuleType
 ) -> None:
-    axes = plot_success(synthetic.without_fits(analysis))
+    axes = plot_success(synthetic.without_fits(analysis)).ax
     assert not [line for line in axes.get_lines() if len(line.get_xdata()) == 401]
     brackets = [line for line in axes.get_lines() if str(line.get_gid()).startswith("bracket")]
     assert len(brackets) == 4
@@ -95,18 +95,18 @@ def test_success_without_a_width_draws_the_bracket(
 @pytest.mark.parametrize("width", [0.0, -0.1, float("nan")])
 def test_a_width_that_is_none_draws_no_curve(width: float, analysis: Analysis) -> None:
     curves = tuple(replace(c, width=Estimate(width, 0.1)) for c in analysis.curves)
-    axes = plot_success(replace(analysis, curves=curves))
+    axes = plot_success(replace(analysis, curves=curves)).ax
     assert not [line for line in axes.get_lines() if len(line.get_xdata()) == 401]
 
 
 def test_one_size_is_not_called_a_limit(synthetic: ModuleType) -> None:
     analysis = synthetic.make_analysis((100.0,))
-    (note,) = plot_success(analysis).texts
+    (note,) = plot_success(analysis).ax.texts
     assert note.get_text() == f"$N = 100$: $m_c = {analysis.curves[0].m_c}$"
 
 
 def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
-    axes = plot_drift(analysis)
+    axes = plot_drift(analysis).ax
     assert axes.get_xscale() == "log"
     assert axes.get_xlabel() == "run time $t$ (sweeps)"
     assert axes.get_ylabel() == "critical mini-batch size $m_c$"
@@ -124,7 +124,7 @@ def test_drift_draws_points_and_lines(analysis: Analysis) -> None:
 def test_a_drift_known_at_one_time_only(analysis: Analysis) -> None:
     (drift,) = (drift for drift in analysis.drifts if drift.size == analysis.drifts[-1].size)
     once = replace(drift, time=drift.time[-1:], m_c=drift.m_c[-1:], m_c_stderr=np.array([0.2]))
-    axes = plot_drift(replace(analysis, drifts=(once,)))
+    axes = plot_drift(replace(analysis, drifts=(once,))).ax
     (container,) = bars(axes)
     ((low, high),) = (path[:, 1] for path in container.lines[2][0].get_segments())
     assert high - low == pytest.approx(0.4)
@@ -134,15 +134,15 @@ def test_a_drift_known_at_one_time_only(analysis: Analysis) -> None:
 
 
 def test_no_drift_is_said(analysis: Analysis) -> None:
-    axes = plot_drift(replace(analysis, drifts=()))
+    axes = plot_drift(replace(analysis, drifts=())).ax
     assert [text.get_text() for text in axes.texts] == ["no drift measured"]
 
 
 def test_batch_ratio_is_named(synthetic: ModuleType) -> None:
     analysis = synthetic.make_analysis(control_name="batch_ratio")
-    assert plot_overlap(analysis).get_xlabel() == "batch ratio $m / N$"
-    assert "(m / N)_c = 0.1304(5)" in plot_success(analysis).texts[0].get_text()
-    assert plot_histograms(analysis)[0].get_title(loc="right").endswith("$m / N = 0.12$")
+    assert plot_overlap(analysis).ax.get_xlabel() == "batch ratio $m / N$"
+    assert "(m / N)_c = 0.1304(5)" in plot_success(analysis).ax.texts[0].get_text()
+    assert plot_histograms(analysis).ax.get_title(loc="right").endswith("$m / N = 0.12$")
 
 
 def test_foreign_control_keeps_its_label(analysis: Analysis) -> None:
@@ -152,7 +152,7 @@ def test_foreign_control_keeps_its_label(analysis: Analysis) -> None:
         control_label="temperature T in $ and \\ units",
         moments=analysis.moments.rename(batch_size="temperature"),
     )
-    axes = plot_overlap(foreign)
+    axes = plot_overlap(foreign).ax
     assert axes.get_xlabel() == r"temperature T in \$ and \ units"
-    assert plot_drift(foreign).get_ylabel() == "critical control $c_c$"
+    assert plot_drift(foreign).ax.get_ylabel() == "critical control $T_c$"
     figure_bytes(root_figure(axes), "svg")  # no text is taken for broken math
