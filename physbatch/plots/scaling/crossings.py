@@ -135,7 +135,7 @@ def _draw_limit(page: Sheet, axes: Axes, result: Crossings) -> None:
         return
     inverse = 1.0 / result.mean_size
     neighbours = result.neighbours
-    for chosen, face in ((neighbours & known, LIMIT_COLOUR), (~neighbours & known, "white")):
+    for chosen, face in ((~neighbours & known, "white"), (neighbours & known, LIMIT_COLOUR)):
         look: SizeStyle = {"marker": "o", "markersize": 4, "markerfacecolor": face}
         rows = (inverse[chosen], result.crossing[chosen], result.crossing_stderr[chosen])
         page.points(axes, *rows, **(POINTS | look | {"color": LIMIT_COLOUR}))
