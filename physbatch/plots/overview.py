@@ -75,7 +75,13 @@ def plot_overview(analysis: Analysis, ax: Where = None, **options: Unpack[Option
             for letter, axes in zip("abcde", lettered, strict=False):
                 _letter(axes, letter)
         page.size_legend(styles_of(page, analysis))
-        return page.drawn()
+        drawn = page.drawn()
+        if ax is None:
+            # Grids within grids never come to rest: each layout moves them in the last digits,
+            # and with them the bytes of the file. So the layout is made once, here.
+            drawn.figure.draw_without_rendering()
+            drawn.figure.set_layout_engine("none")
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class _Mosaic:
         if figure.bbox.width / figure.dpi * 25.4 < _NARROW_MM:
             heights = [_ROW_MM[0]] * self.first + [_ROW_MM[1]] * histograms
             return list(figure.subplots(count, 1, height_ratios=heights, squeeze=False)[:, 0])
-        grid = figure.add_gridspec(2, 3)
+        grid = figure.add_gridspec(2, 3, width_ratios=(1.0, 1.0, 1.25))
         cells = [grid[0, 0], grid[0, 1], grid[1, 0], grid[1, 1]]
         if self.first < len(cells):
             cells[2:] = [grid[1, :2]]
