@@ -3,8 +3,9 @@
 Each module is a room of its own, imported when it is first used:
 
 * theory: `greedy_unit` (an exact chain of the dynamics), `enumeration` (all students of small
-  networks), `perceptron`, `committee`, `committee_stability`, `committee_scaling` (soft
-  committees), `linear_sgd`, `finite_linear_sgd` (a linear student);
+  networks), `sparse` (rates, a closure and a limit of the sparse network), `perceptron`,
+  `committee`, `committee_stability`, `committee_scaling` (soft committees), `linear_sgd`,
+  `finite_linear_sgd` (a linear student);
 * test systems for the scaling analysis: `curie_weiss` and `scaling_functions` (scaling laws),
   `phases` and `planted` (the order of a transition, and traps without any), `escapes` (metastable
   states), `lattices` (percolation and Ising in 2-D), `batch_noise` (the noise of batches);
@@ -45,5 +46,6 @@ if TYPE_CHECKING:
     from physbatch.exact import planted as planted
     from physbatch.exact import replicas as replicas
     from physbatch.exact import scaling_functions as scaling_functions
+    from physbatch.exact import sparse as sparse
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -7,34 +7,11 @@ import numba
 import numpy as np
 
 from physbatch.compilation import cached_njit
-from physbatch.streams.compiled import bounded, philox
+from physbatch.streams.compiled import bounded
+from physbatch.streams.sequential import next_number, start_stream
 
 #: Steps to the four neighbours of a site.
 _STEPS = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]], dtype=np.int64)
-_ZERO = np.uint64(0)
-
-
-@numba.njit
-def _next(cursor, key):
-    """Next 32-bit number of a sequential stream.
-
-    `cursor` holds block, lane, index, replica, and the four numbers of the block.
-    """
-    lane = np.int64(cursor[1])
-    if lane == 4:
-        x0, x1, x2, x3 = philox(cursor[0], cursor[2], _ZERO, cursor[3], key)
-        cursor[4], cursor[5], cursor[6], cursor[7] = x0, x1, x2, x3
-        cursor[0] += np.uint64(1)
-        lane = 0
-    cursor[1] = np.uint64(lane + 1)
-    return cursor[4 + lane]
-
-
-@numba.njit
-def _start_stream(cursor, replica):
-    cursor[:] = _ZERO
-    cursor[1] = np.uint64(4)
-    cursor[3] = np.uint64(replica)
 
 
 @numba.njit
@@ -84,7 +61,7 @@ def _fill_lattice(length, stop, cursor, key, work, largest, wrapping):
         order[site], parent[site], occupied[site] = site, -1, 0
     largest[0], wrapping[0] = 0, 0
     for count in range(stop):
-        chosen = count + np.int64(bounded(_next(cursor, key), np.uint64(sites - count)))
+        chosen = count + np.int64(bounded(next_number(cursor, key), np.uint64(sites - count)))
         order[count], order[chosen] = order[chosen], order[count]
         site = order[count]
         occupied[site] = 1
@@ -106,7 +83,7 @@ def all_states(length, key, largest, wrapping):
     work = np.empty((length * length, 5), dtype=np.int64)
     cursor = np.empty(8, dtype=np.uint64)
     for replica in range(largest.shape[0]):
-        _start_stream(cursor, replica)
+        start_stream(cursor, replica)
         _fill_lattice(
             length, length * length, cursor, key, work, largest[replica], wrapping[replica]
         )
@@ -120,7 +97,7 @@ def last_states(length, counts, key, largest, wrapping):
     row = np.empty(length * length + 1, dtype=np.int64)
     wraps = np.empty(length * length + 1, dtype=np.int8)
     for replica in range(counts.shape[0]):
-        _start_stream(cursor, replica)
+        start_stream(cursor, replica)
         _fill_lattice(length, counts[replica], cursor, key, work, row, wraps)
         largest[replica], wrapping[replica] = row[counts[replica]], wraps[counts[replica]]
 
@@ -129,7 +106,7 @@ def last_states(length, counts, key, largest, wrapping):
 def _flip_cluster(spin, stack, threshold, cursor, key):
     """One Wolff step: grow a cluster from a random site and turn it over."""
     length = spin.shape[0]
-    seed = np.int64(bounded(_next(cursor, key), np.uint64(length * length)))
+    seed = np.int64(bounded(next_number(cursor, key), np.uint64(length * length)))
     value = spin[seed // length, seed % length]
     spin[seed // length, seed % length] = -value
     stack[0] = seed
@@ -140,7 +117,7 @@ def _flip_cluster(spin, stack, threshold, cursor, key):
         for direction in range(4):
             column = (x + _STEPS[direction, 0]) % length
             row = (y + _STEPS[direction, 1]) % length
-            if spin[row, column] == value and _next(cursor, key) < threshold:
+            if spin[row, column] == value and next_number(cursor, key) < threshold:
                 spin[row, column] = -value
                 stack[height] = row * length + column
                 height += 1
@@ -154,10 +131,10 @@ def wolff(length, threshold, clusters, measurements, spacing, key, values):
     cursor = np.empty(8, dtype=np.uint64)
     sites = length * length
     for replica in range(values.shape[1]):
-        _start_stream(cursor, replica)
+        start_stream(cursor, replica)
         for row in range(length):
             for column in range(length):
-                spin[row, column] = 1 - 2 * np.int64(_next(cursor, key) & np.uint64(1))
+                spin[row, column] = 1 - 2 * np.int64(next_number(cursor, key) & np.uint64(1))
         values[:, replica] = 0.0
         for measurement in range(measurements):
             for _ in range(clusters if measurement == 0 else spacing):

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from physbatch.compilation import cached_njit
-from physbatch.streams.compiled import bounded, philox
+from physbatch.streams.compiled import bounded
+from physbatch.streams.sequential import next_number, start_stream
 from physbatch.systems.architecture import Architecture
 
 Weight = TypeVar("Weight", bound=np.generic)
@@ -15,23 +16,11 @@ Weight = TypeVar("Weight", bound=np.generic)
 #: Attempted switch moves per edge: the repair of double edges alone is biased, these mix it away.
 SWITCHES_PER_EDGE = 10
 
-_ZERO = np.uint64(0)
-
 
 @numba.njit
 def _draw(cursor, key, bound):
-    """Next integer below `bound` of a sequential stream.
-
-    `cursor` holds block, lane, index (layer), replica, and the four numbers of the block.
-    """
-    lane = np.int64(cursor[1])
-    if lane == 4:
-        x0, x1, x2, x3 = philox(cursor[0], cursor[2], _ZERO, cursor[3], key)
-        cursor[4], cursor[5], cursor[6], cursor[7] = x0, x1, x2, x3
-        cursor[0] += np.uint64(1)
-        lane = 0
-    cursor[1] = np.uint64(lane + 1)
-    return np.int64(bounded(cursor[4 + lane], np.uint64(bound)))
+    """Next integer below `bound` of a sequential stream; the cursor's index is the layer."""
+    return np.int64(bounded(next_number(cursor, key), np.uint64(bound)))
 
 
 @numba.njit
@@ -94,10 +83,9 @@ def _regular(units, degree, layer, replica, key):
     """
     drawn = min(degree, units - degree)
     sources = np.zeros((units, drawn), dtype=np.int32)
-    cursor = np.zeros(8, dtype=np.uint64)
-    cursor[1] = np.uint64(4)
+    cursor = np.empty(8, dtype=np.uint64)
+    start_stream(cursor, replica)
     cursor[2] = np.uint64(layer)
-    cursor[3] = np.uint64(replica)
     if drawn > 0:
         _random_permutations(sources, cursor, key)
         while not _repair(sources, cursor, key):
