@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scaling.data_collapse", "scaling.transition", "scaling.times", "scaling.dynamic_scaling"),
     ("scaling.order",),
     ("exact", "noise"),
+    ("theory",),
     ("dynamics",),
     ("engines",),
     ("sweep", "plots"),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from physbatch import results as results
     from physbatch import scaling as scaling
     from physbatch import tables as tables
+    from physbatch import theory as theory
     from physbatch.dataset import open_dataset as open_dataset
     from physbatch.errors import PhysbatchError as PhysbatchError
     from physbatch.progress import progress_display as progress_display
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from physbatch.tables import ScalingTable as ScalingTable
     from physbatch.tables import make_dataset as make_dataset
     from physbatch.tables import read_table as read_table
+    from physbatch.theory import predict as predict
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)
 __all__.append("__version__")

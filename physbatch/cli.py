@@ -58,6 +58,7 @@ for _name, _home, _help in (
     ("verify", "provenance:verify", "Recompute some cells of a dataset, compare bit for bit."),
     ("rerun", "provenance:rerun", "Make a dataset again from its own attributes."),
     ("select", "select:select_command", "Write a part of a dataset: some sizes, one degree ..."),
+    ("predict", "predict:predict_command", "Say what theory predicts for a study."),
     ("bench", "bench:bench_command", "Time cells of a study: throughput, limit, memory."),
     ("figure", "figures:figure", "Draw the figures of a dataset or of results, as PDF and PNG."),
     ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
@@ -81,6 +82,7 @@ for _name, _help in (
     ("explore", "A page on which sliders move the collapse live."),
     ("noise", "Batch noise: stability, best m, evidence."),
     ("passages", "Mean times to the first passage, and their laws."),
+    ("growth", "Linear stability of the perfect state, from dilute seeds."),
 ):
     app.command(f"physbatch.commands.analyses.{_name}:{_name}_command", name=_name, help=_help)
 

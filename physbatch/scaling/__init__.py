@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.statistics.two_peaks import separation_threshold as separation_threshold
     from physbatch.scaling.statistics.two_peaks import split_in_two as split_in_two
     from physbatch.scaling.statistics.two_peaks import valley_p_value as valley_p_value
+    from physbatch.scaling.times.dilute import LinearStability as LinearStability
+    from physbatch.scaling.times.dilute import linear_stability as linear_stability
     from physbatch.scaling.times.escapes import EscapeTimes as EscapeTimes
     from physbatch.scaling.times.escapes import escape_times as escape_times
     from physbatch.scaling.times.escapes import fit_divergence as fit_divergence

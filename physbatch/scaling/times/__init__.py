@@ -3,8 +3,9 @@
 A first passage is known up to the interval between two measuring times. `survival_curve` and
 `fit_escape_time` take the ends of these intervals, `escape_times` a dataset, whose times
 `fit_nucleation` and `fit_divergence` fit against the size and the control; `growth_threshold` is
-the control at which small deviations stop to grow, `dynamical_spinodal` the one at which runs
-escape within a time, for N -> infinity and then t -> infinity.
+the control at which small deviations stop to grow, which `linear_stability` finds from replicas
+that start near the perfect state, and `dynamical_spinodal` the one at which runs escape within a
+time, for N -> infinity and then t -> infinity.
 
 Examples
 --------
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from physbatch.scaling.times.dilute import LinearStability as LinearStability
+    from physbatch.scaling.times.dilute import linear_stability as linear_stability
     from physbatch.scaling.times.escapes import EscapeTimes as EscapeTimes
     from physbatch.scaling.times.escapes import escape_times as escape_times
     from physbatch.scaling.times.escapes import fit_divergence as fit_divergence

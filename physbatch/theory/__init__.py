@@ -1,0 +1,22 @@
+"""What theory says for a study, where there is a theory, and the reason where there is none.
+
+`predict` looks at the study, takes the theory that holds for it from `physbatch.exact` and works it
+out at every point of the grid.
+
+Examples
+--------
+>>> from physbatch.study import catalogue
+>>> from physbatch.theory import predict
+>>> predict(catalogue.study("greedy-unit")).theory
+'exact chain of one greedy unit'
+"""
+
+from typing import TYPE_CHECKING
+
+from physbatch.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from physbatch.theory.points import Prediction as Prediction
+    from physbatch.theory.prediction import predict as predict
+
+__getattr__, __dir__, __all__ = lazy_names(__name__)
