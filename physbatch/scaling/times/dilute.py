@@ -1,10 +1,10 @@
 r"""Linear stability of the perfect state: growth of dilute deviations from it.
 
 Replicas start with a small fraction of wrong weights, far apart. While they stay dilute, the mean
-deviation v = 1 - q grows or shrinks as :math:`\langle v \rangle \sim e^{\lambda t}` once the small
-clusters around the seeds have found their shape. The control at which :math:`\lambda` changes sign is
-the end of stability of the perfect state (m_low). It does so for every dynamics and at the cost of a
-short run. Where it meets the end of the active state (the upper spinodal) a transition is
+deviation v = 1 - q grows or shrinks as :math:`\langle v \rangle \sim e^{\lambda t}` once the
+small clusters around the seeds have found their shape. The control at which :math:`\lambda`
+changes sign is the end of stability of the perfect state (m_low), found for every dynamics at the
+cost of a short run. Where it meets the end of the active state (the upper spinodal) a transition is
 continuous, where it lies apart there is a loop and the transition is of first order. How many
 replicas survive says less: small clusters persist for long on either side.
 """
@@ -81,9 +81,9 @@ def linear_stability(
 ) -> LinearStability:
     r"""Fit growth rates of dilute deviations, and find where they change sign.
 
-    At every point :math:`\ln \langle v(t) \rangle` is fitted by a line in t; replicas (graphs, where
-    replicas share them) are resampled for its error. At every size with three controls or more
-    `growth_threshold` finds the zero of the rate.
+    At every point :math:`\ln \langle v(t) \rangle` is fitted by a line in t; replicas (graphs,
+    where they share them) are resampled for its error. At every size with three controls or
+    more `growth_threshold` finds the zero of the rate.
 
     Parameters
     ----------
