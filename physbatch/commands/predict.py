@@ -27,10 +27,10 @@ def predict_command(study: str, *, output: OptionalOutput = None, json_: Json = 
         resolved = study_of_dataset(dict(open_netcdf(Path(study)).attrs), where=study)
     else:
         resolved = load_study(study)
-    found = predict(resolved)
-    save_record(found, output)
+    prediction = predict(resolved)
+    save_record(prediction, output)
     if json_:
-        print_json(found.to_json())
+        print_json(prediction.to_json())
         return
-    print(found)
+    print(prediction)
     print_rest(results=output)

@@ -49,8 +49,8 @@ def predict(study: Study) -> Prediction:
     Examples
     --------
     >>> from physbatch.study import catalogue
-    >>> found = predict(catalogue.study("greedy-unit", batch_size=[2, 10]))
-    >>> found.value.round(5).tolist()
+    >>> prediction = predict(catalogue.study("greedy-unit", batch_size=[2, 10]))
+    >>> prediction.value.round(5).tolist()
     [0.36585, 0.99417]
     """
     reasons = {}

@@ -38,17 +38,17 @@ def growth_command(
     from physbatch.scaling.times.dilute import linear_stability
 
     keep_other_results(output, "linear stability")
-    found = linear_stability(
+    stability = linear_stability(
         open_dataset(file), observable, start=start, largest=largest, resamples=resamples, seed=seed
     )
-    save_record(found, output)
+    save_record(stability, output)
     if json_:
-        print_json(found.to_json())
+        print_json(stability.to_json())
         return
-    rows = zip(found.size, found.control, found.rate, found.stderr, strict=True)
-    symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(found.control_name, found.control_name)
+    rows = zip(stability.size, stability.control, stability.rate, stability.stderr, strict=True)
+    symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(stability.control_name, stability.control_name)
     for size, control, rate, stderr in rows:
         print(f"  N = {size:g}, {symbol} = {control:g}: {rate:+.3g} +- {stderr:.2g}")
-    for name, threshold in found.thresholds.items():
+    for name, threshold in stability.thresholds.items():
         print(f"{symbol}_low at {name}: {threshold}")
-    print_rest(found.flags, results=output)
+    print_rest(stability.flags, results=output)

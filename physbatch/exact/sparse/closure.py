@@ -30,7 +30,7 @@ import scipy
 from physbatch.errors import AnalysisError
 from physbatch.exact.greedy_unit import flip_probabilities
 from physbatch.exact.sparse.closure_kernels import add_contexts, evolve, flow
-from physbatch.exact.sparse.legs import Legs, legs
+from physbatch.exact.sparse.legs import Legs, leg_states
 from physbatch.exact.sparse.rates import Ties, agreement, check_point, tie_chance
 from physbatch.typing import FloatArray
 
@@ -63,7 +63,7 @@ class _Count(NamedTuple):
 @cache
 def _count(degree: int, samples: int, ties: Ties) -> _Count:
     """The tables of one whole batch size."""
-    tie, nodes = tie_chance(degree), legs(degree).nodes
+    tie, nodes = tie_chance(degree), leg_states(degree).nodes
     # A hidden unit ties, whatever its label, with the same chance as an output.
     flips = samples * tie
     spread = sqrt(flips * degree * tie) + flips * degree * tie / sqrt(samples)
@@ -142,7 +142,7 @@ class Closure:
     def __init__(self, degree: int, ties: Ties = "reject") -> None:
         check_point(degree, ties=ties)
         self.degree, self.ties = degree, ties
-        self.legs: Legs = legs(degree)
+        self.legs: Legs = leg_states(degree)
 
     def overlap(self, law: FloatArray) -> float:
         """q of a law of the states."""

@@ -29,11 +29,11 @@ def fill_moves(states, rank, contexts, targets):
     for state in range(len(states)):
         for leg in range(degree):
             label = states[state, leg]
-            index = place = 0
+            index = position = 0
             for other in range(degree):
                 if other != leg:
-                    index += rank[states[state, other], place]
-                    place += 1
+                    index += rank[states[state, other], position]
+                    position += 1
             contexts[state, leg] = index
             for move, new in enumerate((label + 1, label - 1, degree - label)):
                 if new < 0 or new > degree:
@@ -43,8 +43,8 @@ def fill_moves(states, rank, contexts, targets):
                 row[leg] = new
                 row.sort()
                 index = 0
-                for place in range(degree):
-                    index += rank[row[place], place]
+                for position in range(degree):
+                    index += rank[row[position], position]
                 targets[state, leg, move] = index
 
 

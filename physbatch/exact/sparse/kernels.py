@@ -77,11 +77,11 @@ def _see_output(rules, state, output, agreements, work):
     """Work out A at every leg of an output."""
     first = output * rules.degree
     for leg in range(first, first + rules.degree):
-        place = 0
+        position = 0
         for other in range(first, first + rules.degree):
             if other != leg:
-                agreements[place] = rules.agreement[_label(rules, state, other)]
-                place += 1
+                agreements[position] = rules.agreement[_label(rules, state, other)]
+                position += 1
         state.with_teacher[leg] = tie_with_teacher(agreements, work)
 
 

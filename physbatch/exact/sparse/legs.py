@@ -68,10 +68,10 @@ class Legs:
 
 
 @cache
-def legs(degree: int) -> Legs:
+def leg_states(degree: int) -> Legs:
     """The states at an odd degree up to 11.
 
-    >>> [len(legs(d).states) for d in (3, 5)]
+    >>> [len(leg_states(d).states) for d in (3, 5)]
     [20, 252]
     """
     check_point(degree)
@@ -83,7 +83,7 @@ def legs(degree: int) -> Legs:
         )
     states, others = _multisets(degree, degree), _multisets(degree, degree - 1)
     rank = np.array(
-        [[math.comb(label + place, place + 1) for place in range(degree)] for label in
+        [[math.comb(label + position, position + 1) for position in range(degree)] for label in
          range(degree + 1)]
     )  # fmt: skip
     contexts = np.empty(states.shape, dtype=np.int32)

@@ -111,8 +111,8 @@ def linear_stability(
     Examples
     --------
     >>> from physbatch.dataset import open_dataset
-    >>> found = linear_stability(open_dataset("seeds.nc"), start=10)  # doctest: +SKIP
-    >>> found.thresholds  # doctest: +SKIP
+    >>> stability = linear_stability(open_dataset("seeds.nc"), start=10)  # doctest: +SKIP
+    >>> stability.thresholds  # doctest: +SKIP
     {'N = 1600': 2.79(6)}
     """
     name = control_dim(data)
@@ -132,9 +132,9 @@ def linear_stability(
     )
     rows, flags, thresholds = [], [], {}
     controls = np.asarray(data[name].values, dtype=np.float64)
-    for place, size in enumerate(data["size"].values):
+    for position, size in enumerate(data["size"].values):
         for column, control in enumerate(controls):
-            rate, stderr, flag = _rate(values[place, column], time, counts, start, largest)
+            rate, stderr, flag = _rate(values[position, column], time, counts, start, largest)
             rows.append((float(size), float(control), rate, stderr))
             if flag:
                 flags.append(flag.at(f"N = {size:g}, {name} = {control:g}"))

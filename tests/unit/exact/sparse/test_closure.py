@@ -10,22 +10,22 @@ import pytest
 
 from physbatch.errors import AnalysisError
 from physbatch.exact import sparse
-from physbatch.exact.sparse.legs import legs
+from physbatch.exact.sparse.legs import leg_states
 from physbatch.exact.sparse.rates import acceptance, hidden_flip, output_flip, reader_chances
 
 
 def test_states_are_in_the_order_of_their_rank() -> None:
     for degree, count in ((3, 20), (5, 252), (7, 3432)):
-        states = legs(degree).states
+        states = leg_states(degree).states
         ranks = [sum(math.comb(int(e) + i, i + 1) for i, e in enumerate(row)) for row in states]
         assert ranks == list(range(count))
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.4, 0.999])
 def test_start_has_the_overlap_of_independent_weights(overlap: float) -> None:
-    law = legs(5).start(overlap)
+    law = leg_states(5).start(overlap)
     assert law.sum() == pytest.approx(1, abs=1e-12)
-    assert legs(5).overlap @ law == pytest.approx(overlap**2, abs=1e-12)
+    assert leg_states(5).overlap @ law == pytest.approx(overlap**2, abs=1e-12)
 
 
 @pytest.mark.parametrize("ties", ["reject", "accept"])
