@@ -46,7 +46,9 @@ def growth_command(
         print_json(stability.to_json())
         return
     rows = zip(stability.size, stability.control, stability.rate, stability.stderr, strict=True)
-    symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(stability.control_name, stability.control_name)
+    symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(
+        stability.control_name, stability.control_name
+    )
     for size, control, rate, stderr in rows:
         print(f"  N = {size:g}, {symbol} = {control:g}: {rate:+.3g} +- {stderr:.2g}")
     for name, threshold in stability.thresholds.items():

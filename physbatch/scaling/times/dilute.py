@@ -143,8 +143,14 @@ def linear_stability(
             threshold = growth_threshold(*of_size[1:]).threshold
             thresholds[f"N = {size:g}"] = threshold
             flags += threshold.flags
-    columns = np.array(rows, dtype=np.float64).T
-    return LinearStability(name, start, largest, *columns, thresholds, tuple(dict.fromkeys(flags)))
+    return LinearStability.of_rows(
+        rows,
+        control_name=name,
+        start=start,
+        largest=largest,
+        thresholds=thresholds,
+        flags=tuple(dict.fromkeys(flags)),
+    )
 
 
 def _rate(
