@@ -45,12 +45,13 @@ def growth_command(
     if json_:
         print_json(stability.to_json())
         return
-    rows = zip(stability.size, stability.control, stability.rate, stability.stderr, strict=True)
+    columns = stability.size, stability.control, stability.rate, stability.stderr
+    rows = zip(*columns, strict=True)
     symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(
         stability.control_name, stability.control_name
     )
     for size, control, rate, stderr in rows:
         print(f"  N = {size:g}, {symbol} = {control:g}: {rate:+.3g} +- {stderr:.2g}")
-    for name, threshold in stability.thresholds.items():
-        print(f"{symbol}_low at {name}: {threshold}")
+    for where, threshold in stability.thresholds.items():
+        print(f"{symbol}_low at {where}: {threshold}")
     print_rest(stability.flags, results=output)
