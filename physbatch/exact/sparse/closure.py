@@ -263,8 +263,8 @@ def overlap_curve(
 
     Parameters are those of `Closure` and `Closure.run`.
 
-    >>> overlap_curve(3, 3.0, [0.0, 10.0, 40.0]).round(3).tolist()
-    [0.0, 0.247, 0.301]
+    >>> overlap_curve(3, 3.0, [10.0, 40.0]).round(3).tolist()
+    [0.284, 0.302]
     """
     closure = Closure(degree, ties)
     return np.asarray(closure.run(batch_size, times, initial_overlap) @ closure.legs.overlap)

@@ -28,7 +28,7 @@ def scaled_batch_sizes(overlaps: npt.ArrayLike) -> FloatArray:
     """mu = m/d^2 at which a state with overlap q, between 0 and 1, is stationary.
 
     >>> scaled_batch_sizes([0.3, 0.7136]).round(4).tolist()
-    [0.5046, 1.6085]
+    [0.504, 1.6085]
     """
     q = np.asarray(overlaps, dtype=np.float64)
     if not ((q > 0) & (q < 1)).all():
@@ -57,7 +57,7 @@ def scaled_overlap(scaled_batch_size: float) -> float:
     """q of the stable state at mu = m/d^2; nan beyond the spinodal.
 
     >>> round(scaled_overlap(1.0), 3)
-    0.461
+    0.448
     """
     if not scaled_batch_size > 0:
         raise AnalysisError("m/d^2 must be positive", where="sparse.limit")
