@@ -46,6 +46,8 @@ def points_of(study: Study) -> Iterator[Point]:
         grid.batch_size or grid.batch_ratio or (),
     )
     for size, degree, overlap, temperature, base, control in itertools.product(*axes):
+        if not grid.has(size, control):
+            continue
         m = float(control) if grid.batch_size else float(f"{control * size:.12g}")
         rule = dynamics.learning_rate.rule if isinstance(dynamics, SGD) else "fixed"
         rate = base * {"fixed": 1.0, "per-sample": m, "sqrt": math.sqrt(m)}[rule]
@@ -145,7 +147,8 @@ def at_points(
         quantity=quantity,
         time=time,
         **dict(zip(Point._fields, columns, strict=True)),
-        value=np.array([value(point) for point in points]),
+        # Batches that may be empty (m < 1) are beyond every theory here.
+        value=np.array([value(p) if p.batch_size >= 1 else math.nan for p in points]),
         thresholds={name: Estimate(number) for name, number in thresholds.items()},
         assumptions=assumptions,
     )

@@ -54,7 +54,14 @@ def predict(study: Study) -> Prediction:
     [0.36585, 0.99417]
     """
     reasons = {}
-    if study.system.kind != "own" and study.dynamics.kind != "own":
+    strange = _unknown_choices(study)
+    if strange:
+        raise AnalysisError(
+            "no theory is known for this study",
+            where="predict",
+            remedy=f"leave {strange[0]} at its default",
+        )
+    if study.system.kind == "teacher-student" and study.dynamics.kind != "own":
         for name, (why_not, work_out) in _THEORIES.items():
             reasons[name] = why_not(study)
             if not reasons[name]:
@@ -65,6 +72,33 @@ def predict(study: Study) -> Prediction:
         where="predict",
         remedy=f"for {near} {reasons[near]}" if near in reasons else "own code has none",
     )
+
+
+#: Choices that the theories look at; with any other that is not the default none of them holds.
+_KNOWN = {
+    "system": {
+        "kind", "wiring", "depth", "output", "activation", "weights", "inputs", "learned_layers",
+        "student_wiring", "field_scaling", "initial_overlap", "readout", "teacher_vectors",
+    },
+    "dynamics": {
+        "kind", "ties", "refresh", "temperature", "engine", "learning_rate", "loss", "momentum",
+        "sampling", "precision",
+    },
+}  # fmt: skip
+
+
+def _unknown_choices(study: Study) -> list[str]:
+    """Fields beside the defaults that no theory has heard of."""
+    names = [
+        f"{section}.{name}"
+        for section, known in _KNOWN.items()
+        for name in getattr(study, section).model_dump(exclude_defaults=True)
+        if name not in known
+    ]
+    inputs = study.system.inputs.model_dump(exclude_defaults=True) if not names else {}
+    names += [f"system.inputs.{name}" for name in inputs if name in ("label_noise", "spectrum")]
+    rate = study.dynamics.model_dump(exclude_defaults=True).get("learning_rate") or {}
+    return names + [f"dynamics.learning_rate.{n}" for n in rate if n not in ("rule", "base")]
 
 
 def _nearest(study: Study) -> str:

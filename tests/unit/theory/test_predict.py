@@ -104,3 +104,10 @@ def test_command_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "--kind overlap" in capsys.readouterr().err
     assert main(["predict", "sparse-vector"]) == 2
     assert "no theory" in capsys.readouterr().err
+
+
+def test_choices_that_no_theory_knows_are_refused() -> None:
+    content = catalogue.study("sparse-proposal-3").model_dump(mode="json", exclude_none=True)
+    content["dynamics"]["order"] = "sequential"
+    with pytest.raises(AnalysisError, match=r"leave dynamics\.order at its default"):
+        predict(Study.from_dict(content))
