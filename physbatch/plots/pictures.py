@@ -15,7 +15,6 @@ from physbatch.plots.drawn import Drawn
 from physbatch.plots.noise.planes import plot_noise_range, plot_performance
 from physbatch.plots.options import Options, Where
 from physbatch.plots.overview import plot_overview
-from physbatch.plots.prediction import plot_prediction
 from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
 from physbatch.plots.scaling.crossings import plot_crossings
@@ -30,7 +29,6 @@ from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
-from physbatch.theory.points import Prediction
 
 
 class Picture(NamedTuple):
@@ -171,9 +169,6 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
     EscapeTimes: (Picture("escape-times", "Escape times of each size.", plot_escape_times),),
     PerformanceMap: (
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),
-    ),
-    Prediction: (
-        Picture("prediction", "What theory says against the batch size.", plot_prediction),
     ),
     ScalingFit: (Picture("law", "The fitted law, and the residuals below.", plot_exponents),),
     StableRange: (Picture("range", "Largest stable learning rates.", _plot_range, _has_threshold),),

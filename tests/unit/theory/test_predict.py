@@ -12,7 +12,6 @@ from physbatch.cli import main
 from physbatch.errors import AnalysisError
 from physbatch.exact import greedy_unit, sparse
 from physbatch.files import save
-from physbatch.plots import plot_prediction
 from physbatch.study import Study, catalogue
 from physbatch.theory import predict
 
@@ -43,7 +42,6 @@ def test_sparse_network() -> None:
     np.testing.assert_array_equal(found.value[:2], found.value[2:])
     assert found["m_s, d = 3, star closure"].value == sparse.spinodal(3).batch_size
     assert "N -> infinity" in str(found)
-    assert len(plot_prediction(found).lines) == 1
 
 
 def test_many_legs() -> None:
@@ -84,7 +82,7 @@ def test_no_theory_says_why(name: str, words: str) -> None:
         predict(catalogue.study(name))
 
 
-def test_command_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "study.toml"
     small = {"size": [12, 18], "batch_size": [2, 4, 8], "replicas": 8, "duration": 8}
     study = catalogue.study("sparse-proposal-3", **small)
@@ -92,16 +90,12 @@ def test_command_and_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     saved = tmp_path / "theory.nc"
     assert main(["predict", str(file), "-o", str(saved)]) == 0
     assert "star closure" in capsys.readouterr().out
-    assert main(["figure", str(saved), "-o", str(tmp_path / "alone.png")]) == 0
+    assert saved.exists()
     data = tmp_path / "data.nc"
     drawn = sparse.simulate_dataset([12, 18], 3, [2, 4, 8], [2, 8], replicas=8)
     save(drawn.assign_attrs(study=study.canonical_json()), data)
-    picture = ["-o", str(tmp_path / "both.png")]
-    assert main(["figure", str(data), "--kind", "overlap", "--theory", *picture]) == 0
     assert main(["predict", str(data), "--json"]) == 0
     capsys.readouterr()
-    assert main(["figure", str(data), "--theory", *picture]) == 2
-    assert "--kind overlap" in capsys.readouterr().err
     assert main(["predict", "sparse-vector"]) == 2
     assert "no theory" in capsys.readouterr().err
 
