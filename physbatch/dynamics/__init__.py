@@ -3,9 +3,10 @@
 Each room holds one kind of dynamics: `bitsliced` binary weights, 64 samples in a word, on the CPU
 and on a GPU; `discrete` any layers, binary or ternary weights; `sgd` gradient descent of
 continuous weights and of classifiers; `projected` gradient descent of soft committees through
-their overlaps alone. In each, `definition` is the slow truth, `kernel` and `parts` are compiled,
-and `run` is what an engine calls. Batch sizes and acceptance rules are shared (`rules`), and so
-are the random numbers, addressed alike everywhere (`draws`). Nothing here reads or writes files.
+their overlaps alone; `task` gradient descent of any model in torch. In the others, `definition` is
+the slow truth, `kernel` and `parts` are compiled, and `run` is what an engine calls. Batch sizes
+and acceptance rules are shared (`rules`), and so are the random numbers, addressed alike
+everywhere (`draws`). Nothing here reads or writes files.
 
 The names are imported when they are first used.
 
@@ -69,5 +70,6 @@ if TYPE_CHECKING:
     from physbatch.dynamics.sgd.definition import TensorDescent as TensorDescent
     from physbatch.dynamics.sgd.run import CompiledDescent as CompiledDescent
     from physbatch.dynamics.sgd.run import GradientRun as GradientRun
+    from physbatch.dynamics.task.draw import Draw as Draw
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -38,7 +38,7 @@ def costs_of(task: Any, run: TaskRun) -> Costs:
     source = Source(task, run, STUDENT, network.labels)
     flops, kept, operations, numbers = [], [], 0, 0
     for samples in (1, 2):
-        inputs = {name: leaf[0] for name, leaf in source.inputs(samples, "probe").items()}
+        inputs = {name: leaf[0] for name, leaf in source.inputs(samples, "training").items()}
         numbers = sum(leaf.numel() for leaf in inputs.values()) // samples
         sizes: list[int] = []
         remember = functools.partial(_note, sizes)

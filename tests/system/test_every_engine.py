@@ -19,7 +19,7 @@ from physbatch.sweep import plan as planning
 from tests.system.clusters import cluster
 from tests.unit.engines.engine_studies import small_study
 
-ENGINES = ("bit-sliced", "discrete", "gradient", "projected", "classifier")
+ENGINES = ("bit-sliced", "discrete", "gradient", "projected", "classifier", "task")
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_time_limits(
     study = tmp_path / "study.toml"
     study.write_text(small_study(name).to_toml())
     target = tmp_path / "x.nc"
-    words = ["run", str(study), "-o", str(target), "-w", "1", "--time-limit", "30"]
+    words = ["run", str(study), "-o", str(target), "-w", "1", "--time-limit", "30", "--allow-code"]
     most = 0
     for _ in range(60):
         code = main(words)

@@ -24,7 +24,7 @@ for name in sys.argv[1:]:
     print(name, digest.hexdigest())
 """
 #: Those of torch do depend on the processor.
-NUMBA = [name for name in STUDIES if "classifier" not in name]
+NUMBA = [name for name in STUDIES if not name.startswith(("classifier", "task"))]
 ALL = [*NUMBA, *WIDE]
 #: Processors by LLVM's names; none of them is that of this machine with all that it can.
 PROCESSORS = ("generic", "nehalem", "haswell", "skylake-avx512", "znver3")

@@ -17,7 +17,7 @@ from physbatch.streams.filling import word_rows
 from physbatch.streams.keys import KIND_BATCH, StreamKeys
 
 #: Numbers of the samples of one replica that are made together, about: they stay in the cache.
-_POOL_NUMBERS = 8192
+_POOL_NUMBERS = 32768
 #: Samples that are made together at most.
 _POOL_SAMPLES = 4096
 #: Bits of an index that count batches; above them stands the number of the student.

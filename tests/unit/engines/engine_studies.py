@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from physbatch.study.model import Study
@@ -61,6 +62,17 @@ _DIGITS: dict[str, Any] = {
     },
     "grid": {"size": [64], "batch_size": [4, 7], "replicas": 3},
     "measurement": {"duration": 30, "test_samples": 50},
+}
+_TASK: dict[str, Any] = {
+    "system": {
+        "kind": "torch",
+        "task": f"{Path(__file__).with_name('tasks.py')}:SparseParity",
+        "options": {"hidden": 6, "k": 2},
+        "lanes": 4,
+    },
+    "dynamics": {"kind": "sgd", "learning_rate": {"base": 0.2}},
+    "grid": {"size": [5, 8], "batch_size": [2, 3.5], "replicas": 3},
+    "measurement": {"duration": 25, "test_samples": 40},
 }
 
 
@@ -132,6 +144,24 @@ STUDIES: dict[str, dict[str, Any]] = {
         dynamics={"loss": "mean-square", "learning_rate": {"base": 1e12}},
         grid={"batch_size": [4]},
         measurement={"duration": 12},
+    ),
+    "task": _TASK,
+    "task, Adam, batches of a set, overlaps": _changed(
+        _TASK,
+        system={"pattern_count": 20},
+        dynamics={
+            "optimizer": "adam",
+            "precision": "float32",
+            "sampling": "with-replacement",
+            "batch_schedule": {"kind": "ramp", "to": 4, "steps": 20},
+        },
+        grid={"size": [8]},
+        measurement={"replica_overlaps": True},
+    ),
+    "task, momentum and divergence": _changed(
+        _TASK,
+        dynamics={"learning_rate": {"base": 1e30}, "momentum": 0.9},
+        grid={"size": [8]},
     ),
 }
 

@@ -97,3 +97,43 @@ class Classes:
 
     def student(self, size: int, draw: Draw) -> nn.Module:
         return nn.Sequential(nn.Linear(size, 12), nn.Tanh(), nn.Linear(12, 3))
+
+
+class ErfCommittee:
+    """A soft committee of K erf units and its orthogonal teacher, w.x/sqrt(N), second layer 1."""
+
+    def __init__(self, units: int = 2) -> None:
+        self.units = units
+
+    def inputs(self, count: int, size: int, draw: Draw) -> Tensor:
+        return draw.normal(count, size)
+
+    def teacher(self, size: int, draw: Draw) -> dict[str, Tensor]:
+        return {"w": size**0.5 * torch.eye(self.units, size)}
+
+    def student(self, size: int, draw: Draw) -> dict[str, Tensor]:
+        return {"w": draw.normal(self.units, size)}
+
+    def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
+        fields = x @ p["w"].T / x.shape[1] ** 0.5
+        return torch.erf(fields / 2**0.5).sum(dim=1)
+
+    teacher_forward = forward
+
+    def observables(
+        self, student: dict[str, Tensor], teacher: dict[str, Tensor], inputs: Tensor
+    ) -> dict[str, Any]:
+        q = student["w"] @ student["w"].T / inputs.shape[1]
+        r = student["w"] @ teacher["w"].T / inputs.shape[1]
+        return {"q11": q[0, 0], "q12": q[0, 1], "q22": q[1, 1],
+                "r11": r[0, 0], "r12": r[0, 1], "r21": r[1, 0], "r22": r[1, 1]}  # fmt: skip
+
+
+class ClassicalOverlaps(WholeSpace):
+    """The overlaps of the weights themselves, beside those of the functions."""
+
+    def observables(
+        self, student: dict[str, Tensor], teacher: dict[str, Tensor], inputs: Tensor
+    ) -> dict[str, Any]:
+        size, w, v = inputs.shape[1], student["w"], teacher["w"]
+        return {"r": w @ v / size, "q": w @ w / size, "t": v @ v / size}
