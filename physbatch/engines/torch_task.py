@@ -193,7 +193,8 @@ def _lane_bytes(point: GridPoint) -> int:
     probes = point.study.measurement.test_samples
     numbers = 1.0 * costs.weights * (5 + (0 if dynamics.optimizer == "sgd" else 2))
     numbers += (3 * samples + probes) * costs.kept
-    numbers += (32768 / costs.inputs + 2 * samples + probes + 2 * (point.pattern_count or 0)) * costs.inputs
+    drawn = 2 * samples + probes + 2 * (point.pattern_count or 0)
+    numbers += 2**15 + drawn * costs.inputs
     students = 3 if point.study.measurement.replica_overlaps else 1
     return int(number * numbers * students) + 64 * len(point.times)
 

@@ -23,7 +23,7 @@ from physbatch.engines import GridPoints, engine_for
 from physbatch.study import Study
 
 SIZE, HIDDEN, BATCH, REPLICAS, RATE = 100, 64, 10, 64, 0.05
-REPEATS = 9
+REPEATS = 5
 
 
 class MLP:
@@ -86,7 +86,7 @@ class Task:
     """The cells of a study."""
 
     def __init__(self) -> None:
-        self.studies = [self._study(duration) for duration in (320, 960)]
+        self.studies = [self._study(duration) for duration in (64, 256)]
         for study in self.studies:
             self._run(study)
 
@@ -118,7 +118,7 @@ class Task:
     def steps(self) -> float:
         """Seconds for a step of all students."""
         short, long = map(self._run, self.studies)
-        return (long - short) / (960 - 320)
+        return (long - short) / (256 - 64)
 
 
 class Jax:
@@ -178,7 +178,7 @@ def main() -> None:
     loop.steps(3)
     taken: dict[str, list[float]] = {"loop": [], "task": [], "jax": []}
     for _ in range(REPEATS):
-        taken["loop"].append(loop.steps(6))
+        taken["loop"].append(loop.steps(3))
         taken["task"].append(task.steps())
         if jax is not None:
             taken["jax"].append(jax.steps())
