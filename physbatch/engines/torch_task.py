@@ -166,7 +166,7 @@ def _run(point: GridPoint, replicas: range, device: str) -> TaskRun:
         ),
         loss=dynamics.loss,
         patterns=point.pattern_count or 0,
-        replacement=dynamics.sampling == "with-replacement",
+        sampling=dynamics.sampling,
         replicas=replicas,
         keys=point.stream_keys(),
         dtype=_DTYPES[dynamics.precision],

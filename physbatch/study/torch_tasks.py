@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from physbatch.study.base import MOST_SAMPLES
+from physbatch.study.checks import check_batches
 from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement
@@ -75,11 +76,8 @@ def check_task(system: System, dynamics: Dynamics, grid: Grid, measurement: Meas
     """ValueError if a study of a task makes no sense."""
     if not isinstance(dynamics, SGD) or dynamics.engine != "direct":
         raise ValueError("a system of kind 'torch' is learned by direct sgd")
-    for name in ("loss", "sampling"):
-        if getattr(dynamics, name) in ("hinge", "subsets"):
-            raise ValueError(
-                f"dynamics.{name} {getattr(dynamics, name)!r} is not for a system of kind 'torch'"
-            )
+    if dynamics.loss == "hinge":
+        raise ValueError("dynamics.loss 'hinge' is not for a system of kind 'torch'; write loss")
     if measurement.sharpness:
         raise ValueError("measurement.sharpness is not for a system of kind 'torch'")
     if grid.replicas_per_graph != 1:
@@ -108,12 +106,13 @@ def _check_optimizer(dynamics: SGD) -> None:
 
 
 def _check_batches(system: System, dynamics: SGD, grid: Grid, measurement: Measurement) -> None:
-    """Batches fit into the set that they are drawn from."""
+    """Batches have samples, and fit into the set that they are drawn from."""
+    check_batches(grid)
     counts = grid.pattern_count or (() if system.pattern_count is None else (system.pattern_count,))
     if bool(counts) == (dynamics.sampling == "one-pass"):
         raise ValueError(
-            "a finite set needs dynamics.sampling with-replacement or without-replacement, and "
-            "these need a pattern_count"
+            "a finite set needs dynamics.sampling with-replacement, subsets or epochs, and these "
+            "need a pattern_count"
         )
     schedule = dynamics.batch_schedule
     if measurement.unit == "samples" and schedule.kind != "constant":
@@ -122,7 +121,7 @@ def _check_batches(system: System, dynamics: SGD, grid: Grid, measurement: Measu
     largest *= schedule.largest
     if largest > MOST_SAMPLES:
         raise ValueError(f"a batch of {largest:g} samples is above {MOST_SAMPLES}")
-    if counts and dynamics.sampling == "without-replacement" and largest > min(counts):
+    if counts and dynamics.sampling != "with-replacement" and largest > min(counts):
         raise ValueError(
             f"a batch of {largest:g} distinct samples needs as many, but there are {min(counts)}; "
             "make batches smaller or the pattern count larger"

@@ -64,8 +64,10 @@ class TaskRun:
         The loss of numbers: mean-square or logistic.
     patterns : int
         Size of the finite set of samples; 0 if all are fresh.
-    replacement : bool
-        Whether a batch may hold a sample of the set twice.
+    sampling : str
+        How batches of the set are drawn: with-replacement, subsets (distinct samples), or
+        without-replacement: pieces of a permutation, reshuffled when the rest of it is too short
+        for the largest batch.
     replicas : range
         The replicas, which are computed together.
     keys : StreamKeys
@@ -83,7 +85,7 @@ class TaskRun:
     optimizer: Rule
     loss: str
     patterns: int
-    replacement: bool
+    sampling: str
     replicas: range
     keys: StreamKeys
     dtype: torch.dtype

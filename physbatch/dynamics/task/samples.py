@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from physbatch.dynamics.task.run import BATCH_BITS, Member, TaskRun
 from physbatch.errors import StudyError
 from physbatch.streams.filling import choice_rows, word_rows
 from physbatch.streams.keys import KIND_SELECT
+from physbatch.typing import IntArray
 
 #: Samples of all replicas, each tensor of shape (replica, ...).
 Leaves = dict[str, Tensor]
@@ -134,20 +136,8 @@ class Source:
         run = self._run
         inputs, targets = cast("tuple[Leaves, Tensor]", self.patterns)
         steps, room, lanes = run.pool_steps, run.room(number), len(run.replicas)
-        index = self._member.data << BATCH_BITS | number * steps
-        key = run.keys.dynamics
-        if run.replacement:
-            words = [
-                word_rows(key, KIND_SELECT, index + step, run.replicas.start, lanes, room)
-                for step in range(steps)
-            ]
-            numbers = torch.stack([torch.from_numpy(w.astype("int64")) for w in words], dim=1)
-            chosen = (numbers * run.patterns) >> 32
-        else:
-            chosen = torch.from_numpy(
-                choice_rows(key, KIND_SELECT, index, steps, run.replicas, room, run.patterns)
-            )
-        flat = chosen.reshape(lanes, -1).to(run.device)
+        chosen = self._numbers(number * steps, steps, room)
+        flat = torch.from_numpy(chosen).reshape(lanes, -1).to(run.device)
         rows = torch.arange(lanes, device=run.device)[:, None]
 
         def batches(leaf: Tensor) -> Tensor:
@@ -155,6 +145,29 @@ class Source:
 
         chosen_inputs = {name: batches(leaf) for name, leaf in inputs.items()}
         return Pool(chosen_inputs, batches(targets), self._weights(number, room))
+
+    def _numbers(self, first: int, steps: int, room: int) -> IntArray:
+        """Which samples of the set are in the batches from `first` on, (replica, step, sample)."""
+        run, of_data = self._run, self._member.data << BATCH_BITS
+        key, replicas, count = run.keys.dynamics, run.replicas, run.patterns
+        if run.sampling == "subsets":
+            return choice_rows(key, KIND_SELECT, of_data | first, steps, replicas, room, count)
+        if run.sampling == "with-replacement":
+            words = [
+                word_rows(key, KIND_SELECT, of_data | step, replicas.start, len(replicas), room)
+                for step in range(first, first + steps)
+            ]
+            return np.stack([(word * count >> 32).astype(np.int64) for word in words], axis=1)
+        batches = count // run.most_samples
+        epochs = range(first // batches, (first + steps - 1) // batches + 1)
+        index = of_data | epochs.start
+        orders = choice_rows(key, KIND_SELECT, index, len(epochs), replicas, count, count)
+        chosen = []
+        for step in range(first, first + steps):
+            epoch, batch = divmod(step, batches)
+            start = batch * run.most_samples
+            chosen.append(orders[:, epoch - epochs.start, start : start + room])
+        return np.stack(chosen, axis=1)
 
     def _weights(self, number: int, room: int) -> Tensor | None:
         """Weight 1 for the samples of each batch, 0 for room that is left; None if none is."""

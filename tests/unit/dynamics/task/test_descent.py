@@ -30,7 +30,7 @@ RUN = TaskRun(
     optimizer=Rule("sgd"),
     loss="mean-square",
     patterns=0,
-    replacement=False,
+    sampling="subsets",
     replicas=range(4),
     keys=stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 1), "a test"),
     dtype=torch.float64,
@@ -119,8 +119,22 @@ def test_members_share_what_they_are_said_to_share() -> None:
     assert not torch.equal(sets[0][0][""], sets[2][0][""])
 
 
-def test_batches_of_a_set_are_distinct_samples_of_it() -> None:
-    mine = descent(Linear(), patterns=7, batch_size=7.0)
+def test_an_epoch_shows_every_sample_once() -> None:
+    mine = descent(Linear(), patterns=9, batch_size=2.5, sampling="without-replacement")
+    for first in (0, 30, 4000):
+        chosen = mine.source._numbers(first * 3, 6, 3)
+        for row in chosen.reshape(4, 2, 9):
+            assert all(sorted(epoch.tolist()) == list(range(9)) for epoch in row)
+            assert row[0].tolist() != row[1].tolist()
+        for step in range(6):  # the same batches in any pool
+            np.testing.assert_array_equal(
+                mine.source._numbers(first * 3 + step, 1, 3)[:, 0], chosen[:, step]
+            )
+
+
+@pytest.mark.parametrize("sampling", ["subsets", "without-replacement"])
+def test_batches_of_a_set_are_distinct_samples_of_it(sampling: str) -> None:
+    mine = descent(Linear(), patterns=7, batch_size=7.0, sampling=sampling)
     patterns = mine.source.patterns
     assert patterns is not None
     batch, targets, weights = mine.source.pool(3).batch(2)
