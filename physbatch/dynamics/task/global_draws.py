@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,12 @@ from physbatch.errors import StudyError
 
 
 def _states() -> dict[str, tuple[Any, ...]]:
-    """The states of Python's and numpy's global generators."""
+    """The states of Python's and numpy's global generators.
+
+    Threads of dask draw from them at any time, so that there nothing can be said of them.
+    """
+    if "distributed" in sys.modules:
+        return {}
     words: Any = np.random.get_state()
     return {"random": random.getstate(), "numpy.random": (words[1].tobytes(), *words[2:])}
 
