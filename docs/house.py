@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("exact", "noise"),
     ("theory",),
     ("dynamics",),
-    ("engines",),
+    ("engines", "tasks"),
     ("sweep", "plots"),
     ("report",),
     ("commands",),

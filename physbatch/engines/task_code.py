@@ -90,16 +90,32 @@ def source_of(task: str) -> Source:
     StudyError
         If there is no such file or module, or it cannot be read.
     """
-    home, _ = split_task(task)
+    home, name = split_task(task)
     path = Path(home) if home.endswith(".py") else _module_file(home, task)
     try:
-        return Source(path, path.read_bytes())
+        source = Source(path, path.read_bytes())
     except OSError as error:
         raise StudyError(
             f"cannot read {path} ({error.strerror or error})",
             where=f"task {task}",
             remedy=_REMEDY,
         ) from error
+    module = _module_of_name(source, home, name) if path.name == "__init__.py" else home
+    return source if module == home else source_of(f"{module}:{name}")
+
+
+def _module_of_name(package: Source, home: str, name: str) -> str:
+    """The module from which a package imports a name; the package itself if it does not."""
+    try:
+        tree = ast.parse(package.content)
+    except (SyntaxError, ValueError):
+        return home  # it cannot be run either, and that says where
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = {alias.asname or alias.name: alias.name for alias in node.names}
+            if names.get(name) == name:
+                return node.module
+    return home
 
 
 def _module_file(name: str, task: str) -> Path:
