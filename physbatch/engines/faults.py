@@ -9,14 +9,20 @@ def line_of(error: BaseException) -> str | None:
     """File and line of own code where an exception arose: the last outside of installed packages.
 
     Nobody looks for the fault in a library that was called wrongly. None if no own code was on
-    the way.
+    the way. The tasks that come with physbatch count as own code: they are given any options.
 
     Examples
     --------
     >>> line_of(ValueError("never raised")) is None
     True
     """
-    installed = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]), "<")
+    library = Path(__file__).parents[1]
+    installed = (sys.prefix, sys.base_prefix, str(library), "<")
     frames = traceback.extract_tb(error.__traceback__)
-    users = [frame for frame in frames if not frame.filename.startswith(installed)]
+    users = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith(installed)
+        or Path(frame.filename).parent == library / "tasks"
+    ]
     return f"{users[-1].filename}, line {users[-1].lineno}" if users else None

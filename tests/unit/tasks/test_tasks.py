@@ -237,8 +237,8 @@ def test_where_clouds_are(centres: str, mean: float) -> None:
     x = tasks.GaussianMixture(centres, distance=3.0).inputs(count, 4, draw_of())
     means = torch.stack([x["x"][x["class"] == label].mean(dim=0) for label in (0, 1)])
     expected = torch.tensor([[-mean, 0, 0, 0], [mean, 0, 0, 0]])
-    # At most the variance 1 + d^2/2 of each number, and about half of the points in a class.
-    assert (means - expected).abs().max() < 5 * ((1 + 4.5) / (count / 2)) ** 0.5
+    # At most the variance 1 + d^2 of each number, and about half of the points in a class.
+    assert (means - expected).abs().max() < 5 * (10 / (count / 2)) ** 0.5
     squares = x["x"].square().mean(dim=0)
     extra = torch.tensor([9.0, 0, 0, 0] if centres == "pair" else [4.5, 4.5, 0, 0])
     assert (squares - 1 - extra).abs().max() < 5 * (60 / count) ** 0.5
