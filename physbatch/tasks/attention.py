@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
@@ -45,9 +47,9 @@ class Attention:
 
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """What each token gathers, shape (sample, T)."""
-        x = x / x.shape[2] ** 0.5
+        x = x / math.sqrt(x.shape[2])
         queries, keys, values = x @ p["q"].T, x @ p["k"].T, x @ p["v"]
-        attention = (queries @ keys.transpose(1, 2) / self.rank**0.5).softmax(dim=2)
+        attention = (queries @ keys.transpose(1, 2) / math.sqrt(self.rank)).softmax(dim=2)
         return (attention @ values[..., None])[..., 0]
 
     teacher, teacher_forward = student, forward

@@ -53,6 +53,6 @@ class CNN:
         """Output of the network, shape (sample,)."""
         h = torch.tanh(functional.conv2d(x, p["w"] / 3.0, padding=1))
         h = functional.avg_pool2d(h, 2).flatten(1)
-        return h @ p["v"] / h.shape[1] ** 0.5
+        return h @ p["v"] / math.sqrt(h.shape[1])
 
     teacher, teacher_forward = student, forward

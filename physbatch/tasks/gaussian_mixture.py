@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -60,5 +62,5 @@ class GaussianMixture:
 
     def forward(self, p: dict[str, Tensor], x: dict[str, Tensor]) -> Tensor:
         """A score for each class, shape (sample, 2)."""
-        h = torch.relu(x["x"] @ p["w"].T / x["x"].shape[1] ** 0.5 + p["b"])
-        return h @ p["v"].T / self.hidden**0.5
+        h = torch.relu(x["x"] @ p["w"].T / math.sqrt(x["x"].shape[1]) + p["b"])
+        return h @ p["v"].T / math.sqrt(self.hidden)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm
@@ -67,7 +69,7 @@ class GPT:
         count, length, size = x.shape
         parts = _linear(x, p["attention"]).reshape(count, length, 3, self.heads, -1)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = queries @ keys.transpose(2, 3) / (size // self.heads) ** 0.5
+        scores = queries @ keys.transpose(2, 3) / math.sqrt(size // self.heads)
         later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         gathered = scores.masked_fill(later, -torch.inf).softmax(dim=3) @ values
         return gathered.transpose(1, 2).reshape(count, length, size)
@@ -76,7 +78,7 @@ class GPT:
 
 
 def _linear(x: Tensor, w: Tensor) -> Tensor:
-    return x @ w.T / x.shape[-1] ** 0.5
+    return x @ w.T / math.sqrt(x.shape[-1])
 
 
 def _normal(x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
@@ -47,7 +49,7 @@ class Hermite:
         before, now = z * 0.0, z * 0.0 + 1.0
         for k in range(self.degree):
             # He_(k+1) = z He_k - k He_(k-1), each over the root of its factorial.
-            before, now = now, (z * now - k**0.5 * before) / (k + 1) ** 0.5
+            before, now = now, (z * now - math.sqrt(k) * before) / math.sqrt(k + 1)
         return now
 
     teacher, teacher_forward = student, forward

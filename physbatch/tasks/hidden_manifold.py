@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -41,7 +43,7 @@ class HiddenManifold:
         generator = torch.Generator().manual_seed(size)
         features = torch.randn(self.latent, size, generator=generator, dtype=draw.dtype)
         c = draw.normal(count, self.latent)
-        return {"x": torch.tanh(c @ features / self.latent**0.5), "latent": c}
+        return {"x": torch.tanh(c @ features / math.sqrt(self.latent)), "latent": c}
 
     def teacher(self, size: int, draw: Draw) -> dict[str, Tensor]:
         """A committee on the manifold."""
@@ -62,4 +64,4 @@ class HiddenManifold:
 
 
 def _committee(p: dict[str, Tensor], x: Tensor) -> Tensor:
-    return torch.erf(x @ p["w"].T / x.shape[1] ** 0.5) @ p["v"] / p["v"].shape[0] ** 0.5
+    return torch.erf(x @ p["w"].T / math.sqrt(x.shape[1])) @ p["v"] / math.sqrt(p["v"].shape[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
@@ -43,7 +45,7 @@ class Linear:
 
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """w.x/sqrt(N), shape (sample,)."""
-        return x @ p["w"] / x.shape[1] ** 0.5
+        return x @ p["w"] / math.sqrt(x.shape[1])
 
     # A matched pair: teachers are drawn and computed as students are.
     teacher, teacher_forward = student, forward

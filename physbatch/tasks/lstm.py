@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -50,13 +52,13 @@ class LSTM:
 
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """Output at the end, shape (sample,)."""
-        from_inputs = x @ p["w"].T / x.shape[2] ** 0.5
+        from_inputs = x @ p["w"].T / math.sqrt(x.shape[2])
         h = c = torch.zeros_like(from_inputs[:, 0, : self.hidden])
         for step in range(self.length):
-            gates = from_inputs[:, step] + h @ p["u"].T / self.hidden**0.5
+            gates = from_inputs[:, step] + h @ p["u"].T / math.sqrt(self.hidden)
             i, f, o, g = gates.chunk(4, dim=1)
             c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
             h = torch.sigmoid(o) * torch.tanh(c)
-        return h @ p["v"] / self.hidden**0.5
+        return h @ p["v"] / math.sqrt(self.hidden)
 
     teacher, teacher_forward = student, forward

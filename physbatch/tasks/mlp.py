@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -54,7 +56,7 @@ class MLP:
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """Output of the network, shape (sample,)."""
         for layer in range(self.depth):
-            x = self.activation(x @ p[f"w{layer}"].T / x.shape[1] ** 0.5)
-        return x @ p["v"] / x.shape[1] ** 0.5
+            x = self.activation(x @ p[f"w{layer}"].T / math.sqrt(x.shape[1]))
+        return x @ p["v"] / math.sqrt(x.shape[1])
 
     teacher, teacher_forward = student, forward

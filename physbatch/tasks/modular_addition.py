@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
@@ -48,4 +50,4 @@ class ModularAddition:
     def forward(self, p: dict[str, Tensor], x: dict[str, Tensor]) -> Tensor:
         """A score for each class, shape (sample, N)."""
         a, b = x["pairs"].unbind(dim=1)
-        return 0.5 * (p["u"][a] + p["w"][b]) ** 2 @ p["v"].T / self.hidden**0.5
+        return 0.5 * (p["u"][a] + p["w"][b]) ** 2 @ p["v"].T / math.sqrt(self.hidden)

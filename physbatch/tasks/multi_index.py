@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -55,7 +57,7 @@ class MultiIndex:
     def teacher_forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """The link of the projections, shape (sample,)."""
         steps = (x @ p["u"].T).cumprod(dim=1)
-        return steps[:, -1] if self.product else steps.sum(dim=1) / self.directions**0.5
+        return steps[:, -1] if self.product else steps.sum(dim=1) / math.sqrt(self.directions)
 
     def student(self, size: int, draw: Draw) -> dict[str, Tensor]:
         """Weights and thresholds of the hidden layer, and a readout."""
@@ -64,8 +66,8 @@ class MultiIndex:
 
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """Output of the network, shape (sample,)."""
-        h = torch.relu(x @ p["w"].T / x.shape[1] ** 0.5 + p["b"])
-        return h @ p["v"] / self.hidden**0.5
+        h = torch.relu(x @ p["w"].T / math.sqrt(x.shape[1]) + p["b"])
+        return h @ p["v"] / math.sqrt(self.hidden)
 
     def observables(
         self, student: dict[str, Tensor], teacher: dict[str, Tensor], inputs: Tensor

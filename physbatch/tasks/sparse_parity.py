@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -53,5 +55,5 @@ class SparseParity:
 
     def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
         """Output of the network, shape (sample,)."""
-        h = torch.relu(x @ p["w"].T / x.shape[1] ** 0.5 + p["b"])
-        return h @ p["v"] / self.hidden**0.5
+        h = torch.relu(x @ p["w"].T / math.sqrt(x.shape[1]) + p["b"])
+        return h @ p["v"] / math.sqrt(self.hidden)
