@@ -11,7 +11,7 @@ import physbatch
 #: Packages in the order in which a user meets them.
 PACKAGES = (
     "study", "sweep", "tables", "scaling", "noise", "results", "plots", "report",
-    "exact", "engines", "systems", "dynamics", "streams",
+    "exact", "theory", "engines", "tasks", "systems", "dynamics", "streams",
 )  # fmt: skip
 API = Path(__file__).parent / "_api"
 

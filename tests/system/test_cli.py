@@ -237,12 +237,13 @@ def test_study_check_prints_study_cells_memory_and_time(
     assert json.loads(capsys.readouterr().out)["cells"] == 6
 
 
-def test_catalogue_has_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_catalogue_names_every_study(capsys: pytest.CaptureFixture[str]) -> None:
     from physbatch.study import catalogue
 
     assert main(["catalogue"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(catalogue.names())
+    first = [line.split()[0] for line in lines if not line.startswith(" ")]  # else a title goes on
+    assert first == list(catalogue.names())
 
 
 #: Entries that take long at their own size, and a size at which they run in a blink.
@@ -259,6 +260,10 @@ REDUCED: dict[str, dict[str, object]] = {
     "sparse-vector": {"size": [10], "batch_size": [8, 20], "duration": 60},
     "sparse-vector-ties": {"size": [10], "batch_size": [3, 20], "duration": 60},
     "sparse-vector-ties-5": {"size": [10], "batch_size": [6, 30], "duration": 60},
+    "sparse-vector-ties-7": {"size": [14], "batch_size": [12, 60], "duration": 60},
+    "linear-spectrum": {"size": [10], "batch_size": [6, 24], "duration": 60},
+    "hinge-perceptron": {"size": [10], "batch_size": [2, 8], "duration": 300},
+    "task-linear": {"size": [8], "batch_size": [4, 16], "duration": 100},
     "sparse-vector-in-order": {"size": [10], "batch_size": [3, 60], "duration": 60},
     "noisy-labels": {"size": [10], "batch_size": [3, 20], "duration": 60},
     "sparse-pattern-epochs": {"size": [11], "batch_size": [4, 24], "duration": 100},
@@ -284,7 +289,8 @@ def test_entries_of_the_catalogue_run_at_reduced_size(
     first, last = (data["generalization_error"].isel(time=index) for index in (0, -1))
     assert float(last[..., -1, :].median()) < float(first.median())
     capsys.readouterr()
-    assert main(["analyse", str(target), "--json"]) == 0
+    # At such a size not every one has an m_c that can be stated.
+    assert main(["analyse", str(target), "--json"]) in (0, 3)
     assert set(json.loads(capsys.readouterr().out)["parameters"]) == {"m_c", "jump"}
 
 
