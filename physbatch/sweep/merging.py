@@ -10,10 +10,12 @@ import xarray as xr
 
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
+from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
 from physbatch.sweep.ends import words_for_begun
 from physbatch.sweep.makers import Maker, attributes_of
 from physbatch.sweep.plan import Plan
+from physbatch.typing import FloatArray
 
 #: Rectangle of a grid, in numbers of values along each dimension and of replicas.
 Slab = dict[str, slice]
@@ -96,13 +98,23 @@ def _other_times(plan: Plan) -> dict[str, xr.Variable]:
     times = np.array(plan.times, dtype=np.float64)
     alpha = times / np.array(plan.grid["size"], dtype=np.float64)[:, None]
     control = plan.study.grid.control
-    dims, samples = ["size", control, "time"], plan.batch_sizes[:, :, None] * times
+    dims, samples = ["size", control, "time"], plan.batch_sizes[:, :, None] * _batches(plan)
     if control == "batch_size":  # the same at every size
         dims, samples = dims[1:], samples[0]
     return {
         "samples": coordinate("samples", dims, samples),
         "alpha": coordinate("alpha", ("size", "time"), alpha),
     }
+
+
+def _batches(plan: Plan) -> FloatArray:
+    """Batches of the first size that the steps up to each time take."""
+    times = np.array(plan.times, dtype=np.int64)
+    dynamics = plan.study.dynamics
+    if not isinstance(dynamics, SGD) or dynamics.batch_schedule.kind == "constant":
+        return times.astype(np.float64)
+    factors = [dynamics.batch_schedule.factor(step) for step in range(times[-1])]
+    return np.append(0.0, np.cumsum(factors))[times]
 
 
 def _attributes(study: Study, makers: Counter[Maker]) -> dict[str, str | int]:
