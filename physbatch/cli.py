@@ -23,7 +23,6 @@ from cyclopts import App, Parameter
 import physbatch
 from physbatch.commands.options import Json, OptionalOutput
 from physbatch.commands.output import (
-    exit_code,
     keep_other_results,
     print_json,
     print_rest,
@@ -96,7 +95,7 @@ def analyse(
     output: OptionalOutput = None,
     time: float | None = None,
     json_: Json = False,
-) -> int:
+) -> None:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
 
     Parameters
@@ -123,7 +122,6 @@ def analyse(
     else:
         print(result)
         print_rest(results=output)
-    return exit_code(result)
 
 
 @app.command

@@ -135,48 +135,48 @@ def plot_peaks(
 ) -> Drawn:
     """Draw the curves with their peaks, and heights and positions of the peaks against size.
 
-        Open circles are the peaks that were found; the axis of the curves is logarithmic where the
-        heights span more than a decade. Lines are the fitted laws; open markers are
-        sizes below those that the best fit uses. The red band is the position for infinite size
-        with its total error.
+    Open circles are the peaks that were found; the axis of the curves is logarithmic where the
+    heights span more than a decade. Lines are the fitted laws; open markers are
+    sizes below those that the best fit uses. The red band is the position for infinite size
+    with its total error.
 
-        Parameters
-        ----------
-        table : ScalingTable
-            The data in which the peaks were looked for.
-        peaks : Peaks
-            What `physbatch.scaling.curves.peaks.find_peaks` returned.
-        heights, positions : ScalingFit
-            ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
-        ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-            Where to draw; by default a new page, two columns wide;
-            the panels are called curves, heights and positions.
-        **options
-            How to draw: see `physbatch.plots.Options`.
+    Parameters
+    ----------
+    table : ScalingTable
+        The data in which the peaks were looked for.
+    peaks : Peaks
+        What `physbatch.scaling.curves.peaks.find_peaks` returned.
+    heights, positions : ScalingFit
+        ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
+    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
+        Where to draw; by default a new page, two columns wide;
+        the panels are called curves, heights and positions.
+    **options
+        How to draw: see `physbatch.plots.Options`.
 
-        Returns
-        -------
-        Drawn
-            The artists and the panels.
+    Returns
+    -------
+    Drawn
+        The artists and the panels.
 
-        Raises
-        ------
-        physbatch.errors.AnalysisError
-            If the table does not hold the observable of the peaks.
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the table does not hold the observable of the peaks.
 
-        Examples
-        --------
-        >>> from physbatch.plots import plot_peaks
-        >>> from physbatch.plots.ticks import label_decades
-    from physbatch.scaling.curves.peaks import find_peaks
-        >>> from physbatch.tables import make_table
-        >>> size, c = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(-1, 1, 21), 4)
-        >>> chi = size / (1 + 9 * (c - 1 / size) ** 2)
-        >>> table = make_table(size, c, {"chi": chi}, {"chi": 0.02 * size})
-        >>> peaks = find_peaks(table, "chi", resamples=50)
-        >>> drawn = plot_peaks(table, peaks, peaks.fit_heights(), peaks.fit_positions())
-        >>> [axes.get_xscale() for axes in drawn.panels.values()]
-        ['linear', 'log', 'log']
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from physbatch.plots import plot_peaks
+    >>> from physbatch.scaling.curves.peaks import find_peaks
+    >>> from physbatch.tables import make_table
+    >>> size, c = np.repeat([8.0, 16.0, 32.0, 64.0], 21), np.tile(np.linspace(-1, 1, 21), 4)
+    >>> chi = size / (1 + 9 * (c - 1 / size) ** 2)
+    >>> table = make_table(size, c, {"chi": chi}, {"chi": 0.02 * size})
+    >>> peaks = find_peaks(table, "chi", resamples=50)
+    >>> drawn = plot_peaks(table, peaks, peaks.fit_heights(), peaks.fit_positions())
+    >>> [axes.get_xscale() for axes in drawn.panels.values()]
+    ['linear', 'log', 'log']
     """
     table.only(peaks.observable)
     with new_sheet(ax, options) as page:

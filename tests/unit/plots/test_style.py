@@ -289,5 +289,5 @@ def test_commands_draw_whatever_backend_is_asked_for(
         *("crossings", tmp_path / "table.csv", "-o", tmp_path / "x.pdf"),
         env={"MPLBACKEND": backend, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 3, done.stderr  # the curves do not cross
     assert (tmp_path / "x.pdf").stat().st_size > 1000
