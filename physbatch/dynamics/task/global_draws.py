@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +17,10 @@ from physbatch.errors import StudyError
 def _states() -> dict[str, tuple[Any, ...]]:
     """The states of Python's and numpy's global generators.
 
-    Threads of dask draw from them at any time, so that there nothing can be said of them.
+    Outside of the main thread, as in a worker of dask, other threads draw from them at any time,
+    so that there nothing can be said of them.
     """
-    if "distributed" in sys.modules:
+    if threading.current_thread() is not threading.main_thread():
         return {}
     words: Any = np.random.get_state()
     return {"random": random.getstate(), "numpy.random": (words[1].tobytes(), *words[2:])}
