@@ -150,7 +150,7 @@ def test_failures_on_workers_are_recorded(
 
 
 def test_another_version_is_refused() -> None:
-    task = dask_executor.Task(None, None, 0, "x.nc", "t", "0.0", "r", send_back=False)
+    task = dask_executor.Task(None, None, {}, None, 0, "x.nc", "t", "0.0", "r", send_back=False)
     with pytest.raises(StudyError, match=r"a dask worker has physbatch .* this is 0\.0"):
         dask_executor.compute_remotely(task)
 
@@ -159,7 +159,9 @@ def test_a_worker_asks_for_a_study_that_it_does_not_know(tmp_path: Path) -> None
     study, version = Study.from_dict(TINY), physbatch.__version__
     plan = plan_of(study)
     output, ordinals = str(tmp_path / "x.nc"), plan.cells.ordinals[:2]
-    unknown = dask_executor.Task(None, ordinals, 0, output, "t", version, plan.revision, True)
+    unknown = dask_executor.Task(
+        None, {}, {}, ordinals, 0, output, "t", version, plan.revision, send_back=True
+    )
     assert dask_executor.compute_remotely(unknown).outcome is None
     told = dataclasses.replace(unknown, study=study.model_dump_json())
     first, second = dask_executor.compute_remotely(told), dask_executor.compute_remotely(unknown)
