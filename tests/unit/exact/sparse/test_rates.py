@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -138,6 +139,6 @@ def test_real_batch_size_is_a_mixture() -> None:
         lambda: output_flip(3, 0, (0.5, 0.0), 0.5),
     ],
 )
-def test_what_does_not_exist_is_refused(call: object) -> None:
+def test_what_does_not_exist_is_refused(call: Callable[[], object]) -> None:
     with pytest.raises(AnalysisError, match=r"take|give"):
-        call()  # type: ignore[operator]
+        call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import pytest
@@ -63,5 +65,6 @@ def test_refusals() -> None:
         simulate(3, 5, 2.0, [1])
     with pytest.raises(AnalysisError, match="times that increase"):
         simulate(9, 5, 2.0, [3, 1])
+    unknown: Any = "maybe"
     with pytest.raises(AnalysisError, match="reject or accept"):
-        simulate(9, 5, 2.0, [1], ties="maybe")  # type: ignore[arg-type]
+        simulate(9, 5, 2.0, [1], ties=unknown)
