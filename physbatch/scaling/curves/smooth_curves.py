@@ -32,6 +32,7 @@ _LEAST = 0.1
 _PRIOR = {"amplitude": (0.0, 2.0), "length": (math.log(0.7), 1.2), "noise": (0.0, 0.5)}
 #: Factors g on the errors.
 NOISE = np.exp(0.25 * np.arange(-7.0, 8.0))
+_SHARED = 0.5  # correlation of two points from which a curve moves as a whole
 _NEGLIGIBLE = 1e-2  # weight of a node beside the largest
 
 
@@ -91,7 +92,8 @@ def draw_curves(
 ) -> SmoothCurves:
     """Draw curves of all sizes from their posterior (kernel)."""
     grids = {size: _grid(curve) for size, curve in curves.items()}
-    free = [grid for size, grid in grids.items() if not curves[size].correlated]
+    together = {size for size, curve in curves.items() if _move_together(curve)}
+    free = [grid for size, grid in grids.items() if size not in together]
     logs = np.log(NOISE)
     mean, width = _PRIOR["noise"]
     share = -0.5 * ((logs - mean) / width) ** 2
@@ -101,12 +103,23 @@ def draw_curves(
     g = generator.choice(logs.size, draws, p=weights)
     exact = np.full(draws, int(np.argmin(np.abs(logs))))
     drawn = {
-        size: _draw(curves[size], grid, exact if curves[size].correlated else g, generator)
+        size: _draw(curves[size], grid, exact if size in together else g, generator)
         for size, grid in grids.items()
     }
     centre = float(weights @ logs)
     spread = math.sqrt(float(weights @ (logs - centre) ** 2))
     return SmoothCurves(drawn, math.exp(centre), spread)
+
+
+def _move_together(curve: SizeCurve) -> bool:
+    """Whether points share runs, so that their scatter says nothing of their errors.
+
+    A covariance measured on as many points has modes that no run moved: reweighted curves would
+    scatter by a sixth of their errors, whatever those are.
+    """
+    errors = np.sqrt(np.diag(curve.covariance))
+    shared = np.abs(curve.covariance / np.outer(errors, errors))
+    return curve.correlated or bool(np.any(shared[np.triu_indices_from(shared, 1)] > _SHARED))
 
 
 def _grid(curve: SizeCurve) -> _Grid:
