@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ from physbatch.errors import AnalysisError
 from physbatch.results.flags import SAMPLES_NEEDED, WEAKLY_SINGULAR_OBSERVABLE
 from physbatch.scaling.order.absorbing import absorbing_state
 from physbatch.scaling.order.coexistence import phase_coexistence
+from physbatch.scaling.order.divergence import as_unrelated, combined, has_diverged
 from physbatch.scaling.order.dynamics import escapes, hysteresis
 from physbatch.scaling.order.histograms import (
     SIGMAS,
@@ -103,7 +104,10 @@ def transition_order(
     Returns
     -------
     TransitionOrder
-        Verdict, reasons, and every piece of evidence with its numbers and errors.
+        Verdict, reasons, and every piece of evidence with its numbers and errors. Where replicas
+        diverged (flag ``diverged``), the verdict is that which holds for the others alone *and*
+        for all of them with overlap 0 of those; if it does not, or 0 says nothing about the
+        observable, it is ``undecided``.
 
     Raises
     ------
@@ -143,9 +147,40 @@ def transition_order(
             "a Binder parameter has no samples of its own",
             remedy="give the samples of the order parameter, or the curve with its errors",
         )
+    options = _Options(observable, control, time, space_dimension, resamples, seed)
+    if isinstance(data, ScalingTable) or not has_diverged(data):
+        return _of_samples(data, options)
+    every = as_unrelated(data, observable or "overlap")
+    if every is None:
+        return combined(_of_samples(data, options), None, data)
+    try:
+        survivors = _of_samples(data, options)
+    except AnalysisError as error:  # too few survive, or they are all alike
+        return combined(str(error), _of_samples(every, options), data)
+    return combined(survivors, _of_samples(every, options), data)
+
+
+class _Options(NamedTuple):
+    """What a caller of `transition_order` chose."""
+
+    observable: str | None
+    control: str | None
+    time: float | None
+    space_dimension: float | None
+    resamples: int
+    seed: int
+
+
+def _of_samples(data: ScalingTable | xr.Dataset, options: _Options) -> TransitionOrder:
+    """The verdict on samples of an order parameter."""
     samples = sample_data(
-        data, observable, control=control, time=time, space_dimension=space_dimension
+        data,
+        options.observable,
+        control=options.control,
+        time=options.time,
+        space_dimension=options.space_dimension,
     )
+    resamples, seed = options.resamples, options.seed
     jumps = view_peaks(samples, resamples, seed)
     curve = one_curve(samples)
     evidence = (
