@@ -20,6 +20,7 @@ from numpy.polynomial import chebyshev
 
 from physbatch.scaling.curves.local_fits import SizeCurve
 from physbatch.scaling.statistics.bent_axis import bent
+from physbatch.scaling.statistics.point_noise import share_runs
 from physbatch.typing import FloatArray, IntArray
 
 _WIDE = 10.0  # of the constant, in units of A
@@ -32,7 +33,6 @@ _LEAST = 0.1
 _PRIOR = {"amplitude": (0.0, 2.0), "length": (math.log(0.7), 1.2), "noise": (0.0, 0.5)}
 #: Factors g on the errors.
 NOISE = np.exp(0.25 * np.arange(-7.0, 8.0))
-_SHARED = 0.5  # correlation of two points from which a curve moves as a whole
 _NEGLIGIBLE = 1e-2  # weight of a node beside the largest
 
 
@@ -92,7 +92,9 @@ def draw_curves(
 ) -> SmoothCurves:
     """Draw curves of all sizes from their posterior (kernel)."""
     grids = {size: _grid(curve) for size, curve in curves.items()}
-    together = {size for size, curve in curves.items() if _move_together(curve)}
+    together = {
+        size for size, curve in curves.items() if curve.correlated or share_runs(curve.covariance)
+    }
     free = [grid for size, grid in grids.items() if size not in together]
     logs = np.log(NOISE)
     mean, width = _PRIOR["noise"]
@@ -109,17 +111,6 @@ def draw_curves(
     centre = float(weights @ logs)
     spread = math.sqrt(float(weights @ (logs - centre) ** 2))
     return SmoothCurves(drawn, math.exp(centre), spread)
-
-
-def _move_together(curve: SizeCurve) -> bool:
-    """Whether points share runs, so that their scatter says nothing of their errors.
-
-    A covariance measured on as many points has modes that no run moved: reweighted curves would
-    scatter by a sixth of their errors, whatever those are.
-    """
-    errors = np.sqrt(np.diag(curve.covariance))
-    shared = np.abs(curve.covariance / np.outer(errors, errors))
-    return curve.correlated or bool(np.any(shared[np.triu_indices_from(shared, 1)] > _SHARED))
 
 
 def _grid(curve: SizeCurve) -> _Grid:

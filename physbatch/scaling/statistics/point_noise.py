@@ -11,6 +11,8 @@ from physbatch.tables.scatter import roughness, too_smooth
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
+_SHARED = 0.5  # effective number of points, beside their number, below which runs are shared
+
 
 def correlated_covariance(table: ScalingTable, observable: str) -> tuple[FloatArray | None, float]:
     r"""Covariance of points that move together, where their roughness r shows it, and r.
@@ -33,3 +35,19 @@ def correlated_covariance(table: ScalingTable, observable: str) -> tuple[FloatAr
     common = np.where(same, np.exp(-0.5 * distance**2), 0.0)
     shape = (1 - rough) * common + rough * np.eye(len(error))
     return error[:, None] * error[None, :] * shape, mean_square
+
+
+def share_runs(covariance: FloatArray) -> bool:
+    r"""Whether points share runs, so that their scatter says nothing of their errors.
+
+    Points with correlations :math:`\rho_{ij}` move in about
+    :math:`n^2/\sum \rho_{ij}^2` ways. Where these are few, a covariance that was measured on as
+    many points has modes that no run moved: reweighted curves scatter by a sixth of their errors,
+    whatever those are.
+
+    >>> share_runs(np.eye(3)), share_runs(np.eye(3) + 9.0)
+    (False, True)
+    """
+    errors = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.multiply.outer(errors, errors)
+    return bool(len(errors) < _SHARED * float((correlation**2).sum()))

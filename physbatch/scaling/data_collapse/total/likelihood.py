@@ -30,6 +30,8 @@ from physbatch.typing import FloatArray
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.13), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.3, 0.5])
+#: Standard deviation of ln g of points that share runs.
+_EXACT = 0.02
 #: Mean and standard deviation of ln A of a curve that is constant but for its corrections.
 FLAT = (-4.0, 0.1)
 BOUNDS = ((-5.0, 6.0), (-6.0, 4.0), (-6.0, 4.0), (-8.0, 3.0), (-5.0, 5.0))
@@ -210,11 +212,18 @@ def _slopes(
     return Slopes(by_exponents, by_field, by_hyper)
 
 
-def hyper_prior(hyper: FloatArray, flat: bool = False) -> tuple[float, FloatArray]:
-    """Weak Gaussian prior on the logarithms, and its gradient; a flat curve has a tiny A."""
+def hyper_prior(
+    hyper: FloatArray, flat: bool = False, exact: bool = False
+) -> tuple[float, FloatArray]:
+    """Weak Gaussian prior on the logarithms, and its gradient.
+
+    A flat curve has a tiny A, and errors that are exact a g of 1.
+    """
     mean, width = PRIOR_MEAN.copy(), PRIOR_WIDTH.copy()
     if flat:
         mean[0], width[0] = FLAT
+    if exact:
+        width[-1] = _EXACT
     pull = (hyper - mean) / width
     return -0.5 * float(pull @ pull), -pull / width
 

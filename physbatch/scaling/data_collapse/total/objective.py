@@ -21,6 +21,7 @@ from physbatch.scaling.data_collapse.total.likelihood import (
     left_out_scores,
 )
 from physbatch.scaling.data_collapse.total.noise import INDEPENDENT, NoiseModel, noise_covariance
+from physbatch.scaling.statistics.point_noise import share_runs
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
 
@@ -68,6 +69,12 @@ class Grounds(NamedTuple):
     def strength(self) -> float:
         """Standard deviation of B, the strength of the corrections, a priori."""
         return _STRONG if self.flat else STRENGTH
+
+    @property
+    def shared(self) -> tuple[bool, ...]:
+        """Of each observable, whether points share runs: their scatter is not that of errors."""
+        known = (self.table.covariance.get(name) for name in self.form.observables)
+        return tuple(noise is not None and share_runs(noise) for noise in known)
 
     def noise_covariance(self, table: ScalingTable, row: int) -> FloatArray:
         """Covariance of some points of an observable, given by its number, in its unit."""
@@ -150,6 +157,11 @@ class Corrected:
         return len(self.form.names)
 
     @cached_property
+    def exact(self) -> tuple[bool, ...]:
+        """Of which observables errors are as stated."""
+        return self.grounds.shared
+
+    @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """The data of each observable."""
         return tuple(
@@ -196,7 +208,7 @@ class Corrected:
         total = 0.0
         for row, part in enumerate(self.parts(vector)):
             value, slopes = corrected_likelihood(*part, gradient=gradient)
-            prior, pull = hyper_prior(part.hyper, self.grounds.flat)
+            prior, pull = hyper_prior(part.hyper, self.grounds.flat, self.exact[row])
             total += value + prior
             slope[:count] += slopes.exponents
             if "c_c" in self.form.names:  # the fit vector has c_c in units of the controls' range

@@ -1,5 +1,6 @@
 """What is stated of a collapse: the noise of the data first, then the mixture."""
 
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,8 @@ class Statement(NamedTuple):
 def far_values(form: ScalingForm, table: ScalingTable, optima: Optima) -> BoolArray:
     """Points of which a value lies far from all others: outliers, found one by one.
 
-    None are found where they are so many that the form is wrong and not the values.
+    None are found where they are so many that the form is wrong and not the values. Values of
+    points that share runs are not judged.
 
     Parameters
     ----------
@@ -79,10 +81,13 @@ def far_values(form: ScalingForm, table: ScalingTable, optima: Optima) -> BoolAr
     if len(far) > MOST_POINTS:
         return far  # among so many points one outlier does not matter
     grounds = Grounds(form, table, optima.units, drift_priors(form))
+    judged = ~np.array(grounds.shared)
+    if not judged.any():
+        return far
     objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
     node = node_at(objective, objective.start(optima.best.vector), None)
     while node is not None and far.sum() <= MOST_OUTLIERS * len(far):
-        worst = outliers(node.objective.scores(node.vector))
+        worst = outliers(list(compress(node.objective.scores(node.vector), judged)))
         if not worst.any():
             return far
         far[np.flatnonzero(~far)[worst]] = True

@@ -1,0 +1,80 @@
+"""Curves of which all points come from the same runs: errors of fits go by the covariance.
+
+The points of a size move in about three ways, as those of reweighted series do, and no point has
+noise of its own; a covariance that is measured has a hundredth of the error for that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from physbatch.results import flags
+from physbatch.scaling import collapse, find_crossings, reweight
+from physbatch.tables import ScalingTable, make_table
+from tests.physics.ising_states import ising_series
+
+SIZES = np.array([8.0, 16.0, 32.0, 64.0])
+POINTS = 9
+SIZES_ISING = (6, 8, 12, 16)
+BETA_C = 0.5 * np.log(1.0 + np.sqrt(2.0))
+ERROR = 0.004
+
+
+def moving_together(seed: int) -> ScalingTable:
+    """A ratio with c_c = 1 and nu = 1."""
+    generator = np.random.default_rng([seed, 7])
+    x = np.linspace(-1.5, 1.5, POINTS)
+    distance = np.subtract.outer(x, x)
+    shape = np.exp(-0.5 * (distance / 1.2) ** 2)
+    strength, modes = np.linalg.eigh(shape)
+    root = ERROR * modes * np.sqrt(np.maximum(strength, 0.0))
+    y = np.concatenate(
+        [0.5 + 0.3 * np.tanh(x) + root @ generator.standard_normal(POINTS) for _ in SIZES]
+    )
+    block = ERROR**2 * (shape + 1e-4 * np.eye(POINTS))
+    control = (1.0 + x / SIZES[:, None]).ravel()
+    size = np.repeat(SIZES, POINTS)
+    return make_table(size, control, {"U": y}, covariance={"U": np.kron(np.eye(4), block)})
+
+
+def test_collapse_and_crossings_within_their_total_errors() -> None:
+    """Three seeds: the mean square of z is below the 1e-4 quantile of chi^2/3, 7.0."""
+    pulls: dict[str, list[float]] = {"c_c": [], "nu": [], "crossing": []}
+    for seed in range(3):
+        table = moving_together(seed)
+        fit = collapse(table, "U", fixed={"zeta": 0.0})
+        assert not flags.ERRORS_TOO_LARGE.among(fit.flags)
+        assert not flags.OUTLIERS.among(fit.flags)
+        for name in ("c_c", "nu"):
+            pulls[name].append((fit[name].value - 1.0) / fit[name].total)
+            assert fit[name].total < {"c_c": 0.002, "nu": 0.1}[name]
+        crossings = find_crossings(table, "U", resamples=200)
+        assert not flags.ERRORS_TOO_LARGE.among(crossings.flags)
+        pulls["crossing"].append((crossings.c_c.value - 1.0) / crossings.c_c.total)
+    for name, z in pulls.items():
+        assert np.mean(np.square(z)) < 7.0, name
+
+
+@pytest.mark.slow
+def test_reweighted_series_of_the_ising_model() -> None:
+    """Binder's cumulant at L = 6 to 16, eight seeds: z rms, and flags on the errors.
+
+    Quantiles of chi^2/8 at 1e-4, and a factor of 1.25 on totals of corrections.
+    """
+    betas, z = (0.40, 0.42, 0.44, 0.46, 0.48), []
+    for seed in range(1, 9):
+        parts = [ising_series(n, betas, 2, 10_000 if n < 12 else 25_000, seed) for n in SIZES_ISING]
+        data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        table = reweight(
+            data, observable="m", moments=["binder"], at=np.linspace(0.41, 0.47, 21)
+        ).table
+        fit = collapse(table, "binder", fixed={"zeta": 0.0})
+        assert not flags.ERRORS_TOO_LARGE.among(fit.flags)
+        crossings = find_crossings(table, "binder")
+        assert not flags.ERRORS_TOO_LARGE.among(crossings.flags)
+        pairs = ((fit["c_c"], BETA_C), (fit["nu"], 1.0), (crossings.c_c, BETA_C))
+        z.append([(estimate.value - exact) / estimate.total for estimate, exact in pairs])
+    rms = np.sqrt(np.mean(np.square(z), axis=0))
+    print("c_c and nu of the collapse, c_c of the crossings: rms z", rms, np.mean(z, axis=0))
+    assert np.all(rms < 1.25 * 2.0)
