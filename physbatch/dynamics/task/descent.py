@@ -7,8 +7,10 @@ block of replicas always has the same length and always begins at a multiple of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import BuiltinFunctionType
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,15 @@ from physbatch.dynamics.task.tracing import Function, trace
 from physbatch.errors import StudyError
 
 State = dict[str, npt.NDArray[np.generic]]
+Traces = dict[tuple[object, ...], Function]
+#: Attributes that are the same thing wherever they are equal.
+_PLAIN = (bool, int, float, str, type(None), BuiltinFunctionType)
+
+
+@functools.lru_cache(maxsize=64)
+def _traces_of(*_task_and_run: object) -> Traces:
+    """Room for the traces of a task at a size."""
+    return {}
 
 
 @contextmanager
@@ -60,7 +71,7 @@ class Network:
         self._module: nn.Module | None = None
         self.students(STUDENT.start)
         self.calls = Calls(task, self._module, module, run.loss)
-        self._traced: dict[tuple[object, ...], Function] = {}
+        self._traced = self._known_traces()
 
     def students(self, number: int) -> Weights:
         """The students of all replicas before they learn, by the number of their start."""
@@ -99,6 +110,18 @@ class Network:
                     raise StudyError(f"{name!r} holds numbers that are not finite", where=where)
             stacked[name] = values
         return stacked, module
+
+    def _known_traces(self) -> Traces:
+        """Traces of the same functions in other cells: for small models they cost most.
+
+        Only of a task that is known by plain attributes: a module, or tensors that the task
+        keeps, may stand in a trace with their values.
+        """
+        attributes = vars(self.task) if hasattr(self.task, "__dict__") else {}
+        if self._module is not None or not all(isinstance(v, _PLAIN) for v in attributes.values()):
+            return {}
+        run, plain = self.run, tuple((name, type(v), v) for name, v in sorted(attributes.items()))
+        return _traces_of(type(self.task), plain, run.size, run.loss, run.dtype, run.device)
 
     def batched(
         self, name: str, function: Callable[..., Any], trees: Sequence[Leaves | Weights]

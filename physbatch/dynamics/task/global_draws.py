@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,14 +32,16 @@ def no_global_draws(where: str, seed: int | None = None) -> Iterator[Callable[[b
     """Run a user's code and refuse what it does to global generators, which it then gets back.
 
     The function that is yielded is called after the code, with whether torch's generator may have
-    been used: for modules, whose own initialisation draws from it. It then starts at `seed`.
+    been used: for modules, whose own initialisation draws from it. It then starts at `seed`. Code
+    that imports a module is not judged, since modules may draw when they are loaded; its next call
+    is.
 
     Raises
     ------
     StudyError
         If the code drew from a global generator, or set its seed.
     """
-    before = _states()
+    before, modules = _states(), len(sys.modules)
     words = torch.random.get_rng_state()
     if seed is not None:
         torch.manual_seed(seed)
@@ -50,7 +53,7 @@ def no_global_draws(where: str, seed: int | None = None) -> Iterator[Callable[[b
         seeded = seed is not None and torch.initial_seed() != seed
         if seeded or not (torch_may or torch.equal(started, torch.random.get_rng_state())):
             used.append("torch")
-        if used:
+        if used and len(sys.modules) == modules:
             raise StudyError(
                 f"uses the global random numbers of {used[0]}",
                 where=where,

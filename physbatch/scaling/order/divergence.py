@@ -50,7 +50,9 @@ def combined(
     elif said == every.verdict:
         return replace(every, flags=(flag, *every.flags))
     else:
-        why = f"{flag.text} diverged; with overlap 0 for them: {every.verdict}; without them: {said}"
+        why = (
+            f"{flag.text} diverged; with overlap 0 for them: {every.verdict}; without them: {said}"
+        )
     reasons = (why, *best.reasons)
     return replace(best, verdict=UNDECIDED, reasons=reasons, flags=(flag, *best.flags))
 

@@ -215,3 +215,37 @@ def test_what_cannot_be_traced_runs_as_it_is() -> None:
         return [x.clone().numpy() and x] if x.numel() == 0 else [torch.from_numpy(x.numpy() * 2)]
 
     assert trace(odd, [torch.ones(2)], "odd")(torch.ones(2))[0].tolist() == [2.0, 2.0]
+
+
+class Scaled:
+    """A linear student of inputs that the task multiplies by a number or a tensor of its own."""
+
+    def __init__(self, scale: Any) -> None:
+        self.scale = scale
+
+    def inputs(self, count: int, size: int, draw: Any) -> Tensor:
+        inputs: Tensor = draw.normal(count, size)
+        return inputs
+
+    def student(self, size: int, draw: Any) -> dict[str, Tensor]:
+        return {"w": draw.normal(size)}
+
+    def forward(self, p: dict[str, Tensor], x: Tensor) -> Tensor:
+        return self.scale * (x @ p["w"])
+
+    teacher, teacher_forward = student, forward
+
+
+def test_cells_share_the_traces_of_a_task_known_by_numbers() -> None:
+    """Equal numbers share, other numbers and tensors do not; learning has the same bits."""
+    first, same, other = (descent(Scaled(scale)) for scale in (2.0, 2.0, 3.0))
+    for students in (first, same, other):
+        students.advance(5)
+    assert first.network._traced is same.network._traced
+    assert first.network._traced is not other.network._traced
+    kept = [descent(Scaled(torch.tensor(2.0, dtype=torch.float64))) for _ in range(2)]
+    assert kept[0].network._traced is not kept[1].network._traced
+    kept[0].advance(5)
+    assert torch.equal(first.learned["w"], same.learned["w"])
+    assert torch.equal(first.learned["w"], kept[0].learned["w"])
+    assert not torch.equal(first.learned["w"], other.learned["w"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -83,3 +85,16 @@ def test_global_draws_are_refused_and_undone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
     run_with_check(lambda: torch.nn.Linear(3, 4), 5, True)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_module_that_draws_when_it_is_loaded_is_no_fault() -> None:
+    """What was imported in between may have drawn; the next call tells."""
+    with no_global_draws("a task") as check:
+        sys.modules["drawn_by_this_test"] = ModuleType("drawn_by_this_test")
+        random.random()
+        check(False)
+    del sys.modules["drawn_by_this_test"]
+    with no_global_draws("a task") as check:
+        random.random()
+        with pytest.raises(StudyError, match="global random numbers of random"):
+            check(False)
