@@ -21,13 +21,8 @@ import cyclopts
 from cyclopts import App, Parameter
 
 import physbatch
-from physbatch.commands.options import Json, OptionalOutput
-from physbatch.commands.output import (
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_record,
-)
+from physbatch.commands.options import Json, Stored
+from physbatch.commands.output import finish, keep_other_results, print_json
 from physbatch.errors import PhysbatchError
 from physbatch.progress import plain_text, silence_stderr
 
@@ -92,9 +87,8 @@ def analyse(
     *,
     observable: str | None = None,
     control: str | None = None,
-    output: OptionalOutput = None,
     time: float | None = None,
-    json_: Json = False,
+    outputs: Stored = Stored(),
 ) -> None:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
 
@@ -106,22 +100,15 @@ def analyse(
         The variable that has the two peaks; by default the overlap.
     control
         The swept parameter that is the control; by default that of the dataset.
-    output
-        Where to write the results (NetCDF).
     time
         Run time at which to analyse; by default the last one.
     """
     from physbatch.dataset import open_dataset
     from physbatch.scaling import analyse as analyse_dataset
 
-    keep_other_results(output, "analysis")
+    keep_other_results(outputs.output, "analysis")
     result = analyse_dataset(open_dataset(dataset), observable, control=control, time=time)
-    save_record(result, output)
-    if json_:
-        print_json(result.to_json())
-    else:
-        print(result)
-        print_rest(results=output)
+    finish(result, outputs, [result])
 
 
 @app.command

@@ -1,7 +1,5 @@
 """How a figure looks and what it is written as: options that every command which draws takes."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import Json
+from physbatch.commands.options import Stored
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class Look:
     ] = None
 
     @property
-    def options(self) -> Options:
+    def options(self) -> "Options":
         """The keywords of functions that draw.
 
         Raises
@@ -114,7 +112,6 @@ class Look:
 
 
 _JOURNALS = ("aps", "iop", "elsevier", "springer")
-_FIGURE = "A figure to write, as .pdf and .png; for x.svg that file alone."
 
 
 def _width(text: str) -> float | str:
@@ -139,30 +136,23 @@ def _label(text: str) -> tuple[str, str]:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class FigureAndTable(Look):
-    """What a command of curves writes."""
+class ResultAndFigure(Look, Stored):
+    """What a command writes whose result has a figure."""
 
-    output: Annotated[
+    figure: Annotated[
         Path | None,
-        Parameter(name=["--output", "-o"], help=_FIGURE),
+        Parameter(
+            name="--figure", help="A figure to write, as .pdf and .png; for x.svg that file alone."
+        ),
     ] = None
-    table: Annotated[
-        Path | None,
-        Parameter(name="--table", help="A table of the estimates to write: .csv, .tex or .html."),
-    ] = None
-    json: Json = False
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class ResultAndFigure(Look):
-    """What a command writes whose result is a file."""
+class FigureAndTable(ResultAndFigure):
+    """What a command writes that also gives a table of its estimates."""
 
-    output: Annotated[
-        Path | None, Parameter(name=["--output", "-o"], help="Where to write the result (NetCDF).")
-    ] = None
-    figure: Annotated[
+    table: Annotated[
         Path | None,
-        Parameter(name="--figure", help=_FIGURE),
+        Parameter(name="--table", help="A table of the estimates to write: .csv, .tex or .html."),
     ] = None
-    json: Json = False

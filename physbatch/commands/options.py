@@ -3,8 +3,6 @@
 A group of options is a frozen dataclass; on the command line its fields are options like any other.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Mapping
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"])]
-OptionalOutput = Annotated[Path | None, Parameter(name=["--output", "-o"])]
-Figure = Annotated[Path | None, Parameter(name="--figure")]
 Json = Annotated[bool, Parameter(name="--json", negative=(), help="Print one JSON object.")]
 Switch = Annotated[bool, Parameter(negative=())]
 Words = Annotated[list[str] | None, Parameter(negative=())]
@@ -42,6 +38,29 @@ Workers = Annotated[
 ]
 Resamples = Annotated[int, Parameter(help="Resamples of the bootstrap.")]
 BootstrapSeed = Annotated[int, Parameter(help="Seed of the bootstrap.")]
+SizeFromName = Annotated[
+    str | None,
+    Parameter(
+        help="For a pattern of files that hold a size each, as 'L*.dat': a regular expression "
+        r"whose group is the size, as 'L(\d+)'."
+    ),
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Stored:
+    """Where a command writes its result, and how it tells it."""
+
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"],
+            help="Where to write the result: NetCDF, or its numbers if the name ends in .json or "
+            ".csv.",
+        ),
+    ] = None
+    json: Json = False
 
 
 @Parameter(name="*")
@@ -63,7 +82,7 @@ class Code:
         ),
     ] = None
 
-    def permitted(self, study: Study, where: str) -> Study:
+    def permitted(self, study: "Study", where: str) -> "Study":
         """The study with the task that was named, if its code may be run.
 
         Raises
@@ -76,13 +95,13 @@ class Code:
         study = self.moved(study)
         return require_permission(study, self.may_run(study), where=where)
 
-    def moved(self, study: Study) -> Study:
+    def moved(self, study: "Study") -> "Study":
         """The study with the task that was named."""
         from physbatch.engines.task_code import with_task
 
         return with_task(study, self.task)
 
-    def may_run(self, study: Study) -> bool:
+    def may_run(self, study: "Study") -> bool:
         """Whether code that the study names may be run."""
         from physbatch.engines.task_code import runs_own_code
 
@@ -119,13 +138,7 @@ class Part(Sizes):
     size_max: Annotated[_Limit, Parameter(help="Leave out larger sizes.")] = None
     control_min: Annotated[_Limit, Parameter(help="Leave out smaller controls.")] = None
     control_max: Annotated[_Limit, Parameter(help="Leave out larger controls.")] = None
-    size_from_name: Annotated[
-        str | None,
-        Parameter(
-            help="For a pattern of files that hold a size each, as 'L*.dat': a regular expression "
-            r"whose group is the size, as 'L(\d+)'."
-        ),
-    ] = None
+    size_from_name: SizeFromName = None
     strict: Annotated[
         bool,
         Parameter(
@@ -156,7 +169,7 @@ class Part(Sizes):
                 )
         return given
 
-    def read(self, file: Path, **more: Any) -> ScalingTable:
+    def read(self, file: Path, **more: Any) -> "ScalingTable":
         """The part of the table in a file that is within the ranges."""
         from physbatch.tables.read import read_table
 
@@ -177,7 +190,7 @@ class Part(Sizes):
         return part
 
 
-def _refuse_swapped(table: ScalingTable, file: Path) -> None:
+def _refuse_swapped(table: "ScalingTable", file: Path) -> None:
     """An AnalysisError where sizes look like controls and controls look like sizes.
 
     Sizes that are fractions within a factor of two and controls that are whole numbers over more
@@ -280,13 +293,7 @@ class RawSeries(Sizes):
         str | None,
         Parameter(help="Column by which chains are sorted; by default rows are in order."),
     ] = None
-    size_from_name: Annotated[
-        str | None,
-        Parameter(
-            help="For a pattern of files that hold a size each, as 'L*.dat': a regular expression "
-            r"whose group is the size, as 'L(\d+)'."
-        ),
-    ] = None
+    size_from_name: SizeFromName = None
     weight: Annotated[
         Literal["beta", "temperature"] | None,
         Parameter(

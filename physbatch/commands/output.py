@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physbatch.commands.look import FigureAndTable, Look, ResultAndFigure
 from physbatch.errors import DatasetError, FileBusyError, OutputError
 
 if TYPE_CHECKING:
-    from physbatch.commands.look import Look
+    from physbatch.commands.options import Stored
     from physbatch.plots import Drawn
     from physbatch.results.estimate import Estimate
     from physbatch.results.export import Tabled
     from physbatch.results.record import Record
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.typing import FloatArray
+
+_PICTURES = (".pdf", ".png", ".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".gif")
 
 
 def keep_others(path: Path | None, attribute: str) -> None:
@@ -42,12 +45,26 @@ def keep_others(path: Path | None, attribute: str) -> None:
 def keep_other_results(path: Path | None, *kinds: str) -> None:
     """An OutputError unless an output is new or replaces results of one of these kinds.
 
-    By default of any kind but ``analysis`` and ``collapse``.
+    By default of any kind but ``analysis`` and ``collapse``. A picture is no output of results.
     """
-    if path is None or not path.exists():
+    if path is None:
+        return
+    suffix = path.suffix.lower()
+    if suffix in _PICTURES:
+        raise OutputError(
+            "results are not written as a picture",
+            where=str(path),
+            remedy=f"write the picture with `--figure {path}`, results with `-o FILE.nc`",
+        )
+    if not path.exists():
         return
     from physbatch.files.netcdf import open_netcdf
     from physbatch.results import kind_of
+    from physbatch.results.export import FIRST_WORDS
+
+    if suffix in (".json", ".csv"):
+        keep_other_text(path, FIRST_WORDS.get(suffix, '{\n  "kind": '))
+        return
 
     try:
         kind = kind_of(open_netcdf(path))
@@ -101,15 +118,15 @@ def save_pictures(result: object, path: Path | None, look: Look) -> list[Path]:
 
 
 def write_figure(
-    plot: Callable[..., Drawn], path: Path | None, look: Look, variables: Sequence[str] | None
+    plot: Callable[..., Drawn], outputs: ResultAndFigure, variables: Sequence[str]
 ) -> list[Path]:
     """Write what a function draws; `variables` are those that may have a label."""
-    if path is None:
+    if outputs.figure is None:
         return []
     from physbatch.plots import save_figure
 
-    with look.taken(variables):
-        return list(save_figure(plot(**look.options), path, look.formats))
+    with outputs.taken(variables):
+        return list(save_figure(plot(**outputs.options), outputs.figure, outputs.formats))
 
 
 def variables_of(result: object) -> list[str]:
@@ -137,9 +154,47 @@ def print_rest(
         print(f"table    {table}")
 
 
-def save_record(result: Record, output: Path | None) -> None:
-    """Write a result where one is wanted."""
-    if output is not None:
+def finish(
+    result: Record,
+    outputs: Stored,
+    lines: Iterable[object],
+    more: Mapping[str, Any] | None = None,
+    *,
+    draw: Callable[[], list[Path]] | None = None,
+    flags: Sequence[str] = (),
+) -> None:
+    """Write a result and its figures, and tell it: lines, flags and files, or one JSON object.
+
+    `more` goes into the JSON beside what every result has there; `draw` writes the figures where
+    they need more than the result; `flags` are those that the lines do not say.
+    """
+    document = result.to_json() | dict(more or {})
+    save_record(result, outputs.output, document)
+    figures: list[Path] = []
+    if isinstance(outputs, ResultAndFigure):
+        figures = draw() if draw else save_pictures(result, outputs.figure, outputs)
+    table = outputs.table if isinstance(outputs, FigureAndTable) else None
+    write_estimates(table, result)
+    if outputs.json:
+        print_json(document)
+        return
+    for line in lines:
+        print(line)
+    print_rest(flags, results=outputs.output, figures=figures, table=table)
+
+
+def save_record(result: Record, output: Path | None, document: Mapping[str, Any]) -> None:
+    """Write a result where one is wanted: NetCDF, or by the suffix as JSON or CSV."""
+    if output is None:
+        return
+    from physbatch.files import write_atomic
+    from physbatch.results import write_results
+
+    if output.suffix.lower() == ".json":
+        write_atomic(output, f"{_json_text(document)}\n".encode())
+    elif output.suffix.lower() == ".csv":
+        write_results(output, result)
+    else:
         result.save(output)
 
 
@@ -184,7 +239,11 @@ def _occupied(path: Path) -> OutputError:
 
 def print_json(content: Any) -> None:
     """One strict JSON object on stdout."""
-    print(json.dumps(content, indent=2, allow_nan=False))
+    print(_json_text(content))
+
+
+def _json_text(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False)
 
 
 def span(seconds: float) -> str:

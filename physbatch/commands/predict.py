@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physbatch.commands.options import Json, OptionalOutput
-from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record
+from physbatch.commands.options import Stored
+from physbatch.commands.output import finish, keep_other_results
 from physbatch.commands.studies import load_study, study_of_dataset
 
 
-def predict_command(study: str, *, output: OptionalOutput = None, json_: Json = False) -> None:
+def predict_command(study: str, *, outputs: Stored = Stored()) -> None:
     """Say what theory predicts at every point of a study, and its thresholds.
 
     Parameters
     ----------
     study
         A study file (TOML), the name of a study in the catalogue, or a dataset (its study).
-    output
-        Where to write the prediction (NetCDF).
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.theory import predict
 
-    keep_other_results(output, "prediction")
+    keep_other_results(outputs.output, "prediction")
     if study.endswith(".nc"):
         resolved = study_of_dataset(dict(open_netcdf(Path(study)).attrs), where=study)
     else:
         resolved = load_study(study)
     prediction = predict(resolved)
-    save_record(prediction, output)
-    if json_:
-        print_json(prediction.to_json())
-        return
-    print(prediction)
-    print_rest(results=output)
+    finish(prediction, outputs, [prediction])

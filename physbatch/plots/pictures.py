@@ -19,10 +19,11 @@ from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
 from physbatch.plots.scaling.crossings import plot_crossings
 from physbatch.plots.scaling.dynamics import plot_dynamics
-from physbatch.plots.scaling.laws import plot_exponents
+from physbatch.plots.scaling.laws import plot_exponents, plot_peaks
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
 from physbatch.scaling.curves.crossing_result import Crossings
+from physbatch.scaling.curves.exponents import SizeExponents
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.dynamic_scaling.result import DynamicScaling
 from physbatch.scaling.laws.fits import ScalingFit
@@ -133,6 +134,13 @@ def _plot_range(
     return plot_noise_range({"measured": result}, {}, ax, **options)
 
 
+def _plot_laws(result: SizeExponents, ax: Where = None, **options: Unpack[Options]) -> Drawn:
+    if result.peaks is None or result.positions is None:
+        return plot_exponents(result.values, ax, **options)
+    parts = (result.table, result.peaks, result.values, result.positions)
+    return plot_peaks(*parts, ax, **options)
+
+
 _PICTURES: dict[type, tuple[Picture, ...]] = {
     Analysis: (Picture("overview", "What was measured, and its limits.", plot_overview),),
     Collapse: (
@@ -171,6 +179,9 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),
     ),
     ScalingFit: (Picture("law", "The fitted law, and the residuals below.", plot_exponents),),
+    SizeExponents: (
+        Picture("exponents", "The fitted laws, and the peaks that they are of.", _plot_laws),
+    ),
     StableRange: (Picture("range", "Largest stable learning rates.", _plot_range, _has_threshold),),
     TransitionOrder: (
         Picture(

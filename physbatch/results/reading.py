@@ -14,7 +14,7 @@ from physbatch.results.record import RESULTS_VERSION, Record, registered
 from physbatch.results.version_1 import VERSION_1, read_version_1
 
 #: Packages with classes of results, from the quickest to import.
-_PACKAGES = ("physbatch.scaling", "physbatch.noise")
+_PACKAGES = ("physbatch.scaling", "physbatch.noise", "physbatch.theory")
 
 
 def holds_results(data: xr.Dataset) -> bool:

@@ -10,14 +10,7 @@ from cyclopts import Parameter
 
 from physbatch.commands.look import ResultAndFigure
 from physbatch.commands.options import ColumnsOfMany, Switch, Words
-from physbatch.commands.output import (
-    exit_code,
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_pictures,
-    save_record,
-)
+from physbatch.commands.output import exit_code, finish, keep_other_results
 from physbatch.errors import AnalysisError
 
 
@@ -162,16 +155,9 @@ def collapse_command(
         seed=search.seed,
         orders=orders or None,
     )
-    save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure, outputs)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
-    if outputs.json:
-        document = result.to_json()
-        document["flags"] = [*of_reading, *document["flags"]]
-        print_json(document)
-    else:
-        print(result)
-        print_rest(of_reading, results=outputs.output, figures=figures)
+    flags = [*of_reading, *result.flags]
+    finish(result, outputs, [result], {"flags": flags}, flags=of_reading)
     return exit_code(result)
 
 

@@ -15,16 +15,7 @@ from physbatch.commands.options import (
     Resamples,
     Words,
 )
-from physbatch.commands.output import (
-    exit_code,
-    keep_other_results,
-    keep_other_text,
-    print_json,
-    print_rest,
-    save_pictures,
-    save_record,
-    write_estimates,
-)
+from physbatch.commands.output import exit_code, finish, keep_other_results, keep_other_text
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -95,13 +86,9 @@ class Which:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Stored:
-    """Files of the result and of its draws."""
+class Outputs(FigureAndTable):
+    """What the command writes."""
 
-    result: Annotated[
-        Path | None,
-        Parameter(help="Where to write the result (NetCDF), for figure, export and report."),
-    ] = None
     draws: Annotated[
         Path | None,
         Parameter(help="A file (.csv) to write with the draws of all crossings, a row each."),
@@ -116,8 +103,7 @@ def crossings_command(
     which: Which = Which(),
     resamples: Resamples = 1000,
     seed: BootstrapSeed = 0,
-    stored: Stored = Stored(),
-    outputs: FigureAndTable = FigureAndTable(),
+    outputs: Outputs = Outputs(),
 ) -> int:
     """Find where the curves of two sizes cross, and extrapolate to infinite size.
 
@@ -128,7 +114,7 @@ def crossings_command(
     """
     from physbatch.scaling.curves.crossings import find_crossings
 
-    keep_other_results(stored.result, "crossings")
+    keep_other_results(outputs.output, "crossings")
     data = quotients.read(file, columns)
     name, *others = data.observables if quotients.quotient else (None,)
     crossings = find_crossings(
@@ -140,17 +126,9 @@ def crossings_command(
         resamples=resamples,
         seed=seed,
     )
-    document = crossings.to_json()
-    document["flags"] = list(dict.fromkeys([*data.flags, *document["flags"]]))
-    save_record(crossings, stored.result)
-    if stored.draws is not None:
-        keep_other_text(stored.draws, "draw,")
-        crossings.write_draws(stored.draws)
-    figures = save_pictures(crossings, outputs.output, outputs)
-    write_estimates(outputs.table, crossings)
-    if outputs.json:
-        print_json(document)
-    else:
-        print(crossings)
-        print_rest(document["flags"], results=stored.result, figures=figures, table=outputs.table)
+    flags = list(dict.fromkeys([*data.flags, *crossings.flags]))
+    if outputs.draws is not None:
+        keep_other_text(outputs.draws, "draw,")
+        crossings.write_draws(outputs.draws)
+    finish(crossings, outputs, [crossings], {"flags": flags}, flags=flags)
     return exit_code(crossings)

@@ -10,13 +10,7 @@ from cyclopts import Parameter
 
 from physbatch.commands.look import ResultAndFigure
 from physbatch.commands.options import Dimension
-from physbatch.commands.output import (
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_pictures,
-    save_record,
-)
+from physbatch.commands.output import finish, keep_other_results
 
 if TYPE_CHECKING:
     from physbatch.tables.times import TimeTable
@@ -90,13 +84,7 @@ def dynamics_command(
     keep_other_results(outputs.output)
     table = _table(file, columns).window(**ranges.__dict__)
     result = fit_dynamics(table)
-    save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure, outputs)
-    if outputs.json:
-        print_json(result.to_json())
-        return
-    print(result)
-    print_rest(results=outputs.output, figures=figures)
+    finish(result, outputs, [result])
 
 
 def _table(file: Path, columns: TimeColumns) -> TimeTable:

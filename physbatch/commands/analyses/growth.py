@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physbatch.commands.options import BootstrapSeed, Json, OptionalOutput, Resamples
-from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record
+from physbatch.commands.options import BootstrapSeed, Resamples, Stored
+from physbatch.commands.output import finish, keep_other_results
 
 
 def growth_command(
@@ -16,8 +16,7 @@ def growth_command(
     largest: float = 0.02,
     resamples: Resamples = 400,
     seed: BootstrapSeed = 0,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    outputs: Stored = Stored(),
 ) -> None:
     """Fit growth rates of dilute deviations from the perfect state, and where they change sign.
 
@@ -31,27 +30,22 @@ def growth_command(
         Leave out times before: seeds become clusters.
     largest
         Leave out times from the first on at which the mean deviation is larger.
-    output
-        Where to write the rates (NetCDF).
     """
     from physbatch.dataset import open_dataset
     from physbatch.scaling.times.dilute import linear_stability
 
-    keep_other_results(output, "linear stability")
+    keep_other_results(outputs.output, "linear stability")
     stability = linear_stability(
         open_dataset(file), observable, start=start, largest=largest, resamples=resamples, seed=seed
     )
-    save_record(stability, output)
-    if json_:
-        print_json(stability.to_json())
-        return
     columns = stability.size, stability.control, stability.rate, stability.stderr
     rows = zip(*columns, strict=True)
     symbol = {"batch_size": "m", "batch_ratio": "m/N"}.get(
         stability.control_name, stability.control_name
     )
-    for size, control, rate, stderr in rows:
-        print(f"  N = {size:g}, {symbol} = {control:g}: {rate:+.3g} +- {stderr:.2g}")
-    for where, threshold in stability.thresholds.items():
-        print(f"{symbol}_low at {where}: {threshold}")
-    print_rest(stability.flags, results=output)
+    lines = [
+        f"  N = {size:g}, {symbol} = {control:g}: {rate:+.3g} +- {stderr:.2g}"
+        for size, control, rate, stderr in rows
+    ]
+    lines += [f"{symbol}_low at {at}: {value}" for at, value in stability.thresholds.items()]
+    finish(stability, outputs, lines, flags=stability.flags)

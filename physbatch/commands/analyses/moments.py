@@ -68,10 +68,7 @@ def moments_command(
     if outputs.output is not None:
         write_table(result, outputs.output)
     figures = write_figure(
-        lambda **options: plots.plot_moments(result, **options),
-        outputs.figure,
-        outputs,
-        variables_of(result),
+        lambda **options: plots.plot_moments(result, **options), outputs, variables_of(result)
     )
     if outputs.json:
         print_json(_json(result))

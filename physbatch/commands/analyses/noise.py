@@ -7,17 +7,15 @@ from cyclopts import App
 
 from physbatch import plots
 from physbatch.commands.analyses.noise_planes import line, map_, range_, typical
-from physbatch.commands.look import Look
-from physbatch.commands.options import BootstrapSeed, Figure, Json, OptionalOutput, Resamples
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Resamples, Stored
 from physbatch.commands.output import (
     estimates,
+    finish,
     finite_number,
     keep_other_results,
     law_text,
     number_of,
-    print_json,
-    print_rest,
-    save_record,
     write_figure,
 )
 from physbatch.errors import AnalysisError
@@ -40,8 +38,7 @@ def optimum(
     time: float | None = None,
     resamples: Resamples = 500,
     seed: BootstrapSeed = 0,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    outputs: Stored = Stored(),
 ) -> None:
     """Batch size of the best generalisation, and its growth with eps and P.
 
@@ -52,44 +49,32 @@ def optimum(
         of patterns.
     time
         Measuring time; by default the last.
-    output
-        Where to write the optima (NetCDF).
     """
     from physbatch.dataset import open_dataset
     from physbatch.noise.best_batch import optimum_batch
 
-    keep_other_results(output)
+    keep_other_results(outputs.output)
     result = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
     try:
         fit = result.fit()
     except AnalysisError:  # one curve has an optimum, but no law
         fit = None
-    save_record(result, output)
-    optima = estimates(result.batch_size, result.stderr, result.systematic)
-    rows = list(zip(result.learning_rate, result.pattern_count, optima, strict=True))
-    if json_:
-        print_json(
-            {
-                **result.to_json(),
-                "optima": [
-                    {
-                        "learning_rate": finite_number(rate),
-                        "pattern_count": finite_number(count),
-                        **number_of(optimum_m),
-                    }
-                    for rate, count, optimum_m in rows
-                ],
-                "fit": None if fit is None else fit.to_json(),
-                "flags": list(result.flags),
-            }
-        )
-        return
-    print("batch size with the lowest generalisation error")
-    for rate, count, optimum_m in rows:
-        print(f"  eps = {rate:g}, P = {count:g}: {optimum_m}")
+    best = estimates(result.batch_size, result.stderr, result.systematic)
+    rows = list(zip(result.learning_rate, result.pattern_count, best, strict=True))
+    optima = [
+        {
+            "learning_rate": finite_number(rate),
+            "pattern_count": finite_number(count),
+            **number_of(optimum_m),
+        }
+        for rate, count, optimum_m in rows
+    ]
+    document = {"optima": optima, "fit": None if fit is None else fit.to_json()}
+    lines = ["batch size with the lowest generalisation error"]
+    lines += [f"  eps = {rate:g}, P = {count:g}: {m}" for rate, count, m in rows]
     if fit is not None:
-        print(f"{law_text(fit)}\nlinear theory of the noise scale predicts exponents 1")
-    print_rest(result.flags, results=output)
+        lines += [law_text(fit), "linear theory of the noise scale predicts exponents 1"]
+    finish(result, outputs, lines, document, flags=result.flags)
 
 
 @noise_command.command
@@ -100,8 +85,7 @@ def temperature(
     after: float,
     resamples: Resamples = 300,
     seed: BootstrapSeed = 0,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    outputs: Stored = Stored(),
 ) -> None:
     """Temperature at which Metropolis moves on all patterns do what batches do.
 
@@ -113,41 +97,29 @@ def temperature(
         A dataset of Metropolis moves on the whole set, swept over the temperature.
     after
         Times from here on count as stationary.
-    output
-        Where to write the temperatures (NetCDF).
     """
     from physbatch.dataset import open_dataset
     from physbatch.noise.temperature import effective_temperature
 
-    keep_other_results(output)
+    keep_other_results(outputs.output)
     result = effective_temperature(
         open_dataset(batches), open_dataset(thermal), after=after, resamples=resamples, seed=seed
     )
-    save_record(result, output)
     energies = estimates(result.from_energy, result.from_energy_stderr)
     overlaps = estimates(result.from_overlap, result.from_overlap_stderr)
     rows = list(zip(result.batch_size, energies, overlaps, result.difference, strict=True))
-    if json_:
-        print_json(
-            {
-                **result.to_json(),
-                "temperatures": [
-                    {
-                        "batch_size": m,
-                        "from_energy": number_of(energy),
-                        "from_overlap": number_of(overlap),
-                        "difference": finite_number(difference),
-                    }
-                    for m, energy, overlap, difference in rows
-                ],
-                "flags": list(result.flags),
-            }
-        )
-        return
-    print("effective temperature from the energy, and from the overlap")
-    for m, energy, overlap, _ in rows:
-        print(f"  m = {m:g}: {energy}, {overlap}")
-    print_rest(result.flags, results=output)
+    temperatures = [
+        {
+            "batch_size": m,
+            "from_energy": number_of(energy),
+            "from_overlap": number_of(overlap),
+            "difference": finite_number(difference),
+        }
+        for m, energy, overlap, difference in rows
+    ]
+    lines = ["effective temperature from the energy, and from the overlap"]
+    lines += [f"  m = {m:g}: {energy}, {overlap}" for m, energy, overlap, _ in rows]
+    finish(result, outputs, lines, {"temperatures": temperatures}, flags=result.flags)
 
 
 @noise_command.command
@@ -155,10 +127,7 @@ def sharpness(
     data: Path,
     *,
     after: float,
-    output: OptionalOutput = None,
-    figure: Figure = None,
-    look: Look = Look(),
-    json_: Json = False,
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Largest curvature of the loss late in training, and the lines of stability.
 
@@ -168,38 +137,33 @@ def sharpness(
         A dataset of classifiers with measurement.sharpness, at one learning rate.
     after
         Times from here on count.
-    output
-        Where to write the curvatures (NetCDF).
-    figure
-        Where to draw both curvatures against time, as PDF and PNG.
     """
     from physbatch.dataset import open_dataset
     from physbatch.noise.sharpness import sharpness_by_batch_size
 
-    keep_other_results(output)
+    keep_other_results(outputs.output)
     content = open_dataset(data)
     result = sharpness_by_batch_size(content, after=after)
-    save_record(result, output)
-    drawn = write_figure(
-        lambda **options: plots.plot_sharpness(content, **options),
-        figure,
-        look,
-        list(map(str, content)),
-    )
     rows = list(zip(result.batch_size.tolist(), result.training_set, result.batch, strict=True))
-    if json_:
-        curvatures = [
-            {"batch_size": m, "training_set": number_of(whole), "batch": number_of(batch)}
-            for m, whole, batch in rows
-        ]
-        print_json({**result.to_json(), "lines": dict(result.lines), "curvatures": curvatures})
-        return
-    print("largest curvature of the loss on the training set, and on the next batch")
-    for m, whole, batch in rows:
-        print(f"  m = {m:g}: {whole}, {batch}")
-    for name, value in result.lines.items():
-        print(f"stable below {name} = {value:g}")
-    print_rest(result.flags, results=output, figures=drawn)
+    curvatures = [
+        {"batch_size": m, "training_set": number_of(whole), "batch": number_of(batch)}
+        for m, whole, batch in rows
+    ]
+    lines = ["largest curvature of the loss on the training set, and on the next batch"]
+    lines += [f"  m = {m:g}: {whole}, {batch}" for m, whole, batch in rows]
+    lines += [f"stable below {name} = {value:g}" for name, value in result.lines.items()]
+    finish(
+        result,
+        outputs,
+        lines,
+        {"lines": dict(result.lines), "curvatures": curvatures},
+        draw=lambda: write_figure(
+            lambda **options: plots.plot_sharpness(content, **options),
+            outputs,
+            list(map(str, content)),
+        ),
+        flags=result.flags,
+    )
 
 
 @noise_command.command
@@ -211,7 +175,7 @@ def evidence(
     count: int | None = None,
     random_labels: bool = False,
     seed: int = 0,
-    json_: Json = False,
+    outputs: Stored = Stored(),
 ) -> None:
     """Bayesian evidence of logistic regression on labelled samples.
 
@@ -233,6 +197,7 @@ def evidence(
     from physbatch.noise.evidence import logistic_evidence
     from physbatch.systems.samples import load_samples
 
+    keep_other_results(outputs.output, "model evidence")
     chosen = load_samples(samples)
     if classes is not None:
         chosen = chosen.only(classes)
@@ -242,27 +207,16 @@ def evidence(
     if random_labels:
         chosen = chosen.with_random_labels(seed)
     result = logistic_evidence(chosen, regularisation=regularisation)
-    if json_:
-        print_json(
-            {
-                **result.to_json(),
-                "samples": len(chosen),
-                "inputs": chosen.inputs.shape[1],
-                "ln_evidence": result.ln_evidence,
-                "ln_null": result.ln_null,
-                "ln_ratio": result.ln_ratio,
-                "cost": result.cost,
-                "occam": result.occam,
-                "training_error": result.training_error,
-                "flags": list(result.flags),
-            }
-        )
-        return
-    print(f"{len(chosen)} samples of {chosen.inputs.shape[1]} numbers, {chosen.classes} classes")
-    print(result)
+    names = ("ln_evidence", "ln_null", "ln_ratio", "cost", "occam", "training_error")
+    more = {"samples": len(chosen), "inputs": chosen.inputs.shape[1]}
     verdict = "in favour of" if result.ln_ratio > 0 else "against"
-    print(f"evidence {verdict} the model: exp({result.ln_ratio:+.4g}) times that of chance")
-    print_rest(result.flags)
+    lines = [
+        f"{len(chosen)} samples of {chosen.inputs.shape[1]} numbers, {chosen.classes} classes",
+        result,
+        f"evidence {verdict} the model: exp({result.ln_ratio:+.4g}) times that of chance",
+    ]
+    more |= {name: getattr(result, name) for name in names}
+    finish(result, outputs, lines, more, flags=result.flags)
 
 
 @noise_command.command

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from physbatch.commands.look import ResultAndFigure
 from physbatch.commands.options import BootstrapSeed, Columns, Resamples, say_cut
-from physbatch.commands.output import (
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_pictures,
-    save_record,
-)
+from physbatch.commands.output import finish, keep_other_results
 from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import open_netcdf
 
@@ -58,13 +52,7 @@ def order_command(
     keep_other_results(outputs.output)
     how = {"space_dimension": space_dimension, "resamples": resamples, "seed": seed}
     result = _of_dataset(file, columns, time, how) or _of_table(file, columns, time, kind, how)
-    save_record(result, outputs.output)
-    figures = save_pictures(result, outputs.figure, outputs)
-    if outputs.json:
-        print_json(result.to_json())
-        return
-    print(result.report())
-    print_rest(results=outputs.output, figures=figures)
+    finish(result, outputs, [result.report()])
 
 
 def _of_dataset(

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from physbatch.commands.options import Json, OptionalOutput, Switch
-from physbatch.commands.output import (
-    finite_number,
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_record,
-)
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import Switch
+from physbatch.commands.output import finish, finite_number, keep_other_results
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flag import Flag
 
@@ -33,8 +28,7 @@ def passages_command(
     *,
     delay: Switch = False,
     divergence: Literal["below", "above"] | None = None,
-    output: OptionalOutput = None,
-    json_: Json = False,
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Find the mean time to the first passage at every size and control, and its laws.
 
@@ -50,13 +44,11 @@ def passages_command(
         Fit a time before which nothing passes.
     divergence
         At every size, also fit a divergence |c - c_s|^-y with c_s below or above all controls.
-    output
-        Where to write the escape times (NetCDF).
     """
     from physbatch.dataset import open_dataset
     from physbatch.scaling.times.escapes import escape_times
 
-    keep_other_results(output)
+    keep_other_results(outputs.output)
     data = open_dataset(file)
     if "first_passage" not in data:
         raise DatasetError(
@@ -65,12 +57,7 @@ def passages_command(
     times = escape_times(_one_of_each(data, file), delay=delay)
     fits = {**_growths(times), **_divergences(times, divergence)}
     flags = list(dict.fromkeys([*times.flags, *(flag for f in fits.values() for flag in f.flags)]))
-    save_record(times, output)
-    if json_:
-        print_json(_document(times, fits, flags))
-        return
-    print("\n".join(_lines(times, fits)))
-    print_rest(flags, results=output)
+    finish(times, outputs, _lines(times, fits), _document(times, fits, flags), flags=flags)
 
 
 def _one_of_each(data: xr.Dataset, file: Path) -> xr.Dataset:
@@ -156,7 +143,6 @@ def _document(times: EscapeTimes, fits: dict[str, ScalingFit], flags: list[Flag]
         for row in range(times.tau.size)
     ]
     return {
-        **times.to_json(),
         "control": times.control_name,
         "time_units": times.time_units,
         "cells": cells,

@@ -65,9 +65,10 @@ def reweight_command(
     )
     if outputs.output is not None:
         write_table(result.table, outputs.output)
-    save_record(result, outputs.results)
+    document = result.to_json()
+    save_record(result, outputs.results, document)
     if outputs.json:
-        print_json(result.to_json())
+        print_json(document)
         return
     print(result)
     print(describe(result.table))

@@ -19,6 +19,8 @@ from physbatch.lazy import lazy_names
 if TYPE_CHECKING:
     from physbatch.scaling.curves.crossing_result import Crossings as Crossings
     from physbatch.scaling.curves.crossings import find_crossings as find_crossings
+    from physbatch.scaling.curves.exponents import SizeExponents as SizeExponents
+    from physbatch.scaling.curves.exponents import fit_exponents as fit_exponents
     from physbatch.scaling.curves.peaks import Peaks as Peaks
     from physbatch.scaling.curves.peaks import find_peaks as find_peaks
     from physbatch.scaling.curves.slopes import derivative as derivative

@@ -286,7 +286,7 @@ def test_commands_draw_whatever_backend_is_asked_for(
     absent = tmp_path / "matplotlib_inline.py"
     absent.write_text("raise ImportError('not here')")
     done = physbatch_command(
-        *("crossings", tmp_path / "table.csv", "-o", tmp_path / "x.pdf"),
+        *("crossings", tmp_path / "table.csv", "--figure", tmp_path / "x.pdf"),
         env={"MPLBACKEND": backend, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
     )
     assert done.returncode == 3, done.stderr  # the curves do not cross

@@ -27,7 +27,14 @@ from physbatch.results import (
     write_results,
 )
 from physbatch.results.fields import Field, fields_of
-from physbatch.scaling import find_crossings, fit_law, law, reweight
+from physbatch.scaling import (
+    find_crossings,
+    fit_exponents,
+    fit_law,
+    law,
+    make_table,
+    reweight,
+)
 from tests.compat import results as by_hand
 from tests.unit.plots.synthetic import make_analysis
 
@@ -51,6 +58,13 @@ def _sharpness() -> Record:
     return LateSharpness(np.array([4.0, 64.0]), (known, known), (known, unknown), lines, (_FLAG,))
 
 
+def _exponents() -> Record:
+    size, x = np.repeat([8.0, 16.0, 32.0, 64.0], 9), np.tile(np.linspace(-1.0, 1.0, 9), 4)
+    height = size**1.75 * (1.0 - 0.3 * x**2)
+    table = make_table(size, 1.0 + x / size, {"chi": height}, {"chi": 0.01 * height})
+    return fit_exponents(table)
+
+
 def _reweighting() -> Record:
     beta = np.repeat([0.0, 1.0], 500)
     up = np.random.default_rng(1).binomial(10, 1 / (1 + np.exp(-2 * beta)))
@@ -69,6 +83,7 @@ FACTORIES: dict[str, Callable[[], Record]] = {
     "crossings": _crossings,
     "sharpness": _sharpness,
     "law": lambda: law("shifted", phi=0.5),
+    "exponents": _exponents,
     "extrapolation": lambda: by_hand.analysis().m_c_extrapolation,  # type: ignore[return-value]
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physbatch.errors import AnalysisError, PhysbatchError
+from physbatch.errors import AnalysisError, OutputError, PhysbatchError
 from physbatch.exact import curie_weiss
 from physbatch.files.netcdf import save
 from physbatch.results import open_results
@@ -49,7 +49,7 @@ def test_crossings_prints_one_json_object(
     columns = {"size": "N", "control": "beta", "observable": "U", "error": "dU"}
     figure = tmp_path / "figure"
     pairs = {"pairs": "consecutive", "resamples": 100}
-    run_command("crossings", binder_file, **columns, **pairs, output=figure, json=True)
+    run_command("crossings", binder_file, **columns, **pairs, figure=figure, json=True)
     printed = json.loads(capsys.readouterr().out)
     c_c = printed["parameters"]["c_c"]
     assert abs(c_c["value"] - 1.0) < 4.5 * np.hypot(c_c["stderr"], c_c["systematic"])
@@ -72,7 +72,7 @@ def test_crossings_take_quotients_and_write_result_and_draws(
     rows = [f"{line},{float(line.split(',')[0]) ** 0.25},0.01" for line in lines[1:]]
     data.write_text("\n".join([f"{lines[0]},m,dm", *rows]) + "\n")
     result, draws = tmp_path / "crossings.nc", tmp_path / "draws.csv"
-    outputs = {"result": result, "draws": draws, "resamples": 50, "json": True}
+    outputs = {"output": result, "draws": draws, "resamples": 50, "json": True}
     run_command("crossings", data, **columns, quotient=["m"], quotient_error=["dm"], **outputs)
     printed = json.loads(capsys.readouterr().out)
     assert abs(printed["parameters"]["zeta_over_nu_m"]["value"] - 0.25) < 0.05
@@ -89,7 +89,8 @@ def test_exponents_finds_peaks_and_names_classes(
     peak_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     columns = {"size": "L", "control": "T", "observable": "chi", "error": "dchi"}
-    run_command("exponents", peak_file, **columns, output=tmp_path / "figure", json=True)
+    outputs = {"output": tmp_path / "exponents.nc", "figure": tmp_path / "figure", "json": True}
+    run_command("exponents", peak_file, **columns, **outputs)
     printed = json.loads(capsys.readouterr().out)
     for name, truth in (("zeta_over_nu", 1.75), ("c_c", 2.27), ("nu", 1.0)):
         estimate = printed["parameters"][name]
@@ -98,7 +99,10 @@ def test_exponents_finds_peaks_and_names_classes(
         )
     assert (printed["kind"], printed["version"]) == ("exponents", 2)
     assert "2-D Ising" in printed["universality"]
-    assert (tmp_path / "figure.png").exists()
+    assert open_results(tmp_path / "exponents.nc").to_json() == printed
+    run_command("figure", tmp_path / "exponents.nc", output=tmp_path / "again")
+    first, again = (tmp_path / f"{name}.png" for name in ("figure", "again"))
+    assert first.read_bytes() == again.read_bytes()
     run_command("exponents", peak_file, **columns)
     assert "height = A L^b" in capsys.readouterr().out
 
@@ -111,6 +115,32 @@ def test_one_value_per_size_is_fitted_itself(tmp_path: Path, capsys: pytest.Capt
     printed = json.loads(capsys.readouterr().out)
     assert printed["parameters"]["zeta_over_nu"]["value"] == pytest.approx(1.5, abs=1e-4)
     assert "nu" not in printed["parameters"]
+
+
+@pytest.mark.parametrize("command", ["crossings", "exponents"])
+def test_output_is_the_result_as_netcdf_json_or_csv(
+    command: str, peak_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = {"size": "L", "control": "T", "observable": "chi", "error": "dchi"}
+    for suffix in ("json", "csv", "nc"):
+        path = tmp_path / f"result.{suffix}"
+        for _ in range(2 if suffix == "json" else 1):  # a file of its own kind is replaced
+            run_command(command, peak_file, **columns, output=path, json=True)
+        printed = json.loads(capsys.readouterr().out.split("\n}\n")[0] + "}")
+        if suffix == "json":
+            assert json.loads(path.read_text("utf-8")) == printed
+        elif suffix == "csv":
+            names = [line.split(",")[0] for line in path.read_text("utf-8").splitlines()]
+            assert names[0] == "name"
+            assert set(printed["parameters"]) <= set(names)
+        else:
+            assert open_results(path).kind == command
+    mine = tmp_path / "mine.csv"
+    mine.write_text("a,b\n")
+    for path, words in ((mine, "holds something else"), (tmp_path / "x.pdf", "--figure")):
+        with pytest.raises(OutputError, match=words):
+            run_command(command, peak_file, **columns, output=path)
+    assert mine.read_text() == "a,b\n"
 
 
 def test_columns_go_by_number(binder_file: Path, capsys: pytest.CaptureFixture[str]):
