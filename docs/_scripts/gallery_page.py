@@ -22,7 +22,7 @@ alone after these imports:
 ```{code-cell} python
 import numpy as np
 import physbatch
-from physbatch import exact, noise, plots, scaling
+from physbatch import exact, noise, plots, scaling, theory
 from physbatch.systems import Samples
 ```
 """
@@ -228,6 +228,13 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
         ),
     ),
     "Theory": (
+        Kind(
+            "Data beside their theory",
+            "Means over replicas, and the prediction for their study (`figure --theory`).",
+            'data = physbatch.open_dataset("../data/greedy_unit-d5.nc")\n'
+            "result = theory.compare(data)\n"
+            "plots.plot_comparison(result)",
+        ),
         Kind(
             "Points on exact curves",
             "Measured points, exact curves and residuals.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from physbatch.commands.look import Look
-from physbatch.commands.options import Output
+from physbatch.commands.options import Output, Switch
 from physbatch.commands.output import print_rest, save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from physbatch.plots import Drawn, Options
     from physbatch.scaling.transition.result import Analysis
+    from physbatch.theory import Comparison
 
 
 Kind = Literal[
@@ -44,6 +45,7 @@ def figure(
     size: float | None = None,
     control: float | None = None,
     time: float | None = None,
+    theory: Switch = False,
     look: Look = Look(),
 ) -> None:
     """Draw the figures of some results, or one kind of figure, as PDF and PNG.
@@ -68,12 +70,24 @@ def figure(
     time
         Run time at which to analyse a dataset, or (evolution) a time at which it was measured;
         by default the last one.
+    theory
+        Draw what theory says for the study of a dataset beside what was measured: curves and
+        residuals of the overlap, or thresholds, with the fraction that learns.
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
     from physbatch.results import holds_results, kind_of, open_results
 
     content = open_netcdf(file)
+    if theory:
+        if (kind, size, control) != (None,) * 3 or holds_results(content):
+            raise AnalysisError(
+                "theory is compared with all of a dataset",
+                where=str(file),
+                remedy="give the dataset, without --kind, --size and --control",
+            )
+        print_rest(figures=save_pictures(_with_theory(content, file, time), output, look))
+        return
     other_results = holds_results(content) and kind_of(content) != "analysis"
     if other_results and (kind, size, control, time) != (None,) * 4:
         raise AnalysisError(
@@ -118,6 +132,17 @@ def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
             where="--kind evolution",
             remedy="give one of them",
         )
+
+
+def _with_theory(content: xr.Dataset, file: Path, time: float | None) -> Comparison:
+    """A dataset at one of its times, and what theory says."""
+    from physbatch.dataset import validate
+    from physbatch.theory import compare
+
+    data = validate(content, where=str(file))
+    times = data["time"].values.tolist()
+    at = len(times) - 1 if time is None else _place("time", times, time)
+    return compare(data.isel(time=slice(at, at + 1)))
 
 
 # --- datasets and analyses --------------------------------------------------------------

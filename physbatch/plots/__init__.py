@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from physbatch.plots.style import size_palette as size_palette
     from physbatch.plots.style import size_styles as size_styles
     from physbatch.plots.theory import Measured as Measured
+    from physbatch.plots.theory import plot_comparison as plot_comparison
     from physbatch.plots.theory import plot_theory as plot_theory
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

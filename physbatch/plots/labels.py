@@ -35,6 +35,8 @@ _OBSERVABLES = {
 
 
 _SYMBOL = re.compile(r"\$([^$]+)\$(\s*[(\[].*)?$")  # at the end of a label, before its unit
+_TYPESET = {"N -> infinity": r"N \to \infty"}
+_SYMBOLS = re.compile(r"N -> infinity|m_[cs]|1/N|[dK] = \d+|[\d.]+ d\^2")
 _TOKEN = re.compile(r"\\?[A-Za-z]+|.")
 
 
@@ -173,6 +175,17 @@ class Labels:
         if "time" in data.coords and data["time"].ndim == 0:
             parts.append(f"$t = {float(data['time']):g}$")
         return ",  ".join(parts)
+
+
+def typeset(words: str) -> str:
+    """Words of a theory with their symbols as math.
+
+    Examples
+    --------
+    >>> typeset("m_c, N -> infinity")
+    '$m_c$, $N \\\\to \\\\infty$'
+    """
+    return _SYMBOLS.sub(lambda found: f"${_TYPESET.get(found[0], found[0])}$", words)
 
 
 def parameter_symbol(labels: Labels, result: Collapse, name: str) -> str:

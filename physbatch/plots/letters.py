@@ -1,11 +1,15 @@
 """Fonts for letters that a figure's own fonts lack, such as those of a Chinese column."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from matplotlib import font_manager
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 _ASCII = 128
 
@@ -33,6 +37,16 @@ def give_letters(texts: Iterable[Text]) -> None:
             )
         else:
             text.set_fontfamily([*families, family])
+
+
+def texts_of(artist: Artist) -> Iterator[Text]:
+    """All texts of an artist but numbers at ticks, which would have to be worked out for it."""
+    for child in artist.get_children() if isinstance(artist, Axes) else [artist]:
+        if isinstance(child, Axis):
+            named = isinstance(child.get_major_formatter(), FixedFormatter)
+            yield from (child.label, *(child.get_ticklabels() if named else ()))
+        else:
+            yield from (text for text in child.findobj(Text) if isinstance(text, Text))
 
 
 @cache

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from physbatch.plots.dataset.histogram import draw_histograms, histogram_names
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.options import Options, Where
 from physbatch.plots.scaling.extrapolation import draw_extrapolation, spans_sizes
@@ -25,6 +26,10 @@ _NARROW_MM = 120.0  # a page below it has its panels above one another
 _ROW_MM = (38.0, 24.0)  # of those, and of the histograms
 
 
+@documented(
+    "two columns wide. The panels are called overlap, success, drift, limit, and lower, middle "
+    "and upper for the histograms"
+)
 def plot_overview(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Compose a double-column figure of everything that an analysis found.
 
@@ -35,16 +40,6 @@ def plot_overview(analysis: Analysis, ax: Where = None, **options: Unpack[Option
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide. The panels are called overlap,
-        success, drift, limit, and lower, middle and upper for the histograms.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels; write it with `save_figure`.
 
     Examples
     --------

@@ -22,6 +22,7 @@ from physbatch.plots.scaling.dynamics import plot_dynamics
 from physbatch.plots.scaling.laws import plot_exponents, plot_peaks
 from physbatch.plots.scaling.order import plot_order
 from physbatch.plots.scaling.windows import plot_windows
+from physbatch.plots.theory import plot_comparison
 from physbatch.scaling.curves.crossing_result import Crossings
 from physbatch.scaling.curves.exponents import SizeExponents
 from physbatch.scaling.data_collapse.result import Collapse
@@ -30,6 +31,7 @@ from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
+from physbatch.theory.comparison import Comparison
 
 
 class Picture(NamedTuple):
@@ -165,6 +167,7 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
             lambda fit: fit.samples.size > 0,
         ),
     ),
+    Comparison: (Picture("theory", "Means over replicas, and what theory says.", plot_comparison),),
     Crossings: (Picture("crossings", "Curves and their crossings, against size.", plot_crossings),),
     DynamicScaling: (
         Picture(

@@ -17,13 +17,12 @@ from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from physbatch.errors import AnalysisError
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import Labels
 from physbatch.plots.layouts import Stack
-from physbatch.plots.letters import give_letters
+from physbatch.plots.letters import give_letters, texts_of
 from physbatch.plots.options import Options, Where, check_known, page_width
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,
@@ -294,9 +293,8 @@ class Sheet:
             for child in _children(axes)
             if id(child) not in self._before
         ] + self._around
-        words = [text for axes in self.panels.values() for text in axes.findobj(Text)]
-        words += [text for artist in self._around for text in artist.findobj(Text)]
-        give_letters(text for text in words if isinstance(text, Text))
+        for artist in (*self.panels.values(), *self._around):
+            give_letters(texts_of(artist))
         return Drawn(self.panels, artists, self._points, self._curves)
 
 

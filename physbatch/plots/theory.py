@@ -1,21 +1,26 @@
 """Measured points on the curves that theory gives for them, with the residuals below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
+from physbatch.plots.labels import OVERLAP_LABEL, SUCCESS_LABEL, typeset
 from physbatch.plots.layouts import Stack
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import FIT_COLOUR, POINTS, SizeStyle
+from physbatch.theory.comparison import Comparison
 from physbatch.typing import FloatArray
 
 _LAYOUT = Stack(92.0, (2.6, 1.0))
+_ONE_PANEL = 64.0  # mm, its height
+_DASHES: tuple[Literal["--", ":", "-."], ...] = ("--", ":", "-.")  # of thresholds
 _SIGMAS = 2.0  # where the lines among the residuals stand
 
 
@@ -55,6 +60,7 @@ class Measured:
         return np.asarray(np.divide(self.y - self.exact, self.stderr, out=out, where=known))
 
 
+@documented("one column wide. The panels are called theory and residuals")
 def plot_theory(
     sets: Sequence[Measured],
     ax: Where = None,
@@ -72,22 +78,12 @@ def plot_theory(
     ----------
     sets : sequence of Measured
         At least one; colours run from light to dark in their order.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide. The panels are called theory and
-        residuals.
     xlabel, ylabel : str
         Words; may hold math.
     xscale, yscale : {"linear", "log", "symlog"}
         Scales of the axes.
     columns : int
         Columns of the legend above the panels.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -116,6 +112,86 @@ def plot_theory(
         return page.drawn()
 
 
+@documented("one column wide; the panels are called theory and, of predicted curves, residuals")
+def plot_comparison(result: Comparison, ax: Where = None, **options: Unpack[Options]) -> Drawn:
+    """Draw what was measured against the control, and what theory says for it.
+
+    Points are means over replicas at the last time. Curves join the predictions at the controls of
+    the study, with the residuals in standard errors below; vertical lines are predicted
+    thresholds, in the colour of their size where they depend on it.
+
+    Parameters
+    ----------
+    result : Comparison
+        What `physbatch.theory.compare` returned.
+
+    Examples
+    --------
+    >>> from physbatch.exact.sparse import simulate_dataset
+    >>> from physbatch.study import catalogue
+    >>> from physbatch.theory import compare
+    >>> study = catalogue.study("sparse-proposal-3", size=[12], batch_size=[4, 5], duration=4)
+    >>> data = simulate_dataset([12], 3, [4, 5], [4], replicas=50)
+    >>> drawn = plot_comparison(compare(data.assign_attrs(study=study.canonical_json())))
+    >>> list(drawn.panels)
+    ['theory', 'residuals']
+    """
+    predicted = bool(np.isfinite(result.predicted).any())
+    names, layout = ["theory", "residuals"], _LAYOUT
+    if not predicted:
+        names, layout = names[:1], Stack(_ONE_PANEL)
+    with new_sheet(ax, options) as page:
+        panels = page.lay_out(names, layout)
+        styles = page.sizes(result.size)
+        sets = [_set_of(result, size) for size in styles]
+        common = len(sets) > 1 and all(np.array_equal(some.exact, sets[0].exact) for some in sets)
+        if "theory" in panels:
+            axes = panels["theory"]
+            for rank, (points, style) in enumerate(zip(sets, styles.values(), strict=True)):
+                colour = FIT_COLOUR if common else style["color"]
+                _draw_points(page, axes, points, style, rank, colour)
+            overlap = page.labels.observable("overlap", OVERLAP_LABEL)
+            axes.set_ylabel(overlap if result.quantity == "overlap" else SUCCESS_LABEL)
+            axes.set_ylim(None if predicted else -0.05, 1.05)
+            kinds = _draw_thresholds(axes, result, styles)
+            page.title(axes, typeset(result.prediction.theory))
+        if "residuals" in panels:
+            _draw_residuals(page, panels["residuals"], sets, list(styles.values()))
+        last = list(panels.values())[-1]
+        last.set_xlabel(page.labels.control(result.control_name))
+        page.align(*panels.values())
+        handles = [Line2D([], [], linestyle="none", **style) for style in styles.values()]
+        page.legend([*handles, *(kinds if "theory" in panels else ())])
+        return page.drawn()
+
+
+def _set_of(result: Comparison, size: float) -> Measured:
+    """Points and predictions of one size."""
+    rows = result.size == size
+    columns = (result.control, result.value, result.stderr, result.predicted)
+    x, y, stderr, exact = (column[rows] for column in columns)
+    return Measured("", x, y, stderr, exact, x, exact)
+
+
+def _draw_thresholds(
+    axes: Axes, result: Comparison, styles: Mapping[float, SizeStyle]
+) -> list[Line2D]:
+    """Vertical lines at the predicted thresholds within the data; one handle of each kind."""
+    low, high = axes.get_xlim()
+    shown: dict[str, Line2D] = {}
+    for size, style in styles.items():
+        for kind, at in result.thresholds_of(size):
+            if not low <= at <= high:
+                continue
+            dashes = _DASHES[len(shown) % len(_DASHES)]
+            handle = Line2D([], [], color=FIT_COLOUR, linestyle=dashes, label=typeset(kind))
+            handle = shown.setdefault(kind, handle)
+            colour = style["color"] if result.depends_on_size(kind) else FIT_COLOUR
+            line: SizeStyle = {"linestyle": handle.get_linestyle(), "linewidth": 0.9, "zorder": 1}
+            axes.axvline(at, color=colour, gid="threshold", **line)
+    return list(shown.values())
+
+
 def _draw_residuals(
     page: Sheet, axes: Axes, sets: Sequence[Measured], styles: Sequence[SizeStyle]
 ) -> None:
@@ -129,8 +205,10 @@ def _draw_residuals(
     axes.set_ylim(min(low, -3.0), max(high, 3.0))
 
 
-def _draw_points(page: Sheet, axes: Axes, points: Measured, style: SizeStyle, rank: int) -> None:
-    line: SizeStyle = {"color": style["color"], "linewidth": 0.9, "zorder": 2}
+def _draw_points(
+    page: Sheet, axes: Axes, points: Measured, style: SizeStyle, rank: int, colour: Any = None
+) -> None:
+    line: SizeStyle = {"color": colour or style["color"], "linewidth": 0.9, "zorder": 2}
     page.curve(axes, points.curve_x, points.curve_y, gid="exact", **line)
     look = POINTS | {"zorder": 3 + rank} | style
     page.points(axes, points.x, points.y, np.nan_to_num(points.stderr), **look)

@@ -1,8 +1,10 @@
 """Ticks and cells of axes, logarithmic ones first."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
@@ -73,6 +75,13 @@ def plain_numbers(axis: Axis, locator: Locator | None = None) -> None:
 def label_decades(axis: Axis) -> None:
     """Labels of a logarithmic axis: decades, and numbers between them where those are few."""
     plain_numbers(axis, LogTicks())
+
+
+def in_decades(axes: Axes, which: Iterable[str] = "xy") -> None:
+    """Logarithmic axes with labels at decades, or between them where those are few."""
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        label_decades(axes.xaxis if name == "x" else axes.yaxis)
 
 
 def needs_decades(times: FloatArray) -> bool:

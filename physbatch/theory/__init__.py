@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from physbatch.theory.comparison import Comparison as Comparison
+    from physbatch.theory.comparison import compare as compare
     from physbatch.theory.points import Prediction as Prediction
     from physbatch.theory.prediction import predict as predict
 

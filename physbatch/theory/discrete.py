@@ -13,7 +13,7 @@ from physbatch.exact.sparse.limit import scaled_overlap, scaled_spinodal
 from physbatch.exact.sparse.rates import Ties
 from physbatch.study.dynamics import Greedy
 from physbatch.study.model import Study
-from physbatch.theory.points import Point, Prediction, at_points
+from physbatch.theory.points import Point, Prediction, Threshold, at_points
 
 #: The closure takes minutes for each point beyond.
 MOST_LEGS = 7
@@ -61,7 +61,6 @@ def unit(study: Study) -> Prediction:
         theory="exact chain of one greedy unit",
         quantity="overlap",
         time=float(duration),
-        thresholds={},
     )
 
 
@@ -104,12 +103,13 @@ def sparse(study: Study) -> Prediction:
             known[key] = _overlap(point, ties, duration)
         return known[key]
 
-    thresholds = {}
+    thresholds = []
     for degree in study.degrees if ties == "reject" else ():
         limit = scaled_spinodal().batch_size * degree**2
         if degree in small:
-            thresholds[f"m_s, d = {degree}, star closure"] = spinodal(degree).batch_size
-        thresholds[f"m_s, d = {degree}, 1.6085 d^2"] = limit
+            m_s = spinodal(degree).batch_size
+            thresholds.append(Threshold(f"m_s, d = {degree}, star closure", m_s))
+        thresholds.append(Threshold(f"m_s, d = {degree}, 1.6085 d^2", limit))
     return at_points(
         study,
         overlap,

@@ -11,7 +11,7 @@ from physbatch.exact.committee_stability import finite_size_shift, jacobian, lar
 from physbatch.study.dynamics import SGD
 from physbatch.study.model import Study
 from physbatch.study.system import DenseWiring, GaussianInputs
-from physbatch.theory.points import Point, Prediction, at_points, points_of
+from physbatch.theory.points import Point, Prediction, Threshold, at_points, points_of
 
 
 def _why_not_plain(study: Study) -> str:
@@ -47,24 +47,25 @@ def linear(study: Study) -> Prediction:
     def growth(point: Point) -> float:
         return math.log(linear_sgd.mean_square_factor(rate(point), point.size, point.batch_size))
 
-    thresholds: dict[str, float] = {}
+    thresholds: dict[tuple[int, float], list[Threshold]] = {}
     dynamics = study.dynamics
     fixed = isinstance(dynamics, SGD) and dynamics.learning_rate.rule == "fixed"
     for point in points_of(study) if fixed else ():
-        name = f"N = {point.size}, eta = {point.learning_rate:g}"
-        if f"m_c of the mean square, {name}" in thresholds:
+        key = point.size, point.learning_rate
+        if key in thresholds:
             continue
+        of = f"N = {point.size}, eta = {point.learning_rate:g}"
         m_c = linear_sgd.mean_square_threshold(rate(point), point.size)
-        thresholds[f"m_c of the mean square, {name}"] = m_c
+        thresholds[key] = [Threshold("m_c of the mean square", m_c, point.size, of)]
         if math.isfinite(m_c):
             typical = linear_sgd.typical_threshold(rate(point), point.size)
-            thresholds[f"m_c of single students, {name}"] = typical
+            thresholds[key] += [Threshold("m_c of single students", typical, point.size, of)]
     return at_points(
         study,
         growth,
         theory="exact moments of a linear student",
         quantity="ln of the factor of the mean squared error by step, without label noise",
-        thresholds=thresholds,
+        thresholds=[threshold for some in thresholds.values() for threshold in some],
     )
 
 
@@ -99,21 +100,24 @@ def committee(study: Study) -> Prediction:
         values = np.linalg.eigvals(jacobian(units, point.learning_rate / point.batch_size))
         return float(values.real.max())
 
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, Threshold] = {}
     rule = dynamics.learning_rate.rule
     for point in points_of(study) if rule != "per-sample" else ():
         base = point.learning_rate / (math.sqrt(point.batch_size) if rule == "sqrt" else 1.0)
         m_c = base / most if rule == "fixed" else (base / most) ** 2
-        thresholds[f"m_c, N -> infinity, eta = {base:g}{' sqrt(m)' * (rule == 'sqrt')}"] = m_c
+        of = f"eta = {base:g}{' sqrt(m)' * (rule == 'sqrt')}"
+        of_point = [Threshold("m_c, N -> infinity", m_c, of=of)]
         if units == 1 and rule == "fixed" and m_c >= 1:
             shifted = m_c / (1 + finite_size_shift(m_c) / point.size)
-            thresholds[f"m_c to order 1/N, N = {point.size}, eta = {base:g}"] = shifted
+            words = f"N = {point.size}, eta = {base:g}"
+            of_point.append(Threshold("m_c to order 1/N", shifted, point.size, words))
+        thresholds |= {threshold.name: threshold for threshold in of_point}
     return at_points(
         study,
         growth,
         theory=f"equations of motion of the soft committee, K = {units}",
         quantity="growth rate by alpha of a small deviation from the perfect student",
-        thresholds=thresholds,
+        thresholds=list(thresholds.values()),
         assumptions=(
             "N -> infinity",
             *(() if study.system.teacher_vectors == "orthogonal" else ("teacher vectors have "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -26,6 +26,20 @@ class Point(NamedTuple):
     initial_overlap: float
     temperature: float
     learning_rate: float
+
+
+class Threshold(NamedTuple):
+    """A batch size at which something changes, at one size or (nan) at any."""
+
+    kind: str
+    batch_size: float
+    size: float = math.nan
+    of: str = ""  # size and rate in words, where there are several of a kind
+
+    @property
+    def name(self) -> str:
+        """The kind and what it is of."""
+        return f"{self.kind}, {self.of}" if self.of else self.kind
 
 
 def points_of(study: Study) -> Iterator[Point]:
@@ -73,12 +87,18 @@ class Prediction(Record):
         The prediction; nan where the theory has none.
     thresholds : mapping of str to Estimate
         Batch sizes at which something changes, by their names; without errors.
+    threshold_kind : tuple of str
+        What changes, for each of them.
+    threshold_size : ndarray, shape (threshold,)
+        The size that each of them is of; nan where it is of all sizes.
     assumptions : tuple of str
         What the theory leaves out.
     """
 
     main_dim: ClassVar[str] = "point"
-    dims: ClassVar[Dims] = {"thresholds": ("threshold",)}
+    dims: ClassVar[Dims] = dict.fromkeys(
+        ("thresholds", "threshold_kind", "threshold_size"), ("threshold",)
+    )
 
     theory: str
     quantity: str
@@ -91,6 +111,8 @@ class Prediction(Record):
     learning_rate: FloatArray
     value: FloatArray
     thresholds: Mapping[str, Estimate]
+    threshold_kind: tuple[str, ...]
+    threshold_size: FloatArray
     assumptions: tuple[str, ...]
 
     def __repr__(self) -> str:
@@ -136,7 +158,7 @@ def at_points(
     theory: str,
     quantity: str,
     time: float = math.nan,
-    thresholds: Mapping[str, float],
+    thresholds: Sequence[Threshold] = (),
     assumptions: tuple[str, ...] = (),
 ) -> Prediction:
     """The values of a theory at every point of the grid."""
@@ -149,6 +171,8 @@ def at_points(
         **dict(zip(Point._fields, columns, strict=True)),
         # Batches that may be empty (m < 1) are beyond every theory here.
         value=np.array([value(p) if p.batch_size >= 1 else math.nan for p in points]),
-        thresholds={name: Estimate(number) for name, number in thresholds.items()},
+        thresholds={threshold.name: Estimate(threshold.batch_size) for threshold in thresholds},
+        threshold_kind=tuple(threshold.kind for threshold in thresholds),
+        threshold_size=np.array([threshold.size for threshold in thresholds], dtype=np.float64),
         assumptions=assumptions,
     )

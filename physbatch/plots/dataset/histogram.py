@@ -8,6 +8,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import plain_text
 from physbatch.plots.layouts import Stack
@@ -26,6 +27,11 @@ _BIN_WIDTH = 0.05
 _WIDEST = 2.5
 
 
+@documented(
+    "one column wide. The panels are called lower, middle and upper, after their controls; "
+    "where m_c is next to an end of the grid there is no middle, and where the analysis holds "
+    "no overlaps nothing else"
+)
 def plot_histograms(
     analysis: Analysis,
     ax: Where = None,
@@ -43,21 +49,10 @@ def plot_histograms(
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide. The panels are called lower,
-        middle and upper, after their controls; where m_c is next to an end of the grid there
-        is no middle, and where the analysis holds no overlaps nothing else.
     size : float, optional
         The size to show; by default the largest.
     height : float
         Of a new page, in mm.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

@@ -6,6 +6,7 @@ from typing import Unpack
 
 from matplotlib.axes import Axes
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
@@ -16,6 +17,7 @@ from physbatch.tables.table import ScalingTable
 _LAYOUT = Grid(56.0)
 
 
+@documented("one column wide for one observable and two for more. The panels are called like them")
 def plot_moments(
     table: ScalingTable,
     observables: Sequence[str] | None = None,
@@ -31,16 +33,6 @@ def plot_moments(
         `physbatch.scaling.statistics.observables.sample_moments` returns.
     observables : sequence of str, optional
         Which of them; by default all.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; the panels are called like the observables. By default a new page, one
-        column wide for one observable and two columns for more.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL, time_label_of, unit_text
 from physbatch.plots.layouts import Stack
@@ -19,7 +20,7 @@ from physbatch.plots.style import (
     NOTE_COLOUR,
     empty_panel,
 )
-from physbatch.plots.ticks import cell_edges, label_decades, needs_decades
+from physbatch.plots.ticks import cell_edges, in_decades, needs_decades
 from physbatch.scaling.statistics.replica_overlaps import (
     OverlapSeries,
     overlap_histograms,
@@ -39,6 +40,7 @@ _SHOWN = 24  # replicas; more lines hide each other
 _SHARE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#7fb8d8", "#22588f", "#0b1f3a"])
 
 
+@documented("one column wide")
 def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the histogram of the overlap over replicas against time, or against the control.
 
@@ -51,15 +53,6 @@ def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
     data : xarray.Dataset
         A dataset of the schema with one size, and either one control (then the histograms are
         drawn against time) or one time (against the control).
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------
@@ -96,8 +89,7 @@ def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
         line = (histograms.coordinate, histograms.mean)
         page.curve(axes, *line, color=FIT_COLOUR, linewidth=0.9, gid="mean")
         if logarithmic:
-            axes.set_xscale("log")
-            label_decades(axes.xaxis)
+            in_decades(axes, "x")
         units = str(data["time"].attrs.get("units", ""))
         words = time_label_of(units) if along == "time" else page.labels.control(along)
         low, high = histograms.edges[0], histograms.edges[-1]
@@ -109,6 +101,7 @@ def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
         return page.drawn()
 
 
+@documented("one column wide; the panels are called series and learned")
 def plot_time_series(
     data: xr.Dataset,
     survival: Survival,
@@ -131,16 +124,6 @@ def plot_time_series(
         What `physbatch.scaling.times.passages.survival_curve` found in its first passages.
     escape : EscapeTime, optional
         What `physbatch.scaling.times.passages.fit_escape_time` found in them.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide;
-        the panels are called series and learned.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------
@@ -173,8 +156,7 @@ def plot_time_series(
                 _draw_law(page, panels["learned"], escape, positive)
         for axes in panels.values():
             if logarithmic:
-                axes.set_xscale("log")
-                label_decades(axes.xaxis)
+                in_decades(axes, "x")
             axes.set_xlim(positive[0] if logarithmic else 0.0, end)
         axes.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
         page.align(*panels.values())
@@ -214,6 +196,7 @@ def _draw_law(page: Sheet, axes: Axes, escape: EscapeTime, times: FloatArray) ->
     page.title(axes, rf"$\tau = {escape.tau}$", loc="right", color=LIMIT_COLOUR)
 
 
+@documented("one column wide")
 def plot_escape_times(times: EscapeTimes, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the mean escape time of each size against the control, on a logarithmic axis.
 
@@ -223,15 +206,6 @@ def plot_escape_times(times: EscapeTimes, ax: Where = None, **options: Unpack[Op
     ----------
     times : EscapeTimes
         What `physbatch.scaling.times.escapes.escape_times` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -244,8 +218,7 @@ def plot_escape_times(times: EscapeTimes, ax: Where = None, **options: Unpack[Op
     with new_sheet(ax, options) as page:
         axes = page.lay_out(["escape times"])["escape times"]
         styles = page.sizes(times.size)
-        axes.set_yscale("log")
-        label_decades(axes.yaxis)
+        in_decades(axes, "y")
         known = np.isfinite(times.tau) & (times.lower68 > 0.0) & np.isfinite(times.upper68)
         if not known.any():
             empty_panel(axes, "no escape time is known")

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 from matplotlib.lines import Line2D
 
 from physbatch.noise.evidence import ModelEvidence
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
@@ -21,6 +22,7 @@ _PANELS = (
 _COLOURS = (DATA_COLOUR, LIMIT_COLOUR, NOTE_COLOUR)
 
 
+@documented("two columns wide; the panels are called ratio, occam and error")
 def plot_evidence(
     curves: Mapping[str, Sequence[Sequence[ModelEvidence]]],
     ax: Where = None,
@@ -33,16 +35,6 @@ def plot_evidence(
     curves : mapping of str to sequence of sequence of ModelEvidence
         For each kind of labels some sets of labels, and for each of them the results at
         ascending values of lambda. A line is one set of labels.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called ratio, occam and error.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

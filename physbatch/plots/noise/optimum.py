@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch
 from physbatch.noise.rescaled_curves import ScaleCollapse
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import DATA_COLOUR, OPEN, text_size
-from physbatch.plots.ticks import label_decades
+from physbatch.plots.ticks import in_decades
 from physbatch.typing import FloatArray
 
 #: Of each learning rate.
@@ -22,6 +23,7 @@ _Colours = dict[float, Any]
 _STYLES = (":", "--", "-")
 
 
+@documented("two columns wide; the panels are called curves, minima and collapse")
 def plot_optimum(
     curves: BatchCurves,
     best: OptimumBatch,
@@ -42,16 +44,6 @@ def plot_optimum(
         Their minima.
     collapse : ScaleCollapse
         The curves, divided by their lowest points, against g.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called curves, minima and collapse.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -75,9 +67,7 @@ def plot_optimum(
         if "collapse" in panels:
             _draw_collapse(page, panels["collapse"], collapse, colours, counts)
         for axes in panels.values():
-            axes.set(xscale="log", yscale="log")
-            label_decades(axes.xaxis)
-            label_decades(axes.yaxis)
+            in_decades(axes)
         return page.drawn()
 
 

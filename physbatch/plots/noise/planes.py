@@ -17,6 +17,7 @@ from physbatch.noise.performance import PerformanceMap
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
 from physbatch.noise.transitions import TransitionLine, learned_plane
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid, Stack
 from physbatch.plots.options import Options, Where
@@ -30,7 +31,7 @@ from physbatch.plots.style import (
     SINGLE_COLUMN_MM,
     SizeStyle,
 )
-from physbatch.plots.ticks import cell_edges, label_decades, plain_numbers
+from physbatch.plots.ticks import cell_edges, in_decades, label_decades, plain_numbers
 from physbatch.typing import FloatArray
 
 #: A curve: values of m and of the learning rate.
@@ -43,6 +44,7 @@ _NAMES = ("fails", "learns well", "perfect")
 _STYLES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 
 
+@documented("one column wide")
 def plot_noise_range(
     thresholds: Mapping[str, StableRange | TypicalThreshold],
     lines: Mapping[str, Curve],
@@ -57,15 +59,6 @@ def plot_noise_range(
         What was measured, by label; drawn as points with error bars.
     lines : mapping of str to tuple of array_like
         What is predicted or fitted, by label: values of m and of the learning rate.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -103,6 +96,7 @@ def plot_noise_range(
         return page.drawn()
 
 
+@documented("one column wide")
 def plot_phase_diagram(
     data: xr.Dataset,
     thresholds: StableRange,
@@ -122,17 +116,8 @@ def plot_phase_diagram(
         A dataset of the schema swept over ``learning_rate`` and the batch size.
     thresholds : StableRange
         What `physbatch.noise.stability` found in it.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
     size : float, optional
         Which size; by default the largest.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -171,6 +156,7 @@ def plot_phase_diagram(
         return page.drawn()
 
 
+@documented("one column wide")
 def plot_performance(
     performance: PerformanceMap,
     ax: Where = None,
@@ -187,17 +173,8 @@ def plot_performance(
     ----------
     performance : PerformanceMap
         What `physbatch.noise.performance.performance_map` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
     label : str
         Of the colour bar.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -230,6 +207,10 @@ def plot_performance(
         return page.drawn()
 
 
+@documented(
+    "one column wide for one size and two for more; the panels are called like the sizes, ``N ="
+    " 100`` ..."
+)
 def plot_phases(
     data: xr.Dataset,
     line: TransitionLine,
@@ -254,16 +235,6 @@ def plot_phases(
         Share of the first error below which learning works well.
     perfect : float, optional
         Share of the first error below which it is perfect; by default where it succeeds.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide for
-        one size and two for more; the panels are called like the sizes, ``N = 100`` ...
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -331,8 +302,7 @@ def _draw_map(
 
 
 def _label(page: Sheet, axes: Axes, rate: str = "") -> None:
-    axes.set(xscale="log", yscale="log", xlabel=page.labels.control("batch_size"))
-    for axis in (axes.xaxis, axes.yaxis):
-        label_decades(axis)
+    in_decades(axes)
+    axes.set_xlabel(page.labels.control("batch_size"))
     if rate:
         axes.set_ylabel(rate)

@@ -10,12 +10,13 @@ from matplotlib.lines import Line2D
 
 from physbatch.dataset import control_values
 from physbatch.noise.sharpness import sharpness_band, sharpness_lines
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import FIT_COLOUR, LIMIT_COLOUR
-from physbatch.plots.ticks import label_decades
+from physbatch.plots.ticks import in_decades, label_decades
 
 #: Variable, usual colour and label of each curvature.
 _CURVES = (
@@ -27,6 +28,7 @@ _NAMES = {"2/eta": r"$2/\eta$", "2 (1 - beta)/eta": r"$2(1-\beta)/\eta$"}
 _NAMES["2 (1 + beta)/eta"] = r"$2(1+\beta)/\eta$"
 
 
+@documented("two columns wide; the panels are called like the batch sizes, ``m = 4`` ...")
 def plot_sharpness(data: xr.Dataset, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw both curvatures against the number of updates, one panel for each batch size.
 
@@ -37,16 +39,6 @@ def plot_sharpness(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
     ----------
     data : xarray.Dataset
         A dataset of one size with ``sharpness``, swept over the batch size.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called like the batch sizes, ``m = 4`` ...
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
     """
     m = np.atleast_1d(control_values(data).values.ravel())
     lines = sharpness_lines(data)
@@ -61,8 +53,8 @@ def plot_sharpness(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
                 for (_, value), style in zip(lines.items(), _STYLES, strict=False):
                     panels[name].axhline(value, color=FIT_COLOUR, linestyle=style)
                 page.title(panels[name], f"${name}$")
-                panels[name].set(xscale="log", yscale="log", xlabel="updates")
-                label_decades(panels[name].xaxis)
+                panels[name].set(yscale="log", xlabel="updates")
+                in_decades(panels[name], "x")
         page.first.set_ylabel("largest curvature")
         label_decades(page.first.yaxis)
         handles = [

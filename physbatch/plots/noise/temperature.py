@@ -6,15 +6,17 @@ from typing import Unpack
 import numpy as np
 
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import new_sheet
 from physbatch.plots.style import DATA_COLOUR, FIT_COLOUR, LIMIT_COLOUR, OPEN
-from physbatch.plots.ticks import label_decades
+from physbatch.plots.ticks import in_decades
 
 
+@documented("two columns wide; the panels are called temperature and states")
 def plot_temperature(
     result: EffectiveTemperature,
     states: Sequence[tuple[str, StationaryState]],
@@ -32,16 +34,6 @@ def plot_temperature(
         What `physbatch.noise.temperature.effective_temperature` returned.
     states : sequence of tuple
         Label and stationary averages of each dynamics.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called temperature and states.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
     """
     with new_sheet(ax, options) as page:
         panels = page.lay_out(["temperature", "states"], Grid(66.0, 2, above=0.0))
@@ -61,10 +53,9 @@ def plot_temperature(
                 known = np.isfinite(value)
                 look = OPEN | {"color": colour, "marker": marker, "label": f"from the {label}"}
                 page.points(left, result.batch_size[known], value[known], error[known], **look)
-            left.set(xscale="log", yscale="log", xlabel=page.labels.control("batch_size"))
+            in_decades(left)
+            left.set_xlabel(page.labels.control("batch_size"))
             left.set_ylabel(r"effective temperature $T(m)$")
-            label_decades(left.xaxis)
-            label_decades(left.yaxis)
             page.panel_legend(left, loc="best")
         if "states" in panels:
             right = panels["states"]

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from physbatch.errors import AnalysisError
 from physbatch.plots.dataset.moments import draw_observable
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import flag_words
 from physbatch.plots.options import Options, Where
@@ -54,6 +55,10 @@ _INSET_SPACE = 0.17  # room for its labels
 _STEP, _WIDER = 0.12, 6  # a panel is widened so often by this part of it
 
 
+@documented(
+    "one column wide for one observable and two columns for more. The panels are called "
+    "collapse and residuals; of several observables ``collapse U``, ``residuals U`` ..."
+)
 def plot_collapse(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the rescaled points of every size, the master curve with its band, and residuals.
 
@@ -66,17 +71,6 @@ def plot_collapse(result: Collapse, ax: Where = None, **options: Unpack[Options]
     ----------
     result : Collapse
         What `physbatch.scaling.data_collapse.methods.collapse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide for
-        one observable and two columns for more. The panels are called collapse and residuals; of
-        several observables ``collapse U``, ``residuals U`` ...
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -114,6 +108,10 @@ def plot_collapse(result: Collapse, ax: Where = None, **options: Unpack[Options]
         return page.drawn()
 
 
+@documented(
+    "one column wide. The panels are called curves and collapse; the inset is a part of the "
+    "first, unless axes for it are given"
+)
 def plot_curves(
     table: ScalingTable,
     result: Collapse,
@@ -130,19 +128,9 @@ def plot_curves(
         The data.
     result : Collapse
         What `physbatch.scaling.collapse` made of them; its first observable is drawn.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide. The panels are called curves and
-        collapse; the inset is a part of the first, unless axes for it are given.
     inset : str or tuple of float, optional
         Where the inset is: ``"upper left"``, ``"lower right"`` ..., or its left and lower end,
         width and height as fractions of the panel; by default the emptiest corner.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------

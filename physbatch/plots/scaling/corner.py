@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import estimate_text, flag_words, math_or_text, parameter_symbol
 from physbatch.plots.options import Options, Where
@@ -33,6 +34,10 @@ _GRID = 70  # points of the densities along each side
 _OUTSIDE = (0.05, 0.32)  # parts of the samples outside of the two contours
 
 
+@documented(
+    "one column wide for up to three exponents, two for more. The panels are called like the "
+    "exponents on the diagonal, those below ``c_c, nu`` ..."
+)
 def plot_corner(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw how the samples of all exponents are spread, alone and in pairs.
 
@@ -44,17 +49,6 @@ def plot_corner(result: Collapse, ax: Where = None, **options: Unpack[Options]) 
     ----------
     result : Collapse
         A fit with ``errors="posterior"``, or with another method that keeps samples.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide
-        for up to three exponents, two for more. The panels are called like the exponents on the
-        diagonal, those below ``c_c, nu`` ...
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------

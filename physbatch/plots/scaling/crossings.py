@@ -6,6 +6,7 @@ from typing import Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Stack
 from physbatch.plots.options import Options, Where
@@ -26,6 +27,7 @@ _LAYOUT = Stack(112.0, (1.35, 1.0), share=False)
 _LEAST = 3.0  # so many steps of the grid are shown on either side of the crossings
 
 
+@documented("one column wide; the panels are called curves and limit")
 def plot_crossings(result: Crossings, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the curves near their crossings, and the crossings against 1/N with the limit.
 
@@ -37,16 +39,6 @@ def plot_crossings(result: Crossings, ax: Where = None, **options: Unpack[Option
     ----------
     result : Crossings
         What `physbatch.scaling.curves.crossings.find_crossings` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide;
-        the panels are called curves and limit.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

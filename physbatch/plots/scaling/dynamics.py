@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import (
     Labels,
@@ -30,6 +31,10 @@ _PER_LINE = 3
 _SYMBOLS = {"nu_par": r"\nu_\parallel"}
 
 
+@documented(
+    "one column wide for one observable and two for more. The panels are called like the "
+    "observables"
+)
 def plot_dynamics(result: DynamicScaling, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw each observable over its power of the time against (c - c_c) t^(1/nu_par).
 
@@ -41,16 +46,6 @@ def plot_dynamics(result: DynamicScaling, ax: Where = None, **options: Unpack[Op
     ----------
     result : DynamicScaling
         What `physbatch.scaling.fit_dynamics` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide for one observable and two for
-        more. The panels are called like the observables.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

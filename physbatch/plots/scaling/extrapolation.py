@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import Sheet, new_sheet
@@ -34,6 +35,7 @@ def spans_sizes(result: Extrapolation | None) -> bool:
     return result is not None and int(np.isfinite(result.value).sum()) > 1
 
 
+@documented("one column wide")
 def plot_extrapolation(
     analysis: Analysis, ax: Where = None, *, quantity: str = "m_c", **options: Unpack[Options]
 ) -> Drawn:
@@ -46,17 +48,8 @@ def plot_extrapolation(
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
     quantity : {"m_c", "jump"}
         Which extrapolation.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from physbatch.plots.dataset.moments import draw_observable
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import plain_text
 from physbatch.plots.layouts import Grid, Stack
@@ -22,7 +23,7 @@ from physbatch.plots.style import (
     empty_panel,
     mark_band,
 )
-from physbatch.plots.ticks import label_decades
+from physbatch.plots.ticks import in_decades, label_decades
 from physbatch.scaling.curves.peaks import Peaks
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.tables.table import ScalingTable
@@ -32,6 +33,7 @@ _PEAKS = Grid(56.0)
 _SPAN = 10.0  # ratio of heights above which the curves get a logarithmic axis
 
 
+@documented("one column wide; the panels are called law and residuals")
 def plot_exponents(fit: ScalingFit, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the quantity and the fitted law, and below it the residuals in standard errors.
 
@@ -42,16 +44,6 @@ def plot_exponents(fit: ScalingFit, ax: Where = None, **options: Unpack[Options]
     ----------
     fit : ScalingFit
         What `physbatch.scaling.laws.fits.fit_law` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide;
-        the panels are called law and residuals.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -99,8 +91,7 @@ def _draw_law(page: Sheet, axes: Axes, fit: ScalingFit) -> None:
         x = fit.curve_x
         page.curve(axes, x, fit.curve(x), color=FIT_COLOUR, zorder=2, gid="law")
     if fit.value.size and fit.value.min() > 0.0 and fit.value.max() > 2.0 * fit.value.min():
-        axes.set_yscale("log")
-        label_decades(axes.yaxis)
+        in_decades(axes, "y")
     axes.set_ylabel(page.labels.observable(fit.quantity, plain_text(fit.quantity)))
 
 
@@ -125,6 +116,7 @@ def _name_law(page: Sheet, axes: Axes, fit: ScalingFit, *, form: bool = True) ->
     page.title(axes, f"${text}$", color=LIMIT_COLOUR)
 
 
+@documented("two columns wide; the panels are called curves, heights and positions")
 def plot_peaks(
     table: ScalingTable,
     peaks: Peaks,
@@ -148,16 +140,6 @@ def plot_peaks(
         What `physbatch.scaling.curves.peaks.find_peaks` returned.
     heights, positions : ScalingFit
         ``peaks.fit_heights()`` and ``peaks.fit_positions()``.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called curves, heights and positions.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Raises
     ------
@@ -195,8 +177,7 @@ def plot_peaks(
                 continue
             _draw_law(page, axes, fit)
             _name_law(page, axes, fit, form=False)
-            axes.set_xscale("log")
-            label_decades(axes.xaxis)
+            in_decades(axes, "x")
             axes.set_xlabel(page.labels.size(peaks.dimension))
         if "heights" in panels:
             panels["heights"].set_ylabel("height of the peak")

@@ -6,6 +6,7 @@ from typing import Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import plain_text
 from physbatch.plots.layouts import Grid
@@ -19,7 +20,7 @@ from physbatch.plots.style import (
     mark_band,
     text_size,
 )
-from physbatch.plots.ticks import label_decades
+from physbatch.plots.ticks import in_decades, label_decades
 from physbatch.scaling.order.result import Evidence, TransitionOrder
 
 #: Panels after the histograms: evidence, label of its values, and the powers to compare with.
@@ -50,6 +51,7 @@ _BINS = 24
 _LAYOUT = Grid(52.0)
 
 
+@documented("two columns wide; the panels are called histograms and like the evidence")
 def plot_order(result: TransitionOrder, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the evidence on the order of a transition.
 
@@ -64,16 +66,6 @@ def plot_order(result: TransitionOrder, ax: Where = None, **options: Unpack[Opti
     ----------
     result : TransitionOrder
         What `physbatch.scaling.transition_order` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, two columns wide;
-        the panels are called histograms and like the evidence.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -151,8 +143,7 @@ def _draw_evidence(
     exponential = evidence.name == "escape times"  # a line on these axes
     axes.set_xscale("linear" if exponential else "log")
     if guides or value.max() > 2.0 * value.min():
-        axes.set_yscale("log")
-        label_decades(axes.yaxis)
+        in_decades(axes, "y")
     else:
         axes.set_ylim(0.0, 1.3 * float((value + stderr).max()))
     if not exponential:

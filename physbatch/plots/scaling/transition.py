@@ -6,6 +6,7 @@ from typing import Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import SUCCESS_LABEL, time_label_of
 from physbatch.plots.options import Options, Where
@@ -24,6 +25,7 @@ from physbatch.typing import FloatArray
 _JOINED: SizeStyle = {"linewidth": 0.7, "elinewidth": 0.7}
 
 
+@documented("one column wide")
 def plot_overlap(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw the mean overlap of each size against the control, at the last time.
 
@@ -31,15 +33,6 @@ def plot_overlap(analysis: Analysis, ax: Where = None, **options: Unpack[Options
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panel.
 
     Examples
     --------
@@ -85,6 +78,7 @@ def _mean_overlap(analysis: Analysis, size: float) -> tuple[FloatArray, FloatArr
     return control[there], mean[there], np.nan_to_num(stderr[there])
 
 
+@documented("one column wide")
 def plot_success(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw success fractions with 68 % intervals, the fitted curves, and m_c.
 
@@ -96,15 +90,6 @@ def plot_success(analysis: Analysis, ax: Where = None, **options: Unpack[Options
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panel.
 
     Examples
     --------
@@ -173,6 +158,7 @@ def _mark_critical(page: Sheet, axes: Axes, analysis: Analysis) -> None:
     page.note(axes, text, x, points=2, ha=side)
 
 
+@documented("one column wide")
 def plot_drift(analysis: Analysis, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw m_c(N, t) against the run time, on a logarithmic axis, with the fitted lines.
 
@@ -180,15 +166,6 @@ def plot_drift(analysis: Analysis, ax: Where = None, **options: Unpack[Options])
     ----------
     analysis : Analysis
         What `physbatch.scaling.analyse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panel.
 
     Examples
     --------

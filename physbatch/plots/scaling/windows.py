@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from physbatch.plots.documented import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import math_or_text, parameter_symbol, plain_text
 from physbatch.plots.options import Options, Where
@@ -35,6 +36,7 @@ _BOTH = 1.0 - (1.0 - _TOTAL) * (1.0 - _STATISTICAL)  # where they lie on each ot
 _GROUP = 0.72  # part of the room of a smallest size that its windows take
 
 
+@documented("one column wide; the panels are called like the parameters")
 def plot_windows(result: Collapse, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw every exponent with its error in each window of the scan.
 
@@ -47,16 +49,6 @@ def plot_windows(result: Collapse, ax: Where = None, **options: Unpack[Options])
     ----------
     result : Collapse
         What `physbatch.scaling.data_collapse.methods.collapse` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide;
-        the panels are called like the parameters.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------

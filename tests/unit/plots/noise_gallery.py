@@ -13,16 +13,17 @@ import xarray as xr
 from physbatch.dataset import open_dataset
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
 from physbatch.exact.planted import first_order
-from physbatch.noise.best_batch import batch_curves, optimum_batch
+from physbatch.noise.best_batch import BatchCurves, OptimumBatch, batch_curves, optimum_batch
 from physbatch.noise.evidence import ModelEvidence, logistic_evidence
-from physbatch.noise.performance import performance_map
-from physbatch.noise.rescaled_curves import scale_collapse
-from physbatch.noise.stability import stable_range
+from physbatch.noise.performance import PerformanceMap, performance_map
+from physbatch.noise.rescaled_curves import ScaleCollapse, scale_collapse
+from physbatch.noise.stability import StableRange, stable_range
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
-from physbatch.noise.transitions import transition_line
+from physbatch.noise.transitions import TransitionLine, transition_line
 from physbatch.plots import (
     Drawn,
     Measured,
+    plot_comparison,
     plot_escape_times,
     plot_evidence,
     plot_noise_range,
@@ -33,12 +34,14 @@ from physbatch.plots import (
     plot_temperature,
     plot_theory,
 )
-from physbatch.scaling.times.escapes import escape_times
+from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 from physbatch.systems.samples import Samples
+from physbatch.theory import Comparison, compare
 
 __all__ = ["NOISE_KINDS", "Kind"]
 
 Kind = Callable[..., Drawn]
+_DATA = Path(__file__).parents[3] / "data"
 
 
 @cache
@@ -46,28 +49,46 @@ def _optimum() -> xr.Dataset:
     return optimum_batch_data(replicas=8)
 
 
+@cache
+def _stable() -> StableRange:
+    return stable_range(stable_range_data(replicas=10))
+
+
 def _range(**options: Any) -> Drawn:
     m = np.geomspace(1.0, 256.0, 20)
-    stable = stable_range(stable_range_data(replicas=10))
-    return plot_noise_range({"measured": stable}, {"theory": (m, 0.5 * m**-0.8)}, **options)
+    return plot_noise_range({"measured": _stable()}, {"theory": (m, 0.5 * m**-0.8)}, **options)
+
+
+@cache
+def _measured_performance() -> PerformanceMap:
+    data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
+    return performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
 
 
 def _performance(**options: Any) -> Drawn:
-    data = optimum_batch_data(pattern_counts=(200,), replicas=12, noise=0.001)
-    performance = performance_map(data.squeeze("pattern_count", drop=True), resamples=50)
-    return plot_performance(performance, **options)
+    return plot_performance(_measured_performance(), **options)
+
+
+@cache
+def _best() -> tuple[BatchCurves, OptimumBatch, ScaleCollapse]:
+    best = optimum_batch(_optimum(), resamples=30)
+    return batch_curves(_optimum()), best, scale_collapse(_optimum())
 
 
 def _minima(**options: Any) -> Drawn:
-    best = optimum_batch(_optimum(), resamples=30)
-    return plot_optimum(batch_curves(_optimum()), best, scale_collapse(_optimum()), **options)
+    return plot_optimum(*_best(), **options)
+
+
+@cache
+def _line() -> tuple[xr.Dataset, TransitionLine]:
+    data = transition_data(learning_rates=(4.0, 8.0, 16.0, 32.0), width=0.1, replicas=10)
+    return data, transition_line(data)
 
 
 def _phases(**options: Any) -> Drawn:
-    data = transition_data(learning_rates=(4.0, 8.0, 16.0, 32.0), width=0.1, replicas=10)
     rates = np.array([4.0, 32.0])
     theory = {"theory": {100.0: (rates / 4.0, rates)}}
-    return plot_phases(data, transition_line(data), theory, fraction=0.1, **options)
+    return plot_phases(*_line(), theory, fraction=0.1, **options)
 
 
 def _temperature(**options: Any) -> Drawn:
@@ -88,27 +109,36 @@ def _temperature(**options: Any) -> Drawn:
     return plot_temperature(temperatures, states, **options)
 
 
-def _evidence(**options: Any) -> Drawn:
+@cache
+def _evidence_curves() -> dict[str, list[list[ModelEvidence]]]:
     rng = np.random.default_rng(1)
     inputs = rng.normal(size=(40, 60))
     kinds = {
         "true labels": [(inputs[:, 0] > 0).astype(np.int64)],
         "random labels": [rng.integers(0, 2, size=40) for _ in range(2)],
     }
-    curves = {
+    return {
         kind: [_over_priors(Samples(inputs, labels, 2, kind)) for labels in sets]
         for kind, sets in kinds.items()
     }
-    return plot_evidence(curves, **options)
+
+
+def _evidence(**options: Any) -> Drawn:
+    return plot_evidence(_evidence_curves(), **options)
 
 
 def _over_priors(samples: Samples) -> list[ModelEvidence]:
     return [logistic_evidence(samples, regularisation=prior) for prior in (0.01, 0.1, 1.0, 10.0)]
 
 
+@cache
+def _curvatures() -> xr.Dataset:
+    data = open_dataset(_DATA / "batch_sharpness-momentum.nc")
+    return data.isel(batch_size=slice(None, None, 2)).load()
+
+
 def _sharpness(**options: Any) -> Drawn:
-    data = open_dataset(Path(__file__).parents[3] / "data" / "batch_sharpness-momentum.nc")
-    return plot_sharpness(data.isel(batch_size=slice(None, None, 2)), **options)
+    return plot_sharpness(_curvatures(), **options)
 
 
 def _theory(**options: Any) -> Drawn:
@@ -122,8 +152,22 @@ def _theory(**options: Any) -> Drawn:
     return plot_theory(sets, xlabel="$x$", ylabel="$y$", **({"width": "double"} | options))
 
 
+@cache
+def _compared() -> Comparison:
+    return compare(open_dataset(_DATA / "greedy_unit-d5.nc"))
+
+
+def _comparison(**options: Any) -> Drawn:
+    return plot_comparison(_compared(), **options)
+
+
+@cache
+def _escapes() -> EscapeTimes:
+    return escape_times(first_order(seed=4))
+
+
 def _escape(**options: Any) -> Drawn:
-    return plot_escape_times(escape_times(first_order(seed=4)), **options)
+    return plot_escape_times(_escapes(), **options)
 
 
 NOISE_KINDS: dict[str, Kind] = {
@@ -135,5 +179,6 @@ NOISE_KINDS: dict[str, Kind] = {
     "noise-evidence": _evidence,
     "noise-sharpness": _sharpness,
     "theory": _theory,
+    "comparison": _comparison,
     "escape-times": _escape,
 }

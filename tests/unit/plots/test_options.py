@@ -15,25 +15,16 @@ from matplotlib.figure import Figure
 
 from physbatch import plots
 from physbatch.errors import AnalysisError
-from physbatch.exact.scaling_functions import planted_table
 from physbatch.plots import letters
 from physbatch.plots.options import page_width
 from physbatch.plots.saving import figure_bytes
-from tests.unit.plots.gallery import KINDS
-from tests.unit.plots.noise_gallery import Kind
+from tests.unit.plots.gallery import KINDS, fitted, scaled_table
 
 #: Kinds whose one panel is a map.
 MAPS = {"evolution-time", "evolution-control", "phase-diagram", "noise-performance"}
 #: Kinds of several panels.
 SEVERAL = ["crossings", "collapse", "windows", "corner", "peaks", "exponents", "order", "overview"]
 SEVERAL += ["moments", "histograms", "time-series", "inset", "theory", "noise-optimum"]
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """One kind after the other."""
-    drawn: Kind = KINDS[request.param]
-    return drawn
 
 
 def _state(figure: Figure) -> dict[str, object]:
@@ -51,11 +42,12 @@ def _state(figure: Figure) -> dict[str, object]:
     }
 
 
-def test_one_axes_is_drawn_into_and_nothing_else_changes(kind: Kind) -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_one_axes_is_drawn_into_and_nothing_else_changes(name: str) -> None:
     figure = Figure()
     ax, _ = figure.subplots(1, 2)
     before = _state(figure)
-    drawn = kind(ax=ax, legend=False, title=False)
+    drawn = KINDS[name](ax=ax, legend=False, title=False)
     assert _state(figure) == before
     assert drawn.ax is ax
     assert drawn.figure is figure
@@ -68,10 +60,44 @@ def test_one_axes_is_drawn_into_and_nothing_else_changes(kind: Kind) -> None:
     figure.draw_without_rendering()
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@pytest.mark.parametrize("name", KINDS)
+def test_a_page_takes_the_look_and_survives_panels_that_go(name: str) -> None:
+    """No titles, no legends, the look of the user everywhere; then one panel is removed."""
+    drawn = KINDS[name](
+        title=False,
+        legend=False,
+        palette="rocket" if name in MAPS else "viridis",
+        markers="X",
+        points={"mew": 2.5, "elinewidth": 3.0},
+        curve={"lw": 4.5, "ls": "-."},
+    )
+    figure = drawn.figure
+    assert figure.legends == []
+    assert not any(text.get_text() for text in figure.texts)
+    for axes in drawn.axes:
+        assert axes.get_legend() is None
+        assert not any(axes.get_title(loc=side) for side in ("left", "center", "right"))
+    for container in drawn.points:
+        assert container.lines[0].get_markeredgewidth() == 2.5
+        assert all(bars.get_linewidth()[0] == 3.0 for bars in container.lines[2])
+    for line in drawn.curves:
+        assert line.get_linewidth() == 4.5
+        assert line.get_linestyle() == "-."
+    if name in SEVERAL:
+        first, *_, last = drawn.axes
+        first.set_visible(False)
+        last.remove()
+        figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_panels_by_their_names_take_their_part_each(name: str) -> None:
     kind = KINDS[name]
-    names = list(kind().panels)
+    titled = kind(title="$x$ of my own")
+    assert titled.ax.get_title() == "$x$ of my own"
+    if name not in SEVERAL:
+        return
+    names = list(titled.panels)
     figure = Figure(figsize=(8, 8))
     given = dict(zip(names, figure.subplots(len(names), 1, squeeze=False)[:, 0], strict=True))
     drawn = kind(ax=given)
@@ -83,50 +109,20 @@ def test_panels_by_their_names_take_their_part_each(name: str) -> None:
     assert list(alone.panels) == [names[-1]]
 
 
-def test_no_titles_and_no_legends_where_none_are_wanted(kind: Kind) -> None:
-    drawn = kind(title=False, legend=False)
-    figure = drawn.figure
-    assert figure.legends == []
-    assert not any(text.get_text() for text in figure.texts)
-    for axes in drawn.axes:
-        assert axes.get_legend() is None
-        assert not any(axes.get_title(loc=side) for side in ("left", "center", "right"))
-    titled = kind(title="$x$ of my own")
-    assert titled.ax.get_title() == "$x$ of my own"
-
-
-@pytest.mark.parametrize("name", SEVERAL)
-def test_removed_and_hidden_panels_do_not_break_drawing(name: str) -> None:
-    drawn = KINDS[name]()
-    first, *_, last = drawn.axes
-    first.set_visible(False)
-    last.remove()
-    drawn.figure.draw_without_rendering()
-
-
-@pytest.mark.parametrize("name", ["overview", "order", "collapse-joint", "binder"])
-@pytest.mark.parametrize("width", ["single", "double"])
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("overview", "single"),
+        ("order", "single"),
+        ("collapse-joint", "double"),
+        ("binder", "double"),
+    ],
+)
 def test_pages_have_the_width_that_is_asked_for(name: str, width: str) -> None:
     figure = KINDS[name](width=width, journal="elsevier").figure
     assert figure.get_figwidth() * 25.4 == pytest.approx({"single": 90, "double": 190}[width])
     assert figure.get_figheight() * 25.4 < 320
     figure.draw_without_rendering()
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_points_curves_palettes_and_markers(name: str) -> None:
-    drawn = KINDS[name](
-        palette="rocket" if name in MAPS else "viridis",
-        markers="X",
-        points={"mew": 2.5, "elinewidth": 3.0},
-        curve={"lw": 4.5, "ls": "-."},
-    )
-    for container in drawn.points:
-        assert container.lines[0].get_markeredgewidth() == 2.5
-        assert all(bars.get_linewidth()[0] == 3.0 for bars in container.lines[2])
-    for line in drawn.curves:
-        assert line.get_linewidth() == 4.5
-        assert line.get_linestyle() == "-."
 
 
 def test_labels_stand_on_every_axis_that_shows_the_variable() -> None:
@@ -193,10 +189,7 @@ def test_palettes_are_names_colormaps_or_colours() -> None:
 
 
 def test_collapse_as_an_inset_of_raw_curves() -> None:
-    table = planted_table("Ising 2-D", (16, 32, 64))
-    from physbatch.scaling import collapse
-
-    result = collapse(table, window="all")
+    table, result = scaled_table(), fitted("U")
     drawn = plots.plot_curves(table, result)
     curves, inset = drawn.axes
     assert inset in curves.child_axes
