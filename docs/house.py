@@ -31,6 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("engines", "tasks"),
     ("sweep", "plots"),
     ("report",),
+    ("pipeline",),
     ("commands",),
     ("cli",),
 )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from physbatch import theory as theory
     from physbatch.dataset import open_dataset as open_dataset
     from physbatch.errors import PhysbatchError as PhysbatchError
+    from physbatch.pipeline import quick as quick
     from physbatch.progress import progress_display as progress_display
     from physbatch.report import write_report as write_report
     from physbatch.results import Estimate as Estimate

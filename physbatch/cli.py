@@ -44,6 +44,7 @@ study_app = App(name="study", help="Look at study files, or begin one.", help_fo
 app.command(study_app)
 # Imported when they are used: runs, and analyses of any table of sizes, controls, observables.
 for _name, _home, _help in (
+    ("quick", "quick:quick_command", "A study of the catalogue, from its name to a report."),
     ("run", "runs:run", "Simulate a study and write its dataset; go on where a run stopped."),
     ("status", "runs:status", "Say how far a run is."),
     ("merge", "runs:merge", "Write the dataset of an array job from its parts."),

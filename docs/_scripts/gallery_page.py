@@ -181,8 +181,8 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             "Phases",
             "What most replicas reach, $m_c(\\eta)$, and theory.",
             "data = exact.batch_noise.transition_data(width=0.1, replicas=10)\n"
-            'theory = {"theory": {100.0: ([1.0, 8.0], [4.0, 32.0])}}\n'
-            "plots.plot_phases(data, noise.transition_line(data), theory, fraction=0.1)",
+            'lines = {"theory": {100.0: ([1.0, 8.0], [4.0, 32.0])}}\n'
+            "plots.plot_phases(data, noise.transition_line(data), lines, fraction=0.1)",
         ),
         Kind(
             "Performance",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbatch.commands.options import Output
 from physbatch.commands.output import keep_other_text
-from physbatch.errors import AnalysisError, DatasetError
+from physbatch.errors import DatasetError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +27,7 @@ def report(*files: Path, output: Output) -> None:
     output
         The page to write.
     """
+    from physbatch.pipeline import order_or_reason
     from physbatch.report import write_page, write_report
     from physbatch.scaling import analyse
 
@@ -46,7 +47,7 @@ def report(*files: Path, output: Output) -> None:
             remedy="run `physbatch analyse` on this dataset",
         )
     if order is None:
-        order = _order(data, results)
+        order = order_or_reason(data, results)
     write_report(results, data, output, files=[str(path) for path in files], order=order)
     print(results.headline())
     for path in files:
@@ -91,13 +92,3 @@ def _sorted(
             "no dataset among the files", where="report", remedy="give DATASET.nc [RESULTS.nc]"
         )
     return data, results, order
-
-
-def _order(data: xr.Dataset, of: Analysis) -> TransitionOrder | str:
-    """The order of the transition, or why these data do not give it."""
-    from physbatch.scaling import transition_order
-
-    try:
-        return transition_order(data, of.observable, control=of.control_name, time=of.time)
-    except AnalysisError as error:
-        return error.what

@@ -38,7 +38,7 @@ from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 from physbatch.systems.samples import Samples
 from physbatch.theory import Comparison, compare
 
-__all__ = ["NOISE_KINDS", "Kind"]
+__all__ = ["NOISE_KINDS", "Kind", "compared"]
 
 Kind = Callable[..., Drawn]
 _DATA = Path(__file__).parents[3] / "data"
@@ -153,12 +153,12 @@ def _theory(**options: Any) -> Drawn:
 
 
 @cache
-def _compared() -> Comparison:
+def compared() -> Comparison:
     return compare(open_dataset(_DATA / "greedy_unit-d5.nc"))
 
 
 def _comparison(**options: Any) -> Drawn:
-    return plot_comparison(_compared(), **options)
+    return plot_comparison(compared(), **options)
 
 
 @cache

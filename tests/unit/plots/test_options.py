@@ -195,7 +195,7 @@ def test_collapse_as_an_inset_of_raw_curves() -> None:
     assert inset in curves.child_axes
     assert drawn.figure.axes == [curves]
     name = result.observables[0]
-    raw = np.concatenate([np.asarray(bar.lines[0].get_ydata()) for bar in drawn.points[:3]])
+    raw = np.concatenate([np.asarray(bar.lines[0].get_ydata()) for bar in drawn.points[:4]])
     np.testing.assert_array_equal(np.sort(raw), np.sort(table.values[name]))
     drawn.figure.draw_without_rendering()
     box = inset.get_window_extent()

@@ -15,13 +15,16 @@ from physbatch.noise.performance import performance_map
 from physbatch.noise.stability import stable_range
 from physbatch.plots import draw, figure_bytes, pictures_of
 from physbatch.plots.pictures import _PICTURES
+from physbatch.scaling.curves.exponents import fit_exponents
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.times.passages import survival_curve
 from tests.unit.plots import gallery
+from tests.unit.plots.noise_gallery import compared
 
 RESULTS: dict[str, Callable[[], object]] = {
     "Analysis": gallery.analysis,
     "Collapse": lambda: gallery.fitted("U"),
+    "Comparison": compared,
     "Crossings": gallery.crossings,
     "DynamicScaling": gallery.dynamics,
     "EscapeTimes": lambda: escape_times(first_order(seed=4)),
@@ -30,6 +33,7 @@ RESULTS: dict[str, Callable[[], object]] = {
         resamples=5,
     ),
     "ScalingFit": gallery.power_law,
+    "SizeExponents": lambda: fit_exponents(gallery.scaled_table().only("chi")),
     "StableRange": lambda: stable_range(stable_range_data(replicas=10)),
     "TransitionOrder": gallery.order,
 }
@@ -37,6 +41,7 @@ RESULTS: dict[str, Callable[[], object]] = {
 SAME = {
     "Analysis": "overview",
     "Collapse": "collapse",
+    "Comparison": "comparison",
     "Crossings": "crossings",
     "DynamicScaling": "dynamics",
     "EscapeTimes": "escape-times",
@@ -71,7 +76,7 @@ def test_a_collapse_has_the_figures_that_it_has_data_for() -> None:
 def test_what_has_no_figure_is_refused_by_its_name(value: object) -> None:
     with pytest.raises(AnalysisError, match=f"{type(value).__name__} has no figure") as refused:
         draw(value)
-    assert "Analysis, Collapse, Crossings" in str(refused.value)
+    assert "Analysis, Collapse, Comparison" in str(refused.value)
 
 
 def test_a_result_without_any_number_is_refused() -> None:
