@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from physbatch.plots.dataset.histogram import draw_histograms, histogram_names
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.options import Options, Where
 from physbatch.plots.scaling.extrapolation import draw_extrapolation, spans_sizes

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL, SUCCESS_LABEL, typeset
 from physbatch.plots.layouts import Stack

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from matplotlib.axes import Axes
 
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where

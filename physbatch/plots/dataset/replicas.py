@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL, time_label_of, unit_text
 from physbatch.plots.layouts import Stack

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from matplotlib.lines import Line2D
 
 from physbatch.noise.evidence import ModelEvidence
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where

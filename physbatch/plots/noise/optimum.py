@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch
 from physbatch.noise.rescaled_curves import ScaleCollapse
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where

@@ -17,7 +17,7 @@ from physbatch.noise.performance import PerformanceMap
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
 from physbatch.noise.transitions import TransitionLine, learned_plane
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid, Stack
 from physbatch.plots.options import Options, Where

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from physbatch.dataset import control_values
 from physbatch.noise.sharpness import sharpness_band, sharpness_lines
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where

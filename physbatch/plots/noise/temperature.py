@@ -6,7 +6,7 @@ from typing import Unpack
 import numpy as np
 
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL
 from physbatch.plots.layouts import Grid

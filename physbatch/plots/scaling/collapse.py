@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from physbatch.errors import AnalysisError
 from physbatch.plots.dataset.moments import draw_observable
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import flag_words
 from physbatch.plots.options import Options, Where

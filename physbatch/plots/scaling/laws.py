@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from physbatch.plots.dataset.moments import draw_observable
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import plain_text
 from physbatch.plots.layouts import Grid, Stack

@@ -6,7 +6,7 @@ from typing import Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
-from physbatch.plots.documented import documented
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import SUCCESS_LABEL, time_label_of
 from physbatch.plots.options import Options, Where
