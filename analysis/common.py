@@ -12,7 +12,7 @@ import importlib
 import io
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,12 +68,14 @@ class Number:
 class Finding:
     """The answer to one question: numbers, figures by file name, and statements in words.
 
-    ``statements`` are verdicts that are not numbers, such as the order of a transition.
+    ``statements`` are verdicts that are not numbers, such as the order of a transition; `table`
+    is the answer at a glance, where it has a shape of its own.
     """
 
     numbers: tuple[Number, ...]
     figures: Mapping[str, Figure]
     statements: tuple[str, ...] = ()
+    table: str = ""
 
 
 class Script(Protocol):
@@ -172,6 +174,11 @@ def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table with a heading."""
+    return "\n".join((_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in rows)))
+
+
 def _number_row(number: Number) -> str:
     flags = ", ".join(flag_names(number.estimate.flags))
     exact = ""
@@ -185,8 +192,9 @@ def _number_row(number: Number) -> str:
 
 
 def numbers_table(finding: Finding) -> str:
-    """The numbers and statements of a finding as Markdown."""
+    """The table, numbers and statements of a finding as Markdown."""
     lines = [
+        *((finding.table, "") if finding.table else ()),
         _row(
             "quantity",
             "value(statistical)(systematic) or value(total)",

@@ -268,7 +268,7 @@ def quasi_stationary(
     if variable not in data or not {"replica", "time"} <= set(data[variable].dims):
         raise AnalysisError(f"no observable {variable!r} over replica and time")
     alive = (data["time"] < data["first_passage"]) & (data["status"] != STATUS_MISSING)
-    values = data[variable].where(alive)
+    values = data[variable].where(alive & np.isfinite(data[variable]))
     known = values.notnull()
     survivors = known.sum("replica")
     spread = values.std("replica", ddof=1) if data.sizes["replica"] > 1 else values.mean("replica")

@@ -233,3 +233,14 @@ def test_the_quasi_stationary_average_is_over_the_survivors():
         assert 0.03 / math.sqrt(4400) * 0.85 < error < 0.03 / math.sqrt(2000)
     with pytest.raises(AnalysisError):
         quasi_stationary(data, "success")
+
+
+def test_what_left_the_range_of_numbers_is_no_survivor():
+    data = first_order(sizes=(400,), control=(13.0,), replicas=40, seed=1)
+    lost = data["overlap"].where(data["replica"] > 0, np.inf)
+    still, rest = (
+        quasi_stationary(part, time_min=30.0)
+        for part in (data.assign(overlap=lost), data.isel(replica=slice(1, None)))
+    )
+    np.testing.assert_allclose(still["plateau"], rest["plateau"])
+    np.testing.assert_array_equal(still["survivors"], rest["survivors"])
