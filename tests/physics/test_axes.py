@@ -141,7 +141,7 @@ def assert_mean(samples: np.ndarray[Any, Any], exact: float, relative: float) ->
     assert abs(samples.mean() - exact) < 4 * stderr
 
 
-@pytest.mark.parametrize("m", [4.0, 9.0])
+@pytest.mark.parametrize("m", [4.0, pytest.param(9.0, marks=pytest.mark.slow)])
 def test_inputs_with_a_spectrum_have_the_stationary_excess_of_the_closed_form(m: float) -> None:
     """G = (1/m) sum eta l/(2 - eta l (1 + 1/m)), excess s2 G/(1 - G); twice the half square.
 

@@ -79,7 +79,10 @@ def assert_honest(z: npt.NDArray[np.float64], bias: float, spread: float) -> Non
 
 
 # Measured over 16 seeds: means of z within 0.2, standard deviations 0.7 to 1.1.
-@pytest.mark.parametrize(("name", "noise"), [("Potts q=3 2-D", 1e-3), ("planted", 1e-3)])
+@pytest.mark.parametrize(
+    ("name", "noise"),
+    [pytest.param("Potts q=3 2-D", 1e-3, marks=pytest.mark.slow), ("planted", 1e-3)],
+)
 def test_planted_corrections_are_found(name: str, noise: float) -> None:
     one = scaling_functions.exponent_set(name)
     truth = {"c_c": one.c_c, "nu": one.nu, "zeta": one.zeta, "omega": one.omega}
@@ -115,7 +118,9 @@ def test_without_omega_planted_corrections_are_a_bad_fit(name: str) -> None:
 
 # The sums obey the form up to relative 1/N. Measured over 8 seeds: means of z 0.7 or less, those
 # of c_c and zeta above 0, standard deviations 0.7 to 0.9.
-@pytest.mark.parametrize("observable", CURIE_WEISS)
+@pytest.mark.parametrize(
+    "observable", ["magnetization", pytest.param("binder", marks=pytest.mark.slow)]
+)
 def test_curie_weiss_exponents_per_volume(observable: str) -> None:
     """c_c = 1, 1/nu = 1/2, beta/nu = 1/4 and omega = 1/2, each within its stated error."""
     truth = {"c_c": 1.0, "nu": 2.0, "zeta": CURIE_WEISS[observable], "omega": 0.5}

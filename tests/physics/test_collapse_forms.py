@@ -132,7 +132,7 @@ def test_what_was_planted_comes_back_in_40_seeds(form: str) -> None:
     check(form, 40)
 
 
-@pytest.mark.parametrize("form", ["essential", "free-scale"])
+@pytest.mark.parametrize("form", [pytest.param("essential", marks=pytest.mark.slow), "free-scale"])
 def test_the_total_holds_what_was_planted(form: str) -> None:
     table, truth = planted(form, 5)
     result = collapse(table, form=form)
@@ -212,7 +212,7 @@ def _helicity_of_the_flow(temperature: float) -> Values:
     return np.asarray(temperature / done.y[0])
 
 
-@pytest.mark.parametrize("form", ["kt", "kt-helicity"])
+@pytest.mark.parametrize("form", ["kt", pytest.param("kt-helicity", marks=pytest.mark.slow)])
 def test_the_flow_of_kosterlitz_is_within_the_total_error(form: str) -> None:
     """Values at the critical line move as 1/ln L: the error has to know of it."""
     critical = optimize.brentq(_fugacity_at_the_end, 0.8, 1.5)

@@ -81,13 +81,13 @@ def test_exact_law_gives_the_known_digits(degree: int, batch_size: int) -> None:
         ("kernel", 3, 2, 16_000),
         ("kernel", 5, 5, 8_000),
         ("kernel", 5, 10, 4_000),
-        ("kernel", 7, 10, 20_000),
+        pytest.param("kernel", 7, 10, 20_000, marks=pytest.mark.slow),
         ("kernel", 3, 6.5, 4_000),
         ("kernel", 9, 25, 2_000),
         ("definition", 3, 2, 8_000),
-        ("definition", 5, 5, 8_000),
-        ("definition", 5, 10, 3_000),
-        ("definition", 7, 10, 3_000),
+        pytest.param("definition", 5, 5, 8_000, marks=pytest.mark.slow),
+        pytest.param("definition", 5, 10, 3_000, marks=pytest.mark.slow),
+        pytest.param("definition", 7, 10, 3_000, marks=pytest.mark.slow),
     ],
 )
 def test_simulated_stationary_law(
@@ -130,7 +130,9 @@ def test_simulated_law_at_every_time(ties: str, temperature: float | None) -> No
         assert (abs(counts - expected)[seen] < 4.3 * errors[seen]).all()
 
 
-@pytest.mark.parametrize(("degree", "batch_size"), [(5, 5), (7, 10)])
+@pytest.mark.parametrize(
+    ("degree", "batch_size"), [(5, 5), pytest.param(7, 10, marks=pytest.mark.slow)]
+)
 def test_replicas_that_share_proposals_keep_the_stationary_law(
     degree: int, batch_size: int
 ) -> None:

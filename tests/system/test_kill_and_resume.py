@@ -75,7 +75,9 @@ def assert_same_bits(target: Path, reference: xr.Dataset) -> None:
         assert data[name].values.tobytes() == reference[name].values.tobytes(), name
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize(
+    "round_", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2))]
+)
 def test_main_process_killed(
     round_: int, study_file: Path, tmp_path: Path, undisturbed: xr.Dataset
 ) -> None:

@@ -161,7 +161,9 @@ def disturb_a_cluster(
     finish(study, target, undisturbed)
 
 
-@pytest.mark.parametrize("round_", range(3))
+@pytest.mark.parametrize(
+    "round_", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2))]
+)
 def test_local_runs(round_: int, study: Path, tmp_path: Path, undisturbed: xr.Dataset) -> None:
     disturb_locally(study, tmp_path, undisturbed, random.Random(round_))
 

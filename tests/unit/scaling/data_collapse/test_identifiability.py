@@ -70,7 +70,7 @@ def test_curves_that_do_not_move_with_the_size(fixed: dict[str, float]) -> None:
         assert {"c_c", "nu"} <= refused(result)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_two_transitions_within_the_controls(seed: int) -> None:
     """Curves that cross at 0.75 and at 1.25, alike up to a reflection.
 
