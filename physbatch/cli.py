@@ -69,6 +69,7 @@ for _name, _help in (
 for _name, _help in (
     ("moments", "Moments of samples, with errors: Binder ..."),
     ("reweight", "Raw series at a few controls to a table at many."),
+    ("coexistence", "Two phases in histograms of the energy: barrier, latent heat."),
     ("crossings", "Where the curves of two sizes cross."),
     ("collapse", "Critical point and exponents by data collapse."),
     ("exponents", "Exponents from power laws in the size."),

@@ -104,6 +104,17 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             _MAGNET + "result = physbatch.find_crossings(table)\nplots.plot_crossings(result)",
         ),
         Kind(
+            "Coexistence",
+            "Histograms of the energy with two phases.",
+            "draw = np.random.default_rng(3)\n"
+            "size = np.repeat([64.0, 100.0, 144.0], 6000)\n"
+            "low = draw.random(size.size) < 0.5\n"
+            "energy = np.where(low, -0.62, -0.38) * size\n"
+            "energy += 0.4 * np.sqrt(size) * draw.normal(size=size.size)\n"
+            'columns = {"N": size, "beta": np.ones(size.size), "E": energy}\n'
+            "plots.plot_coexistence(scaling.find_coexistence(columns))",
+        ),
+        Kind(
             "Moments",
             "Any observables against the control.",
             "samples = exact.curie_weiss.sample_table((32, 64), np.linspace(0.9, 1.2, 13), 400)\n"

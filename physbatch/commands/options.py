@@ -5,7 +5,7 @@ A group of options is a frozen dataclass; on the command line its fields are opt
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -306,3 +306,33 @@ class RawSeries(Sizes):
         float | None,
         Parameter(help="d in N = L^d; heat and susceptibility of linear sizes need it."),
     ] = None
+
+
+def read_grid(words: Sequence[str], where: str) -> list[float]:
+    """Numbers, and grids LOW:HIGH:COUNT; `where` is the name of the option.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        For a word that is neither.
+    """
+    controls: list[float] = []
+    for word in words:
+        try:
+            numbers = [float(part) for part in word.split(":")]
+        except ValueError:
+            numbers = []
+        if len(numbers) == 3 and all(map(math.isfinite, numbers)):
+            low, high, count = numbers
+            if count >= 2 and count == int(count) and low < high:
+                steps = int(count) - 1
+                controls += [low + (high - low) * step / steps for step in range(steps)] + [high]
+                continue
+        if len(numbers) != 1 or not math.isfinite(numbers[0]):
+            raise AnalysisError(
+                f"cannot read {word!r}",
+                where=where,
+                remedy="write a number or LOW:HIGH:COUNT, as in 0.42:0.46:21",
+            )
+        controls.append(numbers[0])
+    return controls

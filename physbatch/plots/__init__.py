@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from physbatch.plots.saving import figure_bytes as figure_bytes
     from physbatch.plots.saving import save_figure as save_figure
     from physbatch.plots.saving import svg_text as svg_text
+    from physbatch.plots.scaling.coexistence import plot_coexistence as plot_coexistence
     from physbatch.plots.scaling.collapse import plot_collapse as plot_collapse
     from physbatch.plots.scaling.collapse import plot_curves as plot_curves
     from physbatch.plots.scaling.corner import plot_corner as plot_corner

@@ -15,6 +15,7 @@ from physbatch.plots.drawn import Drawn
 from physbatch.plots.noise.planes import plot_noise_range, plot_performance
 from physbatch.plots.options import Options, Where
 from physbatch.plots.overview import plot_overview
+from physbatch.plots.scaling.coexistence import plot_coexistence
 from physbatch.plots.scaling.collapse import plot_collapse
 from physbatch.plots.scaling.corner import plot_corner
 from physbatch.plots.scaling.crossings import plot_crossings
@@ -29,6 +30,7 @@ from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.dynamic_scaling.result import DynamicScaling
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.order.result import TransitionOrder
+from physbatch.scaling.reweighting.coexistence_result import Coexistence
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
 from physbatch.theory.comparison import Comparison
@@ -145,6 +147,13 @@ def _plot_laws(result: SizeExponents, ax: Where = None, **options: Unpack[Option
 
 _PICTURES: dict[type, tuple[Picture, ...]] = {
     Analysis: (Picture("overview", "What was measured, and its limits.", plot_overview),),
+    Coexistence: (
+        Picture(
+            "coexistence",
+            "Histograms of the energy at equal heights, and controls of coexistence against 1/N.",
+            plot_coexistence,
+        ),
+    ),
     Collapse: (
         Picture(
             "collapse",

@@ -116,6 +116,10 @@ ESSENTIAL_SINGULARITY_POSSIBLE = FlagKind(
 FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
+FEW_PASSAGES = FlagKind(
+    "The chains seldom went from phase to phase: the weights of the phases are hardly known.",
+    "Simulate longer, or with a method that crosses the valley (multicanonical, exchange).",
+)
 FEW_POINTS = FlagKind(
     "Too few points for a polynomial of the asked degree.",
     "Add controls, or ask for a lower degree.",
@@ -254,6 +258,10 @@ NOT_RESOLVED = FlagKind(
     "Add points or replicas around it.",
 )
 ONE_CONTROL = FlagKind("The controls do not bracket m_c.", "Add controls.")
+ONE_PEAK = FlagKind(
+    "The histogram shows one peak at every control: no coexistence at this size.",
+    "Take it as the answer, or add larger sizes and longer runs near the transition.",
+)
 ONE_SIDED = FlagKind(
     "Nearly all points lie on one side of c_c, which is extrapolated.",
     "Add points on the other side.",

@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.order.result import VERDICTS as VERDICTS
     from physbatch.scaling.order.result import Evidence as Evidence
     from physbatch.scaling.order.result import TransitionOrder as TransitionOrder
+    from physbatch.scaling.reweighting.coexistence import find_coexistence as find_coexistence
+    from physbatch.scaling.reweighting.coexistence_result import Coexistence as Coexistence
     from physbatch.scaling.reweighting.entry import reweight as reweight
     from physbatch.scaling.reweighting.raw_series import EnergySeries as EnergySeries
     from physbatch.scaling.reweighting.raw_series import read_series as read_series

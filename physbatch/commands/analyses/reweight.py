@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from physbatch.commands.options import BootstrapSeed, Json, RawSeries, Resamples, Words
+from physbatch.commands.options import BootstrapSeed, Json, RawSeries, Resamples, Words, read_grid
 from physbatch.commands.output import keep_other_results, print_json, print_rest, save_record
 from physbatch.commands.tables import describe, write_table
-from physbatch.errors import AnalysisError
 
 
 @Parameter(name="*")
@@ -56,7 +53,7 @@ def reweight_command(
     """
     from physbatch.scaling.reweighting import reweight
 
-    controls = None if at is None else _controls(at)
+    controls = None if at is None else read_grid(at, "--at")
     keep_other_results(outputs.results, "reweighting")
     named: dict[str, Any] = dict(columns.__dict__)
     energy = named.pop("energy")
@@ -73,27 +70,3 @@ def reweight_command(
     print(result)
     print(describe(result.table))
     print_rest(results=outputs.results, table=outputs.output)
-
-
-def _controls(words: Sequence[str]) -> list[float]:
-    """Numbers, and grids LOW:HIGH:COUNT."""
-    controls: list[float] = []
-    for word in words:
-        try:
-            numbers = [float(part) for part in word.split(":")]
-        except ValueError:
-            numbers = []
-        if len(numbers) == 3 and all(map(math.isfinite, numbers)):
-            low, high, count = numbers
-            if count >= 2 and count == int(count) and low < high:
-                steps = int(count) - 1
-                controls += [low + (high - low) * step / steps for step in range(steps)] + [high]
-                continue
-        if len(numbers) != 1 or not math.isfinite(numbers[0]):
-            raise AnalysisError(
-                f"cannot read {word!r}",
-                where="--at",
-                remedy="write a number or LOW:HIGH:COUNT, as in 0.42:0.46:21",
-            )
-        controls.append(numbers[0])
-    return controls

@@ -14,8 +14,17 @@ Examples
 ('energy', 'energy_variance', 'specific_heat', 'energy_binder')
 """
 
+from physbatch.scaling.reweighting.coexistence import find_coexistence
+from physbatch.scaling.reweighting.coexistence_result import Coexistence
 from physbatch.scaling.reweighting.entry import reweight
 from physbatch.scaling.reweighting.raw_series import EnergySeries, read_series
 from physbatch.scaling.reweighting.result import Reweighting
 
-__all__ = ["EnergySeries", "Reweighting", "read_series", "reweight"]
+__all__ = [
+    "Coexistence",
+    "EnergySeries",
+    "Reweighting",
+    "find_coexistence",
+    "read_series",
+    "reweight",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -81,14 +82,10 @@ def reweighted_means(
     whole = np.ones((1, runs.block_run.size))
     values, _, misfit = _at_weights(runs, solution, weights, inverse.size, whole)
     parts = []
-    for start in range(0, resamples, _PORTION):
-        count = min(_PORTION, resamples - start)
-        drawn = np.empty((count, runs.block_run.size))
-        for run, blocks in enumerate(runs.block_counts):
-            drawn[:, runs.block_run == run] = bootstrap_counts(generator, int(blocks), count)
+    for drawn in drawn_blocks(runs, resamples, generator):
         parts.append(_at_weights(runs, solution, weights, inverse.size, drawn))
     moments, free, misfits = (np.concatenate(part) for part in zip(*parts, strict=True))
-    stretch = _stretch(runs)
+    stretch = unseen_spread(runs)
     return Means(
         values[0],
         values[0] + stretch[:, None] * (moments - values[0]),
@@ -98,29 +95,71 @@ def reweighted_means(
     )
 
 
-def _stretch(runs: SizeRuns) -> FloatArray:
+def drawn_blocks(
+    runs: SizeRuns, resamples: int, generator: np.random.Generator
+) -> Iterator[FloatArray]:
+    """How often each block is drawn in each resample, in portions of shape (n_drawn, n_block)."""
+    for start in range(0, resamples, _PORTION):
+        count = min(_PORTION, resamples - start)
+        drawn = np.empty((count, runs.block_run.size))
+        for run, blocks in enumerate(runs.block_counts):
+            drawn[:, runs.block_run == run] = bootstrap_counts(generator, int(blocks), count)
+        yield drawn
+
+
+def unseen_spread(runs: SizeRuns) -> FloatArray:
     """By how much resamples of blocks spread too little, for each moment."""
     blocks = runs.block_counts[:, None]
     return np.asarray(np.sqrt(np.mean(blocks / (blocks - 1.0) / runs.seen, axis=0)))
 
 
-def _at_weights(
-    runs: SizeRuns, solution: Solution, weights: FloatArray, targets: int, drawn: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Moments, changes of the free energies, and misfits, for multiplicities of the blocks."""
+class Redrawn(NamedTuple):
+    """What the equations give for multiplicities of the blocks.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (n_drawn, n_run)
+        Rows of each run.
+    scaled : ndarray, shape (n_block, n_drawn)
+        Multiplicities over 2 tau.
+    histograms, mixture : ndarray, shape (n_bin, n_drawn)
+        In independent samples; D over that of the solution.
+    free : ndarray, shape (n_drawn, n_run)
+        What is added to the free energies.
+    """
+
+    rows: FloatArray
+    scaled: FloatArray
+    histograms: FloatArray
+    mixture: FloatArray
+    free: FloatArray
+
+
+def redrawn(runs: SizeRuns, solution: Solution, drawn: FloatArray) -> Redrawn:
+    """Solve the equations for multiplicities of the blocks, shape (n_drawn, n_block)."""
     inefficiency = 2.0 * runs.time
-    per_run = np.zeros((runs.block_run.size, runs.control.size))
-    per_run[np.arange(runs.block_run.size), runs.block_run] = 1.0
-    rows = drawn @ (per_run * runs.block_samples[:, None])  # shape (n_drawn, n_run)
+    rows = drawn @ (_of_runs(runs) * runs.block_samples[:, None])
     scaled = (drawn / inefficiency[runs.block_run]).T
-    histograms = runs.counts @ scaled  # shape (n_bin, n_drawn)
+    histograms = runs.counts @ scaled
     free, mixtures = [], []
     for row, histogram in zip(rows, histograms.T, strict=True):
         counts = row / inefficiency
         change, mixture = shifted(solution.shares, counts, histogram, counts / runs.independent)
         free.append(change)
         mixtures.append(mixture)
-    mixture = np.array(mixtures).T
+    return Redrawn(rows, scaled, histograms, np.array(mixtures).T, np.array(free))
+
+
+def _of_runs(runs: SizeRuns) -> FloatArray:
+    """1 where a block is of a run, shape (n_block, n_run)."""
+    return np.asarray(runs.block_run[:, None] == np.arange(runs.control.size), dtype=np.float64)
+
+
+def _at_weights(
+    runs: SizeRuns, solution: Solution, weights: FloatArray, targets: int, drawn: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Moments, changes of the free energies, and misfits, for multiplicities of the blocks."""
+    rows, scaled, histograms, mixture, free = redrawn(runs, solution, drawn)
     norm = weights @ (histograms / mixture)
     means = np.array([weights @ ((sums @ scaled) / mixture) / norm for sums in runs.sums])
     means = np.moveaxis(means, 0, -1).swapaxes(0, 1)  # shape (n_drawn, n_target, n_feature)
@@ -128,5 +167,5 @@ def _at_weights(
         [group.function(means[:, :targets, group.columns]) for group in runs.groups], axis=-1
     )
     energy = runs.groups[0].function(means[:, targets:, runs.groups[0].columns])[..., 0]
-    alone = drawn @ (per_run * runs.block_energy[:, None]) / rows
-    return moments.swapaxes(1, 2), np.array(free), alone - energy
+    alone = drawn @ (_of_runs(runs) * runs.block_energy[:, None]) / rows
+    return moments.swapaxes(1, 2), free, alone - energy

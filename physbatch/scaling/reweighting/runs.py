@@ -53,6 +53,8 @@ class SizeRuns:
         Part of the variance that the scatter of blocks sees.
     energy : ndarray, shape (n_bin,)
         Mean energy of every bin.
+    lowest, bin_width : float
+        The lowest energy, where bins begin, and their width; 0 where each energy is its own bin.
     groups : tuple of Group
         The energy first.
     block_run, block_samples, block_energy : ndarray, shape (n_block,)
@@ -75,6 +77,8 @@ class SizeRuns:
     variance: FloatArray
     seen: FloatArray
     energy: FloatArray
+    lowest: float
+    bin_width: float
     groups: tuple[Group, ...]
     block_run: IntArray
     block_samples: FloatArray
@@ -132,7 +136,7 @@ def runs_of_size(
         seen.append(np.ones(tau.size) if whole else Units(tau, tau, length).seen(tau))
         block[of_run] = count + _blocks(chain[of_run], length)
         count = int(block[of_run].max()) + 1
-    bins, bin_energy = _bins(energy, run)
+    bins, bin_energy, bin_width = _bins(energy, run)
     matrices = _sums(bins, block, np.column_stack([np.ones(energy.size), every]))
     samples = np.bincount(run).astype(np.float64)
     mean, time = np.bincount(run, energy) / samples, np.array(times)
@@ -150,6 +154,8 @@ def runs_of_size(
         variance=np.bincount(run, (energy - mean[run]) ** 2) / samples,
         seen=np.array(seen),
         energy=bin_energy,
+        lowest=float(energy.min()),
+        bin_width=bin_width,
         groups=tuple(groups),
         block_run=run[np.unique(block, return_index=True)[1]],
         block_samples=np.bincount(block).astype(np.float64),
@@ -171,8 +177,10 @@ def _blocks(chain: FloatArray, length: int) -> IntArray:
     return out
 
 
-def _bins(energy: FloatArray, run: IntArray) -> tuple[IntArray, FloatArray]:
-    """The bin of each row, and the mean energy of every bin; energies themselves if they are few.
+def _bins(energy: FloatArray, run: IntArray) -> tuple[IntArray, FloatArray, float]:
+    """The bin of each row, the mean energy of every bin, and their width.
+
+    Energies themselves, with a width of 0, if they are few.
 
     Raises
     ------
@@ -186,11 +194,12 @@ def _bins(energy: FloatArray, run: IntArray) -> tuple[IntArray, FloatArray]:
             where="reweighting",
             remedy="name the column that the control multiplies",
         )
+    width = 0.0
     if known.size > _MOST_ENERGIES:
         spread = [float(energy[run == k].std()) for k in range(int(run.max()) + 1)]
         width = max(_BIN_WIDTH * min(spread), float(known[-1] - known[0]) / _MOST_BINS)
         _, bins = np.unique(np.floor((energy - known[0]) / width), return_inverse=True)
-    return bins, np.bincount(bins, energy) / np.bincount(bins)
+    return bins, np.bincount(bins, energy) / np.bincount(bins), width
 
 
 def _sums(bins: IntArray, block: IntArray, features: FloatArray) -> list[sparse.csr_array]:

@@ -27,6 +27,7 @@ from physbatch.plots import Drawn
 from physbatch.plots.style import journal_style
 from physbatch.scaling import (
     Analysis,
+    Coexistence,
     Collapse,
     Crossings,
     DynamicScaling,
@@ -34,6 +35,7 @@ from physbatch.scaling import (
     TransitionOrder,
     analyse,
     collapse,
+    find_coexistence,
     find_crossings,
     fit_dynamics,
     make_table,
@@ -128,6 +130,19 @@ def crossings() -> Crossings:
 
 
 @cache
+def coexistence() -> Coexistence:
+    """Two normal phases at beta = 1, the valley deeper with N."""
+    generator, columns = np.random.default_rng(3), []
+    for volume in (64.0, 100.0, 144.0):
+        low = generator.random(6000) < 0.5
+        energy = volume * np.where(low, -0.62, -0.38)
+        energy += np.sqrt(0.16 * volume) * generator.standard_normal(6000)
+        columns.append(np.stack([*np.full((2, 6000), [[volume], [1.0]]), energy]))
+    size, beta, energy = np.concatenate(columns, axis=1)
+    return find_coexistence({"N": size, "beta": beta, "E": energy}, resamples=50)
+
+
+@cache
 def dynamics() -> DynamicScaling:
     """rho = t^-0.5 [1.5 + tanh(x)], x = (c - 1) t^0.5, with 1 % noise."""
     grid = np.meshgrid(np.geomspace(4.0, 200.0, 7), np.linspace(0.7, 1.3, 9))
@@ -179,6 +194,7 @@ KINDS: dict[str, Kind] = {
     "binder": _kind(plots.plot_moments, magnetization, lambda: ["binder"]),
     "moments": _kind(plots.plot_moments, magnetization),
     "crossings": _kind(plots.plot_crossings, crossings),
+    "coexistence": _kind(plots.plot_coexistence, coexistence),
     "collapse": _kind(plots.plot_collapse, lambda: fitted("U")),
     "collapse-joint": _kind(plots.plot_collapse, lambda: fitted("U", "chi")),
     "inset": _kind(plots.plot_curves, scaled_table, lambda: fitted("U")),

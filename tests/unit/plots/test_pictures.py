@@ -23,6 +23,7 @@ from tests.unit.plots.noise_gallery import compared
 
 RESULTS: dict[str, Callable[[], object]] = {
     "Analysis": gallery.analysis,
+    "Coexistence": gallery.coexistence,
     "Collapse": lambda: gallery.fitted("U"),
     "Comparison": compared,
     "Crossings": gallery.crossings,
@@ -40,6 +41,7 @@ RESULTS: dict[str, Callable[[], object]] = {
 #: The first picture of a result is the figure of its function in the gallery.
 SAME = {
     "Analysis": "overview",
+    "Coexistence": "coexistence",
     "Collapse": "collapse",
     "Comparison": "comparison",
     "Crossings": "crossings",
@@ -76,7 +78,7 @@ def test_a_collapse_has_the_figures_that_it_has_data_for() -> None:
 def test_what_has_no_figure_is_refused_by_its_name(value: object) -> None:
     with pytest.raises(AnalysisError, match=f"{type(value).__name__} has no figure") as refused:
         draw(value)
-    assert "Analysis, Collapse, Comparison" in str(refused.value)
+    assert "Analysis, Coexistence, Collapse, Comparison" in str(refused.value)
 
 
 def test_a_result_without_any_number_is_refused() -> None:

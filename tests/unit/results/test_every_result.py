@@ -28,6 +28,7 @@ from physbatch.results import (
 )
 from physbatch.results.fields import Field, fields_of
 from physbatch.scaling import (
+    find_coexistence,
     find_crossings,
     fit_exponents,
     fit_law,
@@ -72,6 +73,14 @@ def _reweighting() -> Record:
     return reweight(columns, at=[0.2, 0.5, 0.8], resamples=50)
 
 
+def _coexistence() -> Record:
+    generator = np.random.default_rng(1)
+    phase = np.where(generator.random(2000) < 0.5, -60.0, -40.0)
+    columns = {"L": np.full(2000, 10.0), "beta": np.ones(2000)}
+    columns["E"] = phase + 4.0 * generator.standard_normal(2000)
+    return find_coexistence(columns, resamples=50, space_dimension=2)
+
+
 #: Results whose parts must fit together; all others are made of their types.
 FACTORIES: dict[str, Callable[[], Record]] = {
     "analysis": make_analysis,
@@ -80,6 +89,7 @@ FACTORIES: dict[str, Callable[[], Record]] = {
     "transition order": by_hand.order,
     "scaling fit": _law,
     "reweighting": _reweighting,
+    "coexistence": _coexistence,
     "crossings": _crossings,
     "sharpness": _sharpness,
     "law": lambda: law("shifted", phi=0.5),
