@@ -117,8 +117,7 @@ FEW = FlagKind(
     "Fewer than two replicas are left: there is no mean with an error.", "Run more replicas."
 )
 FEW_PASSAGES = FlagKind(
-    "The chains seldom went from phase to phase: the weights of the phases are hardly known.",
-    "Simulate longer, or with a method that crosses the valley (multicanonical, exchange).",
+    "The weights of two phases are hardly known: few passages.", "Simulate longer, or by exchange."
 )
 FEW_POINTS = FlagKind(
     "Too few points for a polynomial of the asked degree.",
@@ -234,8 +233,7 @@ NO_SHARPENING = FlagKind(
     "The range with two peaks does not shrink with the size.", "Add larger sizes and controls."
 )
 NO_SIZE = FlagKind(
-    "The quantity is not known at any size, so it has no limit.",
-    "See the flags of the sizes.",
+    "The quantity is not known at any size, so it has no limit.", "See the flags of the sizes."
 )
 NO_SUSCEPTIBILITY = FlagKind(
     "Sizes are linear and the dimension of space is not stated: no volume, no susceptibility.",
@@ -258,10 +256,6 @@ NOT_RESOLVED = FlagKind(
     "Add points or replicas around it.",
 )
 ONE_CONTROL = FlagKind("The controls do not bracket m_c.", "Add controls.")
-ONE_PEAK = FlagKind(
-    "The histogram shows one peak at every control: no coexistence at this size.",
-    "Take it as the answer, or add larger sizes and longer runs near the transition.",
-)
 ONE_SIDED = FlagKind(
     "Nearly all points lie on one side of c_c, which is extrapolated.",
     "Add points on the other side.",
@@ -353,8 +347,7 @@ THIN_HISTOGRAMS = FlagKind(
     "Neighbouring runs share few independent samples.", "Simulate between them, or longer."
 )
 THIN_OVERLAP = FlagKind(
-    "Neighbouring sizes share few points on the scaling plot.",
-    "Add points near c_c.",
+    "Neighbouring sizes share few points on the scaling plot.", "Add points near c_c."
 )
 TIME = FlagKind(
     "The data were measured at several times; which one was taken is said.",
@@ -376,8 +369,8 @@ UNDETERMINED = FlagKind(
     "Add sizes, or fix the exponent.",
 )
 UNIMODAL = FlagKind(
-    "The overlap shows one peak at each control near m_c: there is no jump.",
-    "Take it as the answer, or add replicas and larger sizes.",
+    "The histogram shows one peak at each control near the transition: there is no jump.",
+    "Take it as the answer, or add replicas (samples) and larger sizes.",
 )
 WEAKLY_SINGULAR_OBSERVABLE = FlagKind(
     "An energy, or means that depend on N more than 1/N: a weak singularity could hide there.",

@@ -105,7 +105,7 @@ def pulls(seeds: range, rows: int, sizes: tuple[int, ...] = (40, 60)) -> dict[st
     z: dict[str, list[list[float]]] = {name: [] for name in Exact._fields}
     for seed in seeds:
         result = find_coexistence(series(sizes, rows, seed), control="h", resamples=100, seed=seed)
-        assert not flags.ONE_PEAK.among(result.flags)
+        assert not flags.UNIMODAL.among(result.flags)
         for name, of_seeds in z.items():
             value, total = result.columns(name)
             of_seeds.append(list((value - [getattr(e, name) for e in known]) / total))
@@ -141,7 +141,7 @@ def test_histogram_of_the_ising_model_at_other_beta() -> None:
     for length in (4, 6):
         data = ising_series(length, (0.38, 0.44, 0.50), 2, 8000, 3)
         result = find_coexistence(data, at=[beta], resamples=100, space_dimension=2)
-        assert flags.ONE_PEAK.among(result.flags)
+        assert flags.UNIMODAL.among(result.flags)
         assert np.isnan(result.barrier[0].value)
         energy, _, states = density_of_states(length)
         levels = np.unique(energy)

@@ -77,7 +77,7 @@ def find_coexistence(
     -------
     Coexistence
         Numbers of every size, with the bootstrap's error and what a penalty 30 times smaller
-        changes beyond noise in one total. Flags: ``one_peak`` (no valley of 3 errors),
+        changes beyond noise in one total. Flags: ``unimodal`` (no valley of 3 errors),
         ``few_passages`` (the chains went from phase to phase fewer than 10 times),
         ``beyond_histograms``, and those of `reweight`.
 

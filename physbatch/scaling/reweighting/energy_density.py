@@ -65,12 +65,12 @@ class EnergyGrid(NamedTuple):
 def energy_grid(runs: SizeRuns) -> EnergyGrid:
     """Bins of the energies of the runs; where these are levels, each bin has as many of them."""
     energy = runs.energy
-    low, high = runs.lowest, float(energy.max())
+    (low, unit), high = runs.bins, float(energy.max())
     width = _scale(runs, _BIN, _LEAST_BINS, _MOST_BINS)
-    level = runs.bin_width or float(np.diff(np.sort(energy)).min())
+    level = unit or float(np.diff(np.sort(energy)).min())
     steps = (energy - low) / level
     levels = (high - low) / level < 1e7 and float(np.abs(steps - np.round(steps)).max()) < 1e-4
-    if levels or runs.bin_width:  # each bin has as many of them
+    if levels or unit:  # each bin has as many of them
         width = level * max(1.0, round(width / level))
     if levels:
         low -= 0.5 * level

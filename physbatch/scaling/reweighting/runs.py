@@ -53,7 +53,7 @@ class SizeRuns:
         Part of the variance that the scatter of blocks sees.
     energy : ndarray, shape (n_bin,)
         Mean energy of every bin.
-    lowest, bin_width : float
+    bins : tuple of float
         The lowest energy, where bins begin, and their width; 0 where each energy is its own bin.
     groups : tuple of Group
         The energy first.
@@ -77,8 +77,7 @@ class SizeRuns:
     variance: FloatArray
     seen: FloatArray
     energy: FloatArray
-    lowest: float
-    bin_width: float
+    bins: tuple[float, float]
     groups: tuple[Group, ...]
     block_run: IntArray
     block_samples: FloatArray
@@ -140,22 +139,20 @@ def runs_of_size(
     matrices = _sums(bins, block, np.column_stack([np.ones(energy.size), every]))
     samples = np.bincount(run).astype(np.float64)
     mean, time = np.bincount(run, energy) / samples, np.array(times)
-    sampled = np.column_stack([run, chain])
     return SizeRuns(
         size=float(series.size[0]),
         volume=volume,
         control=control,
         inverse=1.0 / control if temperature else control,
         samples=samples,
-        chains=np.bincount(np.unique(sampled, axis=0)[:, 0].astype(int)).astype(np.float64),
+        chains=np.bincount(np.unique([run, chain], axis=1)[0].astype(int)).astype(np.float64),
         time=time,
         independent=samples / (2.0 * time),
         mean=mean,
         variance=np.bincount(run, (energy - mean[run]) ** 2) / samples,
         seen=np.array(seen),
         energy=bin_energy,
-        lowest=float(energy.min()),
-        bin_width=bin_width,
+        bins=(float(energy.min()), bin_width),
         groups=tuple(groups),
         block_run=run[np.unique(block, return_index=True)[1]],
         block_samples=np.bincount(block).astype(np.float64),

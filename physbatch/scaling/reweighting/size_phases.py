@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import ONE_PEAK
+from physbatch.results.flags import UNIMODAL
 from physbatch.scaling.reweighting.energy_density import (
     ROUGHER,
     Smoother,
@@ -134,7 +134,7 @@ def phases_of_size(
 
 def _one_phase(resamples: int, words: str) -> Phases:
     nothing = np.full((8, resamples), math.nan)
-    return Phases(nothing[:, 0], nothing, nothing[:, 0], ONE_PEAK(words))
+    return Phases(nothing[:, 0], nothing, nothing[:, 0], UNIMODAL(words))
 
 
 def _known(each: list[FloatArray], stretch: float) -> Phases:

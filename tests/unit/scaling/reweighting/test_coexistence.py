@@ -96,7 +96,7 @@ def test_one_peak_and_few_passages_are_said() -> None:
     assert "few_passages" in flag_names(result.flags)
     one = columns(rows=4000) | {"E": np.random.default_rng(3).standard_normal(4000)}
     result = find_coexistence(one, space_dimension=2, resamples=50)
-    assert flag_names(result.flags)[-1] == "one_peak"
+    assert flag_names(result.flags)[-1] == "unimodal"
     assert np.isnan(result.barrier[0].value)
     assert result.energy.size > 20
 
