@@ -10,15 +10,7 @@ from cyclopts import Parameter
 
 from physbatch.commands.look import FigureAndTable
 from physbatch.commands.options import BootstrapSeed, RawSeries, Resamples, Words, read_grid
-from physbatch.commands.output import (
-    exit_code,
-    keep_other_results,
-    print_json,
-    print_rest,
-    save_pictures,
-    save_record,
-    write_estimates,
-)
+from physbatch.commands.output import exit_code, finish, keep_other_results
 
 
 @Parameter(name="*")
@@ -32,10 +24,6 @@ class Phases:
             help="Weight of the phase of low energy over that of high energy, q of a Potts model."
         ),
     ] = 1.0
-    result: Annotated[
-        Path | None,
-        Parameter(help="Where to write the result (NetCDF), for figure, export and report."),
-    ] = None
 
 
 def coexistence_command(
@@ -63,7 +51,7 @@ def coexistence_command(
     from physbatch.scaling.reweighting import find_coexistence
 
     controls = None if at is None else read_grid(at, "--at")
-    keep_other_results(phases.result, "coexistence")
+    keep_other_results(outputs.output, "coexistence")
     named: dict[str, Any] = dict(columns.__dict__)
     energy = named.pop("energy")
     result = find_coexistence(
@@ -75,12 +63,5 @@ def coexistence_command(
         seed=seed,
         **named,
     )
-    save_record(result, phases.result)
-    figures = save_pictures(result, outputs.output, outputs)
-    write_estimates(outputs.table, result)
-    if outputs.json:
-        print_json(result.to_json())
-    else:
-        print(result)
-        print_rest(result.flags, results=phases.result, figures=figures, table=outputs.table)
+    finish(result, outputs, [result], flags=result.flags)
     return exit_code(result)

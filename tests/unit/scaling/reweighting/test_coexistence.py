@@ -121,7 +121,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = np.column_stack(list(data.values()))
     np.savetxt(file, rows, delimiter=",", header="L,beta,E", comments="")
     base = ["coexistence", str(file), "--resamples", "50", "--space-dimension", "2"]
-    assert main([*base, "--at", "0.95:1.05:3", "--result", str(tmp_path / "r.nc")]) == 0
+    assert main([*base, "--at", "0.95:1.05:3", "-o", str(tmp_path / "r.nc")]) == 0
     assert "at equal heights" in capsys.readouterr().out
     result = open_results(tmp_path / "r.nc")
     assert np.unique(result.histogram_control).tolist() == [0.95, 1.0, 1.05]
