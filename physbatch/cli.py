@@ -56,6 +56,7 @@ for _name, _home, _help in (
     ("predict", "predict:predict_command", "Say what theory predicts for a study."),
     ("bench", "bench:bench_command", "Time cells of a study: throughput, limit, memory."),
     ("figure", "figures:figure", "Draw the figures of a dataset or of results, as PDF and PNG."),
+    ("animate", "animate:animate_command", "Write a moving picture, as GIF or MP4."),
     ("report", "reports:report", "Write one page: answer, figures, tables, study, provenance."),
     ("import", "tables:import_", "Read a table of observables and write it as NetCDF."),
     ("export", "tables:export", "Write a table as CSV, or results as CSV, LaTeX or HTML."),

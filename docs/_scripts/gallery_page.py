@@ -173,6 +173,31 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             "plots.plot_escape_times(times)",
         ),
     ),
+    "Parameters and units": (
+        Kind(
+            "Plane",
+            "Overlap and success over any two swept parameters (`figure --kind plane`).",
+            'data = physbatch.open_dataset("../data/phase_diagram-erf.nc").isel(size=[-1])\n'
+            "plane = scaling.parameter_plane(data)\n"
+            "plots.plot_plane(plane)",
+        ),
+        Kind(
+            "Units",
+            "Overlaps of the units of a committee through time: they specialise "
+            "(`figure --kind units`).",
+            'data = physbatch.open_dataset("../data/erf_committee-path4.nc")\n'
+            "plots.plot_units(data)",
+        ),
+        Kind(
+            "Flow",
+            "Trajectories in the plane of $R$ and $Q$, and the exact equations "
+            "(`figure --kind flow`, `theory.unit_flow`).",
+            "one, alpha, rate = np.eye(1), np.linspace(0, 12, 60), 2.0\n"
+            "curve = exact.committee.integrate_equations(one, 0 * one, one, rate, alpha)\n"
+            "r, q = (x.reshape(1, -1) for x in (curve.teacher_overlap, curve.student_overlap))\n"
+            "plots.plot_flow(theory.flow_around(r, q, rate))",
+        ),
+    ),
     "Batch noise": (
         Kind(
             "Phase diagram",

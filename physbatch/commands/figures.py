@@ -1,15 +1,15 @@
 """Figures of datasets and results on the command line."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
 
 from physbatch.commands.look import Look
-from physbatch.commands.options import Output, Switch
+from physbatch.commands.options import Output
 from physbatch.commands.output import print_rest, save_pictures
 from physbatch.errors import AnalysisError, DatasetError
 from physbatch.results.flags import NOT_EXPONENTIAL
@@ -24,17 +24,45 @@ if TYPE_CHECKING:
 
 Kind = Literal[
     "overview", "overlap", "success", "histograms", "drift", "extrapolation", "jump",
-    "evolution", "time-series", "order", "phase-diagram",
+    "evolution", "time-series", "order", "phase-diagram", "plane", "units", "flow",
 ]  # fmt: skip
 #: Figures that need single replicas, which results do not hold.
-_OF_DATASETS = ("evolution", "time-series", "order", "phase-diagram")
+_OF_DATASETS = ("evolution", "time-series", "order", "phase-diagram", "plane", "units", "flow")
 #: What can be chosen besides the kind; all others take a run time alone.
 _CHOICES = {
     "histograms": ("size", "time"),
     "evolution": ("size", "control", "time"),
     "time-series": ("size", "control"),
     "phase-diagram": ("size",),
+    "plane": ("size", "control"),
+    "units": ("size", "control"),
+    "flow": ("size", "control"),
 }
+_Name = Annotated[str | None, Parameter(help="For plane: a swept parameter, as learning_rate.")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Axes:
+    """The axes of the plane of two swept parameters; by default the control and the other one."""
+
+    x: _Name = None
+    y: _Name = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Beside(Look):
+    """How a figure looks, and whether theory stands beside the data."""
+
+    theory: Annotated[
+        bool,
+        Parameter(
+            negative=(),
+            help="Draw what theory says for the study of a dataset beside what was measured: "
+            "curves and residuals of the overlap, or thresholds, with the fraction that learns.",
+        ),
+    ] = False
 
 
 def figure(
@@ -45,8 +73,8 @@ def figure(
     size: float | None = None,
     control: float | None = None,
     time: float | None = None,
-    theory: Switch = False,
-    look: Look = Look(),
+    axes: Axes = Axes(),
+    look: Beside = Beside(),
 ) -> None:
     """Draw the figures of some results, or one kind of figure, as PDF and PNG.
 
@@ -60,26 +88,25 @@ def figure(
         of a collapse besides its first go to OUTPUT-windows and OUTPUT-corner.
     kind
         Which figure of a dataset or its analysis; by default the overview. evolution,
-        time-series, order and phase-diagram need the dataset.
+        time-series, order, phase-diagram, plane (overlap and success over two swept parameters),
+        units (overlaps of hidden units through time) and flow (R and Q of one unit, with the
+        exact equations) need the dataset.
     size
-        For histograms, evolution, time-series and phase-diagram: which size; by default the
-        largest.
+        For histograms, evolution, time-series, phase-diagram, units and flow: which size; by
+        default the largest. For plane: the one that is kept.
     control
-        For time-series and evolution: which control, by default (time-series) that nearest to
-        where half succeed. Without it evolution is drawn against the control.
+        For time-series, evolution, units and flow: which control, by default (but for evolution)
+        that nearest to where half succeed. Without it evolution is drawn against the control.
     time
         Run time at which to analyse a dataset, or (evolution) a time at which it was measured;
         by default the last one.
-    theory
-        Draw what theory says for the study of a dataset beside what was measured: curves and
-        residuals of the overlap, or thresholds, with the fraction that learns.
     """
     from physbatch.files.netcdf import open_netcdf
     from physbatch.plots import save_figure
     from physbatch.results import holds_results, kind_of, open_results
 
     content = open_netcdf(file)
-    if theory:
+    if look.theory:
         if (kind, size, control) != (None,) * 3 or holds_results(content):
             raise AnalysisError(
                 "theory is compared with all of a dataset",
@@ -99,7 +126,7 @@ def figure(
     if other_results:
         written = save_pictures(open_results(file), output, look)
     else:
-        choice = _Choice(kind or "overview", size, control, time, look.options)
+        choice = _Choice(kind or "overview", size, control, time, axes, look.options)
         with look.taken([*map(str, content.variables), str(content.attrs.get("observable", ""))]):
             written = list(save_figure(_of_dataset(content, file, choice), output, look.formats))
     print_rest(figures=written)
@@ -113,7 +140,8 @@ class _Choice:
     size: float | None
     control: float | None
     time: float | None
-    options: Options
+    axes: Axes
+    options: "Options"
 
 
 def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
@@ -134,21 +162,21 @@ def _check_choices(kind: Kind, given: dict[str, float | None]) -> None:
         )
 
 
-def _with_theory(content: xr.Dataset, file: Path, time: float | None) -> Comparison:
+def _with_theory(content: "xr.Dataset", file: Path, time: float | None) -> "Comparison":
     """A dataset at one of its times, and what theory says."""
     from physbatch.dataset import validate
     from physbatch.theory import compare
 
     data = validate(content, where=str(file))
     times = data["time"].values.tolist()
-    at = len(times) - 1 if time is None else _place("time", times, time)
+    at = len(times) - 1 if time is None else place("time", times, time)
     return compare(data.isel(time=slice(at, at + 1)))
 
 
 # --- datasets and analyses --------------------------------------------------------------
 
 
-def _of_dataset(content: xr.Dataset, file: Path, choice: _Choice) -> Drawn:
+def _of_dataset(content: "xr.Dataset", file: Path, choice: _Choice) -> "Drawn":
     from physbatch.dataset import validate
     from physbatch.results import holds_results, open_results
     from physbatch.scaling import Analysis, analyse
@@ -169,7 +197,7 @@ def _of_dataset(content: xr.Dataset, file: Path, choice: _Choice) -> Drawn:
     return _of_replicas(data, choice)
 
 
-def _of_analysis(analysis: Analysis, choice: _Choice) -> Drawn:
+def _of_analysis(analysis: "Analysis", choice: _Choice) -> "Drawn":
     from physbatch import plots
 
     if choice.kind == "histograms":
@@ -189,10 +217,11 @@ def _of_analysis(analysis: Analysis, choice: _Choice) -> Drawn:
     return draw[choice.kind](analysis, **choice.options)
 
 
-def _of_replicas(data: xr.Dataset, choice: _Choice) -> Drawn:
+def _of_replicas(data: "xr.Dataset", choice: _Choice) -> "Drawn":
     from physbatch import plots
     from physbatch.noise.stability import stable_range
     from physbatch.scaling import transition_order
+    from physbatch.theory import unit_flow
 
     kind, options = choice.kind, choice.options
     if kind == "order":
@@ -203,8 +232,10 @@ def _of_replicas(data: xr.Dataset, choice: _Choice) -> Drawn:
             where="--kind phase-diagram",
             remedy="give several values of grid.learning_rate in the study",
         )
+    if kind == "plane":
+        return _plane(data, choice)
     sizes = data["size"].values.tolist()
-    row = _place("size", sizes, sizes[-1] if choice.size is None else choice.size)
+    row = place("size", sizes, sizes[-1] if choice.size is None else choice.size)
     if kind == "phase-diagram":
         thresholds = stable_range(data)
         return plots.plot_phase_diagram(data, thresholds, size=float(sizes[row]), **options)
@@ -212,17 +243,39 @@ def _of_replicas(data: xr.Dataset, choice: _Choice) -> Drawn:
     name = str(data.attrs["control_dim"])
     if kind == "evolution" and choice.control is None:
         last = data["time"].values.tolist()
-        at = _place("time", last, last[-1] if choice.time is None else choice.time)
+        at = place("time", last, last[-1] if choice.time is None else choice.time)
         return plots.plot_evolution(cell.isel(time=at), **options)
     controls = cell[name].values.tolist()
-    chosen = _where_half_succeed(cell, name) if choice.control is None else choice.control
-    cell = cell.isel({name: _place("control", controls, chosen)})
+    chosen = where_half_succeed(cell, name) if choice.control is None else choice.control
+    cell = cell.isel({name: place("control", controls, chosen)})
     if kind == "evolution":
         return plots.plot_evolution(cell, **options)
+    if kind == "units":
+        return plots.plot_units(cell, **options)
+    if kind == "flow":
+        return plots.plot_flow(unit_flow(cell), **options)
     return _time_series(cell, options)
 
 
-def _time_series(cell: xr.Dataset, options: Options) -> Drawn:
+def _plane(data: "xr.Dataset", choice: _Choice) -> "Drawn":
+    """Overlap and success over two parameters, at one size or control where these are not them."""
+    from physbatch.plots import plot_plane
+    from physbatch.scaling import parameter_plane
+
+    x, y = choice.axes.x or "", choice.axes.y or ""
+    name = str(data.attrs["control_dim"])
+    more = [dim for dim, n in data["success"].sizes.items() if n > 1 and dim != "replica"]
+    size = choice.size
+    if size is None and "size" not in (x, y) and len(more) > 2:
+        size = float(data["size"].values[-1])
+    for dim, value in (("size", size), (name, choice.control)):
+        if value is not None:
+            at = place(dim, data[dim].values.tolist(), value)
+            data = data.isel({dim: slice(at, at + 1)})
+    return plot_plane(parameter_plane(data, x, y), **choice.options)
+
+
+def _time_series(cell: "xr.Dataset", options: "Options") -> "Drawn":
     """Time series, with the law of learning times where it is one."""
     from physbatch.dataset import STATUS_MISSING
     from physbatch.plots import plot_time_series
@@ -238,7 +291,7 @@ def _time_series(cell: xr.Dataset, options: Options) -> Drawn:
     return plot_time_series(watched, survival_curve(*ends), law, **options)
 
 
-def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
+def where_half_succeed(cell: "xr.Dataset", name: str) -> float:
     """The control at which the fraction of replicas that succeed is nearest to one half."""
     from physbatch.scaling.statistics.replica_overlaps import only_dims
 
@@ -247,7 +300,7 @@ def _where_half_succeed(cell: xr.Dataset, name: str) -> float:
     return float(plane[name].values[abs(succeeded - 0.5).argmin()])
 
 
-def _place(name: str, values: list[float], wanted: float) -> int:
+def place(name: str, values: list[float], wanted: float) -> int:
     """Where a value stands on its axis."""
     near = [at for at, value in enumerate(values) if math.isclose(value, wanted, rel_tol=1e-9)]
     if not near:

@@ -23,8 +23,17 @@ from typing import TYPE_CHECKING
 from physbatch.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from physbatch.plots.animation import Animation as Animation
+    from physbatch.plots.animation import animate_collapse as animate_collapse
+    from physbatch.plots.animation import animate_flow as animate_flow
+    from physbatch.plots.animation import animate_histograms as animate_histograms
+    from physbatch.plots.animation import animate_units as animate_units
+    from physbatch.plots.animation import save_animation as save_animation
+    from physbatch.plots.dataset.committee import plot_flow as plot_flow
+    from physbatch.plots.dataset.committee import plot_units as plot_units
     from physbatch.plots.dataset.histogram import plot_histograms as plot_histograms
     from physbatch.plots.dataset.moments import plot_moments as plot_moments
+    from physbatch.plots.dataset.parameters import plot_plane as plot_plane
     from physbatch.plots.dataset.replicas import plot_escape_times as plot_escape_times
     from physbatch.plots.dataset.replicas import plot_evolution as plot_evolution
     from physbatch.plots.dataset.replicas import plot_time_series as plot_time_series

@@ -210,12 +210,13 @@ class Sheet:
         self._curves.append(line)
         return line
 
-    def bar(self, mesh: ScalarMappable, axes: Axes, label: str) -> Colorbar | None:
-        """The bar of the colours of a map, beside its panel; in axes of the user a part of it."""
+    def bar(self, mesh: ScalarMappable, axes: Axes | Sequence[Axes], label: str) -> Colorbar | None:
+        """The bar of the colours of maps, beside their panels; in axes of the user a part of it."""
         if not self._options.get("legend", True):
             return None
         if self._page is None:
-            bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.03, 0.0, 0.045, 1.0)))
+            last = axes if isinstance(axes, Axes) else axes[-1]
+            bar = last.figure.colorbar(mesh, cax=last.inset_axes((1.03, 0.0, 0.045, 1.0)))
         else:
             bar = self._page.colorbar(mesh, ax=axes, pad=0.02)
             self._around.append(bar.ax)

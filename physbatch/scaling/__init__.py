@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from physbatch.scaling.reweighting.raw_series import read_series as read_series
     from physbatch.scaling.reweighting.result import Reweighting as Reweighting
     from physbatch.scaling.statistics.observables import sample_moments as sample_moments
+    from physbatch.scaling.statistics.parameter_planes import ParameterPlane as ParameterPlane
+    from physbatch.scaling.statistics.parameter_planes import parameter_plane as parameter_plane
     from physbatch.scaling.statistics.replica_moments import fluctuations as fluctuations
     from physbatch.scaling.statistics.replica_moments import moments as moments
     from physbatch.scaling.statistics.success_fits import deviance_p_value as deviance_p_value

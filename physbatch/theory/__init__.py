@@ -18,6 +18,9 @@ from physbatch.lazy import lazy_names
 if TYPE_CHECKING:
     from physbatch.theory.comparison import Comparison as Comparison
     from physbatch.theory.comparison import compare as compare
+    from physbatch.theory.flow import Flow as Flow
+    from physbatch.theory.flow import flow_around as flow_around
+    from physbatch.theory.flow import unit_flow as unit_flow
     from physbatch.theory.points import Prediction as Prediction
     from physbatch.theory.prediction import predict as predict
 

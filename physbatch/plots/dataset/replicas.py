@@ -37,7 +37,7 @@ _SERIES = Stack(96.0, (1.3, 1.0))
 _BINS = 40
 _SHOWN = 24  # replicas; more lines hide each other
 #: Lightness falls all the way, so that the figure is read in greyscale as well.
-_SHARE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#7fb8d8", "#22588f", "#0b1f3a"])
+SHARE = LinearSegmentedColormap.from_list("share", ["#ffffff", "#7fb8d8", "#22588f", "#0b1f3a"])
 
 
 @documented("one column wide")
@@ -81,7 +81,7 @@ def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
             cell_edges(histograms.coordinate, logarithmic=logarithmic),
             histograms.edges,
             histograms.share.T,
-            cmap=page.colour_map(_SHARE),
+            cmap=page.colour_map(SHARE),
             vmin=0.0,
             vmax=1.0,
             rasterized=True,

@@ -1,6 +1,6 @@
 """Overlaps of single replicas in one cell of a dataset: their histograms and their course."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -79,6 +79,39 @@ def overlap_histograms(data: xr.Dataset, *, bins: int) -> OverlapHistograms:
         count / np.maximum(count.sum(axis=1, keepdims=True), 1),
         np.array([row.mean() if row.size else np.nan for row in rows]),
     )
+
+
+def unit_overlaps(
+    data: xr.Dataset, of: Literal["teacher", "student"], replica: int
+) -> tuple[FloatArray, FloatArray]:
+    """Times, shape (n_time,), and overlaps of hidden units (n_time, n_unit, n_other) of a replica.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        If the data hold none, no such replica, or several cells.
+    """
+    name, other = f"{of}_overlap", "teacher_unit" if of == "teacher" else "other_student_unit"
+    if name not in data:
+        raise AnalysisError(
+            f"no {name}", where="units", remedy="overlaps of hidden units are those of committees"
+        )
+    dims = ("time", "student_unit", other)
+    if not 0 <= replica < data.sizes["replica"]:
+        raise AnalysisError(
+            f"no replica {replica}", where="units", remedy=f"there are {data.sizes['replica']}"
+        )
+    alone = data[name].isel(replica=replica)
+    extra = [str(dim) for dim, n in alone.sizes.items() if n > 1 and dim not in dims]
+    if extra:
+        raise AnalysisError(
+            f"{', '.join(extra)} left with more than one value",
+            where="units",
+            remedy="select one of each, as in data.sel(size=100, batch_size=13)",
+        )
+    alone = alone.squeeze([dim for dim in alone.dims if dim not in dims], drop=True)
+    matrices = np.asarray(alone.transpose(*dims).values, dtype=np.float64)
+    return np.asarray(data["time"].values, dtype=np.float64), matrices
 
 
 def overlap_series(data: xr.Dataset) -> OverlapSeries:

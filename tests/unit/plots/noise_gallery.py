@@ -12,6 +12,7 @@ import xarray as xr
 
 from physbatch.dataset import open_dataset
 from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, transition_data
+from physbatch.exact.committee import integrate_equations
 from physbatch.exact.planted import first_order
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch, batch_curves, optimum_batch
 from physbatch.noise.evidence import ModelEvidence, logistic_evidence
@@ -26,19 +27,23 @@ from physbatch.plots import (
     plot_comparison,
     plot_escape_times,
     plot_evidence,
+    plot_flow,
     plot_noise_range,
     plot_optimum,
     plot_performance,
     plot_phases,
+    plot_plane,
     plot_sharpness,
     plot_temperature,
     plot_theory,
+    plot_units,
 )
+from physbatch.scaling.statistics.parameter_planes import parameter_plane
 from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 from physbatch.systems.samples import Samples
-from physbatch.theory import Comparison, compare
+from physbatch.theory import Comparison, Flow, compare, flow_around
 
-__all__ = ["NOISE_KINDS", "Kind", "compared"]
+__all__ = ["NOISE_KINDS", "Kind", "compared", "flow"]
 
 Kind = Callable[..., Drawn]
 _DATA = Path(__file__).parents[3] / "data"
@@ -157,6 +162,31 @@ def compared() -> Comparison:
     return compare(open_dataset(_DATA / "greedy_unit-d5.nc"))
 
 
+def _plane(**options: Any) -> Drawn:
+    data = open_dataset(_DATA / "phase_diagram-erf.nc").isel(size=[-1])
+    return plot_plane(parameter_plane(data), **options)
+
+
+def _units(**options: Any) -> Drawn:
+    return plot_units(open_dataset(_DATA / "erf_committee-path4.nc"), **options)
+
+
+@cache
+def flow() -> Flow:
+    """The exact course from three starts, in the place of replicas."""
+    alpha, r, q = np.linspace(0.0, 12.0, 60), [], []
+    for of_r, of_q in ((-0.1, 1.0), (0.0, 0.4), (0.1, 0.1)):
+        state = np.array([[of_q]]), np.array([[of_r]])
+        curve = integrate_equations(*state, np.eye(1), 2.0, alpha)
+        r.append(curve.teacher_overlap.ravel())
+        q.append(curve.student_overlap.ravel())
+    return flow_around(np.array(r), np.array(q), 2.0)
+
+
+def _flow(**options: Any) -> Drawn:
+    return plot_flow(flow(), **options)
+
+
 def _comparison(**options: Any) -> Drawn:
     return plot_comparison(compared(), **options)
 
@@ -181,4 +211,7 @@ NOISE_KINDS: dict[str, Kind] = {
     "theory": _theory,
     "comparison": _comparison,
     "escape-times": _escape,
+    "plane": _plane,
+    "units": _units,
+    "flow": _flow,
 }

@@ -22,9 +22,11 @@ from tests.unit.plots.gallery import KINDS, fitted, scaled_table
 
 #: Kinds whose one panel is a map.
 MAPS = {"evolution-time", "evolution-control", "phase-diagram", "noise-performance"}
+MAPS |= {"plane", "units"}
 #: Kinds of several panels.
 SEVERAL = ["crossings", "collapse", "windows", "corner", "peaks", "exponents", "order", "overview"]
 SEVERAL += ["moments", "histograms", "time-series", "inset", "theory", "noise-optimum"]
+SEVERAL += ["plane", "units"]
 
 
 def _state(figure: Figure) -> dict[str, object]:
