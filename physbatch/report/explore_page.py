@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.colors import to_hex
 
 import physbatch
@@ -23,17 +23,26 @@ from physbatch.report.html import render, write_html
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables.table import ScalingTable
 
+#: The lower and the upper end of a range; None where there is none.
+Ends = tuple[float | None, float | None]
 _MARKERS = ("o", "s", "^", "D", "v")
 #: More points than a screen shows or a slider moves smoothly.
 _MOST_POINTS = 20_000
+
+
+#: Math: pieces of text with a level, 1 higher, -1 lower, 0 on the line.
+_Math = list[tuple[str, int]]
+_TAGS = {1: "sup", 0: "span", -1: "sub"}
 
 
 @dataclass(frozen=True)
 class _Slider:
     name: str
     label: str
+    html: Markup
     low: float
     high: float
+    heading: str = ""
 
 
 def render_explore(
@@ -42,6 +51,7 @@ def render_explore(
     fit: Collapse | None = None,
     *,
     command: Sequence[str] = (),
+    limits: Ends = (None, None),
 ) -> str:
     """A page on which x = N^(1/nu) (c - c_c) and y N^(-zeta/nu) move with sliders, as HTML.
 
@@ -57,7 +67,9 @@ def render_explore(
     fit : Collapse, optional
         A fit of this observable; its optimum is then one click away.
     command : sequence of str
-        Words of the command to which "copy as command" adds starts.
+        Words of the command to which "copy as command" adds starts and the window.
+    limits : tuple of float or None
+        The range of the control from which the table was cut.
 
     Raises
     ------
@@ -83,6 +95,8 @@ def render_explore(
     fitted, why_not = _optimum(fit)
     sliders = _sliders(data, fitted)
     unscaled = {"c_c": 0.0, "inverse_nu": 1e-9, "ratio": 0.0, "omega": 1.0, "amplitude": 0.0}
+    if fitted is not None and "shift" in fitted:
+        unscaled |= {"shift": 0.0, "phi": 1.0}
     content = {
         "sizes": _points(data, observable),
         "start": fitted or {**unscaled, "c_c": float(np.median(data.control)), "inverse_nu": 1.0},
@@ -90,6 +104,18 @@ def render_explore(
         "unscaled": unscaled,
         "x_label": f"{data.size_name}^(1/ν) ({data.control_name} − c_c)",
         "y_label": f"{observable} {data.size_name}^(−ζ/ν)",
+        "x_math": [
+            *((data.size_name, 0), ("1/", 1), ("ν", 1), (" (", 0), (data.control_name, 0)),
+            *((" − ", 0), *_critical(data), (")", 0)),
+        ],
+        "y_math": [
+            *((observable, 0), (" ", 0), (data.size_name, 0), ("−", 1), ("ζ", 1), ("/", 1)),
+            ("ν", 1),
+        ],
+        "range": [float(data.control.min()), float(data.control.max())],
+        "limits": list(limits),
+        "fixed": [] if fit is None else list(fit.fixed),
+        "corrections": fit is not None and fit.corrections,
         "command": shlex.join(command or ("physbatch", "collapse", data.source or "data.csv")),
     }
     script = (Path(__file__).with_name("templates") / "explore.js").read_text("utf-8")
@@ -104,6 +130,8 @@ def render_explore(
         sliders=sliders,
         sizes=content["sizes"],
         size_name=data.size_name,
+        control_html=_html([(data.control_name, 0)]),
+        range=content["range"],
         source=f"physbatch {physbatch.__version__}",
         content=_json(content),
         # The script is ours and holds nothing of the data.
@@ -119,6 +147,7 @@ def write_explore(
     fit: Collapse | None = None,
     *,
     command: Sequence[str] = (),
+    limits: Ends = (None, None),
 ) -> Path:
     """Write the page of `render_explore`, whole or not at all.
 
@@ -127,7 +156,7 @@ def write_explore(
     physbatch.errors.OutputError
         If the file cannot be written.
     """
-    return write_html(path, render_explore(table, observable, fit, command=command))
+    return write_html(path, render_explore(table, observable, fit, command=command, limits=limits))
 
 
 def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
@@ -146,6 +175,7 @@ def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
         "ratio": zeta / needed[1],
         "omega": values.get("omega", 1.0),
         "amplitude": 0.0,
+        **({name: values[name] for name in ("shift", "phi")} if fit.drift else {}),
     }, ""
 
 
@@ -169,13 +199,42 @@ def _sliders(data: ScalingTable, fitted: Mapping[str, float] | None) -> list[_Sl
     low, high = float(data.control.min()), float(data.control.max())
     steep = max(3.0, 2 * fitted["inverse_nu"]) if fitted else 3.0
     ratio = max(2.0, 2 * abs(fitted["ratio"])) if fitted else 2.0
-    return [
-        _Slider("c_c", "critical point c_c", low, high),
-        _Slider("inverse_nu", "1/ν", 1e-3, steep),
-        _Slider("ratio", "ζ/ν", -ratio, ratio),
-        _Slider("omega", "ω", 0.05, 4.0),
-        _Slider("amplitude", "amplitude b of b (N/N_min)^(−ω)", -0.9, 3.0),
+    size, nu, zeta, omega = data.size_name, ("ν", 0), ("ζ", 0), ("ω", 0)
+    falling: _Math = [("(", 0), (size, 0), ("/", 0), (size, 0), ("min", -1), (")", 0)]
+    words: _Math = [("amplitude ", 0), ("b", 0), (" of ", 0), ("b", 0), (" ", 0), *falling]
+    sliders = [
+        _slider("c_c", [("critical point ", 0), *_critical(data)], low, high),
+        _slider("inverse_nu", [("1/", 0), nu], 1e-3, steep),
+        _slider("ratio", [zeta, ("/", 0), nu], -ratio, ratio),
+        _slider("omega", [omega], 0.05, 4.0, "Corrections to scaling"),
+        _slider("amplitude", [*words, ("−", 1), ("ω", 1)], -0.9, 3.0),
     ]
+    if fitted is not None and "shift" in fitted:
+        most = max(3.0 * abs(fitted["shift"]), high - low)
+        words = [("a", 0), (" of ", 0), *_critical(data), (" + ", 0), ("a", 0), (" ", 0), (size, 0)]
+        words += [("−", 1), ("φ", 1)]
+        sliders += [
+            _slider("shift", words, -most, most, "Drift of the critical point"),
+            _slider("phi", [("φ", 0)], 0.05, max(4.0, 2 * fitted["phi"])),
+        ]
+    return sliders
+
+
+def _slider(name: str, math: _Math, low: float, high: float, heading: str = "") -> _Slider:
+    return _Slider(name, "".join(text for text, _ in math), _html(math), low, high, heading)
+
+
+def _critical(data: ScalingTable) -> _Math:
+    return [(data.control_name if len(data.control_name) == 1 else "c", 0), ("c", -1)]
+
+
+def _html(math: _Math) -> Markup:
+    """Math as HTML, single letters in italics."""
+    parts = []
+    for text, level in math:
+        inner = f"<var>{escape(text)}</var>" if text.isalpha() and len(text) == 1 else escape(text)
+        parts.append(f"<{_TAGS[level]}>{inner}</{_TAGS[level]}>")
+    return Markup("".join(parts))
 
 
 def _json(content: Any) -> Markup:

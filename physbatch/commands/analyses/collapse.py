@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -13,10 +13,40 @@ from physbatch.commands.options import ColumnsOfMany, Switch, Words
 from physbatch.commands.output import exit_code, finish, keep_other_results
 from physbatch.errors import AnalysisError
 
+if TYPE_CHECKING:
+    from physbatch.scaling.data_collapse import Collapse
+    from physbatch.tables.table import ScalingTable
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Form:
+class Powers:
+    """What is fitted in powers of the size."""
+
+    exponent: Annotated[
+        Words,
+        Parameter(
+            help="What zeta is: beta (of an order parameter, zeta = -beta) or gamma (of a "
+            "susceptibility, zeta = gamma); for several observables OBSERVABLE=beta, once for each."
+        ),
+    ] = None
+    fix: Annotated[
+        Words,
+        Parameter(
+            help="Hold an exponent, as in --fix zeta=0 or --fix beta=0.125; give it again for more."
+        ),
+    ] = None
+    corrections: Annotated[
+        Switch, Parameter(help="Fit corrections to scaling with their exponent omega.")
+    ] = False
+    drift: Annotated[Switch, Parameter(help="Let c_c move with the size as c_c + a N^(-phi).")] = (
+        False
+    )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Form(Powers):
     """The scaling form."""
 
     form: Annotated[
@@ -53,25 +83,6 @@ class Form:
             help='What falls onto one curve, as in --y "m*L**(1/8)"; once for each observable.'
         ),
     ] = None
-    exponent: Annotated[
-        Words,
-        Parameter(
-            help="What zeta is: beta (of an order parameter, zeta = -beta) or gamma (of a "
-            "susceptibility, zeta = gamma); for several observables OBSERVABLE=beta, once for each."
-        ),
-    ] = None
-    fix: Annotated[
-        Words,
-        Parameter(
-            help="Hold an exponent, as in --fix zeta=0 or --fix beta=0.125; give it again for more."
-        ),
-    ] = None
-    corrections: Annotated[
-        Switch, Parameter(help="Fit corrections to scaling with their exponent omega.")
-    ] = False
-    drift: Annotated[Switch, Parameter(help="Let c_c move with the size as c_c + a N^(-phi).")] = (
-        False
-    )
 
 
 @Parameter(name="*")
@@ -132,33 +143,45 @@ def collapse_command(
     file
         CSV, TSV, columns separated by spaces, or NetCDF.
     """
-    from physbatch.scaling.data_collapse import collapse
-
-    fixed, start = _numbers(form.fix or (), "--fix"), _numbers(search.start or (), "--start")
-    orders = _numbers(search.order or (), "--order")
-    exponent = _exponent(form.exponent or ())
+    check_words(form, search)
     keep_other_results(outputs.output, "collapse")
     table = columns.read(file)
-    result = collapse(
-        table,
-        exponent=exponent,
-        fixed=fixed,
-        corrections=form.corrections,
-        drift=form.drift,
-        form=form.form,
-        x=form.x,
-        y=form.y,
-        method=search.method,
-        window=search.window,
-        errors=search.errors,
-        start=start or None,
-        seed=search.seed,
-        orders=orders or None,
-    )
+    result = fitted(table, form, search, form=form.form, x=form.x, y=form.y)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
     flags = [*of_reading, *result.flags]
     finish(result, outputs, [result], {"flags": flags}, flags=of_reading)
     return exit_code(result)
+
+
+def check_words(powers: Powers, search: Search) -> None:
+    """Refuse words that cannot be read, before a file is."""
+    for words, option in (
+        (powers.fix, "--fix"),
+        (search.start, "--start"),
+        (search.order, "--order"),
+    ):
+        _numbers(words or (), option)
+    _exponent(powers.exponent or ())
+
+
+def fitted(table: "ScalingTable", powers: Powers, search: Search, **more: Any) -> "Collapse":
+    """The collapse of a table as the options ask for it."""
+    from physbatch.scaling.data_collapse import collapse
+
+    return collapse(
+        table,
+        exponent=_exponent(powers.exponent or ()),
+        fixed=_numbers(powers.fix or (), "--fix"),
+        corrections=powers.corrections,
+        drift=powers.drift,
+        method=search.method,
+        window=search.window,
+        errors=search.errors,
+        start=_numbers(search.start or (), "--start") or None,
+        seed=search.seed,
+        orders=_numbers(search.order or (), "--order") or None,
+        **more,
+    )
 
 
 def _numbers(words: Sequence[str], option: str) -> dict[str, float]:
