@@ -148,6 +148,26 @@ def test_command_starts_a_fit_from_here(page: Page) -> None:
     assert page.inner_text("#copied") == "copied"
 
 
+def test_window_error_bars_residuals_and_picture(page: Page) -> None:
+    """What needs no browser of these controls is tested beside the report."""
+    page.evaluate(
+        """() => {
+            const slider = document.getElementById("window-from");
+            slider.value = 0.953;
+            slider.dispatchEvent(new Event("input"));
+        }"""
+    )
+    table = order_parameter()
+    kept = table.select(table.control >= 0.953)
+    assert shown_quality(page) == pytest.approx(library_quality(values(page), kept), rel=1e-10)
+    assert "--control-min 0.953" in page.inner_text("#command")
+    whole = str(page.evaluate("() => picture()"))
+    assert whole.startswith("<svg ")
+    page.uncheck("#show-residuals")
+    page.uncheck("#show-bars")
+    assert len(str(page.evaluate("() => picture()"))) < len(whole)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_layout(
