@@ -102,16 +102,7 @@ def render_explore(
         "start": fitted or {**unscaled, "c_c": float(np.median(data.control)), "inverse_nu": 1.0},
         "fitted": fitted,
         "unscaled": unscaled,
-        "x_label": f"{data.size_name}^(1/ν) ({data.control_name} − c_c)",
-        "y_label": f"{observable} {data.size_name}^(−ζ/ν)",
-        "x_math": [
-            *((data.size_name, 0), ("1/", 1), ("ν", 1), (" (", 0), (data.control_name, 0)),
-            *((" − ", 0), *_critical(data), (")", 0)),
-        ],
-        "y_math": [
-            *((observable, 0), (" ", 0), (data.size_name, 0), ("−", 1), ("ζ", 1), ("/", 1)),
-            ("ν", 1),
-        ],
+        **_labels(data, observable),
         "range": [float(data.control.min()), float(data.control.max())],
         "limits": list(limits),
         "fixed": [] if fit is None else list(fit.fixed),
@@ -177,6 +168,19 @@ def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
         "amplitude": 0.0,
         **({name: values[name] for name in ("shift", "phi")} if fit.drift else {}),
     }, ""
+
+
+def _labels(data: ScalingTable, observable: str) -> dict[str, Any]:
+    """Both axes in words and as math."""
+    size, control = data.size_name, data.control_name
+    x: _Math = [(size, 0), ("1/", 1), ("ν", 1), (" (", 0), (control, 0), (" − ", 0)]
+    y: _Math = [(observable, 0), (" ", 0), (size, 0), ("−", 1), ("ζ", 1), ("/", 1), ("ν", 1)]
+    return {
+        "x_label": f"{size}^(1/ν) ({control} − c_c)",
+        "y_label": f"{observable} {size}^(−ζ/ν)",
+        "x_math": [*x, *_critical(data), (")", 0)],
+        "y_math": y,
+    }
 
 
 def _points(data: ScalingTable, observable: str) -> list[dict[str, Any]]:
