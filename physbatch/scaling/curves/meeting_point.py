@@ -3,18 +3,20 @@ r"""The control at which curves of all sizes meet but for corrections to scaling
 A ratio such as Binder's obeys :math:`y_L(c) = y_c + a_1 L^{1/\nu} (c - c_c) + b L^{-\omega} + ...`,
 so that at c_c
 
-.. math:: y_L = y_c + b\, q + b_2 q^2, \qquad y_L' = a_1 L^{1/\nu} (1 + e\, q), \qquad
+.. math:: y_L = y_c + \sum_{k=1}^4 b_k q^k, \qquad
+          y_L' = a_1 L^{1/\nu} \Bigl(1 + \sum_{k=1}^3 e_k q^k\Bigr), \qquad
           q = (L/L_{min})^{-\omega}.
 
 For a given c_c the left sides are the values and slopes of the curves there, known with their
-covariance and independent from size to size; the right sides are linear in y_c, b, b_2, a_1 and
-e once 1/nu and omega are given. So c_c, y_c and the exponents are one posterior, in which no pair
-of sizes counts twice: b, b_2 and e are normal, with a scale B that is summed over, omega and 1/nu
-lie on grids with a log-normal prior, as in `physbatch.scaling.laws.corrected`, and so does a
-factor on the errors. Where curves have levelled off they meet as well, and there their values are
-known best; so a place counts less where slopes are below half of the usual ones. Crossings of pairs
-are shadows of this: for two sizes c_c is the crossing, moved and widened by corrections of the
-usual size.
+covariance and independent from size to size; the right sides are linear in y_c, b_k, a_1 and e_k
+once 1/nu and omega are given. So c_c, y_c and the exponents are one posterior, in which no pair of
+sizes counts twice: b_k and e_k are normal, with a scale B that is summed over and falls with k,
+omega and 1/nu lie on grids with a log-normal prior, as in `physbatch.scaling.laws.corrected`, and
+so does a factor on the errors. The grids narrow to where the weight is; where errors are tiny they
+are led there by larger ones. Where curves have levelled off they meet as well, and there their
+values are known best; so a place counts less where slopes are below half of the usual ones.
+Crossings of pairs are shadows of this: for two sizes c_c is the crossing, moved and widened by
+corrections of the usual size.
 
 Another observable O ~ L^(zeta/nu) at the same c_c gives zeta/nu, averaged over the posterior of
 c_c and omega: the quotient method of Ballesteros et al., doi 10.1016/0370-2693(96)00358-9.
@@ -31,17 +33,20 @@ from physbatch.typing import FloatArray
 
 _CORRECTIONS = np.array([0.006, 0.02, 0.07, 0.25])  # B, of the range of the observable
 _CORRECTION_SCALE = 0.15  # of the half-normal prior of B
-_SECOND = 0.5  # b_2 in units of B
-_HIGHER = 0.2  # of what the orders beyond leave, in units of B q^3
-_SLOPE = 2.0  # e in units of B
+_ORDERS = np.array([1.0, 0.5, 0.1, 0.03])  # scales of b_k, in units of B
+_HIGHER = 0.02  # of what the orders beyond leave, in units of B q^5
+_SLOPE = 2.0  # e_k of slopes, in units of b_k
 _LEAST_SLOPE = 0.05  # of e: slopes have analytic corrections besides
 _FACTORS = np.array([1.0, 1.6, 2.6, 4.2])  # on the errors
 _LOG_SPREAD = 0.5  # of ln omega, ln 1/nu and of the factors
-_OMEGAS = np.exp(_LOG_SPREAD * np.array([-1.4, -0.7, 0.0, 0.7, 1.4]))
+_OMEGA_REACH, _OMEGA_NODES = 1.6, 7  # of ln omega, in units of its spread
 _CONTROLS = 31  # nodes of c_c
 _EXPONENTS = 13  # nodes of 1/nu
 _REACH = 2.4  # of ln(1/nu), in units of its spread
-_TURNS = 8  # in which the nodes narrow
+_TURNS = 12  # in which the nodes narrow
+_BLUR = 0.01  # of the range: error that is added at first, so that coarse nodes lead to the best,
+_CLEARER = 6.0  # by which it falls from turn to turn,
+_CLEAR = 0.1  # and what it is beside the errors when it is dropped
 _NEGLIGIBLE = 1e-5
 _FLAT = 0.5  # slope, in units of the usual one, below which curves have levelled off
 _EDGE = 1e-2  # weight of a border of the region, beside the largest, at which c_c is not held
@@ -103,41 +108,47 @@ def common_point(
     plain : bool
         Without corrections and with the errors as they are.
     """
-    usual = VOLUME_OMEGA if volume else 1.0
-    omegas = usual * _OMEGAS
+    centre = math.log(VOLUME_OMEGA if volume else 1.0)
     strengths, factors = (np.array([1e-9]), np.ones(1)) if plain else (_CORRECTIONS, _FACTORS)
-    centre = math.log(usual)
-    low, high = region
-    bottom, top = centre - _REACH * _LOG_SPREAD, centre + _REACH * _LOG_SPREAD
-    bounded, usual_steepness = True, 1.0
+    spans = [
+        region,
+        (centre - _REACH * _LOG_SPREAD, centre + _REACH * _LOG_SPREAD),
+        (centre - _OMEGA_REACH * _LOG_SPREAD, centre + _OMEGA_REACH * _LOG_SPREAD),
+    ]
+    bounded, usual_steepness, blur = True, 1.0, _BLUR
     for turn in range(_TURNS):
-        controls = np.linspace(low, high, _CONTROLS)
+        grids = [
+            np.linspace(*span, count)
+            for span, count in zip(spans, (_CONTROLS, _EXPONENTS, _OMEGA_NODES), strict=True)
+        ]
+        controls, exponents, omegas = grids[0], np.exp(grids[1]), np.exp(grids[2])
         known = moments(controls)
         steep = _steepness(known)
-        usual_steepness = float(np.median(steep)) if turn == 0 else usual_steepness
-        steep = steep / (_FLAT * usual_steepness)
-        exponents = np.linspace(bottom, top, _EXPONENTS)
-        nodes = _evaluate(size, known, np.exp(exponents), omegas, (strengths, factors), scale)
-        prior = (-0.5 * ((exponents - centre) / _LOG_SPREAD) ** 2 + math.log(top - bottom))[
-            :, None
-        ] - 0.5 * (np.log(_OMEGAS) / _LOG_SPREAD) ** 2
-        logs = nodes.log_weight + prior[..., None, None]
-        levelled = -(size.size - 1) * np.log1p(steep**-2.0)
-        logs = logs + levelled[:, None, None, None, None]
-        weights = np.exp(logs - logs.max())
-        over_c, over_y = weights.sum(axis=(1, 2, 3, 4)), weights.sum(axis=(0, 2, 3, 4))
         if turn == 0:
-            bounded = max(over_c[0], over_c[-1]) < _EDGE * over_c.max()
-        first, last, narrow_c = _weighty(over_c)
-        bottom_at, top_at, narrow_y = _weighty(over_y)
-        if narrow_c and narrow_y:
+            usual_steepness = float(np.median(steep))
+        known, blurred = _blurred(known, blur, scale)
+        steep = steep / (_FLAT * usual_steepness)
+        nodes = _evaluate(size, known, exponents, omegas, (strengths, factors), scale)
+        prior = -0.5 * ((grids[1] - centre) / _LOG_SPREAD)[:, None] ** 2
+        prior = prior - 0.5 * ((grids[2] - centre) / _LOG_SPREAD) ** 2
+        levelled = -(size.size - 1) * np.log1p(steep**-2.0)
+        logs = nodes.log_weight + prior[..., None, None] + levelled[:, None, None, None, None]
+        weights = np.exp(logs - logs.max())
+        shares = [weights.sum(axis=tuple({0, 1, 2, 3, 4} - {axis})) for axis in range(5)]
+        if turn == 0:
+            bounded = max(shares[0][0], shares[0][-1]) < _EDGE * shares[0].max()
+        narrow = [_narrowed(share, grid) for share, grid in zip(shares[:3], grids, strict=True)]
+        if not blurred and all(span is None for span in narrow):
             break
-        if not narrow_c:
-            low, high = controls[first], controls[last]
-        if not narrow_y:
-            bottom, top = exponents[bottom_at], exponents[top_at]
+        spans = [new or span for new, span in zip(narrow, spans, strict=True)]
+        if not blurred:  # what has no weight costs time
+            strengths, factors = (
+                nodes_of[share > _NEGLIGIBLE * share.max()]
+                for nodes_of, share in zip((strengths, factors), shares[3:], strict=True)
+            )
+        blur /= _CLEARER
     weights /= weights.sum()
-    return _summary(nodes, weights, controls, np.exp(exponents), omegas, factors, bounded)
+    return _summary(nodes, weights, controls, exponents, omegas, factors, bounded)
 
 
 def _steepness(moments: Moments) -> FloatArray:
@@ -146,11 +157,21 @@ def _steepness(moments: Moments) -> FloatArray:
     return np.asarray(np.exp(0.5 * np.mean(np.log(square), axis=1)))
 
 
-def _weighty(share: FloatArray) -> tuple[int, int, bool]:
-    """First and last node worth keeping, and whether they are most of all."""
+def _blurred(moments: Moments, part: float, scale: float) -> tuple[Moments, bool]:
+    """Moments with errors of a part of range and slopes, where theirs are far below that."""
+    if (part * scale) ** 2 * _CLEAR**2 < np.median(moments.covariance[..., 0, 0]):
+        return moments, False
+    covariance = moments.covariance.copy()
+    covariance[..., 0, 0] += (part * scale) ** 2
+    covariance[..., 1, 1] += (part * moments.mean[..., 1]) ** 2
+    return Moments(moments.mean, covariance), True
+
+
+def _narrowed(share: FloatArray, nodes: FloatArray) -> tuple[float, float] | None:
+    """The nodes worth keeping, with their neighbours; None if they are most of all."""
     known = np.flatnonzero(share > _NEGLIGIBLE * share.max())
     first, last = max(int(known[0]) - 1, 0), min(int(known[-1]) + 1, share.size - 1)
-    return first, last, last - first > share.size // 2
+    return None if last - first > share.size // 2 else (float(nodes[first]), float(nodes[last]))
 
 
 def _evaluate(
@@ -169,15 +190,15 @@ def _evaluate(
     weight = 1.0 / moments.covariance[..., 1, 1]
     steepness = np.einsum("cl,yl,cl->cy", slopes, power, weight)
     steepness = steepness / np.einsum("yl,yl,cl->cy", power, power, weight)
-    # columns: y_c, b, b_2 | a_1, a_1 e; axes (exponent, omega, size, value or slope, column)
-    design = np.zeros((exponents.size, omegas.size, size.size, 2, 5))
-    design[..., 0, 0] = 1.0
-    design[..., 0, 1], design[..., 0, 2] = q, q**2
-    design[..., 1, 3] = power[:, None]
-    design[..., 1, 4] = power[:, None] * q
+    # columns: y_c, b_1, ..., b_n | a_1, a_1 e_1, ...; axes (exponent, omega, size, row, column)
+    orders, slope_orders = _ORDERS.size, _ORDERS.size - 1
+    design = np.zeros((exponents.size, omegas.size, size.size, 2, orders + slope_orders + 2))
+    powers = q[..., None] ** np.arange(orders + 1)  # (omega, size, order)
+    design[..., 0, : orders + 1] = powers
+    design[..., 1, orders + 1 :] = power[:, None, :, None] * powers[..., : slope_orders + 1]
     shape = (len(values), exponents.size, omegas.size, strengths.size, factors.size)
     b = strengths[:, None]
-    higher = (_HIGHER * b[..., None] * q[:, None, None] ** 3) ** 2  # (omega, B, 1, size)
+    higher = (_HIGHER * b[..., None] * q[:, None, None] ** (orders + 1)) ** 2
     covariance = np.empty((*shape, size.size, 2, 2))
     covariance[:] = (moments.covariance[:, None] * factors[:, None, None, None] ** 2)[
         :, None, None, None
@@ -190,12 +211,14 @@ def _evaluate(
     pulled = np.einsum("cyobglij,clj->cyobgli", inverse, data)
     normal = np.einsum("yolik,cyobglij,yoljm->cyobgkm", design, inverse, design, optimize=True)
     target = np.einsum("yolik,cyobgli->cyobgk", design, pulled, optimize=True)
-    prior = np.zeros((*shape, 5))
-    prior[..., 1] = (scale * b) ** -2.0
-    prior[..., 2] = (scale * _SECOND * b) ** -2.0
+    prior = np.zeros((*shape, design.shape[-1]))
+    prior[..., 1 : orders + 1] = (scale * b[..., None] * _ORDERS) ** -2.0
     of_slope = _SLOPE * b + np.where(b > _NEGLIGIBLE, _LEAST_SLOPE, 0.0)
-    prior[..., 4] = (steepness[:, :, None, None, None] * of_slope) ** -2.0
-    normal[..., range(5), range(5)] += prior
+    slope_unit = steepness[:, :, None, None, None, None] * of_slope[..., None]
+    prior[..., orders + 2 :] = (slope_unit * _ORDERS[:slope_orders]) ** -2.0
+    columns = range(design.shape[-1])
+    given = [k for k in columns if k not in (0, orders + 1)]
+    normal[..., columns, columns] += prior
     inverted = np.linalg.inv(normal)
     best = np.einsum("...km,...m->...k", inverted, target)
     chi2 = np.einsum("cyobgli,cli->cyobg", pulled, data) - np.einsum("...k,...k", target, best)
@@ -203,7 +226,7 @@ def _evaluate(
         -0.5 * chi2
         - 0.5 * log_determinant.sum(axis=-1)
         - 0.5 * np.linalg.slogdet(normal)[1]
-        + 0.5 * np.log(prior[..., [1, 2, 4]]).sum(axis=-1)
+        + 0.5 * np.log(prior[..., given]).sum(axis=-1)
         - 0.5 * (b / _CORRECTION_SCALE) ** 2
         - 0.5 * (np.log(factors) / _LOG_SPREAD) ** 2
     )
@@ -234,7 +257,8 @@ def _summary(
     over = weights.sum(axis=(1, 3, 4))
     pairs = np.array(np.meshgrid(controls, omegas, indexing="ij")).reshape(2, -1)
     best = np.unravel_index(int(np.argmax(weights)), weights.shape)
-    prior = np.exp(-0.5 * (np.log(_OMEGAS) / _LOG_SPREAD) ** 2)
+    reach = np.linspace(-_OMEGA_REACH, _OMEGA_REACH, _OMEGA_NODES)
+    prior = np.exp(-0.5 * reach**2)
     return CommonPoint(
         _spread(controls, weights.sum(axis=(1, 2, 3, 4))),
         (level, math.sqrt(variance)),

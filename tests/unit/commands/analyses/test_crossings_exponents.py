@@ -146,7 +146,8 @@ def test_output_is_the_result_as_netcdf_json_or_csv(
 def test_columns_go_by_number(binder_file: Path, capsys: pytest.CaptureFixture[str]):
     numbers = {"size": "1", "control": "2", "observable": "3", "error": "4"}
     run_command("crossings", binder_file, **numbers, resamples=50)
-    assert "Crossings of U: c_c = 1.0" in capsys.readouterr().out
+    stated = capsys.readouterr().out.partition("Crossings of U: c_c = ")[2]
+    assert abs(float(stated.partition("(")[0]) - 1.0) < 0.01
     run_command("exponents", binder_file, **numbers)
     assert "ScalingFit(height = " in capsys.readouterr().out
 

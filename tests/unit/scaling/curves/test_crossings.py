@@ -74,22 +74,27 @@ def test_small_errors_give_the_limit_to_four_digits():
     table = curie_weiss_table(1e-5, 1, 21, (*SIZES, 1024, 2048))
     result = find_crossings(table, resamples=200)
     # With 1.48/N left out of one crossing, or the sizes mixed up, c_c would move by 1e-3.
-    assert result.c_c.value == pytest.approx(1.0, abs=5e-4)
-    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total
+    assert result.c_c.value == pytest.approx(1.0, abs=2e-4)
+    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 4e-4
     assert result.level_limit.value == pytest.approx(0.270520, abs=2e-3)
     assert abs(result.level_limit.value - 0.270520) < 4.5 * result.level_limit.total
 
 
 def test_a_limit_that_no_plain_law_describes_has_the_error_of_its_corrections():
-    # Errors of 1e-6 see the higher powers of 1/N, which four crossings cannot fix.
+    """Errors of 1e-6 see corrections of every order.
+
+    Values and slopes of five sizes are ten numbers; c_c, y_c, a_1, 1/nu, omega, b_1 to b_4 and e_1
+    to e_3 are twelve. So c_c goes by how small the last orders may be: exactly b_k = 0.060, 0.0030,
+    -0.0003, -7e-7 (a fit of N = 32 to 2048), which no prior knows that has to hold for other
+    models. The value is off by 2.2e-4 whatever the noise, so that a total of 1.5e-4, as a law of
+    one power states, would not be honest. With seven sizes both are below 5e-5.
+    """
     result = find_crossings(curie_weiss_table(1e-6, 1, 31), pairs="consecutive", resamples=200)
     exact = np.array([exact_crossing(n) for n in SIZES[:-1]])
     assert np.all(np.abs(result.crossing - exact) < 4.5 * result.crossing_stderr)
     assert result.flags == ()
-    # The shift of the largest pair is 6e-3; a law of one power, which is not in question here,
-    # would state a seventh of this error.
-    assert abs(result.c_c.value - 1.0) < 2.0 * result.c_c.total < 3e-3
-    assert abs(result["omega"].value - 0.5) < 3.0 * result["omega"].total < 0.5
+    assert abs(result.c_c.value - 1.0) < 2.0 * result.c_c.total < 1e-3
+    assert abs(result["omega"].value - 0.5) < 3.0 * result["omega"].total < 0.3
     assert result.c_c.stated == result.c_c.total > result.c_c.stderr
 
 
@@ -187,7 +192,7 @@ def test_two_and_three_sizes_give_a_limit_that_says_what_it_is():
         result = find_crossings(table.window(size_max=2.0 ** (4 + sizes)), resamples=100)
         assert flag_names(result.flags) == ("few_sizes",)
         assert result.basis == basis
-        assert abs(result.c_c.value - 1.0) < 3.0 * result.c_c.total < 0.25
+        assert abs(result.c_c.value - 1.0) < 3.0 * result.c_c.total < 0.2
         assert np.isfinite(result.crossing).all()
     # The shift of the crossing of 32 and 64 is 0.046: the error must know of it.
     assert result.c_c.total > 4.0 * result.c_c.stderr
@@ -199,7 +204,7 @@ def test_three_sizes_that_nearly_meet_give_an_answer():
     noise = 1e-5 * np.random.default_rng(1).standard_normal(36)
     y = 0.4 + 0.3 * np.tanh((c - 1.0) * size / 4.0) + noise
     result = find_crossings(make_table(size, c, {"y": y}, {"y": np.full(36, 1e-5)}), resamples=100)
-    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 0.02
+    assert abs(result.c_c.value - 1.0) < 4.5 * result.c_c.total < 0.01
 
 
 def test_sizes_of_small_ratios_answer_by_pairs_further_apart():
