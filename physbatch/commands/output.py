@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from physbatch.scaling.laws.fits import ScalingFit
     from physbatch.typing import FloatArray
 
+_JSON_MARK = '{\n  "kind": '
 _PICTURES = (".pdf", ".png", ".svg", ".eps", ".ps", ".jpg", ".jpeg", ".tif", ".tiff", ".gif")
 
 
@@ -49,13 +50,8 @@ def keep_other_results(path: Path | None, *kinds: str) -> None:
     """
     if path is None:
         return
+    refuse_picture(path)
     suffix = path.suffix.lower()
-    if suffix in _PICTURES:
-        raise OutputError(
-            "results are not written as a picture",
-            where=str(path),
-            remedy=f"write the picture with `--figure {path}`, results with `-o FILE.nc`",
-        )
     if not path.exists():
         return
     from physbatch.files.netcdf import open_netcdf
@@ -63,7 +59,7 @@ def keep_other_results(path: Path | None, *kinds: str) -> None:
     from physbatch.results.export import FIRST_WORDS
 
     if suffix in (".json", ".csv"):
-        keep_other_text(path, FIRST_WORDS.get(suffix, '{\n  "kind": '))
+        keep_other_text(path, FIRST_WORDS.get(suffix, _JSON_MARK))
         return
 
     try:
@@ -74,6 +70,16 @@ def keep_other_results(path: Path | None, *kinds: str) -> None:
         kind = ""
     if not kind or (kind not in kinds if kinds else kind in ("analysis", "collapse")):
         raise _occupied(path)
+
+
+def refuse_picture(path: Path) -> None:
+    """An OutputError where results would be written under the name of a picture."""
+    if path.suffix.lower() in _PICTURES:
+        raise OutputError(
+            "results are not written as a picture",
+            where=str(path),
+            remedy=f"write the picture with `--figure {path}`, results with `-o FILE.nc`",
+        )
 
 
 def keep_other_text(path: Path, mark: str) -> None:
@@ -187,15 +193,20 @@ def save_record(result: Record, output: Path | None, document: Mapping[str, Any]
     """Write a result where one is wanted: NetCDF, or by the suffix as JSON or CSV."""
     if output is None:
         return
-    from physbatch.files import write_atomic
-    from physbatch.results import write_results
-
     if output.suffix.lower() == ".json":
-        write_atomic(output, f"{_json_text(document)}\n".encode())
+        write_json(output, document)
     elif output.suffix.lower() == ".csv":
-        write_results(output, result)
+        write_estimates(output, result)
     else:
         result.save(output)
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the JSON of a result; only one of ours is replaced."""
+    from physbatch.files import write_atomic
+
+    keep_other_text(path, _JSON_MARK)
+    write_atomic(path, f"{_json_text(document)}\n".encode())
 
 
 def exit_code(*results: Record) -> int:

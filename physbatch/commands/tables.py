@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbatch.commands.options import ColumnsOfMany, Dimension, Output
-from physbatch.commands.output import keep_other_text, keep_others, write_estimates
+from physbatch.commands.output import keep_other_text, keep_others, refuse_picture, write_estimates
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -84,9 +84,14 @@ def export(file: Path, *, output: Output) -> None:
 
 
 def write_table(table: ScalingTable, path: Path) -> None:
-    """Write a table as NetCDF; only a file that holds a table is replaced."""
-    from physbatch.files.netcdf import save
+    """Write a table as NetCDF, or by the suffix as CSV; only a file that holds one is replaced."""
+    from physbatch.files import save, write_atomic
 
+    refuse_picture(path)
+    if path.suffix.lower() == ".csv":
+        keep_other_text(path, _CSV_MARK)
+        write_atomic(path, table.to_csv().encode())
+        return
     keep_others(path, "physbatch_table")
     save(table.to_dataset(), path)
 

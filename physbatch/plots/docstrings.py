@@ -35,7 +35,7 @@ def documented(page: str) -> Callable[[Plot], Plot]:
     --------
     >>> from physbatch.plots.theory import plot_theory
     >>> [line for line in (plot_theory.__doc__ or "").splitlines() if "called theory" in line]
-    ['    Where to draw; by default a new page, one column wide; the panels are called theory and']
+    ['    Where to draw; by default a new page, one column wide. The panels are called theory and']
     """
 
     def complete(plot: Plot) -> Plot:

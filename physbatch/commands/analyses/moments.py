@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from physbatch import plots
 from physbatch.commands.look import ResultAndFigure
 from physbatch.commands.options import BootstrapSeed, Resamples, Samples, Words
-from physbatch.commands.output import print_json, print_rest, variables_of, write_figure
+from physbatch.commands.output import (
+    print_json,
+    print_rest,
+    variables_of,
+    write_figure,
+    write_json,
+)
 from physbatch.commands.tables import write_table
 from physbatch.errors import AnalysisError
 
@@ -65,13 +71,16 @@ def moments_command(
         seed=seed,
         space_dimension=samples.space_dimension,
     )
-    if outputs.output is not None:
+    document = _json(result)
+    if outputs.output is not None and outputs.output.suffix.lower() == ".json":
+        write_json(outputs.output, document)
+    elif outputs.output is not None:
         write_table(result, outputs.output)
     figures = write_figure(
         lambda **options: plots.plot_moments(result, **options), outputs, variables_of(result)
     )
     if outputs.json:
-        print_json(_json(result))
+        print_json(document)
         return
     print(_text(result))
     print_rest(table=outputs.output)

@@ -143,6 +143,23 @@ def test_moments_as_json(
     assert np.all(np.abs(z) < 4)
 
 
+def test_moments_are_written_as_the_suffix_says(
+    samples_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (samples_file, "--observable", "m", "--moment", "binder", "--json", "-o")
+    for suffix in ("csv", "json"):
+        for _ in range(2):
+            run_words("moments", *words, tmp_path / f"m.{suffix}")
+    printed = capsys.readouterr().out
+    assert (tmp_path / "m.json").read_text("utf-8") in printed
+    assert read_table(tmp_path / "m.csv").observables == ("binder",)
+    with pytest.raises(OutputError, match="--figure"):
+        run_words("moments", *words, tmp_path / "m.pdf")
+    (tmp_path / "mine.json").write_text("{}")
+    with pytest.raises(OutputError, match="holds something else"):
+        run_words("moments", *words, tmp_path / "mine.json")
+
+
 def test_moments_of_clusters(samples_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = (samples_file, "--observable", "m", "--cluster", "graph", "--json")
     run_words("moments", *words)
