@@ -27,6 +27,8 @@ from physbatch.study import Study
 
 ROOT = Path(__file__).resolve().parent
 DATA = ROOT.parent / "data"
+#: The answer of a finding at a glance, where it has a table of its own.
+TABLE = "table.md"
 
 _BLOCK = re.compile(r"(<!-- numbers -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 _MEASUREMENT = ("duration", "times", "test_samples")
@@ -268,4 +270,8 @@ def summary_table() -> str:
             if number.headline:
                 lines.append(f"| {title} {_number_row(number)}")
                 title = ""
+    for question in questions():
+        table = question.folder / TABLE
+        if table.exists():
+            lines += ["", f"{question_line(question)}", "", table.read_text("utf-8").rstrip()]
     return "\n".join(lines) + "\n"

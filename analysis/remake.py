@@ -26,6 +26,7 @@ import tomli_w
 from analysis.common import (
     DATA,
     ROOT,
+    TABLE,
     Datasets,
     Finding,
     Question,
@@ -91,6 +92,8 @@ def publish(question: Question, folder: Path, finding: Finding) -> None:
     for name, figure in finding.figures.items():
         save_figure(figure, folder / f"{name}.pdf")
     write_csv(finding, folder / "numbers.csv")
+    if finding.table:
+        (folder / TABLE).write_text(f"{finding.table}\n", "utf-8")
 
 
 def figures(chosen: Sequence[Question]) -> None:

@@ -37,7 +37,7 @@ class FunctionOverlap(NamedTuple):
     Attributes
     ----------
     overlap : ndarray
-        m_hat, 0 where one of the functions is 0.
+        m_hat, 0 where one of the functions is 0, nan where squares are no numbers.
     product, square, teacher_square : ndarray
         m, q and rho.
     error : ndarray
@@ -78,7 +78,7 @@ def compare_functions(outputs: Tensor, targets: Tensor) -> FunctionOverlap:
     square, teacher_square = (student**2).mean(dim=1), (teacher**2).mean(dim=1)
     scale = (square * teacher_square).sqrt()
     overlap = torch.where(scale > 0, product / scale, torch.zeros_like(product))
-    overlap = torch.where(torch.isfinite(scale), overlap, scale)  # nan and inf stay what they are
+    overlap = torch.where(torch.isfinite(scale), overlap, torch.nan)  # squares beyond all numbers
     error = 0.5 * ((student - teacher) ** 2).mean(dim=1)
     return FunctionOverlap(*map(_array, (overlap, product, square, teacher_square, error)))
 

@@ -121,7 +121,8 @@ class Network:
         if self._module is not None or not all(isinstance(v, _PLAIN) for v in attributes.values()):
             return {}
         run, plain = self.run, tuple((name, type(v), v) for name, v in sorted(attributes.items()))
-        return _traces_of(type(self.task), plain, run.size, run.loss, run.dtype, run.device)
+        kind: object = type(self.task)
+        return _traces_of(kind, plain, run.size, run.loss, run.dtype, run.device)
 
     def batched(
         self, name: str, function: Callable[..., Any], trees: Sequence[Leaves | Weights]

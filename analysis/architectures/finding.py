@@ -1,0 +1,277 @@
+"""Is there a critical batch size whatever the architecture? One row for each task in torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.common import Datasets, Finding, Number, markdown_table
+from physbatch.dataset import STATUS_DIVERGED
+from physbatch.plots import DOUBLE_COLUMN_MM, figure_in_mm, journal_style
+from physbatch.scaling import (
+    Estimate,
+    SuccessCurve,
+    TransitionOrder,
+    fit_law,
+    law,
+    success_counts,
+    success_curve,
+    transition_order,
+)
+
+FloatArray = npt.NDArray[np.float64]
+
+#: The tasks in the order of the table, and their names in words.
+TASKS = {
+    "linear": "linear",
+    "mlp": "two hidden layers",
+    "cnn": "convolution",
+    "attention": "attention",
+    "lstm": "LSTM",
+    "gpt": "tiny GPT",
+    "hermite": "Hermite link",
+    "parity": "sparse parity",
+    "multi-index": "staircase",
+    "manifold": "hidden manifold",
+    "modular": "addition modulo N",
+    "mixture": "Gaussian mixture",
+}
+_MISSING = {
+    "m_c_below_grid": "< 1",
+    "m_c_above_grid": "> 32",
+    "bad_fit": "no power of N",
+    "too_few_points": "two sizes",
+}
+#: Earlier run time that m_c is compared with, as a part of the whole.
+EARLIER = 0.25
+
+REDUCED: dict[str, dict[str, Any]] = dict.fromkeys(
+    TASKS,
+    {
+        "batch_size": [2, 16],
+        "learning_rate": [0.5],
+        "replicas": 12,
+        "duration": 20,
+        "times": {"kind": "list", "values": [0, 5, 20]},
+        "test_samples": 32,
+    },
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a task says at one learning rate.
+
+    Attributes
+    ----------
+    curves, earlier : dict
+        Success curves against ln m by size, at the end and at a quarter of the run time.
+    diverged : float
+        Of the replicas that failed below m_c, the part that diverged.
+    """
+
+    task: str
+    learning_rate: float
+    time: float
+    curves: dict[float, SuccessCurve]
+    earlier: dict[float, SuccessCurve]
+    diverged: float
+
+    def critical(self, size: float) -> Estimate:
+        """m_c at a size."""
+        return _critical(self.curves[size])
+
+
+def _curve(part: xr.Dataset, time: float) -> SuccessCurve:
+    """Success against ln m: batch sizes lie evenly there."""
+    batch_size, successes, trials = success_counts(part, time)
+    size = float(np.atleast_1d(part["size"].values)[0])
+    return success_curve(np.log(batch_size), successes, trials, size=size, time=time)
+
+
+def _critical(curve: SuccessCurve) -> Estimate:
+    """m_c of a curve against ln m."""
+    fit = curve.m_c
+    value = math.exp(fit.value)
+    return Estimate(value, value * fit.stderr, flags=fit.flags)
+
+
+def _rows(task: str, data: xr.Dataset) -> list[Row]:
+    """One row for each learning rate, the largest first."""
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    last, early = times[-1], times[times <= EARLIER * times[-1]][-1]
+    rows = []
+    for rate in sorted(data["learning_rate"].values, reverse=True):
+        part = data.sel(learning_rate=rate, drop=True)
+        sizes = [float(size) for size in part["size"].values]
+        curves, earlier = (
+            {size: _curve(part.sel(size=[size]).squeeze(drop=False), t) for size in sizes}
+            for t in (last, early)
+        )
+        failed = part["success"] == 0
+        below = failed & (part["batch_size"] <= _largest(curves, float(part["batch_size"][-1])))
+        lost = below & (part["status"] == STATUS_DIVERGED)
+        share = float(lost.sum() / below.sum()) if below.any() else math.nan
+        rows.append(Row(task, float(rate), float(last), curves, earlier, share))
+    return rows
+
+
+def _largest(curves: dict[float, SuccessCurve], last: float) -> float:
+    """The largest m_c, up to which replicas fail; the whole grid if it is known at no size."""
+    known = [math.exp(c.m_c.value) for c in curves.values() if math.isfinite(c.m_c.value)]
+    return max(known, default=last)
+
+
+def _ratio(over: Estimate, under: Estimate) -> Estimate:
+    """over/under of independent estimates; nan with the flags of what is not known."""
+    value = over.value / under.value
+    relative = math.hypot(over.total / over.value, under.total / under.value)
+    return Estimate.of_total(value, value * relative, flags=(*over.flags, *under.flags))
+
+
+def _exponent(row: Row) -> Estimate:
+    """b of m_c = A N^b over all sizes."""
+    known = {n: e for n in row.curves if math.isfinite((e := row.critical(n)).value)}
+    if len(known) < 2:
+        return Estimate(math.nan, flags=tuple(f for n in row.curves for f in row.critical(n).flags))
+    fit = fit_law(
+        list(known),
+        [e.value for e in known.values()],
+        [e.stderr for e in known.values()],
+        [law("power")],
+        quantity="m_c",
+        scan=False,
+    )
+    return fit["b"]
+
+
+def _numbers(rows: list[Row]) -> list[Number]:
+    """m_c of all sizes, its exponent, and how it moves with time and learning rate."""
+    name = TASKS[rows[0].task]
+    numbers = []
+    for row in rows:
+        at = f"(eta = {row.learning_rate:g}, t = {row.time:g})"
+        numbers += [
+            Number(
+                f"{name}: m_c at N = {size:g} {at}",
+                row.critical(size),
+                note=_goodness(curve),
+                headline=row is rows[0] and size == max(row.curves) and bool(curve.m_c.value > 0),
+            )
+            for size, curve in row.curves.items()
+        ]
+        numbers.append(Number(f"{name}: b of m_c ~ N^b {at}", _exponent(row)))
+    return numbers
+
+
+def _goodness(curve: SuccessCurve) -> str:
+    return f"deviance/dof = {curve.deviance:.1f}/{curve.dof}, p = {curve.p_value:.2g}"
+
+
+def _table(rows: dict[str, list[Row]], orders: dict[str, TransitionOrder]) -> str:
+    """The answer, a line for each task."""
+    head = (
+        "task",
+        "N",
+        "eta",
+        "t",
+        "m_c at these N",
+        "b of m_c ~ N^b",
+        "m_c(t)/m_c(t/4)",
+        "m_c(eta)/m_c(eta/2)",
+        "width of ln m, largest N / smallest",
+        "failed by divergence",
+        "order",
+    )
+    lines = []
+    for task, (row, *more) in rows.items():
+        largest = max(row.curves)
+        now, before = row.critical(largest), _critical(row.earlier[largest])
+        slower = more[0].critical(largest) if more else Estimate(math.nan)
+        lines.append(
+            (
+                TASKS[task],
+                ", ".join(f"{size:g}" for size in row.curves),
+                f"{row.learning_rate:g}",
+                f"{row.time:g}",
+                ", ".join(_words(row.critical(size)) for size in row.curves),
+                _words(_exponent(row)),
+                _known(_ratio(now, before)),
+                _known(_ratio(now, slower)),
+                _known(_ratio(row.curves[largest].width, row.curves[min(row.curves)].width)),
+                "-" if math.isnan(row.diverged) else f"{100 * row.diverged:.0f} %",
+                orders[task].verdict,
+            )
+        )
+    return markdown_table(head, lines)
+
+
+def _words(estimate: Estimate) -> str:
+    """A number, or why there is none."""
+    if math.isfinite(estimate.value):
+        return f"{estimate}"
+    return ", ".join(_MISSING.get(flag.name, flag.name) for flag in estimate.flags[:1])
+
+
+def _known(estimate: Estimate) -> str:
+    return f"{estimate}" if math.isfinite(estimate.value) else "-"
+
+
+def _figure(rows: dict[str, list[Row]]) -> Figure:
+    """Success against m of every task at the larger learning rate."""
+    with journal_style():
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 150.0)
+        panels = figure.subplots(4, 3, sharex=True, sharey=True)
+        for axes, (task, (row, *_)) in zip(panels.flat, rows.items(), strict=True):
+            _panel(axes, row)
+            axes.set_title(f"{TASKS[task]}, $\\eta = {row.learning_rate:g}$")
+        for axes in panels[-1]:
+            axes.set_xlabel("mini-batch size $m$")
+        for axes in panels[:, 0]:
+            axes.set_ylabel("success")
+    return figure
+
+
+def _panel(axes: Axes, row: Row) -> None:
+    """The fractions and curves of all sizes."""
+    for (size, curve), (colour, marker) in zip(
+        row.curves.items(), zip(("C0", "C1", "C2"), "osD", strict=True), strict=True
+    ):
+        m = np.exp(curve.control)
+        low, high = curve.fraction_interval
+        axes.errorbar(
+            m,
+            curve.fraction,
+            [curve.fraction - low, high - curve.fraction],
+            fmt=marker,
+            color=colour,
+            elinewidth=0.7,
+            label=f"$N = {size:g}$",
+        )
+        if math.isfinite(curve.width.value):
+            along = np.linspace(curve.control[0], curve.control[-1], 101)
+            axes.plot(np.exp(along), curve.probability(along), color=colour)
+    axes.set_xscale("log", base=2)
+    axes.legend()
+
+
+def find(data: Datasets) -> Finding:
+    """m_c of every task against size, run time and learning rate, and the order."""
+    rows = {task: _rows(task, data[task]) for task in TASKS}
+    orders = {
+        task: transition_order(data[task].sel(learning_rate=[row.learning_rate]))
+        for task, (row, *_) in rows.items()
+    }
+    numbers = tuple(number for task in rows.values() for number in _numbers(task))
+    statements = tuple(
+        f"{TASKS[task]}: {order.verdict}: {'; '.join(order.reasons[:2])}."
+        for task, order in orders.items()
+    )
+    return Finding(numbers, {"success": _figure(rows)}, statements, _table(rows, orders))
