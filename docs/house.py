@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("scaling.curves", "scaling.reweighting"),
     ("scaling.data_collapse", "scaling.transition", "scaling.times", "scaling.dynamic_scaling"),
     ("scaling.order",),
+    ("scaling.design",),
     ("exact", "noise"),
     ("theory",),
     ("dynamics",),

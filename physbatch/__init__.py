@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from physbatch.scaling import transition_order as transition_order
     from physbatch.study import Study as Study
     from physbatch.study import catalogue as catalogue
+    from physbatch.sweep.refining import refine as refine
     from physbatch.sweep.run import run_study as run_study
     from physbatch.tables import ScalingTable as ScalingTable
     from physbatch.tables import make_dataset as make_dataset

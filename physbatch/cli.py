@@ -46,6 +46,7 @@ app.command(study_app)
 for _name, _home, _help in (
     ("quick", "quick:quick_command", "A study of the catalogue, from its name to a report."),
     ("run", "runs:run", "Simulate a study and write its dataset; go on where a run stopped."),
+    ("refine", "refining:refine_command", "Add cells to a dataset until m_c has a stated error."),
     ("status", "runs:status", "Say how far a run is."),
     ("merge", "runs:merge", "Write the dataset of an array job from its parts."),
     ("slurm", "runs:slurm", "Print an sbatch script that computes a study as an array job."),

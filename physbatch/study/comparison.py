@@ -128,7 +128,9 @@ class ValueDifference:
 
 def value_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDifference]:
     """Compare the variables that two datasets share at the coordinates that they share."""
-    left, right = xr.align(data, other, join="inner", copy=False)
+    # Decisions of a refinement are no measured values, and their rows have no coordinate.
+    parts = [part.drop_dims("decision", errors="ignore") for part in (data, other)]
+    left, right = xr.align(*parts, join="inner", copy=False)
     differences = {}
     for name in sorted({*map(str, data.data_vars)} & {*map(str, other.data_vars)}):
         if set(left[name].dims) != set(right[name].dims):

@@ -24,6 +24,7 @@ from physbatch.sweep.ends import add_begun
 from physbatch.sweep.makers import Maker
 from physbatch.sweep.merging import Slab, frame, merge
 from physbatch.sweep.plan import Plan
+from physbatch.sweep.refining.decisions import read_decisions
 from physbatch.sweep.status import survey
 from physbatch.sweep.store import Part, Store, is_present
 from physbatch.typing import IntArray
@@ -49,7 +50,8 @@ def write_dataset(store: Store, plan: Plan, *, partial: bool) -> xr.Dataset:
         return open_whole(store.output, plan)
     makers, begun = Counter[Maker](), Counter[int]()
     variables = merge(plan, _counted(store.parts(plan), makers, begun)).data_vars
-    merged = validate(frame(plan, makers, begun).assign(variables))
+    decisions = read_decisions(store.folder)
+    merged = validate(frame(plan, makers, begun, decisions).assign(variables))
     lacking = (merged["status"] == STATUS_MISSING).any("replica")
     missing = int((lacking & is_present(merged, plan.study)).sum())
     _require_cells(store, plan, missing, partial)
@@ -113,7 +115,8 @@ class _LargeMerge:
 
     def save(self, target: Path) -> None:
         """Write the dataset; OutputError if it cannot be, an existing file stays untouched."""
-        empty = frame(self._plan, self._makers, self._begun)
+        decisions = read_decisions(self._store.folder)
+        empty = frame(self._plan, self._makers, self._begun, decisions)
         slabs = list(_slabs(self._plan))
 
         def write(path: Path) -> None:

@@ -35,7 +35,7 @@ WATCH = 2.5 * BEAT
 
 #: Names of the files that runs read or write in their folder.
 _OURS = re.compile(
-    r"lock(-\d+-of-\d+)?|\.takeover|study\.toml|index-.*\.jsonl"
+    r"lock(-\d+-of-\d+)?|\.takeover|study\.toml|decisions\.json|index-.*\.jsonl"
     r"|[0-9a-f]{32}\.(nc|checkpoint|checkpoint\.1)"
 )
 #: Temporary names of such files, and of locks.

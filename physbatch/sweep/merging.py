@@ -2,7 +2,7 @@
 
 import datetime
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from physbatch.study.model import Study
 from physbatch.sweep.ends import words_for_begun
 from physbatch.sweep.makers import Maker, attributes_of
 from physbatch.sweep.plan import Plan
+from physbatch.sweep.refining.decisions import Decision, decision_variables
 from physbatch.typing import FloatArray
 
 #: Rectangle of a grid, in numbers of values along each dimension and of replicas.
@@ -60,16 +61,22 @@ def merge(plan: Plan, shards: Iterable[xr.Dataset], slab: Slab | None = None) ->
     )
 
 
-def frame(plan: Plan, makers: Counter[Maker], begun: Counter[int]) -> xr.Dataset:
-    """Coordinates and attributes of the dataset of a plan, without variables.
+def frame(
+    plan: Plan,
+    makers: Counter[Maker],
+    begun: Counter[int],
+    decisions: Sequence[Decision] = (),
+) -> xr.Dataset:
+    """Coordinates and attributes of the dataset of a plan, without the variables of its cells.
 
-    `makers` and `begun` count its cells by who made them and by where they began.
+    `makers` and `begun` count its cells by who made them and by where they began; `decisions` of a
+    refinement have chosen some of them.
     """
     attributes = _attributes(plan.study, makers)
     words = words_for_begun(begun, plan.study.time_units)
     if words:
         attributes["continued"] = words
-    return xr.Dataset(coords=_coordinates(plan), attrs=attributes)
+    return xr.Dataset(decision_variables(decisions), _coordinates(plan), attributes)
 
 
 def _coordinates(plan: Plan) -> dict[str, xr.Variable]:

@@ -32,23 +32,23 @@ _SIGNALS = tuple(
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, where: str = "--time-limit") -> float:
     """Seconds of ``90``, ``55m``, ``1.5h`` or, as batch systems write it, ``[D-]HH:MM:SS``.
 
-    StudyError for anything else, and for times that are not positive.
+    ``min`` is the same as ``m``. StudyError for anything else, and for times that are not positive.
 
     >>> parse_duration("1.5h"), parse_duration("1-00:10:00")
     (5400.0, 87000.0)
     """
     seconds = 0.0
-    if match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", text):
-        seconds = float(match[1]) * _UNITS[match[2] or "s"]
+    if match := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?|min)", text):
+        seconds = float(match[1]) * _UNITS[match[2][:1] or "s"]
     elif match := re.fullmatch(r"(?:(\d{1,4})-)?(\d{1,4}):(\d{2}):(\d{2})", text):
         days, hours, minutes, rest = (int(piece or 0) for piece in match.groups())
         seconds = 86400.0 * days + 3600 * hours + 60 * minutes + rest
     if seconds <= 0:
         raise StudyError(
-            f"{text!r} is no duration", where="--time-limit", remedy="give 90s, 55m, 2h or 02:00:00"
+            f"{text!r} is no duration", where=where, remedy="give 90s, 55m, 2h or 02:00:00"
         )
     return seconds
 

@@ -196,13 +196,22 @@ def _run(plan: Plan, cell: GridPoint, duration: int) -> tuple[float, Arrays]:
     return time.process_time() - start, results
 
 
-def _times_done(plan: Plan, results: Arrays, replicas: int, duration: int) -> float:
-    """Sweeps or steps that were computed, over all replicas.
+def ends_with_success(study: Study) -> bool:
+    """Whether nothing is computed any more once a student is perfect: with ties rejected.
 
-    With ties rejected nothing is computed any more once a student is perfect.
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> ends_with_success(study("sparse-vector")), ends_with_success(study("greedy-unit"))
+    (True, False)
     """
-    dynamics = plan.study.dynamics
-    if isinstance(dynamics, Greedy) and dynamics.ties == "reject" and plan.study.bitsliced:
+    dynamics = study.dynamics
+    return isinstance(dynamics, Greedy) and dynamics.ties == "reject" and study.bitsliced
+
+
+def _times_done(plan: Plan, results: Arrays, replicas: int, duration: int) -> float:
+    """Sweeps or steps that were computed, over all replicas."""
+    if ends_with_success(plan.study):
         return float(results["first_passage"].clip(max=duration).sum())
     return float(replicas * duration)
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
 from physbatch.scaling.design.posterior import SuccessPosterior
+from physbatch.scaling.statistics.success_fits import logistic
 from physbatch.typing import FloatArray
 
 #: A quantity's variance from the variance of ln m_c of each size.
@@ -18,10 +20,11 @@ Cost = Callable[[float, float], float]
 
 #: Imagined outcomes over which expectations are taken.
 _OUTCOMES = 64
+_UNIFORM: FloatArray = (np.arange(_OUTCOMES) * 0.6180339887498949 + 0.5) % 1.0
 #: Candidates lie where the predicted success is about as much.
 _LEVELS = np.array([0.03, 0.08, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92, 0.97])
-#: Nodes of the law that are kept for imagined outcomes.
-_KEPT = 1500
+#: Nodes with less than this share of the highest weight are left out.
+_NEGLIGIBLE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Rules:
     """What limits a choice.
 
     `replicas` of a cell, `most` cells, the relative error to reach, the controls there are
-    (size -> values) and whether new ones must be whole.
+    (size -> values), whether new ones must be whole, and whether there can be a cell of some size
+    and control.
     """
 
     replicas: int
@@ -59,6 +63,7 @@ class Rules:
     error: float
     known: Mapping[float, frozenset[float]] = field(default_factory=dict)
     whole: bool = False
+    allowed: Callable[[float, float], bool] = field(default=lambda size, control: True)
 
 
 def choose_cells(
@@ -124,19 +129,17 @@ class _Imagined:
         rules: Rules,
         generator: np.random.Generator,
     ) -> None:
-        self.size, self._generator = size, generator
+        self.size = size
+        posterior = posterior.coarse()
         self.candidates = candidate_controls(posterior, rules, size, generator)
         self._predicted = posterior.predicted(self.candidates)
-        weight = posterior.weight.ravel()
-        kept = np.sort(np.argsort(-weight, kind="stable")[:_KEPT])
-        kept = kept[weight[kept] > 1e-6 * weight.max()]
-        rows, columns = np.unravel_index(kept, posterior.weight.shape)
+        rows, columns = np.nonzero(posterior.weight > _NEGLIGIBLE * posterior.weight.max())
+        start = posterior.weight[rows, columns] / posterior.weight[rows, columns].sum()
         self._log_m_c = posterior.log_m_c[rows]
         m_c = np.exp(self._log_m_c)
         width = m_c * np.exp(posterior.log_ratio[columns])
         # log odds of success, shape (n_candidate, n_node)
         self._odds = (self.candidates[:, None] - m_c) / width
-        start = weight[kept] / weight[kept].sum()
         #: Law under each imagined outcome, shape (n_outcome, n_node), and the truth there.
         self._weight = np.tile(start, (_OUTCOMES, 1))
         places = (np.arange(_OUTCOMES) + generator.random()) / _OUTCOMES
@@ -164,20 +167,18 @@ class _Imagined:
 
     def _after(self, row: int, replicas: int) -> FloatArray:
         """The law under each imagined outcome of a candidate, shape (n_outcome, n_node)."""
-        odds = self._odds[row]
-        chance = 0.5 * (1.0 + np.tanh(0.5 * odds[self._truth]))
+        odds: FloatArray = self._odds[row]
         # The same uniform numbers for every candidate: differences are not those of luck.
-        k = self._quantiles(chance, replicas)
-        log = -(k[:, None] * np.logaddexp(0.0, -odds))
-        log -= (replicas - k)[:, None] * np.logaddexp(0.0, odds)
+        k = _quantiles(_UNIFORM, replicas, logistic(odds[self._truth]))
+        log = k[:, None] * odds - replicas * np.logaddexp(0.0, odds)
         weight = self._weight * np.exp(log - log.max(axis=1, keepdims=True))
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
-    def _quantiles(self, chance: FloatArray, replicas: int) -> FloatArray:
-        from scipy import stats
 
-        uniform = (np.arange(_OUTCOMES) * 0.6180339887498949 + 0.5) % 1.0
-        return np.asarray(stats.binom.ppf(uniform, replicas, chance), dtype=np.float64)
+def _quantiles(level: FloatArray, trials: int, chance: FloatArray) -> FloatArray:
+    """The number of successes below which a law of binomial counts has that probability."""
+    inside = np.clip(chance, 1e-12, 1.0 - 1e-12)
+    return np.clip(np.ceil(special.bdtrik(level, trials, inside)), 0, trials)
 
 
 def _variances(weight: FloatArray, values: FloatArray) -> FloatArray:
@@ -186,14 +187,18 @@ def _variances(weight: FloatArray, values: FloatArray) -> FloatArray:
 
 
 def candidate_controls(
-    posterior: SuccessPosterior, rules: Rules, size: float, generator: np.random.Generator
+    posterior: SuccessPosterior,
+    rules: Rules,
+    size: float,
+    generator: np.random.Generator,
+    levels: FloatArray = _LEVELS,
 ) -> FloatArray:
     """New controls, increasing, at which success is undecided; they have few digits.
 
-    They are where the predicted success passes levels from 3 to 97 %, moved by a random part of
-    the distance between levels: then m_c has no preferred place between the controls.
+    They are where the predicted success passes levels, by default from 3 to 97 %, moved by a random
+    part of the distance between these: then m_c has no preferred place between the controls.
     """
-    odds = np.log(_LEVELS / (1.0 - _LEVELS))
+    odds = np.log(levels / (1.0 - levels))
     odds = odds + 0.4 * (generator.random() - 0.5)
     controls = _where(posterior, 1.0 / (1.0 + np.exp(-odds)))
     step = 1.0 if rules.whole else _step(posterior)
@@ -201,7 +206,13 @@ def candidate_controls(
     new = {float(f"{round(control / step) * step:.12g}") for control in controls}
     if not rules.whole:
         new = {_beside(control, step, known) for control in new}
-    return np.array(sorted(value for value in new if value > 0.0 and value not in known))
+    return np.array(
+        sorted(
+            value
+            for value in new
+            if value > 0.0 and value not in known and rules.allowed(size, value)
+        )
+    )
 
 
 def _where(posterior: SuccessPosterior, levels: FloatArray) -> FloatArray:
@@ -209,9 +220,8 @@ def _where(posterior: SuccessPosterior, levels: FloatArray) -> FloatArray:
     p = posterior.marginal
     below = np.cumsum(p)
     low, high = np.interp([1e-3, 1.0 - 1e-3], below, posterior.log_m_c)
-    widest = posterior.width
-    reach = 4.0 * widest.value
-    grid = np.linspace(max(math.exp(low) - reach, 0.2 * math.exp(low)), math.exp(high) + reach, 400)
+    reach = 4.0 * posterior.width.value
+    grid = np.linspace(max(math.exp(low) - reach, 0.2 * math.exp(low)), math.exp(high) + reach, 120)
     success = np.maximum.accumulate(posterior.predicted(grid))
     return np.asarray(np.interp(levels, success, grid))
 
