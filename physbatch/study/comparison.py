@@ -132,7 +132,7 @@ def value_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDif
     parts = [part.drop_dims("decision", errors="ignore") for part in (data, other)]
     left, right = xr.align(*parts, join="inner", copy=False)
     differences = {}
-    for name in sorted({*map(str, data.data_vars)} & {*map(str, other.data_vars)}):
+    for name in sorted({*map(str, left.data_vars)} & {*map(str, right.data_vars)}):
         if set(left[name].dims) != set(right[name].dims):
             continue
         values = left[name].values

@@ -20,7 +20,7 @@ Cost = Callable[[float, float], float]
 
 #: Imagined outcomes over which expectations are taken.
 _OUTCOMES = 64
-_UNIFORM: FloatArray = (np.arange(_OUTCOMES) * 0.6180339887498949 + 0.5) % 1.0
+_UNIFORM = np.asarray((np.arange(_OUTCOMES) * 0.6180339887498949 + 0.5) % 1.0)
 #: Candidates lie where the predicted success is about as much.
 _LEVELS = np.array([0.03, 0.08, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.92, 0.97])
 #: Nodes with less than this share of the highest weight are left out.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from pathlib import Path
+from time import monotonic
 from typing import Unpack
 
 import numpy as np
@@ -41,7 +41,7 @@ from physbatch.sweep.store import Store, is_present
 #: still change where the others go.
 _SHARE = 3
 #: Rounds of a call at most, and rounds without any success, or without any failure.
-_MOST_ROUNDS, _MOST_BLIND = 60, 8
+_MOST_ROUNDS, _MOST_BLIND = 60, 6
 
 
 def refine(
@@ -131,7 +131,7 @@ class _Refinement:
         self._options = options
         self._display = options.get("progress") or Quiet()
         limits = [limit for limit in (budget, options.get("time_limit")) if limit is not None]
-        self._deadline = time.monotonic() + min(limits) if limits else None
+        self._deadline = monotonic() + min(limits) if limits else None
         self._data = open_dataset(output)
         self._study = require_built(_study_of(self._data, output), where=str(output))
         self._decisions = read_decisions(self._store.folder) or decisions_of(self._data)
@@ -196,7 +196,7 @@ class _Refinement:
         self._study = grown(study, cells, replicas)
         options: RunOptions = {**self._options}
         if self._deadline is not None:
-            options["time_limit"] = max(self._deadline - time.monotonic(), 0.0)
+            options["time_limit"] = max(self._deadline - monotonic(), 0.0)
         self._data = run_study(self._study, self._store.output, **options).load()
 
     # --- decisions ----------------------------------------------------------------------
@@ -287,7 +287,7 @@ class _Refinement:
             return write_dataset(self._store, plan, partial=False)
 
     def _leave_when_spent(self, question: Question) -> None:
-        if self._deadline is not None and time.monotonic() > self._deadline:
+        if self._deadline is not None and monotonic() > self._deadline:
             raise PausedRun(
                 f"the budget is spent: {self._words(question)}",
                 where=str(self._store.output),

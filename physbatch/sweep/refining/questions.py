@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import control_dim, swept_dims
+from physbatch.dataset import STATUS_DIVERGED, control_dim, swept_dims
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
@@ -20,7 +20,9 @@ from physbatch.scaling.design.coexistence import latent_overlap
 from physbatch.scaling.design.master_curve import choose_for_exponent, relative_error
 from physbatch.scaling.design.objectives import size_exponent, slope_variance
 from physbatch.scaling.design.posterior import SuccessPosterior, success_posterior
-from physbatch.scaling.transition.success_curves import fit_success_curve, success_counts
+from physbatch.scaling.statistics.acceptance import ACCEPTABLE
+from physbatch.scaling.statistics.success_fits import binomial_deviance, deviance_p_value
+from physbatch.scaling.transition.success_curves import success_counts
 from physbatch.sweep.refining.target import Target
 
 
@@ -108,13 +110,22 @@ class _Curves:
     @functools.cached_property
     def flags(self) -> tuple[Flag, ...]:
         """What is wrong with the curves as such."""
-        curves = [fit_success_curve(self.part(size), self.time) for size in self.sizes]
-        return tuple(
-            flag.of(f"N = {curve.size:g}")
-            for curve in curves
-            for flag in curve.flags
-            if flag.kind in (BAD_FIT, DIVERGED)
-        )
+        return tuple(flag for size in self.sizes for flag in self._flags(size))
+
+    def _flags(self, size: float) -> Iterator[Flag]:
+        data, law = self.part(size), self.posteriors[size]
+        diverged = int((data["status"] == STATUS_DIVERGED).sum())
+        if diverged:
+            yield DIVERGED(f"{diverged} replicas at N = {size:g} count as failures")
+        control, successes, trials = success_counts(data, self.time)
+        middle, width = law.m_c.value, law.width.value
+        deviance = float(binomial_deviance(successes, trials, (control - middle) / width).sum())
+        probability = deviance_p_value(deviance, control, trials, middle, width)
+        if probability < ACCEPTABLE:
+            yield BAD_FIT(
+                f"deviance {deviance:.1f} at N = {size:g} has probability {probability:.1g} under "
+                "the logistic curve"
+            )
 
 
 class ControlQuestion(_Curves):
