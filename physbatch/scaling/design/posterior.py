@@ -21,14 +21,17 @@ from physbatch.scaling.statistics.success_fits import logistic
 from physbatch.typing import FloatArray, IntArray
 
 #: Prior of the width: ln(w/m_c) is normal with this mean and spread.
-TYPICAL_WIDTH, WIDTH_SPREAD = 0.03, 1.0
+TYPICAL_WIDTH, WIDTH_SPREAD = 0.03, 2.0
+#: Least and greatest w/m_c.
+WIDTHS = (1e-4, 1.0)
 #: m_c is sought this many times below the lowest and above the highest control.
 BEYOND = 8.0
 
-#: Nodes of ln m_c and of ln(w/m_c), and the share of the highest weight below which none is kept.
-_NODES, _WIDTHS = 160, 24
+#: Nodes of ln m_c and of ln(w/m_c), and the shares of the highest weight below which
+#: none is kept, at the end and on the way there.
+_NODES, _WIDTHS = 240, 24
 _FIRST_NODES, _FIRST_WIDTHS = 320, 12
-_NEGLIGIBLE = 1e-6
+_NEGLIGIBLE, _TINY = 1e-6, 1e-20
 _MOST_PASSES = 12
 
 
@@ -89,12 +92,20 @@ class SuccessPosterior:
         low, high = np.exp(np.interp([tail, 1.0 - tail], below, edges))
         return float(low), float(high)
 
-    def coarse(self, factor: int = 4) -> SuccessPosterior:
-        """The law on fewer nodes: as many times fewer of ln m_c, and half of those of the width."""
+    def coarse(self, nodes: int = 40) -> SuccessPosterior:
+        """The law on fewer nodes of ln m_c, at the means of groups of nodes with like weights.
+
+        Those of the width are half as many. The nodes of ln m_c are no more equally far apart.
+        """
+        marginal = self.marginal
+        share = np.cumsum(0.8 * marginal + 0.2 / marginal.size)
+        starts = np.unique((nodes * share).astype(np.int64), return_index=True)[1]
+        total = np.add.reduceat(marginal, starts)
+        weight = np.add.reduceat(self.weight, starts, axis=0)
         return SuccessPosterior(
-            self.log_m_c.reshape(-1, factor).mean(axis=1),
+            np.add.reduceat(marginal * self.log_m_c, starts) / total,
             self.log_ratio.reshape(-1, 2).mean(axis=1),
-            self.weight.reshape(self.log_m_c.size // factor, factor, -1, 2).sum(axis=(1, 3)),
+            weight.reshape(starts.size, -1, 2).sum(axis=2),
         )
 
     def probability(self, control: npt.ArrayLike) -> FloatArray:
@@ -119,13 +130,14 @@ def success_posterior(
 ) -> SuccessPosterior:
     r"""The law of m_c and the width of a success curve given counts.
 
-    .. math:: p(m_c, w) \propto \frac{1}{m_c}\, e^{-\ln^2(w/0.03 m_c)/2}
+    .. math:: p(m_c, w) \propto \frac{1}{m_c}\, e^{-\ln^2(w/0.03 m_c)/8}
               \prod_i P_i^{k_i} (1 - P_i)^{n_i - k_i}, \qquad
               P_i = \frac{1}{1 + \exp(-(c_i - m_c)/w)}
 
     ln m_c is uniform from an eighth of the lowest to eight times the highest control, ln(w/m_c)
-    normal around ln 0.03 with spread 1. Two digits of mean and spread are exact: the nodes are laid
-    where the law is above a millionth of its maximum.
+    normal around ln 0.03 with spread 2, from w/m_c = 1e-4 to 1. The
+    nodes are laid where the law is above a millionth of its maximum; mean and spread are right to
+    a few per cent of the spread.
 
     Parameters
     ----------
@@ -158,37 +170,57 @@ def success_posterior(
         )
     if c.min() <= 0.0:
         raise AnalysisError(f"a control of {c.min():g}", remedy="controls must be above 0")
-    centre = math.log(TYPICAL_WIDTH)
-    log_m_c = np.linspace(math.log(c.min() / BEYOND), math.log(c.max() * BEYOND), _FIRST_NODES)
-    log_ratio = np.linspace(centre - 3.5 * WIDTH_SPREAD, centre + 3.5 * WIDTH_SPREAD, _FIRST_WIDTHS)
+    law = _on_nodes(
+        np.linspace(math.log(c.min() / BEYOND), math.log(c.max() * BEYOND), _FIRST_NODES),
+        np.linspace(math.log(WIDTHS[0]), math.log(WIDTHS[1]), _FIRST_WIDTHS),
+        Counts(c, k, n),
+    )
+    # Far from its maximum the law prefers other widths: m_c first, then both, then without tails.
+    for negligible, both in ((_TINY, False), (_TINY, True), (_NEGLIGIBLE, True)):
+        law = _narrowed(law, Counts(c, k, n), negligible, both=both)
+    return law
+
+
+def _narrowed(
+    law: SuccessPosterior, counts: Counts, negligible: float, *, both: bool
+) -> SuccessPosterior:
+    """The law on nodes that are laid where its weight is not negligible, until they stay there."""
     for _ in range(_MOST_PASSES):
-        weight = _weights(log_m_c, log_ratio, Counts(c, k, n))
-        first = _relevant(log_m_c, weight.max(axis=1))
-        ratios = _relevant(log_ratio, weight.max(axis=0))
-        narrower = _span(first) < 0.8 * _span(log_m_c) or _span(ratios) < 0.8 * _span(log_ratio)
-        if log_m_c.size == _NODES and not narrower:
+        log_m_c = _relevant(law.log_m_c, law.weight.max(axis=1), negligible)
+        log_ratio = law.log_ratio
+        if both:
+            log_ratio = _relevant(log_ratio, law.weight.max(axis=0), negligible)
+        moved = _span(log_m_c) < 0.8 * _span(law.log_m_c) or (
+            _span(log_ratio) < 0.8 * _span(law.log_ratio)
+        )
+        if law.log_m_c.size == _NODES and not moved:
             break
-        log_m_c = np.linspace(first[0], first[-1], _NODES)
-        log_ratio = np.linspace(ratios[0], ratios[-1], _WIDTHS)
-    return SuccessPosterior(log_m_c, log_ratio, weight / weight.sum())
+        law = _on_nodes(
+            np.linspace(log_m_c[0], log_m_c[-1], _NODES),
+            np.linspace(log_ratio[0], log_ratio[-1], _WIDTHS),
+            counts,
+        )
+    return law
 
 
-def _weights(log_m_c: FloatArray, log_ratio: FloatArray, counts: Counts) -> FloatArray:
-    """Prior times likelihood at every node, the largest 1."""
+def _on_nodes(log_m_c: FloatArray, log_ratio: FloatArray, counts: Counts) -> SuccessPosterior:
+    """Prior times likelihood at every node, normalised."""
     m_c = np.exp(log_m_c)[:, None]
     width = m_c * np.exp(log_ratio)
     log = np.broadcast_to(
         -0.5 * ((log_ratio - math.log(TYPICAL_WIDTH)) / WIDTH_SPREAD) ** 2, width.shape
     ).copy()
+    log[:, [0, -1]] -= math.log(2.0)  # the trapezoidal rule
     for c, k, n in zip(*counts, strict=True):
         z = (c - m_c) / width
         log += k * z - n * np.logaddexp(0.0, z)
-    return np.asarray(np.exp(log - log.max()))
+    weight = np.exp(log - log.max())
+    return SuccessPosterior(log_m_c, log_ratio, weight / weight.sum())
 
 
-def _relevant(nodes: FloatArray, weight: FloatArray) -> FloatArray:
+def _relevant(nodes: FloatArray, weight: FloatArray, negligible: float) -> FloatArray:
     """The nodes whose weight is not negligible, and one more on each side."""
-    kept = np.flatnonzero(weight > _NEGLIGIBLE * weight.max())
+    kept = np.flatnonzero(weight > negligible * weight.max())
     return nodes[max(int(kept[0]) - 1, 0) : int(kept[-1]) + 2]
 
 
