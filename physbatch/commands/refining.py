@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +58,7 @@ def refine_command(
     """
     from physbatch.dataset import open_dataset
     from physbatch.progress import progress_display
-    from physbatch.sweep.refining import Target, decisions_of, refine, refined
+    from physbatch.sweep.refining import Target, decisions_of, percent, refine, refined
     from physbatch.sweep.stopping import parse_duration
 
     check_workers(workers)
@@ -82,7 +81,7 @@ def refine_command(
         print_json(_document(last, decisions_of(data), met=met))
         return 0 if met else 3
     rows = [row for row in decisions_of(data) if row.target == last.target and not row.stops]
-    print(f"{last.target}: {last.estimate}, {_percent(last.error_before)}")
+    print(f"{last.target}: {last.estimate}, {percent(last.error_before)}")
     print(f"because  {last.reason}")
     rounds = len({row.round for row in rows})
     cost = sum(row.cost for row in rows)
@@ -90,10 +89,6 @@ def refine_command(
     print_rest(last.estimate.flags)
     print(f"dataset  {dataset}")
     return 0 if met else 3
-
-
-def _percent(error: float) -> str:
-    return f"{100 * error:.2g} %" if math.isfinite(error) else "error not known"
 
 
 def _document(last: Decision, decisions: Sequence[Decision], *, met: bool) -> dict[str, Any]:

@@ -68,11 +68,11 @@ def refine_m_c(
 
 
 def planted(m_c: float, width: float, replicas: int, seed: int) -> Simulate:
-    """Replicas that pass at once, with the chance of a logistic curve, or never."""
+    """Replicas that pass at half of the time 1, with the chance of a logistic curve, or never."""
     generator = np.random.default_rng([seed, 1])
 
     def simulate(control: float) -> FloatArray:
         chance = 0.5 * (1.0 + np.tanh(0.5 * (control - m_c) / width))
-        return np.where(generator.random(replicas) < chance, 0.0, np.inf)
+        return np.where(generator.random(replicas) < chance, 0.5, np.inf)
 
     return simulate

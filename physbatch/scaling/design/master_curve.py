@@ -82,7 +82,7 @@ class _Spread:
 
 
 def choose_for_exponent(
-    collapse: Collapse,
+    collapse: Collapse | None,
     table: ScalingTable,
     name: str,
     error: float,
@@ -105,7 +105,7 @@ def choose_for_exponent(
     Parameters
     ----------
     collapse, table
-        The collapse so far, and what it is of.
+        The collapse so far, None where there is none yet, and what it is of.
     name : str
         ``nu``, ``zeta``, ``beta`` or ``gamma``.
     error : float
@@ -126,7 +126,7 @@ def choose_for_exponent(
         for size, law in laws.items()
         for control in candidate_controls(law.coarse(), rules, size, generator)
     ]
-    if not points or not math.isfinite(error):
+    if collapse is None or not points or not math.isfinite(error):
         return _spread_out(points, laws, rules, cost), error
     size, control = (np.array(column) for column in zip(*points, strict=True))
     information = _Information(collapse, table)

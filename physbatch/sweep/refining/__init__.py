@@ -11,6 +11,7 @@ from physbatch.lazy import lazy_names
 if TYPE_CHECKING:
     from physbatch.sweep.refining.decisions import Decision as Decision
     from physbatch.sweep.refining.decisions import decisions_of as decisions_of
+    from physbatch.sweep.refining.loop import percent as percent
     from physbatch.sweep.refining.loop import refine as refine
     from physbatch.sweep.refining.loop import refined as refined
     from physbatch.sweep.refining.target import Target as Target

@@ -205,7 +205,10 @@ class _Refinement:
         """Why no more is needed, or no more would help; empty if neither."""
         error = question.error
         if error <= self._target.error:
-            return f"the error is {100 * error:.2g} %, at most {100 * self._target.error:.3g} %"
+            return f"the error is {percent(error)}, at most {percent(self._target.error)}"
+        answer = question.answer
+        if abs(answer.value) < 2.0 * answer.stderr < 2.0 * self._target.error:
+            return f"{answer} is 0 within its error, so that no relative error can be reached"
         mine = [row for row in self._decisions if row.target == self._name]
         rounds = len({row.round for row in mine})
         if rounds >= _MOST_BLIND and _one_outcome(self._data, question.sizes):
@@ -295,20 +298,25 @@ class _Refinement:
             )
 
     def _say(self, question: Question, rows: list[Decision]) -> None:
-        where = ", ".join(
-            f"N = {row.size:g}: {row.control:g}" if _is_cell(row) else "every cell" for row in rows
-        )
+        where = ", ".join(_places(rows)) or "every cell"
         self._display.note(
             f"round {rows[0].round}: {self._words(question)}; next {where}; "
-            f"{100 * rows[0].error_expected:.2g} % expected"
+            f"{percent(rows[0].error_expected)} expected"
         )
 
     def _words(self, question: Question) -> str:
         answer: Estimate = question.answer
-        return (
-            f"{self._name}: {answer}, {100 * question.error:.2g} % of at most "
-            f"{100 * self._target.error:.3g} %"
-        )
+        wanted = percent(self._target.error)
+        return f"{self._name}: {answer}, {percent(question.error)} of at most {wanted}"
+
+
+def percent(error: float) -> str:
+    """A relative error in words.
+
+    >>> percent(0.0157), percent(math.inf)
+    ('1.6 %', 'an unknown error')
+    """
+    return f"{100 * error:.2g} %" if math.isfinite(error) else "an unknown error"
 
 
 def _study_of(data: xr.Dataset, output: Path) -> Study:
@@ -321,6 +329,19 @@ def _study_of(data: xr.Dataset, output: Path) -> Study:
 
 def _is_cell(row: Decision) -> bool:
     return math.isfinite(row.control)
+
+
+def _places(rows: list[Decision]) -> list[str]:
+    """Where cells are, a few words for each size."""
+    controls: dict[float, list[float]] = {}
+    for row in filter(_is_cell, rows):
+        controls.setdefault(row.size, []).append(row.control)
+    return [
+        f"N = {size:g}: {min(values):g}"
+        if len(values) == 1
+        else f"N = {size:g}: {len(values)} from {min(values):g} to {max(values):g}"
+        for size, values in sorted(controls.items())
+    ]
 
 
 def _has(study: Study, size: float, control: float) -> bool:

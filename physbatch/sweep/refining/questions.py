@@ -14,7 +14,8 @@ from physbatch.dataset import STATUS_DIVERGED, control_dim, swept_dims
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import BAD_FIT, DIVERGED
+from physbatch.results.flags import BAD_FIT, DIVERGED, TOO_FEW_POINTS
+from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.design.choice import Chosen, Cost, Rules, choose_cells
 from physbatch.scaling.design.coexistence import latent_overlap
 from physbatch.scaling.design.master_curve import choose_for_exponent, relative_error
@@ -224,16 +225,19 @@ class CollapseQuestion(_Curves):
         self.name = name
         self.table = from_dataset(data, observable="overlap", time=self.time)
         kind = name if name in ("beta", "gamma") else None
-        self.collapse = collapse(self.table, exponent=kind)
+        self._result: Collapse | None = None
+        self._refusal = ""
+        try:
+            self._result = collapse(self.table, exponent=kind)
+        except AnalysisError as error:  # of few points; more will come
+            self._refusal = str(error)
 
     @property
     def answer(self) -> Estimate:
         """The exponent with its total error."""
-        known = self.collapse.named if self.name in self.collapse.named else self.collapse
-        estimate: Estimate = (
-            known[self.name] if self.name in self.collapse.named
-            else self.collapse.parameters[self.name]
-        )  # fmt: skip
+        if self._result is None:
+            return Estimate(math.nan, flags=(TOO_FEW_POINTS(self._refusal),))
+        estimate = {**self._result.parameters, **self._result.named}[self.name]
         return Estimate(
             estimate.value,
             estimate.total,
@@ -251,6 +255,6 @@ class CollapseQuestion(_Curves):
     ) -> tuple[list[Chosen], float]:
         """By the expected variance of the exponent beside a free master curve."""
         return choose_for_exponent(
-            self.collapse, self.table, self.name, self.error, self.posteriors, rules, cost,
+            self._result, self.table, self.name, self.error, self.posteriors, rules, cost,
             generator,
         )  # fmt: skip
