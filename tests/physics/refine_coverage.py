@@ -14,12 +14,14 @@ import time
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbatch.engines import GridPoints, engine_for
 from physbatch.scaling.design import success_posterior
 from physbatch.study import Study, catalogue
-from physbatch.typing import FloatArray
 from tests.physics.refinements import Refined, Simulate, refine_m_c
+
+FloatArray = NDArray[np.float64]
 
 SIZE, DURATION = 100, 300
 START = (8.0, 13.0, 18.0)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbatch.results import Estimate
 from physbatch.scaling.design import Rules, choose_cells, success_posterior
-from physbatch.typing import FloatArray
+
+FloatArray = NDArray[np.float64]
 
 #: Upper ends of the first passage of each replica of a cell: control -> shape (n_replica,).
 Simulate = Callable[[float], FloatArray]
