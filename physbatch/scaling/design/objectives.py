@@ -42,7 +42,7 @@ def size_exponent(posteriors: Mapping[float, SuccessPosterior]) -> Estimate:
     >>> counts = {50.0: [0, 30, 100, 100], 200.0: [0, 0, 50, 100]}
     >>> size_exponent({size: success_posterior([10.0, 12.0, 14.0, 16.0], k, [100] * 4)
     ...                for size, k in counts.items()})
-    0.0910(16)
+    0.101(6)
     """
     x = np.log(np.array(list(posteriors)))
     y = np.array([float(law.marginal @ law.log_m_c) for law in posteriors.values()])

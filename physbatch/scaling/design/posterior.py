@@ -160,7 +160,7 @@ def success_posterior(
     Examples
     --------
     >>> success_posterior([8.0, 12.0, 16.0], [0, 2, 8], [8, 8, 8]).m_c
-    13.0(7)
+    12.6(6)
     """
     c = np.asarray(control, dtype=np.float64)
     k, n = np.asarray(successes, dtype=np.int64), np.asarray(trials, dtype=np.int64)
