@@ -5,6 +5,7 @@ from typing import Unpack
 import numpy as np
 from matplotlib.axes import Axes
 
+from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Stack
 from physbatch.plots.options import Options, Where
@@ -16,6 +17,7 @@ _LAYOUT = Stack(112.0, (1.35, 1.0), share=False)
 _UNSURE = 0.5  # error of ln P of points that are not shown
 
 
+@documented("one column wide; the panels are called histograms and controls")
 def plot_coexistence(result: Coexistence, ax: Where = None, **options: Unpack[Options]) -> Drawn:
     """Draw ln P(E) of every size, and the controls of equal heights and weights against 1/N.
 
@@ -27,16 +29,6 @@ def plot_coexistence(result: Coexistence, ax: Where = None, **options: Unpack[Op
     ----------
     result : Coexistence
         What `physbatch.scaling.find_coexistence` returned.
-    ax : Axes, mapping of str to Axes, Figure or SubFigure, optional
-        Where to draw; by default a new page, one column wide;
-        the panels are called histograms and controls.
-    **options
-        How to draw: see `physbatch.plots.Options`.
-
-    Returns
-    -------
-    Drawn
-        The artists and the panels.
 
     Examples
     --------
@@ -100,4 +92,4 @@ def _draw_controls(page: Sheet, axes: Axes, result: Coexistence) -> None:
     axes.set_xlim(left=0.0)
     axes.margins(y=0.15)
     axes.locator_params(axis="both", nbins=5)
-    axes.legend(loc="best")
+    page.panel_legend(axes, loc="best")
