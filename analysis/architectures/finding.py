@@ -52,17 +52,9 @@ _MISSING = {
 #: Earlier run time that m_c is compared with, as a part of the whole.
 EARLIER = 0.25
 
-REDUCED: dict[str, dict[str, Any]] = dict.fromkeys(
-    TASKS,
-    {
-        "batch_size": [2, 16],
-        "learning_rate": [0.5],
-        "replicas": 12,
-        "duration": 20,
-        "times": {"kind": "list", "values": [0, 5, 20]},
-        "test_samples": 32,
-    },
-)
+_TINY = {"batch_size": [2, 16], "learning_rate": [0.5], "replicas": 12, "test_samples": 32}
+_TIMES = {"duration": 20, "times": {"kind": "list", "values": [0, 5, 20]}}
+REDUCED: dict[str, dict[str, Any]] = {name: {**_TINY, **_TIMES} for name in TASKS}
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,9 @@ def _weibull_p_value(data: Passages, delay: float, rate: float, highest: float) 
         log_rate, log_shape = float(v[0]), float(v[1])
         if abs(log_shape) > 4.0 or abs(log_rate - float(start[0])) > 20.0:
             return 1e300  # a shape without end: all passed between two times
-        return -max(_log_likelihood(data, math.exp(log_rate), delay, math.exp(log_shape)), -1e300)
+        height = _log_likelihood(data, math.exp(log_rate), delay, math.exp(log_shape))
+        # Infinite on either side: none may pass so, or one did at the delay, where densities end.
+        return -height if math.isfinite(height) else 1e300
 
     start: FloatArray = np.array([math.log(rate), 0.0], dtype=np.float64)
     options: Any = {"xatol": 1e-5, "fatol": 1e-6}

@@ -244,3 +244,11 @@ def test_what_left_the_range_of_numbers_is_no_survivor():
     )
     np.testing.assert_allclose(still["plateau"], rest["plateau"])
     np.testing.assert_array_equal(still["survivors"], rest["survivors"])
+
+
+def test_passages_at_time_zero_do_not_make_a_law_infinitely_likely():
+    """A density that is infinite at the delay says nothing of the others."""
+    upper = np.array([0.0, 0.0, 5.0, 5.0, 20.0, np.inf, np.inf, np.inf])
+    fit = fit_escape_time(np.where(np.isfinite(upper), upper, 20.0), upper)
+    assert fit.tau.value == pytest.approx((30 + 3 * 20) / 5)
+    assert 0.0 <= fit.p_value <= 1.0
