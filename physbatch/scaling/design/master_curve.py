@@ -83,7 +83,7 @@ class _Spread:
 
 def choose_for_exponent(
     collapse: Collapse | None,
-    table: ScalingTable,
+    table: ScalingTable | None,
     name: str,
     error: float,
     laws: Mapping[float, SuccessPosterior],
@@ -126,7 +126,7 @@ def choose_for_exponent(
         for size, law in laws.items()
         for control in candidate_controls(law.coarse(), rules, size, generator)
     ]
-    if collapse is None or not points or not math.isfinite(error):
+    if collapse is None or table is None or not points or not math.isfinite(error):
         return _spread_out(points, laws, rules, cost), error
     size, control = (np.array(column) for column in zip(*points, strict=True))
     information = _Information(collapse, table)

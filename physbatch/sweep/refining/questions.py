@@ -25,6 +25,7 @@ from physbatch.scaling.statistics.acceptance import ACCEPTABLE
 from physbatch.scaling.statistics.success_fits import binomial_deviance, deviance_p_value
 from physbatch.scaling.transition.success_curves import success_counts
 from physbatch.sweep.refining.target import Target
+from physbatch.tables.table import ScalingTable
 
 
 class Question(Protocol):
@@ -223,12 +224,13 @@ class CollapseQuestion(_Curves):
         from physbatch.tables.read import from_dataset
 
         self.name = name
-        self.table = from_dataset(data, observable="overlap", time=self.time)
         kind = name if name in ("beta", "gamma") else None
         self._result: Collapse | None = None
+        self._table: ScalingTable | None = None
         self._refusal = ""
         try:
-            self._result = collapse(self.table, exponent=kind)
+            self._table = from_dataset(data, observable="overlap", time=self.time)
+            self._result = collapse(self._table, exponent=kind)
         except AnalysisError as error:  # of few points; more will come
             self._refusal = str(error)
 
@@ -255,6 +257,6 @@ class CollapseQuestion(_Curves):
     ) -> tuple[list[Chosen], float]:
         """By the expected variance of the exponent beside a free master curve."""
         return choose_for_exponent(
-            self._result, self.table, self.name, self.error, self.posteriors, rules, cost,
+            self._result, self._table, self.name, self.error, self.posteriors, rules, cost,
             generator,
         )  # fmt: skip

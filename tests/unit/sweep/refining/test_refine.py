@@ -275,3 +275,16 @@ def test_the_command(
     jump_after(3, monkeypatch)
     assert main(["refine", str(output), "--target", "m_c=0.001", "--budget", "15min"]) == 75
     assert "the budget is spent" in capsys.readouterr().err
+
+
+def test_an_exponent_of_a_collapse_begins_with_few_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too few points for a collapse: cells where success is undecided, at every size."""
+    output = coarse(tmp_path, size=[50, 200], batch_size=[8, 16])
+    jump_after(3, monkeypatch)
+    with pytest.raises(PausedRun, match="nu: nan, an unknown error of at most 30 %"):
+        refine(output, "nu=0.3", budget=900.0, workers=1)
+    rows = decisions_of(xr.open_dataset(output))
+    assert {row.target for row in rows} == {"nu"}
+    assert all("too_few_points" in row.flags and 8.0 < row.control < 16.0 for row in rows)
