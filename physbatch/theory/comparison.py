@@ -32,13 +32,13 @@ class Comparison(Record):
         The control, and the unit of the time.
     time : float
         When it was measured.
-    size, control, value, stderr, predicted : ndarray, shape (point,)
+    size, control, value, stderr, predicted : ndarray, shape (measured,)
         The points; `predicted` is nan where theory says nothing of the quantity.
     prediction : Prediction
         All that theory says.
     """
 
-    main_dim: ClassVar[str] = "point"
+    main_dim: ClassVar[str] = "measured"  # cells may be missing: other points than theory has
     dims: ClassVar[Dims] = {}
 
     quantity: str

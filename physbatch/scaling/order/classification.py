@@ -107,7 +107,7 @@ def transition_order(
         Verdict, reasons, and every piece of evidence with its numbers and errors. Where replicas
         diverged (flag ``diverged``), the verdict is that which holds for the others alone *and*
         for all of them with overlap 0 of those; if it does not, or 0 says nothing about the
-        observable, it is ``undecided``.
+        observable, it is ``undecided``, unless 5 % at most are lost at every point.
 
     Raises
     ------

@@ -10,6 +10,8 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import DIVERGED
 from physbatch.scaling.order.result import UNDECIDED, TransitionOrder
 
+#: Part of the replicas of a point on which no verdict rests.
+_FEW = 0.05
 #: Observables for which 0 says that student and teacher have nothing to do with each other.
 _OVERLAPS = ("overlap", "function_overlap")
 
@@ -24,7 +26,8 @@ def as_unrelated(data: xr.Dataset, observable: str) -> xr.Dataset | None:
     if observable not in _OVERLAPS or observable not in data:
         return None
     lost = data["status"] == STATUS_DIVERGED
-    blank = lost & ~np.isfinite(data[observable])
+    sound = np.isfinite(data[observable]) & (abs(data[observable]) <= 1.0)
+    blank = lost & (~sound | (data["time"] == data["time"].max()))
     return data.assign(
         {
             observable: data[observable].where(~blank, 0.0),
@@ -38,10 +41,14 @@ def combined(
 ) -> TransitionOrder:
     """The verdict of both forms if they agree, with a flag; undecided if they do not.
 
+    Where no point lost more than 5 % of its replicas, it is that of the others.
+
     `survivors` is why there is no verdict on those that did not diverge, if there is none; `every`
     is None where those that did have no value.
     """
     flag = _flag(data)
+    if isinstance(survivors, TransitionOrder) and _share(data) <= _FEW:
+        return replace(survivors, flags=(flag, *survivors.flags))
     best = every or survivors
     assert isinstance(best, TransitionOrder)
     said = survivors if isinstance(survivors, str) else survivors.verdict
@@ -55,6 +62,11 @@ def combined(
         )
     reasons = (why, *best.reasons)
     return replace(best, verdict=UNDECIDED, reasons=reasons, flags=(flag, *best.flags))
+
+
+def _share(data: xr.Dataset) -> float:
+    """The largest part of the replicas of a point that diverged."""
+    return float((data["status"] == STATUS_DIVERGED).mean("replica").max())
 
 
 def _flag(data: xr.Dataset) -> Flag:

@@ -36,6 +36,8 @@ from physbatch.scaling import (
     make_table,
     reweight,
 )
+from physbatch.study.catalogue import study
+from physbatch.theory import predict
 from tests.compat import results as by_hand
 from tests.unit.plots.synthetic import make_analysis
 
@@ -94,6 +96,7 @@ FACTORIES: dict[str, Callable[[], Record]] = {
     "sharpness": _sharpness,
     "law": lambda: law("shifted", phi=0.5),
     "exponents": _exponents,
+    "prediction": lambda: predict(study("linear-sgd", size=[20], batch_ratio=[0.5, 1.0])),
     "extrapolation": lambda: by_hand.analysis().m_c_extrapolation,  # type: ignore[return-value]
 }
 

@@ -117,7 +117,7 @@ def test_odd_arguments_are_refused(data: xr.Dataset):
         transition_order(data.drop_vars("status"))
 
 
-def test_replicas_that_diverged_do_not_count(data: xr.Dataset, result: TransitionOrder):
+def test_a_replica_that_diverged_does_not_count(data: xr.Dataset, result: TransitionOrder):
     status = data["status"].copy()
     overlap = data["overlap"].copy()
     status[:, :, 0], overlap[:, :, 0] = 1, 40.0

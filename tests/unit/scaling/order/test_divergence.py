@@ -54,7 +54,7 @@ def test_without_a_value_nothing_is_decided() -> None:
     """0 says nothing of an energy."""
     data = equilibrium_first_order(SIZES)
     energy = data.assign(loss=1.0 - data["overlap"])
-    broken = without(energy, at_random(data, 0.02)).assign(loss=energy["loss"])
+    broken = without(energy, at_random(data, 0.2)).assign(loss=energy["loss"])
     order = transition_order(broken, "loss")
     assert order.verdict == UNDECIDED
     assert "have no value" in order.reasons[0]
