@@ -118,8 +118,9 @@ def _entry(study: Study) -> Entry:
 def missing(study: Study) -> list[str]:
     """Names of the choices of a study that no engine implements."""
     names = []
-    if study.measurement.sharpness and study.system.inputs.kind != "samples":
-        names.append("measurement.sharpness without inputs.kind = 'samples'")
+    known = study.system.kind == "torch" or study.system.inputs.kind == "samples"
+    if study.measurement.sharpness and not known:
+        names.append("measurement.sharpness but for inputs.kind = 'samples' and tasks in torch")
     if study.grid.replicas_per_graph != 1 and not study.bitsliced:
         names.append(
             "grid.replicas_per_graph > 1 but for binary weights on regular graphs or trees"

@@ -35,10 +35,12 @@ class Students:
         The task for these replicas.
     overlaps : bool
         Whether two more students of each replica learn, for overlaps between them.
+    sharpness : bool
+        Whether the largest curvature of the loss is measured.
     """
 
-    def __init__(self, network: Network, *, overlaps: bool) -> None:
-        self._network = network
+    def __init__(self, network: Network, *, overlaps: bool, sharpness: bool = False) -> None:
+        self._network, self._sharpness = network, sharpness
         members = (STUDENT, SAME_DATA, SAME_TEACHER) if overlaps else (STUDENT,)
         self.descents = [TaskDescent(network, member) for member in members]
         self._started = {name: w.clone() for name, w in self.descents[0].learned.items()}
@@ -112,6 +114,8 @@ class Students:
         }
         if descent.source.patterns is not None:
             measured["training_error"] = self._training_error(*descent.source.patterns)
+        if self._sharpness:
+            measured.update(descent.curvatures((inputs, targets)))
         if len(outputs) > 1:
             measured["replica_overlap_data"] = function_overlap(outputs[0], outputs[1], targets)
             measured["replica_overlap"] = function_overlap(outputs[0], outputs[2], targets)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from physbatch.dataset import OPTIONAL_VARIABLES, VARIABLES, VariableSpec
+from physbatch.dynamics.sgd.curvature import CURVATURE_PRODUCTS
 from physbatch.dynamics.task.descent import Network, torch_of_its_own
 from physbatch.dynamics.task.optimizers import Rule
 from physbatch.dynamics.task.run import TaskRun
@@ -41,6 +42,8 @@ class TorchTaskEngine:
         names += ["weight_norm", "distance_moved", "diverged_at"]
         if study.grid.pattern_count or study.system.pattern_count:
             names.append("training_error")
+        if study.measurement.sharpness:
+            names += ["sharpness", "batch_sharpness"]
         if study.measurement.replica_overlaps:
             names += ["replica_overlap", "replica_overlap_data"]
         specs = {**VARIABLES, **{name: OPTIONAL_VARIABLES[name] for name in names}}
@@ -109,6 +112,11 @@ class TorchTaskEngine:
         step = 12e-6 * (costs.operations + 4) + lanes * (numbers + 1e-9 * costs.weights)
         probes = point.study.measurement.test_samples
         look = 1e-3 + lanes * (1e-4 + probes * (1e-10 * costs.flops + 4e-9 * costs.inputs))
+        if point.study.measurement.sharpness:
+            samples = (point.pattern_count or probes) + point.batch_size
+            look += CURVATURE_PRODUCTS * (
+                24e-6 * costs.operations + lanes * samples * 6e-10 * costs.flops
+            )
         students = 3 if point.study.measurement.replica_overlaps else 1
         return float(blocks * students * (point.updates[-1] * step + len(point.times) * look))
 
@@ -143,7 +151,8 @@ def _students(point: GridPoint, first: int, lanes: int, device: str) -> Students
     """The students of a block before they learn."""
     task = task_of(point.study, point.options)
     network = Network(task, _run(point, range(first, first + lanes), device))
-    return Students(network, overlaps=point.study.measurement.replica_overlaps)
+    measurement = point.study.measurement
+    return Students(network, overlaps=measurement.replica_overlaps, sharpness=measurement.sharpness)
 
 
 def _run(point: GridPoint, replicas: range, device: str) -> TaskRun:
@@ -236,6 +245,10 @@ def _long_names(study: Study) -> dict[str, str]:
         "generalization_error": f"{error}, on {probes} fixed probe inputs",
         "training_error": f"{error}, on the training set with its labels",
         "batch_error": "mean loss over the batch last drawn",
+        "sharpness": "largest eigenvalue of the second derivative of the mean loss on the training "
+        f"set, or on {probes} fixed probe inputs where all samples are fresh",
+        "batch_sharpness": "largest eigenvalue of the second derivative of the mean loss on the "
+        "batch last drawn",
         "success": (
             "1 if the generalisation error at the end is below "
             f"{study.measurement.success_fraction:g} of a random student's, 0 if not, -1 if missing"

@@ -51,8 +51,8 @@ class Measurement(Model):
     batch size, where the state at time t is that after ceil(t/m) steps. `success_fraction` is
     used for continuous weights: success means a generalisation error below this fraction of a
     random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
-    loss of classifiers. `replica_overlaps` trains two more students of each replica of a task
-    in torch, at three times the cost.
+    loss of classifiers and of tasks in torch. `replica_overlaps` trains two more students of each
+    replica of a task in torch, at three times the cost.
     """
 
     duration: Annotated[int, Field(gt=0, le=2**40, strict=True)]

@@ -78,8 +78,6 @@ def check_task(system: System, dynamics: Dynamics, grid: Grid, measurement: Meas
         raise ValueError("a system of kind 'torch' is learned by direct sgd")
     if dynamics.loss == "hinge":
         raise ValueError("dynamics.loss 'hinge' is not for a system of kind 'torch'; write loss")
-    if measurement.sharpness:
-        raise ValueError("measurement.sharpness is not for a system of kind 'torch'")
     if grid.replicas_per_graph != 1:
         raise ValueError("grid.replicas_per_graph is not for a system of kind 'torch'")
     if grid.initial_overlap is not None:

@@ -1,14 +1,16 @@
-"""Steps of an MLP as a task against a loop of PyTorch over the replicas, on one core.
+"""Steps of a model as a task against a loop of PyTorch over the replicas, on one core.
 
 ``python -m tests.benchmarks.task_steps`` prints medians of alternating runs: N = 100, 64 hidden
-relu units, m = 10, float32, 64 replicas, fresh Gaussian inputs and the teacher's outputs included.
-The task runs as in a study, two cells of 32 replicas; what a cell costs besides its steps is
-taken out as the difference of two durations. ``--jax`` also times JAX, if it is installed: jit of
-a scan over vmap of grad, with jax.random.
+relu units, m = 10, float32, 64 replicas, fresh Gaussian inputs and the teacher's outputs included;
+and the same of a convolutional network on the digits, 8 x 8 pixels. The task runs as in a study,
+two cells of 32 replicas; what a cell costs besides its steps is taken out as the difference of two
+durations. ``--jax`` also times JAX for the first, if it is installed: jit of a scan over vmap of
+grad, with jax.random.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import statistics
 import sys
@@ -17,12 +19,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import avg_pool2d, conv2d, cross_entropy, relu
 
 from physbatch.engines import GridPoints, engine_for
 from physbatch.study import Study
+from physbatch.systems import load_samples
 
 SIZE, HIDDEN, BATCH, REPLICAS, RATE = 100, 64, 10, 64, 0.05
+FILTERS = 8
 REPEATS = 5
 
 
@@ -44,8 +48,40 @@ class MLP:
     teacher_forward = forward
 
 
+class DigitsCNN:
+    """Filters of 3 x 3 pixels and a readout learn the classes of the digits."""
+
+    def inputs(self, count: int, size: int, draw: Any) -> dict[str, Tensor]:
+        rows = draw.integers(len(_digits()[1]), count)
+        return {"x": _digits()[0][rows], "class": _digits()[1][rows]}
+
+    def teacher_forward(self, p: dict[str, Tensor], x: dict[str, Tensor]) -> Tensor:
+        return x["class"]
+
+    def student(self, size: int, draw: Any) -> dict[str, Tensor]:
+        return {
+            "w": draw.normal(FILTERS, 1, 3, 3) / 3.0,
+            "b": torch.zeros(FILTERS),
+            "v": draw.normal(10, 16 * FILTERS) / (16 * FILTERS) ** 0.5,
+            "c": torch.zeros(10),
+        }
+
+    def forward(self, p: dict[str, Tensor], x: dict[str, Tensor]) -> Tensor:
+        h = avg_pool2d(relu(conv2d(x["x"], p["w"], p["b"], padding=1)), 2).flatten(1)
+        return h @ p["v"].T + p["c"]
+
+
+@functools.cache
+def _digits() -> tuple[Tensor, Tensor]:
+    """Images (sample, 1, 8, 8) of variance 1, and their classes."""
+    samples = load_samples("digits")
+    x = torch.from_numpy(samples.inputs).float()
+    x = (x - x.mean()) / x.std()
+    return x.reshape(-1, 1, 8, 8), torch.from_numpy(samples.labels).long()
+
+
 class Module(nn.Module):
-    """The same as a module."""
+    """The first as a module."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,25 +95,36 @@ class Module(nn.Module):
 class Loop:
     """One student after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, convolution: bool) -> None:
         torch.manual_seed(1)
-        self.students = [Module() for _ in range(REPLICAS)]
-        self.teachers = [Module() for _ in range(REPLICAS)]
-        self.optimizers = [torch.optim.SGD(s.parameters(), lr=RATE) for s in self.students]
+        self._teachers = [] if convolution else [Module() for _ in range(REPLICAS)]
+        self._students: list[nn.Module] = [
+            nn.Sequential(
+                nn.Conv2d(1, FILTERS, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(),
+                nn.Linear(16 * FILTERS, 10),
+            ) if convolution else Module()
+            for _ in range(REPLICAS)
+        ]  # fmt: skip
+        self._optimizers = [torch.optim.SGD(s.parameters(), lr=RATE) for s in self._students]
+
+    def _loss(self, number: int) -> Tensor:
+        student = self._students[number]
+        if self._teachers:
+            x = torch.randn(BATCH, SIZE)
+            with torch.no_grad():
+                y = self._teachers[number](x)
+            return 0.5 * ((student(x) - y) ** 2).mean()
+        images, classes = _digits()
+        rows = torch.randint(len(classes), (BATCH,))
+        return cross_entropy(student(images[rows]), classes[rows])
 
     def steps(self, count: int) -> float:
         """Seconds for a step of all students."""
         began = time.process_time()
         for _ in range(count):
-            for student, teacher, optimizer in zip(
-                self.students, self.teachers, self.optimizers, strict=True
-            ):
-                x = torch.randn(BATCH, SIZE)
-                with torch.no_grad():
-                    y = teacher(x)
+            for number, optimizer in enumerate(self._optimizers):
                 optimizer.zero_grad()
-                loss = 0.5 * ((student(x) - y) ** 2).mean()
-                loss.backward()
+                self._loss(number).backward()
                 optimizer.step()
         return (time.process_time() - began) / count
 
@@ -85,22 +132,23 @@ class Loop:
 class Task:
     """The cells of a study."""
 
-    def __init__(self) -> None:
-        self.studies = [self._study(duration) for duration in (64, 256)]
+    def __init__(self, name: str, size: int) -> None:
+        self._size = size
+        self.studies = [self._study(name, duration) for duration in (64, 256)]
         for study in self.studies:
             self._run(study)
 
-    def _study(self, duration: int) -> Study:
+    def _study(self, name: str, duration: int) -> Study:
         return Study.from_dict(
             {
                 "title": "steps",
-                "system": {"kind": "torch", "task": "tests.benchmarks.task_steps:MLP"},
+                "system": {"kind": "torch", "task": f"tests.benchmarks.task_steps:{name}"},
                 "dynamics": {
                     "kind": "sgd",
                     "precision": "float32",
                     "learning_rate": {"base": RATE},
                 },
-                "grid": {"size": [SIZE], "batch_size": [BATCH], "replicas": REPLICAS},
+                "grid": {"size": [self._size], "batch_size": [BATCH], "replicas": REPLICAS},
                 "measurement": {
                     "duration": duration,
                     "times": {"kind": "list", "values": [duration]},
@@ -111,7 +159,7 @@ class Task:
     def _run(self, study: Study) -> float:
         began = time.process_time()
         for first in range(0, REPLICAS, 32):
-            point = GridPoints(study).at({"size": SIZE, "batch_size": BATCH}, first, 32)
+            point = GridPoints(study).at({"size": self._size, "batch_size": BATCH}, first, 32)
             engine_for(study).simulate(point, "cpu")
         return time.process_time() - began
 
@@ -171,10 +219,14 @@ class Jax:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     torch.set_num_threads(1)
-    loop, task = Loop(), Task()
-    jax = Jax() if "--jax" in sys.argv else None
+    for name, size in (("MLP", SIZE), ("DigitsCNN", 64)):
+        with_jax = "--jax" in sys.argv and name == "MLP"
+        _measure(name, Loop(name == "DigitsCNN"), Task(name, size), Jax() if with_jax else None)
+
+
+def _measure(name: str, loop: Loop, task: Task, jax: Jax | None) -> None:
     loop.steps(3)
     taken: dict[str, list[float]] = {"loop": [], "task": [], "jax": []}
     for _ in range(REPEATS):
@@ -182,9 +234,9 @@ def main() -> None:
         taken["task"].append(task.steps())
         if jax is not None:
             taken["jax"].append(jax.steps())
-    median = {name: statistics.median(values) for name, values in taken.items() if values}
-    for name, seconds in median.items():
-        print(f"{name:5}{1e3 * seconds:8.2f} ms a step of {REPLICAS}")
+    median = {kind: statistics.median(values) for kind, values in taken.items() if values}
+    for kind, seconds in median.items():
+        print(f"{name} {kind:5}{1e3 * seconds:8.2f} ms a step of {REPLICAS}")
     ratios = [a / b for a, b in zip(taken["loop"], taken["task"], strict=True)]
     print(f"loop/task  {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f})")
     if jax is not None:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-_ITERATIONS = 24
+#: Products of a Hessian and a vector, each of which costs two gradients.
+CURVATURE_PRODUCTS = 24
 
 
 def largest_curvature(
     loss: Callable[[Sequence[Tensor]], Tensor],
     parameters: Sequence[Tensor],
     *,
-    iterations: int = _ITERATIONS,
+    iterations: int = CURVATURE_PRODUCTS,
 ) -> Tensor:
     """Largest eigenvalue of the Hessian of each replica's loss, shape (replica,).
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vjp, vmap
 
+from physbatch.dynamics.sgd.curvature import largest_curvature
 from physbatch.dynamics.task.draw import Use
 from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.dynamics.task.optimizers import Optimizer
@@ -222,6 +223,28 @@ class Network:
         name = "gradients" if weights is None else "weighted gradients"
         return self.batched(name, function, (learned, fixed, inputs, rest))
 
+    def curvature(
+        self,
+        learned: Weights,
+        fixed: Weights,
+        inputs: Leaves,
+        targets: Tensor,
+        weights: Tensor | None = None,
+    ) -> npt.NDArray[np.float64]:
+        """Largest eigenvalue of the Hessian of each replica's mean loss, shape (replica,)."""
+        calls, names = self.calls, list(learned)
+        rest = {"y": targets} if weights is None else {"y": targets, "w": weights}
+
+        def mean(values: list[Tensor], fixed: Weights, inputs: Leaves, rest: Leaves) -> Tensor:
+            student = {**dict(zip(names, values, strict=True)), **fixed}
+            each = calls.losses(calls.forward(student, whole(inputs)), rest["y"])
+            return (each * rest["w"]).sum() / rest["w"].sum() if "w" in rest else each.mean()
+
+        top = largest_curvature(
+            lambda values: vmap(mean)(list(values), fixed, inputs, rest), list(learned.values())
+        )
+        return np.asarray(top.double().cpu().numpy())
+
 
 class TaskDescent:
     """Students that learn; `step` counts the updates that were done.
@@ -266,10 +289,24 @@ class TaskDescent:
             if position == run.pool_steps - 1:
                 self.note_diverged()
 
-    def batch_loss(self) -> npt.NDArray[np.float64]:
-        """Mean loss on the batch last drawn, before any step on the first one, shape (replica,)."""
+    def last_batch(self) -> tuple[Leaves, Tensor, Tensor | None]:
+        """The batch last drawn, before any step the first one."""
         number, position = divmod(max(self.step - 1, 0), self.run.pool_steps)
-        inputs, targets, weights = self.source.pool(number).batch(position)
+        return self.source.pool(number).batch(position)
+
+    def curvatures(self, probes: tuple[Leaves, Tensor]) -> dict[str, npt.NDArray[np.float64]]:
+        """Largest curvature of the loss on the set that is learned or on probes, and on a batch."""
+        whole_set = self.source.patterns or probes
+        return {
+            "sharpness": self.network.curvature(self.learned, self._fixed, *whole_set),
+            "batch_sharpness": self.network.curvature(
+                self.learned, self._fixed, *self.last_batch()
+            ),
+        }
+
+    def batch_loss(self) -> npt.NDArray[np.float64]:
+        """Mean loss on the batch last drawn, shape (replica,)."""
+        inputs, targets, weights = self.last_batch()
         losses = self.network.losses(self.students, inputs, targets).double()
         if weights is None:
             mean = losses.mean(dim=1)

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import physbatch.engines.torch_task as engine_module
 from physbatch.cli import main
 from physbatch.dataset import STATUS_DIVERGED, open_dataset
 from physbatch.engines import GridPoint, GridPoints, engine_for, revision_of
 from physbatch.errors import StudyError
+from physbatch.study.catalogue import study as shipped
 from physbatch.study.model import Study
 from physbatch.study.selection import select
 from physbatch.sweep.run import run_study
@@ -32,7 +34,11 @@ CONTENT: dict[str, Any] = {
     },
     "dynamics": {"kind": "sgd", "learning_rate": {"base": 0.1}, "precision": "float32"},
     "grid": {"size": [6], "batch_size": [2.5], "options": {"k": [2, 3]}, "replicas": 40},
-    "measurement": {"duration": 20, "test_samples": 64, "replica_overlaps": True},
+    "measurement": {
+        "duration": 20,
+        "test_samples": 64,
+        "replica_overlaps": True,
+    },
 }
 
 
@@ -63,7 +69,7 @@ def simulate(point: GridPoint) -> dict[str, Any]:
 
 
 def test_a_replica_has_the_same_bits_in_any_company() -> None:
-    study = changed()
+    study = changed(measurement={"sharpness": True, "times": {"kind": "linear", "every": 10}})
     whole = simulate(point_of(study, 0, 32))
     for first, count in ((0, 1), (5, 2), (30, 2)):
         part = simulate(point_of(study, first, count))
@@ -299,3 +305,47 @@ def test_costs_grow_with_the_model() -> None:
     )
     assert engine.seconds(large) > 2 * engine.seconds(small)
     assert engine.replica_bytes(large) > 5 * engine.replica_bytes(small)
+
+
+@pytest.mark.parametrize("patterns", [None, 12])
+def test_curvatures_of_a_linear_student_are_those_of_its_samples(patterns: int | None) -> None:
+    """The Hessian of (w.x - y)^2/2 is <x x'>: on probes or the set, and on a batch of 2 or 3."""
+    study = linear(
+        system={"pattern_count": patterns} if patterns else {},
+        dynamics={
+            "precision": "float64",
+            "sampling": "with-replacement" if patterns else "one-pass",
+        },
+        measurement={"sharpness": True},
+    )
+    point = point_of(study, 0, 3)
+    measured = simulate(point)
+    with engine_module.torch_of_its_own(torch.float64):
+        students = engine_module._students(point, 0, engine_module._lanes(point), "cpu")
+        students.advance(20)
+        source = students.descents[0].source
+        inputs, _ = source.patterns or students.probes(64)
+        batch, _, there = students.descents[0].last_batch()
+    for row in range(3):
+        x = inputs[""][row].numpy()
+        chosen = batch[""][row].numpy()
+        if there is not None:
+            chosen = chosen[there[row].numpy() > 0]
+        for name, samples in (("sharpness", x), ("batch_sharpness", chosen)):
+            exact = np.linalg.eigvalsh(samples.T @ samples / len(samples))[-1]
+            assert measured[name][row, -1] == pytest.approx(exact, rel=1e-9), name
+
+
+@pytest.mark.parametrize("name", ["task-mlp", "task-cnn", "task-attention", "task-digits"])
+def test_curvatures_of_shipped_tasks_are_finite(name: str) -> None:
+    content = shipped(name).model_dump(mode="json", exclude_defaults=True)
+    content["measurement"] = {
+        "duration": 2, "times": {"kind": "list", "values": [0, 2]}, "sharpness": True,
+        "test_samples": 16,
+    }  # fmt: skip
+    study = Study.from_dict(content)
+    patterns = {"pattern_count": study.grid.pattern_count[0]} if study.grid.pattern_count else {}
+    measured = simulate(point_of(study, 0, 2, **patterns))
+    for variable in ("sharpness", "batch_sharpness"):
+        assert np.isfinite(measured[variable]).all()
+        assert (measured[variable] > 0).all()

@@ -42,7 +42,6 @@ def build(**sections: dict[str, Any]) -> Study:
         ({"system": {"pattern_count": 50}}, "a finite set needs dynamics.sampling"),
         ({**SET, "grid": {"batch_size": [60]}}, "needs as many, but there are 50"),
         ({**SET, "grid": {"pattern_count": [50]}}, "only one of system.pattern_count"),
-        ({"measurement": {"sharpness": True}}, "measurement.sharpness"),
         ({"grid": {"initial_overlap": [0.5]}}, "grid.initial_overlap"),
         ({"grid": {"replicas_per_graph": 2}}, "grid.replicas_per_graph"),
         (
