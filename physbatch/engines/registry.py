@@ -33,6 +33,7 @@ ENGINES: tuple[Entry, ...] = (
         lambda s: s.system.kind == "torch",
         (
             "dynamics/task",
+            "dynamics/sgd/curvature.py",
             *(f"engines/{name}.py" for name in ("torch_task", "task_measurement", "task_costs")),
             *("engines/task_code.py", "engines/faults.py"),
         ),
