@@ -44,15 +44,15 @@ def _on_kernel(kernel: str) -> dict[str, Any] | None:
 @pytest.mark.parametrize("kernels", [WIDEST, pytest.param(KERNELS, marks=pytest.mark.slow)])
 def test_every_kernel_gives_the_same_answer(kernels: tuple[str, ...]) -> None:
     """The same flags, and values within 0.02 of their errors."""
-    reports = [one for one in map(_on_kernel, kernels) if one is not None]
+    reports = list(filter(None, map(_on_kernel, kernels)))
     if len(reports) == 1:  # no AVX-512
-        reports += [one for one in (_on_kernel("Haswell"),) if one is not None]
-    used = {kernel for one in reports for kernel in one["kernels"]}
+        reports += filter(None, [_on_kernel("Haswell")])
+    used = {kernel for report in reports for kernel in report["kernels"]}
     assert len(used) >= 2, f"only {used}: nothing was compared"
     reference = reports[0]["found"]
     for name, case in reference.items():
         assert ("bad_fit" in case["flags"]) == (name != "good"), (name, case)
-    for other in (one["found"] for one in reports[1:]):
+    for other in (report["found"] for report in reports[1:]):
         for name, case in reference.items():
             assert other[name]["flags"] == case["flags"], name
             for key, value in case["values"].items():
