@@ -97,6 +97,10 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
     "batch_sharpness": VariableSpec(
         "largest eigenvalue of the second derivative of the mean loss on the next batch"
     ),
+    "directional_sharpness": VariableSpec(
+        "mean over mini-batches of g'Hg/g'g with gradient g and second derivative H of their loss"
+    ),
+    "directional_sharpness_ratio": VariableSpec("mean over mini-batches of g'Hg over that of g'g"),
     "function_overlap": VariableSpec(
         "overlap m_hat = <f_s f_t>/sqrt(<f_s^2> <f_t^2>) of what student and teacher say"
     ),
@@ -116,6 +120,11 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
     ),
     "diverged_at": VariableSpec(
         "time at which the replica left the range of floating-point numbers; inf: it did not",
+        dims=("replica",),
+        is_time=True,
+    ),
+    "stopped_at": VariableSpec(
+        "time from which on the loss of all patterns was zero; inf: it was not",
         dims=("replica",),
         is_time=True,
     ),

@@ -99,6 +99,8 @@ class ClassifierEngine:
         more = ["test_loss", "training_error", "diverged_at"]
         if study.measurement.sharpness:
             more += ["sharpness", "batch_sharpness"]
+        if study.measurement.sharpness_batches:
+            more += ["directional_sharpness", "directional_sharpness_ratio"]
         return {**named, **{name: OPTIONAL_VARIABLES[name] for name in more}}
 
     def lengths(self, study: Study) -> Mapping[str, int]:
@@ -178,6 +180,7 @@ def _run_of(point: GridPoint, samples: Samples) -> ClassifierRun:
         replicas=np.arange(point.first_replica, point.first_replica + point.replicas),
         precision=dynamics.precision,
         sharpness=study.measurement.sharpness,
+        sharpness_batches=study.measurement.sharpness_batches,
     )
 
 

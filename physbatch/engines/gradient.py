@@ -40,6 +40,8 @@ class GradientEngine:
     def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """What a cell's result holds."""
         names = ["weight_error", "student_norm", "diverged_at"]
+        if dynamics_of(study).stop == "zero-loss":
+            names.append("stopped_at")
         if _matched(study):
             names.append("random_overlap")
         if self.lengths(study):
@@ -229,6 +231,8 @@ def prepare_gradient(point: GridPoint) -> Prepared:
         replacement=dynamics.sampling == "with-replacement",
         subsets=dynamics.sampling == "subsets",
         weight_decay=dynamics.weight_decay,
+        margin_exponent=getattr(inputs, "margin_exponent", 0),
+        stop=dynamics.stop == "zero-loss",
         precision=dynamics.precision,
         dynamics_key=keys.dynamics,
         patterns_key=keys.patterns,

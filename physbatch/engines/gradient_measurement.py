@@ -39,6 +39,10 @@ class Descent(Protocol):
     def diverged_at(self) -> IntArray:
         """The step at which a replica diverged, or -1, shape (replica,)."""
 
+    @property
+    def stopped_at(self) -> IntArray:
+        """The step from which on the loss of all patterns was zero, or -1, shape (replica,)."""
+
     def give_up(self, replica: int) -> None:
         """Count a replica as diverged from now on."""
 
@@ -215,6 +219,9 @@ def run_and_measure(
     lost = descent.diverged_at
     out["diverged_at"][:] = np.where(lost >= 0, point.time_of_update * lost, np.inf)
     out["status"][:] = np.where(lost >= 0, STATUS_DIVERGED, STATUS_OK)
+    if "stopped_at" in out:
+        ended = descent.stopped_at
+        out["stopped_at"][:] = np.where(ended >= 0, point.time_of_update * ended, np.inf)
 
 
 def _errors(
@@ -225,7 +232,13 @@ def _errors(
         return descent.test_error(students, time, point.study.measurement.test_samples)
     return np.array(
         [
-            closed_form_error(prepared.system, row, student, loss=prepared.run.loss)
+            closed_form_error(
+                prepared.system,
+                row,
+                student,
+                loss=prepared.run.loss,
+                margin_exponent=prepared.run.margin_exponent,
+            )
             for row, student in enumerate(students)
         ]
     )

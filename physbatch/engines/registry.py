@@ -122,6 +122,8 @@ def missing(study: Study) -> list[str]:
     known = study.system.kind == "torch" or study.system.inputs.kind == "samples"
     if study.measurement.sharpness and not known:
         names.append("measurement.sharpness but for inputs.kind = 'samples' and tasks in torch")
+    if study.measurement.sharpness_batches and study.system.inputs.kind != "samples":
+        names.append("measurement.sharpness_batches but for inputs.kind = 'samples'")
     if study.grid.replicas_per_graph != 1 and not study.bitsliced:
         names.append(
             "grid.replicas_per_graph > 1 but for binary weights on regular graphs or trees"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid
-from physbatch.study.system import GaussianInputs, System
+from physbatch.study.system import GaussianInputs, PatternInputs, System
 
 
 def check_batches(grid: Grid) -> None:
@@ -37,19 +37,58 @@ def check_classified(dynamics: SGD) -> None:
             raise ValueError(f"{name} is not for inputs 'samples'; leave it out")
 
 
-def check_spectrum(system: System, dynamics: Dynamics) -> None:
-    """ValueError for a spectrum of inputs that only direct gradient descent knows, or a wrong one.
+def check_stopping(system: System, dynamics: Dynamics) -> None:
+    """ValueError if a study stops at zero loss, and its loss never is zero or does not stay so.
 
     Examples
     --------
     >>> from physbatch.study.catalogue import study
-    >>> known = study("sparse-sgd")
-    >>> check_spectrum(known.system, known.dynamics)
+    >>> check_stopping(study("sgd-regimes").system, study("sgd-regimes").dynamics)
     """
-    inputs = system.inputs
-    if not isinstance(inputs, GaussianInputs) or inputs.spectrum is None:
+    if not isinstance(dynamics, SGD) or dynamics.stop == "duration":
+        return
+    ours = system.kind == "teacher-student" and isinstance(system.inputs, PatternInputs)
+    if not ours or dynamics.engine != "direct" or dynamics.loss != "hinge":
+        raise ValueError("stop 'zero-loss' is for the hinge loss of patterns, by direct sgd")
+    if dynamics.momentum or dynamics.weight_decay:
+        raise ValueError(
+            "stop 'zero-loss' is not for momentum or weight_decay, which move on without a loss"
+        )
+
+
+def check_inputs(system: System, dynamics: Dynamics) -> None:
+    """ValueError for inputs that only some gradient descent knows, or that make no sense.
+
+    Examples
+    --------
+    >>> from physbatch.study.catalogue import study
+    >>> for name in ("sparse-sgd", "linear-spectrum", "sgd-regimes"):
+    ...     check_inputs(study(name).system, study(name).dynamics)
+    """
+    if isinstance(system.inputs, GaussianInputs):
+        _check_spectrum(system.inputs, dynamics)
+    if isinstance(system.inputs, PatternInputs) and system.inputs.margin_exponent:
+        _check_margins(system, system.inputs, dynamics)
+
+
+def _check_spectrum(inputs: GaussianInputs, dynamics: Dynamics) -> None:
+    """A spectrum is a range of variances, and for direct gradient descent."""
+    if inputs.spectrum is None:
         return
     if not isinstance(dynamics, SGD) or dynamics.engine != "direct":
         raise ValueError("inputs.spectrum is for direct sgd; leave it out")
     if inputs.spectrum[0] > inputs.spectrum[1]:
         raise ValueError("inputs.spectrum is the smallest and the largest variance of an input")
+
+
+def _check_margins(system: System, inputs: PatternInputs, dynamics: Dynamics) -> None:
+    """Only one unit has one boundary, and only signs do not depend on the distance from it."""
+    for sensible, words in (
+        (isinstance(dynamics, SGD) and dynamics.loss != "mean-square", "loss hinge or logistic"),
+        ((system.depth, system.wiring.kind) == (1, "dense"), "one dense layer"),
+        (system.output == "scalar", "scalar output"),
+        (inputs.of == "gaussian", "Gaussian patterns"),
+        (inputs.label_noise == 0, "labels without noise"),
+    ):
+        if not sensible:
+            raise ValueError(f"inputs.margin_exponent needs {words}")

@@ -64,7 +64,9 @@ class SGD(Model):
 
     `sampling` of a finite set: with replacement; without it as independent random ``subsets``, or
     as pieces of a permutation that is reshuffled every epoch (``epochs``, of old
-    ``without-replacement``). `weight_decay` is lambda of the force -lambda w on each weight.
+    ``without-replacement``). `weight_decay` is lambda of the force -lambda w on each weight. With
+    `stop` ``zero-loss`` a replica ends where the hinge loss of all its patterns is zero: from there
+    on its weights would not change.
     Tasks in torch also have other optimizers, with the definitions of torch.optim, and schedules
     of the learning rate and of the batch size.
     """
@@ -82,6 +84,7 @@ class SGD(Model):
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     nesterov: Switch = False
     weight_decay: Annotated[Finite, Field(ge=0)] = 0.0
+    stop: Literal["duration", "zero-loss"] = "duration"
     betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     epsilon: Annotated[Finite, Field(gt=0)] = 1e-8
     batch_schedule: Schedule = ConstantSchedule(kind="constant")

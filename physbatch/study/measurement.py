@@ -51,7 +51,9 @@ class Measurement(Model):
     batch size, where the state at time t is that after ceil(t/m) steps. `success_fraction` is
     used for continuous weights: success means a generalisation error below this fraction of a
     random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
-    loss of classifiers and of tasks in torch. `replica_overlaps` trains two more students of each
+    loss of classifiers and of tasks in torch. `sharpness_batches` is the number of mini-batches
+    over which the curvature of a classifier's loss along its own gradient is averaged; all of them
+    where there are no more. `replica_overlaps` trains two more students of each
     replica of a task in torch, at three times the cost.
     """
 
@@ -61,6 +63,7 @@ class Measurement(Model):
     test_samples: Annotated[int, Field(gt=0, le=2**22, strict=True)] = 512
     success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
     sharpness: Switch = False
+    sharpness_batches: Annotated[int, Field(ge=0, le=4096, strict=True)] = 0
     replica_overlaps: Switch = False
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from physbatch.errors import StudyError
 from physbatch.results.render import flat_rows, html_table
 from physbatch.study.base import Model
-from physbatch.study.checks import check_batches, check_classified, check_spectrum
+from physbatch.study.checks import check_batches, check_classified, check_inputs, check_stopping
 from physbatch.study.dynamics import SGD, Dynamics, OwnDynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
@@ -100,6 +100,7 @@ class Study(Model):
             check_batches(self.grid)
         if is_own(self.system, self.dynamics, self.grid, self.measurement):
             return self
+        check_stopping(self.system, self.dynamics)
         if self.system.kind == "torch":
             check_task(self.system, self.dynamics, self.grid, self.measurement)
             return self
@@ -111,7 +112,7 @@ class Study(Model):
         if self.measurement.unit == "samples" and self.dynamics.kind != "sgd":
             raise ValueError("measurement.unit 'samples' is for sgd; discrete weights count sweeps")
         inputs = self.system.inputs
-        check_spectrum(self.system, self.dynamics)
+        check_inputs(self.system, self.dynamics)
         if isinstance(inputs, SampleInputs):
             self._check_classifier()
             return self

@@ -34,7 +34,8 @@ def is_own(system: System, dynamics: Dynamics, grid: Grid, measurement: Measurem
     if ours == (system.kind == "own"):
         raise ValueError("own dynamics and a system of kind 'own' belong together")
     if isinstance(dynamics, OwnDynamics):
-        if measurement.unit != "updates" or measurement.sharpness:
+        curvatures = measurement.sharpness or measurement.sharpness_batches
+        if measurement.unit != "updates" or curvatures:
             raise ValueError("measurement.unit and sharpness are not for own dynamics")
         if grid.initial_overlap is not None:
             raise ValueError("grid.initial_overlap is not for own dynamics; use grid.options")

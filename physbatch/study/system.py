@@ -39,12 +39,15 @@ class PatternInputs(Model):
     """A finite set of P patterns, drawn once per replica.
 
     `label_noise` is a variance for continuous outputs, a flip rate for sign outputs.
+    `margin_exponent` is chi of the density |u|^chi exp(-u^2/2) of the component u of Gaussian
+    patterns along the teacher of one unit: few patterns lie near its boundary.
     """
 
     kind: Literal["patterns"]
     of: Literal["binary", "gaussian"] = "gaussian"
     count: PositiveInt | None = None
     label_noise: Annotated[Finite, Field(ge=0)] = 0.0
+    margin_exponent: Annotated[int, Field(ge=0, le=16, strict=True)] = 0
 
 
 class SampleInputs(Model):

@@ -20,6 +20,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr
 
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
@@ -92,7 +93,12 @@ def _unit_activation(functions: Functions) -> str:
 
 
 def closed_form_error(
-    system: ContinuousSystem, replica: int, student: FloatArray, *, loss: str
+    system: ContinuousSystem,
+    replica: int,
+    student: FloatArray,
+    *,
+    loss: str,
+    margin_exponent: int = 0,
 ) -> float:
     """Generalisation error of a student of one replica, for Gaussian inputs.
 
@@ -108,10 +114,16 @@ def closed_form_error(
         Row of `system`.
     student : ndarray, shape (edge,)
         Weights.
+    margin_exponent : int
+        chi, for one unit and losses of signs: the inputs' component u along the teacher has the
+        density |u|^chi exp(-u^2/2), and the error is the chance that Student's t of chi + 1
+        degrees of freedom exceeds (chi + 1)^(1/2) R/(Q T - R^2)^(1/2).
     """
     layers, functions = system.student_layers, system.functions
     target = system.target[replica]
     if layers.depth == 1:
+        if margin_exponent:
+            return _error_of_margins(target, student, margin_exponent)
         return _one_layer(layers, functions, target, student, loss)
     return _committee(system, replica, student)
 
@@ -140,6 +152,17 @@ def _one_layer(
         - 2 * output_product(activation, q, t, r)
     )
     return max(float(np.mean(products)) / 2, 0.0)
+
+
+def _error_of_margins(target: FloatArray, student: FloatArray, exponent: int) -> float:
+    """Chance of a wrong sign of one unit, for inputs that avoid the teacher's boundary."""
+    direction = target / math.sqrt(float((target * target).sum()))
+    along = float((student * direction).sum())
+    across = math.sqrt(float(((student - along * direction) ** 2).sum()))
+    if across == 0.0:
+        return 0.0 if along >= 0 else 1.0
+    freedom = exponent + 1
+    return float(stdtr(freedom, -math.sqrt(freedom) * along / across))
 
 
 def _committee(system: ContinuousSystem, replica: int, student: FloatArray) -> float:

@@ -262,6 +262,7 @@ REDUCED: dict[str, dict[str, object]] = {
     "sparse-vector-ties-5": {"size": [10], "batch_size": [6, 30], "duration": 60},
     "sparse-vector-ties-7": {"size": [14], "batch_size": [12, 60], "duration": 60},
     "linear-spectrum": {"size": [10], "batch_size": [6, 24], "duration": 60},
+    "sgd-regimes": {"size": [10], "batch_size": [1, 16], "learning_rate": [8], "duration": 4000},
     "hinge-perceptron": {"size": [10], "batch_size": [2, 8], "duration": 300},
     "task-linear": {"size": [8], "batch_size": [4, 16], "duration": 100},
     "sparse-vector-in-order": {"size": [10], "batch_size": [3, 60], "duration": 60},

@@ -33,6 +33,7 @@ class Rules(NamedTuple):
     patterns: int  # size P of the pattern set; 0: every batch is fresh
     replacement: int
     subsets: int
+    stop: int  # where the hinge loss of all patterns is zero
     learned: int  # layers
     dynamics_key: np.uint64
     patterns_key: np.uint64

@@ -1,6 +1,8 @@
 """SGD of classifiers on a finite set of real samples, all replicas of a cell at once."""
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from physbatch.dynamics.draws import selection
-from physbatch.dynamics.sgd.curvature import largest_curvature
+from physbatch.dynamics.sgd.curvature import curvature_along_gradient, largest_curvature
 from physbatch.streams.keys import (
     KIND_LABEL,
     KIND_SELECT,
@@ -72,6 +74,9 @@ class ClassifierRun:
         Of weights and inputs.
     sharpness : bool
         Whether to measure the largest curvature of the loss.
+    sharpness_batches : int
+        Number of batches over which the curvature along their own gradient is averaged; 0: none.
+        All of them are taken where no more can be drawn without replacement.
     """
 
     learning_rate: float
@@ -88,6 +93,7 @@ class ClassifierRun:
     precision: Literal["float32", "float64"]
     sharpness: bool = False
     subsets: bool = False
+    sharpness_batches: int = 0
 
 
 @dataclass(frozen=True)
@@ -324,13 +330,49 @@ class _Training:
         if self.run.sharpness:
             measured["sharpness"] = self._curvature(self.inputs, self.labels)
             measured["batch_sharpness"] = self._curvature(*batch)
+        if self.run.sharpness_batches:
+            measured.update(self._directional_sharpness())
         return measured
 
+    def _directional_sharpness(self) -> dict[str, Tensor]:
+        """Curvature along the gradient of a batch, by mean and as a ratio of means."""
+        sums = torch.zeros(4, len(self.replicas), dtype=torch.float64)
+        for rows in self._measured_batches():
+            inputs, labels = self._select(rows)
+            product, square = curvature_along_gradient(
+                self._loss_on(inputs, labels), self.parameters
+            )
+            # A batch that is fitted perfectly has no direction.
+            moving = square > 0
+            share = torch.where(moving, product / square, 0.0)
+            sums += torch.stack([share, moving, product, square]).double().cpu()
+        return {
+            "directional_sharpness": sums[0] / sums[1],
+            "directional_sharpness_ratio": sums[2] / sums[3],
+        }
+
+    def _measured_batches(self) -> Iterator[Tensor]:
+        """Batches for a mean at this time, drawn as those of the updates, shape (replica, m)."""
+        run, most = self.run, self.run.sharpness_batches
+        if not run.replacement and math.comb(run.training, run.batch_size) <= most:
+            for rows in itertools.combinations(range(run.training), run.batch_size):
+                yield torch.tensor(rows, device=self.device).expand(len(self.replicas), -1)
+            return
+        count = run.batch_size if run.replacement else run.training
+        for number in range(most):
+            index = self.updates * most + number
+            words = stream_numbers(run.keys.test, KIND_SELECT, index, self.replicas, count)
+            if run.replacement:
+                yield bounded(words, run.training)
+            else:
+                yield torch.argsort(words, dim=1, stable=True)[:, : run.batch_size]
+
+    def _loss_on(self, inputs: Tensor, labels: Tensor) -> Callable[[Sequence[Tensor]], Tensor]:
+        """The mean loss of each replica as a function of the parameters."""
+        return lambda parameters: self._loss(self.network.forward(parameters, inputs)[0], labels)
+
     def _curvature(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        return largest_curvature(
-            lambda parameters: self._loss(self.network.forward(parameters, inputs)[0], labels),
-            self.parameters,
-        )
+        return largest_curvature(self._loss_on(inputs, labels), self.parameters)
 
 
 def _wrong(scores: Tensor, labels: Tensor) -> Tensor:

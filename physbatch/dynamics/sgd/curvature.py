@@ -1,4 +1,4 @@
-"""Largest eigenvalue of the second derivative of a loss, for all replicas at once."""
+"""Second derivatives of a loss for all replicas at once: largest eigenvalue, along the gradient."""
 
 from collections.abc import Callable, Sequence
 
@@ -70,6 +70,27 @@ def largest_curvature(
     matrix[~finite] = 0.0
     top: Tensor = torch.linalg.eigvalsh(matrix)[:, -1]
     return top.masked_fill(~finite, torch.nan)
+
+
+def curvature_along_gradient(
+    loss: Callable[[Sequence[Tensor]], Tensor], parameters: Sequence[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """g'Hg and g'g of each replica's loss with gradient g and Hessian H, shape (replica,) each.
+
+    Their ratio is the curvature of the loss along its own gradient; the product costs two gradients
+    and is exact. `loss` and `parameters` are those of `largest_curvature`.
+
+    >>> weights = torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    >>> curvatures = torch.tensor([3.0, 1.0], dtype=torch.float64)
+    >>> curvature_along_gradient(lambda w: (curvatures * w[0] ** 2).sum(dim=1) / 2, [weights])
+    (tensor([27., 28.], dtype=torch.float64), tensor([ 9., 10.], dtype=torch.float64))
+    """
+    leaves = [values.detach().requires_grad_() for values in parameters]
+    with torch.enable_grad():
+        flat = _flat(torch.autograd.grad(loss(leaves).sum(), leaves, create_graph=True))
+        gradient = flat.detach()
+        image = _flat(torch.autograd.grad((flat * gradient).sum(), leaves)).detach()
+    return (gradient * image).sum(dim=1), (gradient**2).sum(dim=1)
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

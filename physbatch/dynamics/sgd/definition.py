@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.draws import permutation, selection
+from physbatch.dynamics.sgd.margins import MARGIN_INDEX
 from physbatch.dynamics.sgd.run import GradientRun
 from physbatch.streams.keys import (
     KIND_BATCH,
@@ -99,10 +100,11 @@ class TensorDescent:
         self._velocity = torch.zeros_like(self._weights)
         self._scales = self._tensor(run.input_scales)
         self._diverged_at = torch.full((replicas,), -1, device=self._device)
+        self._stopped_at = torch.full((replicas,), -1, device=self._device)
         self._step = 0
         if run.patterns:
             inputs, targets = self._fresh(run.patterns_key, 0, run.patterns)
-            self._patterns = (inputs, targets)
+            self._patterns = (self._with_margins(inputs), targets)
 
     def _tensor(self, values: npt.NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device, self._dtype)
@@ -116,6 +118,11 @@ class TensorDescent:
     def diverged_at(self) -> IntArray:
         """See `CompiledDescent`."""
         return self._diverged_at.cpu().numpy()
+
+    @property
+    def stopped_at(self) -> IntArray:
+        """See `CompiledDescent`."""
+        return self._stopped_at.cpu().numpy()
 
     def give_up(self, replica: int) -> None:
         """Count a replica as diverged from now on."""
@@ -176,6 +183,19 @@ class TensorDescent:
             targets = torch.where(targets >= 0, 1.0, -1.0).to(self._dtype)
         return inputs, targets
 
+    def _with_margins(self, inputs: Tensor) -> Tensor:
+        """Patterns with u = x.w*/|w*| of density ~ |u|^chi exp(-u^2/2) in place of a normal u."""
+        chi, count = self.run.margin_exponent, self.run.patterns
+        if chi == 0:
+            return inputs
+        further = self._normals(self.run.patterns_key, KIND_GAUSSIAN, MARGIN_INDEX, count * chi)
+        square = (further.reshape(-1, count, chi) ** 2).sum(dim=2)
+        teacher = self.system.teacher / np.linalg.norm(self.system.teacher, axis=1, keepdims=True)
+        direction = torch.from_numpy(teacher).to(self._device)
+        along = torch.einsum("rpi,ri->rp", inputs.double(), direction)
+        moved = torch.copysign(torch.sqrt(along**2 + square), along) - along
+        return inputs + (moved[:, :, None] * direction[:, None, :]).to(self._dtype)
+
     def _selected(self, step: int) -> Tensor:
         """Which patterns make up the batch of a step, shape (replica, sample)."""
         run, largest = self.run, self.run.batch.largest
@@ -219,6 +239,7 @@ class TensorDescent:
         """Go on to `stop` steps."""
         run = self.run
         learnable = self.system.student_layers.learnable
+        self._note_stopped()
         while self._step < stop:
             inputs, targets, kept = self._batch(self._step)
             weights = self._weights.detach().requires_grad_()
@@ -228,30 +249,46 @@ class TensorDescent:
             gradient[:, learnable:] = 0
             self._velocity = run.momentum * self._velocity + gradient
             moved = weights.detach() - run.learning_rate * self._velocity
-            alive = self._diverged_at < 0
+            alive = (self._diverged_at < 0) & (self._stopped_at < 0)
             self._weights = torch.where(alive[:, None], moved, self._weights)
             self._step += 1
             square = (self._weights[:, :learnable] ** 2).sum(dim=1)
             lost = alive & ~torch.isfinite(square)
             self._diverged_at = torch.where(lost, self._step, self._diverged_at)
+            self._note_stopped()
+
+    def _note_stopped(self) -> None:
+        """A replica ends where the loss of all its patterns is zero."""
+        if not self.run.stop:
+            return
+        inputs, targets = self._patterns
+        zero = self._losses(self._found(self._weights, inputs), targets).sum(dim=1) == 0
+        ended = zero & (self._diverged_at < 0) & (self._stopped_at < 0)
+        self._stopped_at = torch.where(ended, self._step, self._stopped_at)
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """What a descent of the same system and run needs to go on from here."""
-        return {
+        state: dict[str, npt.NDArray[np.generic]] = {
             "step": np.array(self.step),
             "diverged_at": self.diverged_at,
             "weights": self._weights.cpu().numpy(),
             "velocity": self._velocity.cpu().numpy(),
         }
+        if self.run.stop:
+            state["stopped_at"] = self.stopped_at
+        return state
 
     def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
         """Go on from a `state`, with the same bits."""
         self._step = int(state["step"])
-        for tensor, values in (
+        pairs = [
             (self._diverged_at, state["diverged_at"]),
             (self._weights, state["weights"]),
             (self._velocity, state["velocity"]),
-        ):
+        ]
+        if self.run.stop:
+            pairs.append((self._stopped_at, state["stopped_at"]))
+        for tensor, values in pairs:
             tensor.copy_(torch.from_numpy(values))
 
     def students(self) -> FloatArray:

@@ -32,19 +32,37 @@ _HINGE = LOSSES["hinge"]
 SOURCE_HASH = hash_of_sources("dynamics/sgd", "dynamics", "streams")
 
 
+class Ends(NamedTuple):
+    """Steps of each replica, shape (replica,): -1 if it has not diverged, or not stopped.
+
+    `changed_at` is the number of steps up to the last one that changed its weights.
+    """
+
+    diverged_at: Any
+    stopped_at: Any
+    changed_at: Any
+
+
 @compiled_counting_floats
 def _output_errors(errors, outputs, targets, samples, loss):
-    """dl/dy: y - y*, for the logistic loss -t/(1 + exp(t y)), for hinges -t where t y < 1."""
+    """dl/dy: y - y*, for the logistic loss -t/(1 + exp(t y)), for hinges -t where t y < 1.
+
+    Returns whether any may differ from 0: hinges leave samples alone that are right by the margin.
+    """
     units = outputs.shape[1]
+    moves = loss != _HINGE
     for s in range(samples):
         for k in range(units):
             y, t = outputs[s, k], targets[s, k]
             if loss == _HINGE:
-                errors[s * units + k] = -t if t * y < 1.0 else 0.0
+                wrong = t * y < 1.0
+                errors[s * units + k] = -t if wrong else 0.0
+                moves = moves or wrong
             else:
                 errors[s * units + k] = (
                     -t / (1.0 + exponential(min(np.float64(t * y), 700.0))) if loss else y - t
                 )
+    return moves
 
 
 @compiled_counting_floats
@@ -115,18 +133,21 @@ def _begin_batch(rules, work, step, replica):
 
 @compiled_within
 def _add_gradients(cell, work, step, replica):
-    """The gradient of a replica, summed over the batch of a step."""
+    """The gradient of a replica, summed over the batch of a step; whether any sample has one."""
     rules, network = cell.rules, cell.student.network
     units, top = network.units[-1], network.unit_offsets[-2] * TILE
     count = _begin_batch(rules, work, step, replica)
     work.gradient[:] = 0
+    moves = False
     for first in range(0, count, TILE):
         samples = min(TILE, count - first)
         load_samples(cell, work, first, samples, step, replica)
         forward(cell.student, work.inputs, work.student, samples)
         outputs = outputs_of(cell.student, work.student, samples)
         errors = work.errors[top : top + samples * units]
-        _output_errors(errors, outputs, work.targets, samples, rules.loss)
+        if not _output_errors(errors, outputs, work.targets, samples, rules.loss):
+            continue
+        moves = True
         backward(
             cell.student,
             work.inputs,
@@ -136,25 +157,60 @@ def _add_gradients(cell, work, step, replica):
             samples,
             rules.learned,
         )
+    return moves
 
 
 @compiled_within
-def _advance(cell, work, velocity, diverged_at, start, stop):
+def _is_zero_loss(cell, work):
+    """Whether a replica is right on all its patterns by the margin."""
+    rules = cell.rules
+    for first in range(0, rules.patterns, TILE):
+        samples = min(TILE, rules.patterns - first)
+        forward(cell.student, cell.patterns.inputs[first : first + samples], work.student, samples)
+        outputs = outputs_of(cell.student, work.student, samples)
+        targets = cell.patterns.targets[first : first + samples]
+        if _losses(outputs, targets, samples, rules.loss) > 0.0:
+            return False
+    return True
+
+
+@compiled_within
+def _is_time_to_look(rules, work, quiet):
+    """After 1, 2, 4, 8 ... epochs without a change: looking costs less than what went before."""
+    epoch = (rules.patterns + work.chosen.shape[0] - 1) // work.chosen.shape[0]
+    epochs = quiet // epoch
+    return quiet > 0 and quiet % epoch == 0 and (epochs & (epochs - 1)) == 0
+
+
+@compiled_within
+def _advance(cell, work, velocity, ends, start, stop):
     rules, like = cell.rules, cell.student.weights.dtype
     rate, momentum = like.type(rules.rate), like.type(rules.momentum)
     decay = like.type(rules.decay)
-    for row in range(diverged_at.shape[0]):
+    rests = velocity.shape[1] == 0 and decay == 0.0
+    for row in range(ends.diverged_at.shape[0]):
         replica = np.uint64(rules.first_replica + row)
         mine = _replica_of(cell, row)
         work.order[0] = -1
         for step in range(start, stop):
-            if diverged_at[row] >= 0:
+            if ends.diverged_at[row] >= 0 or ends.stopped_at[row] >= 0:
                 break
-            _add_gradients(mine, work, step, replica)
+            moves = _add_gradients(mine, work, step, replica)
+            if rests and not moves:
+                quiet = step + 1 - ends.changed_at[row]
+                look = rules.stop and _is_time_to_look(rules, work, quiet)
+                if look and _is_zero_loss(mine, work):
+                    ends.stopped_at[row] = ends.changed_at[row]
+                continue
             weights = mine.student.weights
             square = _update(weights, velocity[row], work.gradient, rate, momentum, decay)
+            ends.changed_at[row] = step + 1
             if not np.isfinite(square):
-                diverged_at[row] = step + 1
+                ends.diverged_at[row] = step + 1
+        # What is known at the end does not depend on when it was looked at.
+        going = ends.diverged_at[row] < 0 and ends.stopped_at[row] < 0
+        if rules.stop and going and _is_zero_loss(mine, work):
+            ends.stopped_at[row] = ends.changed_at[row]
 
 
 @compiled_within
@@ -224,10 +280,10 @@ def make_kernels(version: int) -> Kernels:
         _draw_pattern_sets(cell, work)
 
     @cached_njit(nogil=True, error_model="numpy", _nrt=False)
-    def advance(cell, work, velocity, diverged_at, start, stop):
-        """Steps `start` ... `stop` - 1 of all replicas that have not diverged."""
+    def advance(cell, work, velocity, ends, start, stop):
+        """Steps `start` ... `stop` - 1 of all replicas that have not diverged or stopped."""
         _ = version
-        _advance(cell, work, velocity, diverged_at, start, stop)
+        _advance(cell, work, velocity, ends, start, stop)
 
     @cached_njit(nogil=True, error_model="numpy", _nrt=False)
     def measure(cell, work, loss, step):

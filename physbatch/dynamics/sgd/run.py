@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from physbatch.dynamics.rules import BatchRule
 from physbatch.dynamics.sgd.batches import Cell, Patterns, Rules, Scratch
-from physbatch.dynamics.sgd.kernel import LOSSES, SOURCE_HASH, make_kernels
+from physbatch.dynamics.sgd.kernel import LOSSES, SOURCE_HASH, Ends, make_kernels
+from physbatch.dynamics.sgd.margins import patterns_of_margins
 from physbatch.dynamics.sgd.parts import ACTIVATIONS, TILE, Activity, Network, Side
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
-from physbatch.typing import FloatArray
+from physbatch.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class GradientRun:
         Without replacement, but every batch is a random subset of its own.
     weight_decay : float
         lambda.
+    margin_exponent : int
+        chi: patterns have a component u along the teacher of density ~ |u|^chi exp(-u^2/2).
+    stop : bool
+        Whether a replica ends where the hinge loss of all its patterns is zero.
     precision : {"float32", "float64"}
         Of weights and fields.
     dynamics_key, patterns_key, test_key : int
@@ -77,6 +82,8 @@ class GradientRun:
     first_replica: int
     subsets: bool = False
     weight_decay: float = 0.0
+    margin_exponent: int = 0
+    stop: bool = False
 
 
 def network_of(layers: Architecture, functions: Functions) -> Network:
@@ -136,15 +143,48 @@ class CompiledDescent:
         )
         #: Number of steps done.
         self.step = 0
-        #: The step after which the squared norm of a replica's learned weights was no finite
-        #: number; -1 if it always was. Such a replica stays as it is. Shape (replica,).
-        self.diverged_at = np.full(replicas, -1, dtype=np.int64)
+        self._ends = Ends(
+            diverged_at=np.full(replicas, -1, dtype=np.int64),
+            stopped_at=np.full(replicas, -1, dtype=np.int64),
+            changed_at=np.zeros(replicas, dtype=np.int64),
+        )
         # m times the velocity v.
         learnable = system.student_layers.learnable if run.momentum > 0 else 0
         self._velocity = np.zeros((replicas, learnable), dtype)
         self._scratch = _scratch(self._cell)
         if run.patterns:
             self._kernels.draw_patterns(self._cell, self._scratch)
+            if run.margin_exponent:
+                patterns_of_margins(
+                    self._cell.patterns.inputs,
+                    system.teacher,
+                    run.margin_exponent,
+                    key=run.patterns_key,
+                    first_replica=run.first_replica,
+                )
+
+    @property
+    def diverged_at(self) -> IntArray:
+        """The step after which the squared norm of a replica's weights was no finite number.
+
+        -1 if it always was. Such a replica stays as it is. Shape (replica,).
+        """
+        steps: IntArray = self._ends.diverged_at
+        return steps
+
+    @property
+    def stopped_at(self) -> IntArray:
+        """The step after which the loss of all patterns was zero, shape (replica,).
+
+        -1 if it never was, or if the run does not ask. Such a replica stays as it is.
+        """
+        steps: IntArray = self._ends.stopped_at
+        return steps
+
+    @property
+    def patterns(self) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Inputs (replica, P, N) and labels (replica, P, output) of the finite sets."""
+        return self._cell.patterns.inputs, self._cell.patterns.targets
 
     @property
     def _weights(self) -> npt.NDArray[np.floating]:
@@ -154,7 +194,7 @@ class CompiledDescent:
         """Go on to `stop` steps."""
         with np.errstate(all="ignore"):
             self._kernels.advance(
-                self._cell, self._scratch, self._velocity, self.diverged_at, self.step, stop
+                self._cell, self._scratch, self._velocity, self._ends, self.step, stop
             )
         self.step = stop
 
@@ -164,12 +204,15 @@ class CompiledDescent:
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
         """What a descent of the same system and run needs to go on from here."""
-        return {
+        state = {
             "step": np.array(self.step),
             "diverged_at": self.diverged_at,
             "weights": self._weights,
             "velocity": self._velocity,
         }
+        if self.run.stop:
+            state.update(stopped_at=self._ends.stopped_at, changed_at=self._ends.changed_at)
+        return state
 
     def restore(self, state: dict[str, npt.NDArray[np.generic]]) -> None:
         """Go on from a `state`, with the same bits."""
@@ -177,6 +220,9 @@ class CompiledDescent:
         self.diverged_at[...] = state["diverged_at"]
         self._weights[...] = state["weights"]
         self._velocity[...] = state["velocity"]
+        if self.run.stop:
+            self._ends.stopped_at[...] = state["stopped_at"]
+            self._ends.changed_at[...] = state["changed_at"]
 
     def students(self) -> FloatArray:
         """The weights now, shape (replica, edge)."""
@@ -219,6 +265,7 @@ def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
         patterns=run.patterns,
         replacement=int(run.replacement),
         subsets=int(run.subsets),
+        stop=int(run.stop),
         learned=1 if layers.learned == "first" else layers.depth,
         dynamics_key=np.uint64(run.dynamics_key),
         patterns_key=np.uint64(run.patterns_key),
