@@ -88,7 +88,7 @@ def _notes(study: Study) -> list[str]:
         | set(study.grid.batch_size or ())
     )
     fractional = [m for m in sizes if m != int(m)]
-    if not fractional:
+    if not fractional or getattr(study.dynamics, "rounding", "random") == "alternating":
         return []
     return [
         f"m is not whole at {len(fractional)} of {len(sizes)} values, from {fractional[0]:g}: "

@@ -43,8 +43,12 @@ compiled_counting_floats = numba.njit(error_model="numpy", **WITH_COUNTS)
 
 @compiled
 def draw_count(floor, threshold, key, index, replica):
-    """Number of samples of batch `index`: floor(m), and one more with the chance given."""
+    """Number of samples of batch `index`, as `physbatch.dynamics.rules.BatchRule` says."""
     if threshold == _ZERO:
         return floor
+    if threshold > _LOW:  # they alternate, from the phase that the first number is
+        phase, _, _, _ = philox(_ZERO, _ZERO, _BATCH, replica, key)
+        number = _LOW - ((index * threshold + phase) & _LOW)
+        return floor + 1 if number < (threshold & _LOW) else floor
     number, _, _, _ = philox(_ZERO, index & _LOW, _BATCH | ((index >> _32) << _8), replica, key)
     return floor + 1 if number < threshold else floor

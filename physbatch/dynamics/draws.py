@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from physbatch.dynamics.rules import BatchRule
+from physbatch.dynamics.rules import ALWAYS, BatchRule
 from physbatch.streams.keys import (
     KIND_BATCH,
     KIND_GAUSSIAN,
@@ -57,8 +57,14 @@ class CellStreams:
 
     def batch_count(self, key: int, batch: BatchRule, index: int) -> Tensor:
         """Number of samples in each replica's batch, shape (replica,)."""
-        number = self.numbers(key, KIND_BATCH, index, 1)[:, 0]
-        return batch.floor + (number < batch.threshold).long()
+        if not batch.alternates:
+            number = self.numbers(key, KIND_BATCH, index, 1)[:, 0]
+            return batch.floor + (number < batch.threshold).long()
+        share = batch.threshold % ALWAYS
+        phase = self.numbers(key, KIND_BATCH, 0, 1)[:, 0]
+        # One more where another unit is reached by adding the share to what was left.
+        left = (index * share + phase) % ALWAYS
+        return batch.floor + (left + share >= ALWAYS).long()
 
     def positions(self, key: int, order: str, sweep: int, count: int) -> Tensor:
         """Which of `count` weights a sweep tries, one after the other, shape (replica, count)."""

@@ -24,7 +24,11 @@ ALWAYS = 2**32
 
 @dataclass(frozen=True)
 class BatchRule:
-    """floor(m) samples, and one more if a 32-bit number is below `threshold`."""
+    """floor(m) samples, and one more if a 32-bit number is below `threshold`.
+
+    With 2^32 added to the threshold the number is no random one: batches alternate so that any
+    n of them in a row hold n m samples within one, each replica from a random phase on.
+    """
 
     floor: int
     threshold: int
@@ -37,15 +41,25 @@ class BatchRule:
     @property
     def mean(self) -> float:
         """m, to 32 bits after the point."""
-        return self.floor + self.threshold / 2**32
+        return self.floor + self.threshold % ALWAYS / ALWAYS
+
+    @property
+    def alternates(self) -> bool:
+        """Whether the batches alternate."""
+        return self.threshold > ALWAYS
 
 
 @functools.lru_cache(maxsize=4096)
-def batch_rule(batch_size: float) -> BatchRule:
-    """A real batch size m: each batch holds floor(m) + Bernoulli(m - floor(m)) samples."""
+def batch_rule(batch_size: float, *, alternating: bool = False) -> BatchRule:
+    """A real batch size m: each batch holds floor(m) + Bernoulli(m - floor(m)) samples.
+
+    Alternating batches have the same mean without chance; see `BatchRule`.
+    """
     floor = math.floor(batch_size)
-    threshold = round((batch_size - floor) * 2**32)
-    return BatchRule(floor + 1, 0) if threshold == ALWAYS else BatchRule(floor, threshold)
+    threshold = round((batch_size - floor) * ALWAYS)
+    if threshold == ALWAYS:
+        return BatchRule(floor + 1, 0)
+    return BatchRule(floor, threshold + ALWAYS if alternating and threshold else threshold)
 
 
 def acceptance_table(

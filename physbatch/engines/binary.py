@@ -123,7 +123,7 @@ def _run_on_device(system: BinarySystem, run: CellRun, device: str) -> Trajector
     from physbatch.dynamics.bitsliced.cuda.run import cuda_ready, fits_cuda, run_cuda
     from physbatch.dynamics.bitsliced.definition import run_definition
 
-    plain = run.order == "random" and run.batch.floor > 0
+    plain = run.order == "random" and run.batch.floor > 0 and not run.batch.alternates
     if plain and fits_cuda(system.architecture) and cuda_ready():
         return run_cuda(system, run)
     return run_definition(system, run, device=device)
@@ -145,7 +145,7 @@ def _prepare(point: GridPoint) -> tuple[BinarySystem, CellRun]:
         raise StudyError(f"dynamics {dynamics.kind!r} has no discrete engine")
     ties = dynamics.ties if isinstance(dynamics, Greedy) else "reject"
     run = CellRun(
-        batch=batch_rule(point.batch_size),
+        batch=batch_rule(point.batch_size, alternating=dynamics.rounding == "alternating"),
         acceptance=acceptance_table(ties=ties, temperature=point.temperature),
         refresh_each_proposal=dynamics.refresh == "proposal",
         absorbing=point.temperature is None and ties == "reject",

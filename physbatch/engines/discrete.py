@@ -242,7 +242,7 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
         key=keys.patterns,
     )
     run = DiscreteRun(
-        batch=batch_rule(point.batch_size),
+        batch=batch_rule(point.batch_size, alternating=dynamics.rounding == "alternating"),
         acceptance=acceptance_table(
             ties=ties,
             # Energies are counted in half errors.

@@ -12,6 +12,8 @@ from physbatch.study.schedules import ConstantSchedule, Schedule
 _Refresh = Literal["sweep", "proposal"]
 #: Uniformly random weights, each once layer by layer, or each once in a fresh random permutation.
 _Order = Literal["random", "sequential", "permutation"]
+#: Where m is not whole: floor(m) samples or one more by chance, or in turns.
+_Rounding = Literal["random", "alternating"]
 #: Batches of a finite set: independent random subsets, or pieces of a permutation that is
 #: reshuffled every epoch.
 _Sampling = Literal["subsets", "epochs"]
@@ -20,7 +22,8 @@ _Sampling = Literal["subsets", "epochs"]
 class Greedy(Model):
     """Zero-temperature single-weight moves on mini-batches (discrete weights).
 
-    `order` says which weights a sweep tries, `sampling` how batches of a finite set are drawn.
+    `order` says which weights a sweep tries, `sampling` how batches of a finite set are drawn,
+    `rounding` how many samples a batch holds where m is not whole.
     """
 
     kind: Literal["greedy"]
@@ -28,12 +31,13 @@ class Greedy(Model):
     refresh: _Refresh = "sweep"
     order: _Order = "random"
     sampling: _Sampling = "subsets"
+    rounding: _Rounding = "random"
 
 
 class Metropolis(Model):
     """Metropolis moves at temperature T > 0 on mini-batches (discrete weights).
 
-    `order` and `sampling` are those of `Greedy`.
+    `order`, `sampling` and `rounding` are those of `Greedy`.
     """
 
     kind: Literal["metropolis"]
@@ -41,6 +45,7 @@ class Metropolis(Model):
     refresh: _Refresh = "sweep"
     order: _Order = "random"
     sampling: _Sampling = "subsets"
+    rounding: _Rounding = "random"
 
 
 class LearningRate(Model):

@@ -118,6 +118,30 @@ def test_orders_of_proposals(order: str) -> None:
     assert_same(run_bitsliced(drawn, run), run_definition(drawn, run))
 
 
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
+def test_batches_that_alternate(refresh_each_proposal: bool) -> None:
+    """Above and below one sample, replicas that share a graph as well."""
+    for batch_size in (3.4, 0.3):
+        for shared in (1, 5):
+            drawn, run = set_up(
+                SYSTEMS[2], "all", RULES[0], refresh_each_proposal, batch_size, 3, 4, shared
+            )
+            run = replace(run, batch=batch_rule(batch_size, alternating=True))
+            assert_same(run_bitsliced(drawn, run), run_definition(drawn, run))
+
+
+def test_batches_that_alternate_hold_m_samples_on_average() -> None:
+    """Any n in a row hold n m samples within one; replicas begin at phases of their own."""
+    drawn, run = set_up(SYSTEMS[0], "all", RULES[0], False, 2.3, 0, 64)
+    run = replace(run, duration=40, times=np.arange(41), batch=batch_rule(2.3, alternating=True))
+    samples = run_bitsliced(drawn, run).batch_bits[:, 1:] // 6
+    assert set(np.unique(samples)) == {2, 3}
+    for length in (1, 7, 10, 33):
+        windows = np.lib.stride_tricks.sliding_window_view(samples, length, axis=1).sum(axis=2)
+        assert (np.abs(windows - 2.3 * length) < 1).all()
+    assert 2.0 < samples[:, 0].mean() < 2.6 and samples[:, 0].std() > 0.2
+
+
 def test_a_sweep_in_order_tries_every_weight_once() -> None:
     """Free moves of one sweep flip each weight: with an empty batch every move is a tie."""
     for order, flipped in (("sequential", True), ("permutation", True), ("random", False)):

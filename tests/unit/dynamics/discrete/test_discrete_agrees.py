@@ -124,6 +124,12 @@ def test_orders_of_proposals(order: str, ternary: bool) -> None:
 
 
 @pytest.mark.parametrize("refresh_each_proposal", [False, True])
+def test_batches_that_alternate(refresh_each_proposal: bool) -> None:
+    case = set_up(KNOWN[1], rule=RULES[0], refresh_each_proposal=refresh_each_proposal)
+    altered(case, batch=batch_rule(3.4, alternating=True))
+
+
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
 def test_reshuffled_epochs(refresh_each_proposal: bool) -> None:
     """Batches of 3 or 4 of 9 patterns, two to an epoch; of all; several replicas in one call."""
     for batch_size in (3.4, 9.0):
