@@ -166,6 +166,13 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             ")",
         ),
         Kind(
+            "Linear stability",
+            "Growth rates of dilute deviations from the perfect state (`growth --figure`).",
+            'seeds = physbatch.open_dataset("../data/sparse_stability-d5.nc")\n'
+            "rates = scaling.linear_stability(seeds, start=10)\n"
+            "plots.plot_stability(rates)",
+        ),
+        Kind(
             "Escape times",
             "Mean times to leave a state.",
             "data = exact.planted.first_order(seed=4)\n"

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from physbatch.plots.scaling.laws import plot_exponents as plot_exponents
     from physbatch.plots.scaling.laws import plot_peaks as plot_peaks
     from physbatch.plots.scaling.order import plot_order as plot_order
+    from physbatch.plots.scaling.stability import plot_stability as plot_stability
     from physbatch.plots.scaling.transition import plot_drift as plot_drift
     from physbatch.plots.scaling.transition import plot_overlap as plot_overlap
     from physbatch.plots.scaling.transition import plot_success as plot_success

@@ -22,6 +22,7 @@ from physbatch.plots.scaling.crossings import plot_crossings
 from physbatch.plots.scaling.dynamics import plot_dynamics
 from physbatch.plots.scaling.laws import plot_exponents, plot_peaks
 from physbatch.plots.scaling.order import plot_order
+from physbatch.plots.scaling.stability import plot_stability
 from physbatch.plots.scaling.windows import plot_windows
 from physbatch.plots.theory import plot_comparison
 from physbatch.scaling.curves.crossing_result import Crossings
@@ -31,6 +32,7 @@ from physbatch.scaling.dynamic_scaling.result import DynamicScaling
 from physbatch.scaling.laws.fits import ScalingFit
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.reweighting.coexistence_result import Coexistence
+from physbatch.scaling.times.dilute import LinearStability
 from physbatch.scaling.times.escapes import EscapeTimes
 from physbatch.scaling.transition.result import Analysis
 from physbatch.theory.comparison import Comparison
@@ -187,6 +189,7 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         ),
     ),
     EscapeTimes: (Picture("escape-times", "Escape times of each size.", plot_escape_times),),
+    LinearStability: (Picture("stability", "Growth rates of dilute deviations.", plot_stability),),
     PerformanceMap: (
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),
     ),

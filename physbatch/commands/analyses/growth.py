@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physbatch.commands.options import BootstrapSeed, Resamples, Stored
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Resamples
 from physbatch.commands.output import finish, keep_other_results
 
 
@@ -16,7 +17,7 @@ def growth_command(
     largest: float = 0.02,
     resamples: Resamples = 400,
     seed: BootstrapSeed = 0,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Fit growth rates of dilute deviations from the perfect state, and where they change sign.
 

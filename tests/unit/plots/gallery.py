@@ -45,7 +45,9 @@ from physbatch.scaling import (
 from physbatch.scaling.curves.peaks import Peaks, find_peaks
 from physbatch.scaling.laws.fits import ScalingFit, fit_law
 from physbatch.scaling.statistics.observables import sample_moments
+from physbatch.scaling.times.dilute import LinearStability
 from physbatch.scaling.times.exponential import EscapeTime, fit_escape_time
+from physbatch.scaling.times.growth import growth_threshold
 from physbatch.scaling.times.passages import Survival, survival_curve
 from tests.unit.plots.noise_gallery import NOISE_KINDS, Kind
 
@@ -167,6 +169,25 @@ def order() -> TransitionOrder:
 
 
 @cache
+def dilute() -> LinearStability:
+    """Rates 0.1 (3 - m) and -0.004 at the larger size."""
+    control, size = np.tile(np.linspace(2.0, 4.0, 6), 2), np.repeat([1600.0, 6400.0], 6)
+    rate = 0.1 * (3.0 - control) - np.where(size > 2000.0, 0.004, 0.0)
+    found = growth_threshold(control[6:], rate[6:], np.full(6, 0.004))
+    return LinearStability(
+        control_name="batch_size",
+        start=10.0,
+        largest=0.02,
+        size=size,
+        control=control,
+        rate=rate + 0.004 * np.random.default_rng(7).normal(size=12),
+        stderr=np.full(12, 0.004),
+        thresholds={"N = 6400": found.threshold},
+        flags=(),
+    )
+
+
+@cache
 def stability() -> tuple[xr.Dataset, StableRange]:
     data = stable_range_data(replicas=10)
     return data, stable_range(data)
@@ -189,6 +210,7 @@ KINDS: dict[str, Kind] = {
     "drift": _kind(plots.plot_drift, analysis),
     "dynamics": _kind(plots.plot_dynamics, dynamics),
     "extrapolation": _kind(plots.plot_extrapolation, analysis),
+    "stability": _kind(plots.plot_stability, dilute),
     "jump": _kind(plots.plot_extrapolation, analysis, quantity="jump"),
     "overview": _kind(plots.plot_overview, analysis),
     "binder": _kind(plots.plot_moments, magnetization, lambda: ["binder"]),
