@@ -101,6 +101,8 @@ OPTIONAL_VARIABLES: Mapping[str, VariableSpec] = {
         "mean over mini-batches of g'Hg/g'g with gradient g and second derivative H of their loss"
     ),
     "directional_sharpness_ratio": VariableSpec("mean over mini-batches of g'Hg over that of g'g"),
+    "gradient_square": VariableSpec("|G|^2, G the gradient of the mean loss"),
+    "gradient_variance": VariableSpec("tr S, S the covariance of the gradients of single samples"),
     "function_overlap": VariableSpec(
         "overlap m_hat = <f_s f_t>/sqrt(<f_s^2> <f_t^2>) of what student and teacher say"
     ),

@@ -11,6 +11,7 @@ import torch
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
 from physbatch.dynamics.task.descent import Network, TaskDescent
 from physbatch.dynamics.task.global_draws import no_global_draws
+from physbatch.dynamics.task.gradient_moments import gradient_moments
 from physbatch.dynamics.task.protocol import Weights
 from physbatch.dynamics.task.run import RANDOM_STUDENTS, SAME_DATA, SAME_TEACHER, STUDENT
 from physbatch.dynamics.task.samples import Leaves, whole
@@ -35,12 +36,20 @@ class Students:
         The task for these replicas.
     overlaps : bool
         Whether two more students of each replica learn, for overlaps between them.
-    sharpness : bool
-        Whether the largest curvature of the loss is measured.
+    sharpness, gradient_noise : bool
+        Whether the largest curvature of the loss, and the noise of its gradient, are measured.
     """
 
-    def __init__(self, network: Network, *, overlaps: bool, sharpness: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        *,
+        overlaps: bool,
+        sharpness: bool = False,
+        gradient_noise: bool = False,
+    ) -> None:
         self._network, self._sharpness = network, sharpness
+        self._gradient_noise = gradient_noise
         members = (STUDENT, SAME_DATA, SAME_TEACHER) if overlaps else (STUDENT,)
         self.descents = [TaskDescent(network, member) for member in members]
         self._started = {name: w.clone() for name, w in self.descents[0].learned.items()}
@@ -116,6 +125,8 @@ class Students:
             measured["training_error"] = self._training_error(*descent.source.patterns)
         if self._sharpness:
             measured.update(descent.curvatures((inputs, targets)))
+        if self._gradient_noise:
+            measured.update(gradient_moments(descent, (inputs, targets)))
         if len(outputs) > 1:
             measured["replica_overlap_data"] = function_overlap(outputs[0], outputs[1], targets)
             measured["replica_overlap"] = function_overlap(outputs[0], outputs[2], targets)

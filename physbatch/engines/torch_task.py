@@ -44,6 +44,8 @@ class TorchTaskEngine:
             names.append("training_error")
         if study.measurement.sharpness:
             names += ["sharpness", "batch_sharpness"]
+        if study.measurement.gradient_noise:
+            names += ["gradient_square", "gradient_variance"]
         if study.measurement.replica_overlaps:
             names += ["replica_overlap", "replica_overlap_data"]
         specs = {**VARIABLES, **{name: OPTIONAL_VARIABLES[name] for name in names}}
@@ -117,6 +119,9 @@ class TorchTaskEngine:
             look += CURVATURE_PRODUCTS * (
                 24e-6 * costs.operations + lanes * samples * 6e-10 * costs.flops
             )
+        if point.study.measurement.gradient_noise:
+            samples = point.pattern_count or probes
+            look += 400e-6 * costs.operations + lanes * samples * 3e-10 * costs.flops
         students = 3 if point.study.measurement.replica_overlaps else 1
         return float(blocks * students * (point.updates[-1] * step + len(point.times) * look))
 
@@ -152,7 +157,12 @@ def _students(point: GridPoint, first: int, lanes: int, device: str) -> Students
     task = task_of(point.study, point.options)
     network = Network(task, _run(point, range(first, first + lanes), device))
     measurement = point.study.measurement
-    return Students(network, overlaps=measurement.replica_overlaps, sharpness=measurement.sharpness)
+    return Students(
+        network,
+        overlaps=measurement.replica_overlaps,
+        sharpness=measurement.sharpness,
+        gradient_noise=measurement.gradient_noise,
+    )
 
 
 def _run(point: GridPoint, replicas: range, device: str) -> TaskRun:
@@ -253,6 +263,10 @@ def _long_names(study: Study) -> dict[str, str]:
             "1 if the generalisation error at the end is below "
             f"{study.measurement.success_fraction:g} of a random student's, 0 if not, -1 if missing"
         ),
+        "gradient_square": "|G|^2, G the gradient of the mean loss on the training set, or an "
+        f"unbiased estimate from {probes} fixed probe inputs where all samples are fresh",
+        "gradient_variance": "tr S, S the covariance of the gradients of single samples of the "
+        f"training set, or of {probes} fixed probe inputs with the noise of labels",
         "diverged_at": "time at which the replica was found outside the range of floating-point "
         "numbers; inf: it was not",
     }

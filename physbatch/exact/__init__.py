@@ -5,7 +5,7 @@ Each module is a room of its own, imported when it is first used:
 * theory: `greedy_unit` (an exact chain of the dynamics), `enumeration` (all students of small
   networks), `sparse` (rates, a closure and a limit of the sparse network), `perceptron`,
   `committee`, `committee_stability`, `committee_scaling` (soft committees), `linear_sgd`,
-  `finite_linear_sgd` (a linear student);
+  `finite_linear_sgd` (a linear student), `critical_batch` (its steps to a target at every batch);
 * test systems for the scaling analysis: `curie_weiss` and `scaling_functions` (scaling laws),
   `phases` and `planted` (the order of a transition, and traps without any), `escapes` (metastable
   states), `lattices` (percolation and Ising in 2-D), `batch_noise` (the noise of batches);
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from physbatch.exact import committee as committee
     from physbatch.exact import committee_scaling as committee_scaling
     from physbatch.exact import committee_stability as committee_stability
+    from physbatch.exact import critical_batch as critical_batch
     from physbatch.exact import curie_weiss as curie_weiss
     from physbatch.exact import enumeration as enumeration
     from physbatch.exact import escapes as escapes

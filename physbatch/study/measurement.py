@@ -53,7 +53,8 @@ class Measurement(Model):
     random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
     loss of classifiers and of tasks in torch. `sharpness_batches` is the number of mini-batches
     over which the curvature of a classifier's loss along its own gradient is averaged; all of them
-    where there are no more. `replica_overlaps` trains two more students of each
+    where there are no more. `gradient_noise` adds the square of the mean gradient of a task and
+    the variance of that of one sample. `replica_overlaps` trains two more students of each
     replica of a task in torch, at three times the cost.
     """
 
@@ -64,6 +65,7 @@ class Measurement(Model):
     success_fraction: Annotated[Finite, Field(gt=0, lt=1)] = 0.01
     sharpness: Switch = False
     sharpness_batches: Annotated[int, Field(ge=0, le=4096, strict=True)] = 0
+    gradient_noise: Switch = False
     replica_overlaps: Switch = False
 
     @model_validator(mode="after")

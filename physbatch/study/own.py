@@ -34,9 +34,11 @@ def is_own(system: System, dynamics: Dynamics, grid: Grid, measurement: Measurem
     if ours == (system.kind == "own"):
         raise ValueError("own dynamics and a system of kind 'own' belong together")
     if isinstance(dynamics, OwnDynamics):
-        curvatures = measurement.sharpness or measurement.sharpness_batches
-        if measurement.unit != "updates" or curvatures:
-            raise ValueError("measurement.unit and sharpness are not for own dynamics")
+        measured = measurement.sharpness or measurement.sharpness_batches
+        if measurement.unit != "updates" or measured or measurement.gradient_noise:
+            raise ValueError(
+                "measurement.unit, sharpness and gradient_noise are not for own dynamics"
+            )
         if grid.initial_overlap is not None:
             raise ValueError("grid.initial_overlap is not for own dynamics; use grid.options")
         _check_options([system.options, dynamics.options, grid.options])

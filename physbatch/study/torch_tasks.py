@@ -61,8 +61,9 @@ def without_folder(content: dict[str, Any]) -> dict[str, Any]:
 
 def refuse_tasks_of_others(dynamics: Dynamics, measurement: Measurement) -> None:
     """ValueError if a study without a task asks for what tasks alone offer."""
-    if measurement.replica_overlaps:
-        raise ValueError("measurement.replica_overlaps is for a system of kind 'torch'")
+    for name in ("replica_overlaps", "gradient_noise"):
+        if getattr(measurement, name):
+            raise ValueError(f"measurement.{name} is for a system of kind 'torch'")
     if not isinstance(dynamics, SGD):
         return
     named = [name for name in _OF_TASKS if getattr(dynamics, name) != _default(SGD, name)]

@@ -304,6 +304,11 @@ class TaskDescent:
             ),
         }
 
+    def mean_gradient(self, inputs: Leaves, targets: Tensor) -> Tensor:
+        """Gradient of the mean loss of some samples, shape (replica, weight)."""
+        sums = self.network.gradients(self.learned, self._fixed, inputs, targets, None)
+        return torch.cat([values.flatten(1) for values in sums], dim=1) / targets.shape[1]
+
     def batch_loss(self) -> npt.NDArray[np.float64]:
         """Mean loss on the batch last drawn, shape (replica,)."""
         inputs, targets, weights = self.last_batch()

@@ -20,6 +20,8 @@ from physbatch.typing import IntArray
 
 #: Samples of all replicas, each tensor of shape (replica, ...).
 Leaves = dict[str, Tensor]
+#: A batch that is never drawn: half of the numbers that there are for batches.
+NO_BATCH = 1 << (BATCH_BITS - 2)
 #: The name of samples that are one tensor.
 ONE = ""
 
@@ -112,6 +114,10 @@ class Source:
             if floating and not _finite(leaf):
                 raise StudyError("returns numbers that are not finite", where=where)
         return checked
+
+    def noisy_probes(self, targets: Tensor) -> Tensor:
+        """Targets of probes with the noise of labels, which no batch shares with them."""
+        return self._noisy(targets, NO_BATCH)
 
     def pool(self, number: int) -> Pool:
         """Some batches; the last pool is kept."""
