@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
@@ -29,12 +30,15 @@ from physbatch.engines.faults import line_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, Engine
 from physbatch.errors import PhysbatchError, StudyError
+from physbatch.sources import hash_of_sources
 from physbatch.streams.keys import PURPOSES
 from physbatch.study.model import Study
 from physbatch.typing import FloatArray
 
 #: The group of entry points, each the name of a kind of dynamics.
 GROUP = "physbatch.engines"
+#: Dynamics of this package that studies name as they name own ones: module and class.
+SHIPPED = {"giant-steps": "physbatch.engines.giant_steps:GiantSteps"}
 #: Kinds of dynamics that this package simulates.
 BUILT_IN = ("greedy", "metropolis", "sgd", "own")
 
@@ -126,6 +130,9 @@ def own_engine(kind: str) -> Engine:
 def own_revision(kind: str) -> str:
     """A hash of the file of the registered code: other code makes other cells."""
     code = inspect.unwrap(cast("Callable[..., Any]", _found(kind).code))
+    sources: tuple[str, ...] = getattr(code, "sources", ())
+    if sources:
+        return f"{hash_of_sources(*sources):014x}"
     try:
         file = inspect.getsourcefile(code)
         source = Path(file).read_bytes() if file else b""
@@ -144,6 +151,9 @@ def own_revision(kind: str) -> str:
 
 
 def _found(kind: str) -> _Registered:
+    if kind not in _registered and kind in SHIPPED:
+        home, _, name = SHIPPED[kind].partition(":")
+        register(kind, getattr(importlib.import_module(home), name))
     if kind not in _registered:
         points = metadata.entry_points(group=GROUP)
         for point in points:
@@ -159,7 +169,7 @@ def _found(kind: str) -> _Registered:
             if kind not in _registered:  # its module may have called register, with more words
                 register(kind, code)
         if kind not in _registered:
-            known = sorted({*_registered, *(point.name for point in points)})
+            known = sorted({*_registered, *SHIPPED, *(point.name for point in points)})
             raise StudyError(
                 f"no engine {kind!r} is registered",
                 where="dynamics.kind",

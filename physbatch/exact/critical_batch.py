@@ -205,9 +205,7 @@ class LinearLearning:
 
 
 def power_spectrum(size: int, decay: float) -> tuple[float, ...]:
-    """Variances that fall as i^(-decay), with the sum 1, as the task `Linear` has them.
-
-    Its learning rate eta is that of unscaled fields: w.x/sqrt(N) of inputs with the mean variance 1.
+    """Variances that fall as i^(-decay), with the sum 1, as the task `PowerLaw` has them.
 
     Examples
     --------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from physbatch.tasks.mlp import MLP as MLP
     from physbatch.tasks.modular_addition import ModularAddition as ModularAddition
     from physbatch.tasks.multi_index import MultiIndex as MultiIndex
+    from physbatch.tasks.power_law import PowerLaw as PowerLaw
     from physbatch.tasks.sparse_parity import SparseParity as SparseParity
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
@@ -13,8 +12,6 @@ from physbatch.dynamics.task.draw import Draw
 class Linear:
     """f(x) = w.x/sqrt(N) of normal x, with normal w of variance 1 for teacher and student.
 
-    The variances of the inputs are those of `variances`, all 1 by default.
-
     In function space the overlap is the classical one, w_s.w_t/(\\|w_s\\| \\|w_t\\|), up to the
     finite number of probes.
 
@@ -22,8 +19,6 @@ class Linear:
     ----------
     noise : float
         Standard deviation of the noise on the labels that are learned.
-    decay : float
-        The variance of input i falls as i^(-decay).
 
     References
     ----------
@@ -37,18 +32,12 @@ class Linear:
     'physbatch.tasks:Linear'
     """
 
-    def __init__(self, noise: float = 0.0, decay: float = 0.0) -> None:
-        self.noise, self.decay = noise, decay
-
-    def variances(self, size: int) -> Tensor:
-        """Variances of the inputs, N i^(-decay)/sum_j j^(-decay): their mean is 1, shape (N,)."""
-        powers = torch.arange(1, size + 1, dtype=torch.float64) ** -self.decay
-        return powers / powers.mean()
+    def __init__(self, noise: float = 0.0) -> None:
+        self.noise = noise
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:
         """Normal numbers, shape (sample, N)."""
-        z = draw.normal(count, size)
-        return z * self.variances(size).sqrt().to(z.dtype) if self.decay else z
+        return draw.normal(count, size)
 
     def student(self, size: int, draw: Draw) -> dict[str, Tensor]:
         """One row of weights."""

@@ -20,7 +20,8 @@ def gradient_moments(
     r"""Square of the mean gradient, and variance of the gradient of one sample, now.
 
     The samples (the set that is learned, or probes with noisy labels) are cut into 32 batches of b,
-    n in all (1/b is averaged where they do not divide). With the mean square of the gradients of the small batches and that of the large one,
+    n in all (1/b is averaged where they do not divide). With the mean square of the gradients of
+    the small batches and that of the large one,
 
     .. math:: \mathrm{tr}\,\hat S = \frac{\langle|g_b|^2\rangle - |g_n|^2}{1/b - 1/n}, \qquad
         |\hat G|^2 = |g_n|^2 - \mathrm{tr}\,\hat S/n,
