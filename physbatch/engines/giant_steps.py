@@ -10,9 +10,8 @@ import numpy as np
 from physbatch.dynamics.single_index.run import SingleIndexRun, run_single_index
 from physbatch.engines.own import FunctionEngine, Streams
 from physbatch.engines.point import GridPoint
-from physbatch.engines.protocol import first_passage_interval
+from physbatch.engines.protocol import Arrays, first_passage_interval
 from physbatch.errors import StudyError
-from physbatch.typing import FloatArray
 
 #: Options and what they are without a word of the study.
 _OPTIONS: dict[str, Any] = {
@@ -49,7 +48,7 @@ class GiantSteps(FunctionEngine):
         return 2.5e-8 * point.replicas * point.batch_size * steps
 
 
-def learn(point: GridPoint, streams: Streams) -> dict[str, FloatArray]:
+def learn(point: GridPoint, streams: Streams) -> Arrays:
     """Simulate the replicas of a grid point."""
     options = _options(point)
     if point.batch_size != int(point.batch_size):
@@ -82,7 +81,7 @@ def _most_steps(point: GridPoint, options: dict[str, Any]) -> int:
     """The last step of a student that does not learn."""
     samples = options["samples"] * point.size ** max(options["degree"] - 1, 1)
     steps = max(math.ceil(samples / point.batch_size), options["least_steps"])
-    return min(steps, point.times[-1])
+    return min(int(steps), point.times[-1])
 
 
 def _options(point: GridPoint) -> dict[str, Any]:

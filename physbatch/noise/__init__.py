@@ -2,7 +2,8 @@
 
 Plane of learning rate and batch size: `stable_range`, `typical_threshold`, `transition_line` and
 `performance_map` take a dataset that sweeps both. Best batch size: `optimum_batch`, and
-`scale_collapse`, whether the noise scale decides. Noise itself: `gradient_noise`,
+`scale_collapse`, whether the noise scale decides. Batches that stop to pay:
+`critical_batch_size`, and `gradient_scale` along a run. Noise itself: `gradient_noise`,
 `update_variance`, `noise_scale`; `linear_thresholds` of a linear student; the largest curvature,
 `sharpness_by_batch_size`. Noise as heat: `effective_temperature`. Is there anything to learn:
 `logistic_evidence`.
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from physbatch.noise.best_batch import OptimumBatch as OptimumBatch
     from physbatch.noise.best_batch import batch_curves as batch_curves
     from physbatch.noise.best_batch import optimum_batch as optimum_batch
+    from physbatch.noise.critical_batch import CriticalBatch as CriticalBatch
+    from physbatch.noise.critical_batch import critical_batch_size as critical_batch_size
     from physbatch.noise.evidence import ModelEvidence as ModelEvidence
     from physbatch.noise.evidence import gaussian_evidence as gaussian_evidence
     from physbatch.noise.evidence import logistic_evidence as logistic_evidence
     from physbatch.noise.evidence import regression_evidence as regression_evidence
+    from physbatch.noise.gradient_scale import GradientScale as GradientScale
+    from physbatch.noise.gradient_scale import gradient_scale as gradient_scale
     from physbatch.noise.gradients import GradientNoise as GradientNoise
     from physbatch.noise.gradients import UpdateVariance as UpdateVariance
     from physbatch.noise.gradients import batch_factor as batch_factor

@@ -7,20 +7,18 @@ part, 20 % by default. If the law holds the second is that part of B_c.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, STATUS_OK, batch_sizes, control_dim, validate
+from physbatch.dataset import validate
 from physbatch.errors import AnalysisError
-from physbatch.noise.plane import squeezed_to
+from physbatch.noise.steps import StepCurve, best_steps, cells_of, crossings, passages
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
 from physbatch.results.flags import ABOVE_GRID, AT_EDGE, BELOW_GRID, FEW_POINTS, MEDIAN_BEYOND
 from physbatch.results.record import Record, result
-from physbatch.scaling.statistics.resampling import bootstrap_counts
-from physbatch.study.model import Study
 from physbatch.typing import BoolArray, Dims, FloatArray
 
 _WHERE = "critical batch"
@@ -94,13 +92,6 @@ class CriticalBatch(Record):
         }
 
 
-class _Curve(NamedTuple):
-    """Steps to the target and the best learning rate, shape (..., n_batch_size)."""
-
-    steps: FloatArray
-    learning_rate: FloatArray
-
-
 def critical_batch_size(
     data: xr.Dataset,
     *,
@@ -161,142 +152,18 @@ def critical_batch_size(
     """
     if not excess > 0 or not (target is None or target > 0):
         raise AnalysisError("target and excess must be positive", where=_WHERE)
-    cells, m, rates = _cells(validate(data))
+    cells, m, rates = cells_of(validate(data))
     rng = np.random.default_rng(seed)
     if target is None:
-        steps = _passages(cells, resamples, rng)
+        steps = passages(cells, resamples, rng)
     else:
-        steps = _crossings(cells, m, target, resamples, rng, relative=relative)
-    curve = _best(steps, rates)
+        steps = crossings(cells, m, target, resamples, rng, relative=relative)
+    curve = best_steps(steps, rates)
     kept = np.isfinite(curve.steps).mean(axis=0) > 0.95
     kept &= np.isfinite(curve.steps[0])
     flags = [MEDIAN_BEYOND(f"B = {b:g} does not reach the target") for b in m[~kept]]
     flags += _edges(m[kept], curve.learning_rate[0][kept], rates)
     return _result(m, curve, kept, excess, tuple(flags))
-
-
-def _cells(data: xr.Dataset) -> tuple[xr.Dataset, FloatArray, FloatArray]:
-    """Cells by (learning rate, batch size, replica), the batch sizes, and the rates (or nan)."""
-    control = control_dim(data)
-    if data.sizes["size"] > 1:
-        raise AnalysisError(
-            f"{data.sizes['size']} sizes", where=_WHERE, remedy="select one: isel(size=[0])"
-        )
-    m = np.asarray(batch_sizes(data).isel(size=0).values, dtype=np.float64).ravel()
-    at = squeezed_to(data, ("size", control, "learning_rate", "replica"), _WHERE).isel(size=0)
-    rates = np.array([math.nan])
-    if "learning_rate" in at["success"].dims:
-        rates = np.asarray(at["learning_rate"].values, dtype=np.float64)
-    else:
-        at = at.expand_dims("learning_rate")
-    at = at.transpose("learning_rate", control, "replica", ...)
-    # A table of controls by size leaves cells without replicas.
-    run = (at["status"].values != STATUS_MISSING).any(axis=(0, 2))
-    if not run.any():
-        raise AnalysisError("no cell has been simulated", where=_WHERE)
-    return at.isel({control: np.flatnonzero(run)}), m[run], rates
-
-
-def _weights(replicas: int, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """Weights of the replicas of one cell: first all alike, then those of resamples."""
-    counts = bootstrap_counts(rng, replicas, resamples) / replicas
-    return np.concatenate((np.full((1, replicas), 1.0 / replicas), counts))
-
-
-def _crossings(
-    cells: xr.Dataset,
-    m: FloatArray,
-    target: float,
-    resamples: int,
-    rng: np.random.Generator,
-    *,
-    relative: bool,
-) -> FloatArray:
-    """Step when the mean error falls below the target, (resample, rate, batch); inf if never."""
-    times = np.asarray(cells["time"].values, dtype=np.float64)
-    errors = np.asarray(cells["generalization_error"].values, dtype=np.float64)
-    errors = np.where(np.isfinite(errors), errors, np.inf)
-    of_samples = _counts_samples(cells)
-    steps = np.full((resamples + 1, *errors.shape[:2]), np.inf)
-    for cell in np.ndindex(*errors.shape[:2]):
-        time = np.ceil(times / m[cell[1]] - 1e-9) if of_samples else times
-        time, looks = np.unique(time, return_index=True)
-        weights = _weights(errors.shape[2], resamples, rng)
-        with np.errstate(invalid="ignore", over="ignore"):  # inf times 0: left out of a resample
-            mean = weights @ errors[cell][:, looks]
-        mean = np.where(np.isnan(mean), np.inf, mean)
-        aim = target * mean[:, 0] if relative else np.full(len(mean), target)
-        steps[(slice(None), *cell)] = [
-            _fall(time, row, level) for row, level in zip(mean, aim, strict=True)
-        ]
-    return steps
-
-
-def _fall(time: FloatArray, mean: FloatArray, target: float) -> float:
-    """Where a curve first falls below a target, interpolated in its logarithm."""
-    below = np.flatnonzero(mean < target)
-    if not below.size:
-        return math.inf
-    k = int(below[0])
-    if k == 0 or not math.isfinite(mean[k - 1]) or not mean[k] > 0:
-        return float(time[k])
-    share = math.log(mean[k - 1] / target) / math.log(mean[k - 1] / mean[k])
-    return float(time[k - 1] + share * (time[k] - time[k - 1]))
-
-
-def _counts_samples(cells: xr.Dataset) -> bool:
-    """Whether the times of a dataset count samples."""
-    text = cells.attrs.get("study")
-    if text is None:
-        return False
-    return Study.from_json(str(text), where=_WHERE).measurement.unit == "samples"
-
-
-def _passages(cells: xr.Dataset, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """Median first passage, (resample, rate, batch); inf where fewer than half have passed."""
-    upper = np.asarray(cells["first_passage"].values, dtype=np.float64)
-    lower = np.asarray(cells["first_passage_lower"].values, dtype=np.float64)
-    passed = (np.asarray(cells["status"].values) == STATUS_OK) & np.isfinite(upper)
-    steps = np.full((resamples + 1, *upper.shape[:2]), np.inf)
-    for cell in np.ndindex(*upper.shape[:2]):
-        weights = _weights(upper.shape[2], resamples, rng)
-        rows = passed[cell]
-        ends, order = np.unique(upper[cell][rows], return_inverse=True)
-        if not ends.size:
-            continue
-        starts = np.full(ends.shape, -np.inf)
-        np.maximum.at(starts, order, lower[cell][rows])
-        parts = weights[:, rows] @ (order[:, None] == np.arange(len(ends)))
-        shares = np.cumsum(parts, axis=1)
-        column = (shares >= 0.5 - 1e-9).argmax(axis=1)
-        row = np.arange(len(shares))
-        with np.errstate(divide="ignore", invalid="ignore"):  # fewer than half have passed
-            part = (0.5 - (shares - parts)[row, column]) / parts[row, column]
-        # Between two looks at steps a and b it was one of a + 1, ..., b, evenly.
-        middle = starts[column] + (ends - starts)[column] * part + 0.5
-        steps[(slice(None), *cell)] = np.where(shares[:, -1] >= 0.5 - 1e-9, middle, np.inf)
-    return steps
-
-
-def _best(steps: FloatArray, rates: FloatArray) -> _Curve:
-    """The least steps over the learning rates, by a parabola in logarithms."""
-    best = steps.argmin(axis=1)
-    least = np.take_along_axis(steps, best[:, None], axis=1)[:, 0]
-    chosen = rates[best]
-    for row, column in np.ndindex(*best.shape):
-        k = int(best[row, column])
-        if not 0 < k < len(rates) - 1:
-            continue
-        around = steps[row, k - 1 : k + 2, column]
-        if not np.isfinite(around).all() or not around.min() > 0:
-            continue
-        x, y = np.log(rates[k - 1 : k + 2] / rates[k]), np.log(around / around[1])
-        curvature, slope, _ = np.polyfit(x, y, 2)
-        if curvature > 0:
-            vertex = float(np.clip(-slope / (2 * curvature), x[0], x[2]))
-            chosen[row, column] = rates[k] * math.exp(vertex)
-            least[row, column] *= math.exp(curvature * vertex**2 + slope * vertex)
-    return _Curve(least, chosen)
 
 
 def _edges(m: FloatArray, chosen: FloatArray, rates: FloatArray) -> list[Flag]:
@@ -309,7 +176,7 @@ def _edges(m: FloatArray, chosen: FloatArray, rates: FloatArray) -> list[Flag]:
 
 def _result(
     m: FloatArray,
-    curve: _Curve,
+    curve: StepCurve,
     kept: BoolArray,
     excess: float,
     flags: tuple[Flag, ...],

@@ -349,3 +349,25 @@ def test_curvatures_of_shipped_tasks_are_finite(name: str) -> None:
     for variable in ("sharpness", "batch_sharpness"):
         assert np.isfinite(measured[variable]).all()
         assert (measured[variable] > 0).all()
+
+
+def test_gradient_noise_of_a_set_is_that_of_its_samples() -> None:
+    """Groups of single samples: the covariance of all of them, to rounding."""
+    study = linear(
+        system={"pattern_count": 20},
+        dynamics={"precision": "float64", "sampling": "with-replacement"},
+        measurement={"gradient_noise": True},
+    )
+    point = point_of(study, 0, 2)
+    measured = simulate(point)
+    with engine_module.torch_of_its_own(torch.float64):
+        students = engine_module._students(point, 0, engine_module._lanes(point), "cpu")
+        inputs, targets = students.descents[0].source.patterns or ({}, torch.empty(0))
+        w = students.descents[0].learned["w"]
+    for row in range(2):
+        x, y = inputs[""][row].numpy(), targets[row].numpy()
+        gradients = (x @ w[row].numpy() - y)[:, None] * x
+        mean = gradients.mean(axis=0)
+        trace = np.sum((gradients - mean) ** 2) / 19
+        assert measured["gradient_square"][row, 0] == pytest.approx(mean @ mean, rel=1e-10)
+        assert measured["gradient_variance"][row, 0] == pytest.approx(trace, rel=1e-10)

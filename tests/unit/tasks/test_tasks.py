@@ -61,6 +61,7 @@ LEARNED: dict[str, tuple[int, dict[str, Any], float, int, str]] = {
     "Hermite": (4, {}, 0.1, 60, "adam"),
     "MultiIndex": (4, {"hidden": 16}, 0.1, 60, "adam"),
     "GaussianMixture": (4, {"hidden": 8}, 0.1, 60, "adam"),
+    "PowerLaw": (4, {"noise": 0.5}, 0.1, 60, "adam"),
     "HiddenManifold": (16, {"hidden": 4}, 0.1, 60, "adam"),
     "Digits": (64, {"noise": 0.1, "hidden": 16}, 0.05, 60, "adam"),
 }
