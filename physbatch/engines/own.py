@@ -169,11 +169,11 @@ def _found(kind: str) -> _Registered:
             if kind not in _registered:  # its module may have called register, with more words
                 register(kind, code)
         if kind not in _registered:
-            known = sorted({*_registered, *SHIPPED, *(point.name for point in points)})
+            known = sorted({*_registered, *(point.name for point in points)} - set(SHIPPED))
             raise StudyError(
                 f"no engine {kind!r} is registered",
                 where="dynamics.kind",
-                remedy=f"there are {', '.join(known)}"
+                remedy=f"there are {', '.join((*known, *SHIPPED))}"
                 if known
                 else f"physbatch.engines.register makes it known, or an entry point of {GROUP}",
             )

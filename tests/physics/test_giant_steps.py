@@ -102,6 +102,7 @@ def test_a_step_of_the_linear_link_is_exact() -> None:
 def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
     content = catalogue.study("giant-steps", replicas=2).model_dump(mode="json")
     content["system"]["options"] = options
+    content["dynamics"]["options"] = {}
     content["grid"]["options"] = {}
     study = Study.from_dict(content)
     with pytest.raises(StudyError, match=words):
