@@ -11,7 +11,7 @@ import torch
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
 from physbatch.dynamics.task.descent import Network, TaskDescent
 from physbatch.dynamics.task.global_draws import no_global_draws
-from physbatch.dynamics.task.gradient_moments import gradient_moments
+from physbatch.dynamics.task.moments_of_gradients import gradient_moments
 from physbatch.dynamics.task.protocol import Weights
 from physbatch.dynamics.task.run import RANDOM_STUDENTS, SAME_DATA, SAME_TEACHER, STUDENT
 from physbatch.dynamics.task.samples import Leaves, whole

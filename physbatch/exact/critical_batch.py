@@ -160,8 +160,8 @@ class LinearLearning:
     def serial_samples(self, target: float) -> float:
         """Samples to the target in the limit of small batches, where m times the steps is least."""
         small = _SERIAL * self.scale
-        one, two = (m * self.fastest(m, target)[0] for m in (small, 2 * small))
-        return 2 * one - two
+        first, second = (m * self.fastest(m, target)[0] for m in (small, 2 * small))
+        return 2 * first - second
 
     @property
     def scale(self) -> float:
@@ -229,7 +229,7 @@ def planted_steps(
     """Learning curves whose steps to the error 0.01 obey S = S_min (1 + B_c/B) at the best rate.
 
     The error of a replica is exp(-t/tau + noise z - noise^2/2)/2, z normal, with tau =
-    S(B) (1 + 0.3 ln^2 eta)/ln 50: the best rate is 1. `smallest` is S_min, `scale` B_c.
+    S(B) exp(0.2 ln^2 eta)/ln 50: the best rate is 1. `smallest` is S_min, `scale` B_c.
 
     >>> data = planted_steps(noise=0.0, replicas=2).sel(learning_rate=1.0, batch_size=64.0)
     >>> error = data["generalization_error"].isel(size=0, replica=0)
@@ -239,12 +239,12 @@ def planted_steps(
     rng = np.random.default_rng(seed)
     m = np.asarray(batch_sizes, dtype=np.float64)
     steps = smallest * (1.0 + scale / m)
-    times = np.unique(np.round(np.geomspace(1, 3 * steps.max(), 240)))
+    times = np.unique(np.round(np.geomspace(1, 2 * steps.max(), 240)))
     coords = replica_coords([100], batch_sizes, replicas, times.tolist())
     labels = Labels("planted steps", "step", source="physbatch.exact.critical_batch")
     columns = []
     for rate in learning_rates:
-        tau = (steps * (1.0 + 0.3 * math.log(rate) ** 2) / math.log(50.0))[:, None, None]
+        tau = (steps * math.exp(0.2 * math.log(rate) ** 2) / math.log(50.0))[:, None, None]
         z = rng.standard_normal((1, len(m), replicas, 1))
         error = 0.5 * np.exp(-times / tau + noise * z - 0.5 * noise**2)
         columns.append(replica_dataset(coords, 1.0 - 2.0 * error, error < 0.01, labels))

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from physbatch.noise.evidence import gaussian_evidence as gaussian_evidence
     from physbatch.noise.evidence import logistic_evidence as logistic_evidence
     from physbatch.noise.evidence import regression_evidence as regression_evidence
-    from physbatch.noise.gradient_scale import GradientScale as GradientScale
-    from physbatch.noise.gradient_scale import gradient_scale as gradient_scale
     from physbatch.noise.gradients import GradientNoise as GradientNoise
     from physbatch.noise.gradients import UpdateVariance as UpdateVariance
     from physbatch.noise.gradients import batch_factor as batch_factor
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     from physbatch.noise.performance import performance_map as performance_map
     from physbatch.noise.rescaled_curves import ScaleCollapse as ScaleCollapse
     from physbatch.noise.rescaled_curves import scale_collapse as scale_collapse
+    from physbatch.noise.scale_of_gradients import GradientScale as GradientScale
+    from physbatch.noise.scale_of_gradients import gradient_scale as gradient_scale
     from physbatch.noise.sharpness import LateSharpness as LateSharpness
     from physbatch.noise.sharpness import SharpnessBand as SharpnessBand
     from physbatch.noise.sharpness import late_sharpness as late_sharpness

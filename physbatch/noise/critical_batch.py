@@ -106,7 +106,7 @@ def critical_batch_size(
     The number of steps S is where the mean error of the replicas falls below `target`,
     interpolated in ln(error) between the measuring times, or, without a target, the median of
     the first passages, spread evenly over the steps between two looks. Of several learning rates
-    the fastest counts, by a parabola of ln S in ln eta through the lowest three. With C = B S,
+    the fastest counts, by a parabola of ln S in ln eta around the lowest. With C = B S,
 
     .. math:: C(B^*) = (1 + x)\, C(B \to 0), \qquad x = 0.2,
 

@@ -126,21 +126,30 @@ def passages(cells: xr.Dataset, resamples: int, rng: np.random.Generator) -> Flo
 
 
 def best_steps(steps: FloatArray, rates: FloatArray) -> StepCurve:
-    """The least steps over the learning rates, by a parabola in logarithms."""
+    """The least steps over the learning rates, by a parabola in logarithms.
+
+    It goes through the rates around the best one with at most twice its steps, five at most: the
+    lowest of several noisy numbers alone would be too low.
+    """
     best = steps.argmin(axis=1)
     least = np.take_along_axis(steps, best[:, None], axis=1)[:, 0]
     chosen = rates[best]
     for row, column in np.ndindex(*best.shape):
-        k = int(best[row, column])
-        if not 0 < k < len(rates) - 1:
+        k, curve = int(best[row, column]), steps[row, :, column]
+        if not 0 < k < len(rates) - 1 or not 0 < curve[k] < np.inf:
             continue
-        around = steps[row, k - 1 : k + 2, column]
-        if not np.isfinite(around).all() or not around.min() > 0:
+        near = np.isfinite(curve) & (curve < 2 * curve[k])
+        first, last = k, k
+        for _ in range(2):
+            first -= int(first > 0 and near[first - 1])
+            last += int(last < len(near) - 1 and near[last + 1])
+        if last - first < 2:
             continue
-        x, y = np.log(rates[k - 1 : k + 2] / rates[k]), np.log(around / around[1])
-        curvature, slope, _ = np.polyfit(x, y, 2)
+        use = slice(first, last + 1)
+        x, y = np.log(rates[use] / rates[k]), np.log(curve[use] / curve[k])
+        curvature, slope, level = np.polyfit(x, y, 2)
         if curvature > 0:
-            vertex = float(np.clip(-slope / (2 * curvature), x[0], x[2]))
+            vertex = float(np.clip(-slope / (2 * curvature), x[0], x[-1]))
             chosen[row, column] = rates[k] * math.exp(vertex)
-            least[row, column] *= math.exp(curvature * vertex**2 + slope * vertex)
+            least[row, column] *= math.exp(level + slope * vertex + curvature * vertex**2)
     return StepCurve(least, chosen)

@@ -9,13 +9,7 @@ import pytest
 import xarray as xr
 
 from physbatch.errors import AnalysisError
-from physbatch.exact.critical_batch import (
-    LinearLearning,
-    gradient_moments,
-    planted_steps,
-    power_spectrum,
-)
-from physbatch.exact.replicas import Labels, joined, replica_coords, replica_dataset
+from physbatch.exact import critical_batch, replicas
 from physbatch.noise import critical_batch_size, gradient_scale
 from physbatch.study import Study
 from physbatch.sweep import run_study
@@ -25,7 +19,9 @@ def test_the_planted_law_is_recovered_with_its_errors() -> None:
     """z of B_c, of S_min and of the batch at +20 % over 25 seeds: mean 0, spread 1."""
     z: dict[str, list[float]] = {"scale": [], "smallest": [], "critical": []}
     for seed in range(25):
-        found = critical_batch_size(planted_steps(seed=seed), target=0.01, resamples=80)
+        found = critical_batch_size(
+            critical_batch.planted_steps(seed=seed), target=0.01, resamples=80
+        )
         exact = {"scale": 64.0, "smallest": 40.0, "critical": 12.8}
         assert found.flags == ()
         for name, value in exact.items():
@@ -39,7 +35,7 @@ def test_the_planted_law_is_recovered_with_its_errors() -> None:
 
 
 def test_first_passages_count_without_a_target() -> None:
-    data = planted_steps(learning_rates=(1.0,), noise=0.02)
+    data = critical_batch.planted_steps(learning_rates=(1.0,), noise=0.02)
     by_error = critical_batch_size(data, target=0.01)
     passages = critical_batch_size(data)
     assert passages.scale.value == pytest.approx(by_error.scale.value, rel=0.05)
@@ -55,14 +51,16 @@ def test_first_passages_count_without_a_target() -> None:
     ],
 )
 def test_what_the_grid_cannot_tell_is_said(chosen: dict[str, Any], words: str) -> None:
-    found = critical_batch_size(planted_steps().isel(chosen), target=0.01, resamples=50)
+    found = critical_batch_size(
+        critical_batch.planted_steps().isel(chosen), target=0.01, resamples=50
+    )
     assert any(flag.startswith(words) for flag in found.flags)
     if words != "at_edge":
         assert np.isnan(found.critical.value)
 
 
 def test_wrong_arguments_are_refused() -> None:
-    data = planted_steps()
+    data = critical_batch.planted_steps()
     with pytest.raises(AnalysisError, match="positive"):
         critical_batch_size(data, target=-1.0)
     with pytest.raises(AnalysisError, match="no gradients"):
@@ -71,7 +69,7 @@ def test_wrong_arguments_are_refused() -> None:
 
 def test_steps_of_the_isotropic_student_are_the_closed_form() -> None:
     """ln(1/f)/ln(1 + m/(N + 1)) at eta = m/(N + m + 1), whatever f; C(B*) = 1.2 C(0)."""
-    student = LinearLearning((1.0,) * 19)
+    student = critical_batch.LinearLearning((1.0,) * 19)
     for m in (1.0, 7.0, 60.0):
         steps, rate = student.fastest(m, target=0.03)
         assert steps == pytest.approx(np.log(1 / 0.03) / np.log(1 + m / 20), rel=1e-9)
@@ -83,13 +81,13 @@ def test_steps_of_the_isotropic_student_are_the_closed_form() -> None:
 
 def test_the_mean_error_is_that_of_the_recursion() -> None:
     """Step by step with the moments of a batch, for a spectrum with noisy labels."""
-    spectrum = np.array(power_spectrum(5, 1.5))
-    student = LinearLearning(tuple(spectrum), start=2.0, label_noise=0.3)
+    spectrum = np.array(critical_batch.power_spectrum(5, 1.5))
+    student = critical_batch.LinearLearning(tuple(spectrum), start=2.0, label_noise=0.3)
     squares, eta, m = np.full(5, 2.0), 0.9, 3.0
     for step in range(6):
         assert student.excess(eta, m, step) == pytest.approx(spectrum @ squares, rel=1e-12)
         scale = student.noise_scales(eta, m, [step])[0]
-        square, variance = gradient_moments(spectrum, squares, 0.3)
+        square, variance = critical_batch.gradient_moments(spectrum, squares, 0.3)
         assert scale == pytest.approx(variance / square, rel=1e-10)
         # The batch gradient has the mean G and the covariance S/m, whose diagonal is this.
         covariance = spectrum * (spectrum @ squares + 0.3) + spectrum**2 * squares
@@ -97,7 +95,7 @@ def test_the_mean_error_is_that_of_the_recursion() -> None:
         squares = kept + eta**2 / m * covariance
 
 
-def linear_task(replicas: int) -> Study:
+def linear_task(count: int) -> Study:
     content: dict[str, Any] = {
         "title": "gradients",
         "system": {
@@ -106,7 +104,7 @@ def linear_task(replicas: int) -> Study:
             "options": {"decay": 1.5, "noise": 0.5},
         },
         "dynamics": {"kind": "sgd", "learning_rate": {"base": 0.8}},
-        "grid": {"size": [6], "batch_size": [4], "replicas": replicas},
+        "grid": {"size": [6], "batch_size": [4], "replicas": count},
         "measurement": {
             "duration": 8,
             "times": {"kind": "list", "values": [0, 8]},
@@ -120,9 +118,9 @@ def linear_task(replicas: int) -> Study:
 def test_gradient_noise_of_a_linear_student_is_exact(tmp_path: Any) -> None:
     """tr S and |G|^2 without bias at the start and after eight steps, from 200 probes."""
     data = run_study(linear_task(192), tmp_path / "x.nc", workers=1)
-    spectrum = power_spectrum(6, 1.5)
-    student = LinearLearning(spectrum, label_noise=0.25)
-    square, variance = gradient_moments(spectrum, [1.0] * 6, 0.25)
+    spectrum = critical_batch.power_spectrum(6, 1.5)
+    student = critical_batch.LinearLearning(spectrum, label_noise=0.25)
+    square, variance = critical_batch.gradient_moments(spectrum, [1.0] * 6, 0.25)
     at = data.isel(size=0, batch_size=0)
     for name, exact in (("gradient_square", square), ("gradient_variance", variance)):
         values = at[name].isel(time=0).values
@@ -136,23 +134,27 @@ def test_gradient_noise_of_a_linear_student_is_exact(tmp_path: Any) -> None:
     assert (found.stderr[0] < 0.06 * exact_scales).all()
 
 
-def linear_runs(size: int, rates: list[float], batches: list[int], replicas: int) -> xr.Dataset:
+def linear_runs(size: int, rates: list[float], batches: list[int], count: int) -> xr.Dataset:
     """Plain SGD of a noiseless linear student, sample by sample, up to eight samples an input."""
     rng = np.random.default_rng(7)
     times = np.arange(1.0, 8 * size + 1)
-    coords = replica_coords([size], batches, replicas, times.tolist())
+    coords = replicas.replica_coords([size], batches, count, times.tolist())
     columns = []
     for rate in rates:
-        error = np.full((1, len(batches), replicas, len(times)), np.inf)
+        error = np.full((1, len(batches), count, len(times)), np.inf)
         for column, m in enumerate(batches):
-            e = rng.standard_normal((replicas, size))
+            e = rng.standard_normal((count, size))
             e *= np.sqrt(size) / np.linalg.norm(e, axis=1, keepdims=True)
             for step in range(8 * size // m):
-                x = rng.standard_normal((replicas, m, size))
+                x = rng.standard_normal((count, m, size))
                 e = e - rate / m * np.einsum("rmn,rm->rn", x, np.einsum("rmn,rn->rm", x, e))
                 error[0, column, :, step] = 0.5 * np.sum(e**2, axis=1)
-        columns.append(replica_dataset(coords, 1 - 2 * error, error < 0, Labels("linear", "step")))
-    data = joined(columns, "learning_rate", rates)
+        columns.append(
+            replicas.replica_dataset(
+                coords, 1 - 2 * error, error < 0, replicas.Labels("linear", "step")
+            )
+        )
+    data = replicas.joined(columns, "learning_rate", rates)
     return data.transpose("size", "learning_rate", "batch_size", "replica", "time")
 
 
@@ -161,7 +163,7 @@ def test_the_critical_batch_of_a_simulated_linear_student_is_exact() -> None:
     rates = [0.04, 0.07, 0.11, 0.17, 0.25, 0.36, 0.5, 0.7]
     data = linear_runs(15, rates, [1, 2, 3, 4, 6, 8, 12, 16], 400)
     found = critical_batch_size(data, target=0.5 * 15 * 0.2, resamples=100)
-    exact = LinearLearning((1.0,) * 15)
+    exact = critical_batch.LinearLearning((1.0,) * 15)
     for m, steps, error in zip(found.batch_size, found.steps, found.stderr, strict=True):
         best, _ = exact.fastest(float(m), target=0.2)
         # One step halves the error at m = 16: the logarithm between two steps is not straight.

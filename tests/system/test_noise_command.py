@@ -47,6 +47,21 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
         },
         [["range"]],
     ),
+    "task-power-law": (
+        {
+            "size": [16],
+            "batch_size": [2, 4, 8, 16],
+            "learning_rate": [0.6, 1.2],
+            "duration": 128,
+            "times": {"kind": "log", "per_decade": 8},
+            "test_samples": 64,
+        },
+        [["critical", "--target", "0.3", "--resamples", "20"]],
+    ),
+    "giant-steps": (
+        {"size": [50], "batch_size": [6, 12, 25, 50, 100, 200]},
+        [["critical", "--resamples", "20"]],
+    ),
     "erf-plane": (
         {
             "size": [50],
@@ -122,6 +137,7 @@ ANALYSED = {
     "noisy-patterns": "optimum_batch/noisy",
     "digits-optimum": "optimum_batch/digits",
     "digits-labels": "evidence/random",
+    "task-power-law": "critical_batch/spectrum",
     "erf-plane": "phase_diagram/erf",
     "pattern-batches": "thermal_noise/batches",
     "pattern-metropolis": "thermal_noise/thermal",

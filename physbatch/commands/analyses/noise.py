@@ -146,7 +146,7 @@ def gradient(data: Path, *, outputs: Stored = Stored()) -> None:
         A dataset with measurement.gradient_noise, at one size and learning rate.
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.gradient_scale import gradient_scale
+    from physbatch.noise.scale_of_gradients import gradient_scale
 
     keep_other_results(outputs.output)
     result = gradient_scale(open_dataset(data))

@@ -30,16 +30,16 @@ _32 = np.uint64(32)
 
 
 @compiled_counting_floats
-def _hermite(degree, x):
-    """He_k(x)/sqrt(k!) of the degree, and of the one below."""
+def _hermite(roots, degree, x):
+    """He_k(x)/sqrt(k!) and the one below; `roots` are sqrt(k) and 1/sqrt(k + 1)."""
     before, now = 0.0, 1.0
     for k in range(degree):
-        before, now = now, (x * now - math.sqrt(k) * before) / math.sqrt(k + 1.0)
+        before, now = now, (x * now - roots[0, k] * before) * roots[1, k]
     return now, before
 
 
 @compiled_counting_floats
-def _sums(buffer, overlap, run, index, replica):
+def _sums(buffer, roots, overlap, run, index, replica):
     """Sums over a batch of D lambda, D z and D^2, D = -loss' f'(lambda)."""
     _, batch, degree, _, correlation, _, _, key = run
     across = math.sqrt(max(1.0 - overlap * overlap, 0.0))
@@ -50,8 +50,8 @@ def _sums(buffer, overlap, run, index, replica):
         fill_normals(buffer, 2 * first, 2 * count, key, _FIELD, index, replica)
         for sample in range(count):
             field, z = buffer[2 * sample], buffer[2 * sample + 1]
-            said, below = _hermite(degree, field)
-            right, _ = _hermite(degree, overlap * field + across * z)
+            said, below = _hermite(roots, degree, field)
+            right, _ = _hermite(roots, degree, overlap * field + across * z)
             wrong = right if correlation else right - said
             pull = wrong * slope * below
             along += pull * field
@@ -70,6 +70,10 @@ def make_kernel(version: int) -> Callable[..., Any]:
         size, batch, degree, rate, _, tangent, limits, key = run
         start, enough, last = limits
         buffer = np.empty(2 * _SAMPLES)
+        roots = np.empty((2, degree))
+        for k in range(degree):
+            roots[0, k] = math.sqrt(float(k))
+            roots[1, k] = 1.0 / math.sqrt(k + 1.0)
         for row in range(replicas.shape[0]):
             m, measured, step = start, 0, 0
             while True:
@@ -84,7 +88,7 @@ def make_kernel(version: int) -> Callable[..., Any]:
                 if ended:
                     break
                 index = np.uint64(step)
-                along, toward, square = _sums(buffer, m, run, index, replicas[row])
+                along, toward, square = _sums(buffer, roots, m, run, index, replicas[row])
                 kind = _CHI | ((index >> _32) << _8)
                 chi = draw_chi(0, size - 2, kind, index & _LOW, replicas[row], key, _ZERO)
                 across = math.sqrt(max(1.0 - m * m, 0.0))
