@@ -75,10 +75,16 @@ def run(question: Question, workers: int | None) -> None:
         study = Study.from_toml(path)
         target = question.data_file(name)
         entry = read_manifest().get(target.name, {})
-        if target.exists() and entry.get("sha256") == checksum(target):
+        if target.exists():
             held = Study.from_json(str(open_dataset(target).attrs["study"]), where=target.name)
-            if held.hash() == study.hash():
+            same = held.hash() == study.hash()
+            if same and entry.get("sha256") == checksum(target):
                 continue
+            if not same:  # a run would refuse to write there
+                target.replace(f"{target}.old")
+                print(
+                    f"{target.name}: the study has changed; what it gave is now {target.name}.old"
+                )
         print(f"{question.name}: {name}", flush=True)
         start = time.monotonic()
         run_study(study, target, workers=workers)

@@ -25,6 +25,8 @@ def find(data: Datasets) -> Finding:
     numbers = []
     for place, m in enumerate(found.batch_size):
         apart = found.difference[place]
+        energy, overlap = found.from_energy[place], found.from_overlap[place]
+        seen = 200.0 * abs((energy - overlap) / apart) / energy
         numbers += [
             Number(
                 f"m = {m:g}: T from the energy",
@@ -34,7 +36,8 @@ def find(data: Datasets) -> Finding:
             Number(
                 f"m = {m:g}: T from the overlap",
                 Estimate(float(found.from_overlap[place]), float(found.from_overlap_stderr[place])),
-                note=f"{apart:+.1f} standard errors below that from the energy"
+                note=f"{apart:+.1f} standard errors below that from the energy; two of them are "
+                f"{seen:.0f} % of T"
                 if np.isfinite(apart)
                 else "",
                 headline=m == 16,

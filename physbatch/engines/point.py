@@ -6,7 +6,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, get_args
 
@@ -74,7 +74,7 @@ class GridPoints:
         """What names a result besides its physics and its replicas."""
         measurement = self.study.measurement.model_dump(mode="json", exclude_defaults=True)
         lanes = "" if self.study.system.lanes is None else f"\n{self.study.system.lanes} lanes"
-        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}{lanes}"
+        return f"{canonical_json(measurement)}\n{self._named_seeds}{lanes}"
 
     @cached_property
     def rest_of_state_key(self) -> str:
@@ -82,7 +82,12 @@ class GridPoints:
         measurement = self.study.measurement.model_dump(
             mode="json", exclude_defaults=True, exclude={"duration", "times"}
         )
-        return f"{canonical_json(measurement)}\n{canonical_json(self.seeds)}\n{self.revision}"
+        return f"{canonical_json(measurement)}\n{self._named_seeds}\n{self.revision}"
+
+    @property
+    def _named_seeds(self) -> str:
+        paired = "\npaired" if self.study.seed.paired else ""
+        return f"{canonical_json(self.seeds)}{paired}"
 
 
 @dataclass(frozen=True)
@@ -225,6 +230,24 @@ class GridPoint:
         With the seeds and the replica it names every random number, so it holds neither the
         duration nor the replicas.
         """
+        system, dynamics = self._physics
+        return canonical_json(
+            {**self._system_of(system), "dynamics": dynamics, "batch_size": self.batch_size}
+        )
+
+    @cached_property
+    def disorder(self) -> str:
+        """The part of the identity that names graph, teacher, start and patterns when paired."""
+        return canonical_json({"paired": True, **self._system_of(self._physics[0])})
+
+    def _system_of(self, system: dict[str, Any]) -> dict[str, Any]:
+        shared = self.study.grid.replicas_per_graph
+        known = {"system": system, "size": self.size}
+        return known if shared == 1 else {**known, "replicas_per_graph": shared}
+
+    @property
+    def _physics(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """System and dynamics at this point."""
         study = self.study
         system, dynamics = self.points.physics
         resolved = {**system, "initial_overlap": self.initial_overlap}
@@ -246,16 +269,7 @@ class GridPoint:
             resolved = {"task": name, "options": self.options}
             if self.pattern_count is not None:
                 resolved["pattern_count"] = self.pattern_count
-        shared = study.grid.replicas_per_graph
-        return canonical_json(
-            {
-                "system": resolved,
-                "dynamics": dynamics,
-                "size": self.size,
-                "batch_size": self.batch_size,
-                **({} if shared == 1 else {"replicas_per_graph": shared}),
-            }
-        )
+        return resolved, dynamics
 
     @cached_property
     def key(self) -> str:
@@ -279,4 +293,10 @@ class GridPoint:
 
     def stream_keys(self, more: str = "") -> StreamKeys:
         """The keys of the random numbers; `more` is what else their names depend on."""
-        return stream_keys(self.points.seeds, self.identity + more)
+        seeds = self.points.seeds
+        keys = stream_keys(seeds, self.identity + more)
+        if not self.study.seed.paired:
+            return keys
+        drawn = stream_keys(seeds, self.disorder + more)
+        kept = ("wiring", "teacher", "start", "patterns")
+        return replace(keys, **{purpose: getattr(drawn, purpose) for purpose in kept})

@@ -135,8 +135,10 @@ def effective_temperature(
     """Match the stationary state of mini-batch dynamics to that of Metropolis dynamics.
 
     The thermal averages are interpolated monotonically in ln T and inverted at the averages of
-    each batch size. Errors are a bootstrap of the replicas of both datasets; averages over time
-    within a replica are one number, so correlations in time do not matter.
+    each batch size. Errors are a bootstrap of the replicas of both datasets, of the same ones in
+    both if they are paired (`seed.paired`, same system and seeds: replica r has the same
+    patterns); averages over time within a replica are one number, so correlations in time do not
+    matter.
 
     Parameters
     ----------
@@ -171,6 +173,8 @@ def effective_temperature(
     generator = np.random.default_rng(seed)
     weights = bootstrap_counts(generator, here.shape[2], resamples) / here.shape[2]
     other = bootstrap_counts(generator, there.shape[2], resamples) / there.shape[2]
+    if _paired(batches, thermal):
+        other = weights
     m = np.asarray(batch_sizes(batches).values, dtype=np.float64).ravel()
     equivalent = np.full((2, len(m)), math.nan)
     drawn = np.full((2, len(m), resamples), math.nan)
@@ -205,6 +209,13 @@ def effective_temperature(
         difference=difference,
         flags=_flags(m, equivalent, difference),
     )
+
+
+def _paired(batches: xr.Dataset, thermal: xr.Dataset) -> bool:
+    """Whether replica r has the same disorder in both."""
+    name = batches.attrs.get("paired")
+    alike = all(batches.sizes.get(dim) == thermal.sizes.get(dim) for dim in ("replica", "size"))
+    return name is not None and name == thermal.attrs.get("paired") and alike
 
 
 def _flags(m: FloatArray, equivalent: FloatArray, difference: FloatArray) -> tuple[Flag, ...]:

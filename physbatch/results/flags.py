@@ -297,6 +297,10 @@ OUTLIERS = FlagKind(
     "Single values lie far from what all others predict and are left out.",
     "Look at them; correct or remove them in the data.",
 )
+PAIRED_CONTROLS = FlagKind(
+    "Replicas have the same disorder at every control; fits take points as independent.",
+    "Compare controls replica by replica; for m_c and exponents leave `seed.paired` out.",
+)
 SAMPLES_NEEDED = FlagKind(
     "A curve with errors has no histogram to show a jump.", "Give a row for each independent value."
 )

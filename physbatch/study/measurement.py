@@ -117,7 +117,9 @@ Purpose = Literal["wiring", "teacher", "start", "dynamics"]
 class Seed(Model):
     """Seeds of the random streams; those left out take the value of `study`.
 
-    With the first three fixed and `dynamics` changed, the same disorder is run again.
+    With the first three fixed and `dynamics` changed, the same disorder is run again. In a `paired`
+    study a replica has the same disorder (graph, teacher, start, patterns) at every control and
+    under every dynamics; otherwise each cell draws its own.
     """
 
     study: SeedInt = 1
@@ -125,6 +127,7 @@ class Seed(Model):
     teacher: SeedInt | None = None
     start: SeedInt | None = None
     dynamics: SeedInt | None = None
+    paired: Switch = False
 
     def of(self, purpose: Purpose) -> int:
         """The seed in use for a purpose."""

@@ -1,6 +1,7 @@
 """Merging: the cells of many shards become one labelled dataset."""
 
 import datetime
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ import xarray as xr
 import physbatch
 from physbatch.dataset import SCHEMA_VERSION, coordinate, variable_attributes
 from physbatch.study.dynamics import SGD
-from physbatch.study.model import Study
+from physbatch.study.model import Study, canonical_json
 from physbatch.sweep.ends import words_for_begun
 from physbatch.sweep.makers import Maker, attributes_of
 from physbatch.sweep.plan import Plan
@@ -137,5 +138,14 @@ def _attributes(study: Study, makers: Counter[Maker]) -> dict[str, str | int]:
         "study": study.canonical_json(),
         "study_hash": study.hash(),
         "control_dim": study.grid.control,
+        **({"paired": _disorder_hash(study)} if study.seed.paired else {}),
         **attributes_of(makers),
     }
+
+
+def _disorder_hash(study: Study) -> str:
+    """What two paired studies have in common if replica r has the same disorder in both."""
+    system = study.system.model_dump(mode="json", exclude_defaults=True)
+    seeds = {purpose: study.seed.of(purpose) for purpose in ("wiring", "teacher", "start")}
+    text = canonical_json({"system": system, "seeds": seeds})
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ from physbatch.dataset import STATUS_OK, control_dim
 from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf
 from physbatch.results.flag import Flag
-from physbatch.results.flags import COLUMNS_GUESSED, ROWS_LEFT_OUT
+from physbatch.results.flags import COLUMNS_GUESSED, PAIRED_CONTROLS, ROWS_LEFT_OUT
 from physbatch.tables.cells import read_cell
 from physbatch.tables.columns import (
     Columns,
@@ -310,6 +310,8 @@ def _from_dataset(
     columns = pick_columns([str(name) for name in data.variables], given, source)
     if "time" in data.dims:
         data, flags = at_time(data, time, source)
+    if "paired" in data.attrs:
+        flags += (PAIRED_CONTROLS("replicas have the same disorder at every control"),)
     if ours:
         data = data.assign(
             {name: data[name].where(data["status"] == STATUS_OK) for name in columns.observables}

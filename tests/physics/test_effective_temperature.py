@@ -192,3 +192,56 @@ def test_training_error_counts_wrong_labels(tmp_path: object) -> None:
     np.testing.assert_allclose(start["overlap"], 1.0)
     error = math.sqrt(0.1 * 0.9 / (30 * 400))
     assert abs(float(start["training_error"].mean()) - 0.1) < 4.5 * error
+
+
+def paired(
+    content: dict[str, object], *, replicas: int, dynamics: int = 5, **grid: object
+) -> Study:
+    kept = unit_study({"kind": "greedy"}, replicas=replicas)
+    whole = kept.model_dump(mode="json", exclude_defaults=True)
+    whole["grid"].update(grid)
+    seed = {"study": 5, "dynamics": dynamics, "paired": True}
+    return Study.from_dict({**whole, "dynamics": content, "seed": seed})
+
+
+def test_paired_studies_have_the_same_disorder_and_other_noise() -> None:
+    """At every control of both dynamics, and not without the word."""
+    studies = (
+        paired({"kind": "greedy", "refresh": "proposal"}, replicas=9, batch_size=[3, 5]),
+        paired({"kind": "metropolis", "temperature": 1.0}, replicas=9),
+    )
+    cells = [cell for study in studies for cell in Plan(study, engine_for(study)).cells]
+    systems, runs = zip(*map(prepare_discrete, cells), strict=True)
+    for system, run in zip(systems, runs, strict=True):
+        np.testing.assert_array_equal(system.teacher, systems[0].teacher)
+        np.testing.assert_array_equal(system.student, systems[0].student)
+        assert run.inputs.key == runs[0].inputs.key
+    assert len({run.dynamics_key for run in runs}) == len({run.test_key for run in runs}) == 3
+    free = Study.from_dict({**studies[0].model_dump(exclude_defaults=True), "seed": {"study": 5}})
+    others = [prepare_discrete(cell)[0].teacher for cell in Plan(free, engine_for(free)).cells]
+    assert not np.array_equal(others[0], others[1])
+    assert free.hash() != studies[0].hash()
+
+
+def test_paired_runs_are_resampled_together(tmp_path: object) -> None:
+    """Pattern sets that spread more than the dynamics: errors of T fall, and analyses say so."""
+    errors = {}
+    for together in (True, False):
+        datasets = []
+        for seed, temperatures in ((5, [1.0]), (6, [0.6, 0.8, 1.0, 1.3, 1.8])):
+            study = paired(
+                {"kind": "metropolis", "refresh": "proposal"},
+                replicas=96,
+                dynamics=seed,
+                temperature=temperatures,
+            )
+            target = f"{tmp_path}/{seed}{together}.nc"
+            datasets.append(run_study(study, target, workers=1))
+        single, whole = datasets
+        single = single.isel(temperature=0, drop=True)
+        if not together:
+            del single.attrs["paired"]
+        found = effective_temperature(single, whole, after=20)
+        errors[together] = float(found.from_energy_stderr[0])
+        assert abs(found.from_energy[0] - 1.0) < 4.5 * errors[together]
+    assert errors[True] < 0.7 * errors[False]

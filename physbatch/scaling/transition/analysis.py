@@ -11,7 +11,14 @@ from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, contro
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
-from physbatch.results.flags import DIVERGED, MISSING, NAN, NO_SIZE, SHARED_GRAPHS
+from physbatch.results.flags import (
+    DIVERGED,
+    MISSING,
+    NAN,
+    NO_SIZE,
+    PAIRED_CONTROLS,
+    SHARED_GRAPHS,
+)
 from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
 from physbatch.scaling.statistics.replica_moments import moments
 from physbatch.scaling.transition.drift import fit_drift
@@ -200,6 +207,10 @@ def _flags(
                 "the tests for two peaks take replicas of one graph as independent; "
                 "all errors know that they are not"
             )
+        )
+    if "paired" in data.attrs:
+        flags.append(
+            PAIRED_CONTROLS("errors of m_c take replicas at different controls as independent")
         )
     for curve in curves:
         for flag in curve.flags:
