@@ -390,14 +390,8 @@ for _constant, _kind in list(globals().items()):
         _kind.named(_constant.lower())
 
 #: Kinds that say what the errors of data are worth: they travel from a table to every result.
-ON_ERRORS = (
-    BINNED,
-    CELLS_LEFT_OUT,
-    ERRORS_UNKNOWN,
-    FEW_SAMPLES,
-    POINTS_WITHOUT_SPREAD,
-    ROWS_CORRELATED,
-)
+ON_ERRORS: tuple[FlagKind, ...] = (BINNED, CELLS_LEFT_OUT, ERRORS_UNKNOWN, FEW_SAMPLES)
+ON_ERRORS += (PAIRED_CONTROLS, POINTS_WITHOUT_SPREAD, ROWS_CORRELATED)
 
 #: Every kind by its name.
 FLAGS: Mapping[str, FlagKind] = MappingProxyType(flag_kinds())
