@@ -58,6 +58,9 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"physbatch {release}"
+# Formulas need no network: MathJax 3.2.2 (Apache 2.0, its licence beside it) is among the pages.
+html_static_path = ["_static"]
+mathjax_path = "mathjax/tex-svg.js"
 
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3

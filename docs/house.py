@@ -19,6 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("files", "streams"),
     ("results",),
     ("dataset", "systems"),
+    ("views",),
     ("tables", "study"),
     ("scaling.statistics",),
     ("scaling.laws",),

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.errors import AnalysisError, DatasetError
+from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf
+from physbatch.files.selections import with_dimension
 
 SCHEMA_VERSION = 1
 
@@ -154,27 +155,55 @@ COORDINATES: Mapping[str, str] = {
 }
 
 
+def plural(unit: str) -> str:
+    """The plural of a unit of time that the schema stores in the singular."""
+    return f"{unit}s" if unit in ("sweep", "step", "sample") else unit
+
+
+#: Attribute of times that says what they count, such as sweeps, which is no unit of UDUNITS.
+TIME_UNIT = "time_unit"
+
+
 def coordinate(
     name: str,
     dims: str | Sequence[str],
     values: npt.ArrayLike,
-    units: str = "1",
+    time_unit: str | None = None,
 ) -> xr.Variable:
     """A coordinate of a dataset, with its long name."""
-    return xr.Variable(
-        dims, np.asarray(values), {"long_name": COORDINATES.get(name, name), "units": units}
-    )
+    attrs = {"long_name": COORDINATES.get(name, name), "units": "1"}
+    if time_unit is not None:
+        attrs |= {"long_name": f"{name} in {plural(time_unit)}", TIME_UNIT: time_unit}
+    return xr.Variable(dims, np.asarray(values), attrs)
 
 
-def variable_attributes(name: str, spec: VariableSpec, time_units: str) -> dict[str, Any]:
+def variable_attributes(name: str, spec: VariableSpec, time_unit: str) -> dict[str, Any]:
     """Attributes of a variable of a dataset."""
-    units = time_units if spec.is_time else "1"
-    attrs: dict[str, Any] = {"long_name": spec.long_name, "units": units}
+    attrs: dict[str, Any] = {"long_name": spec.long_name, "units": "1"}
+    if spec.is_time:
+        attrs[TIME_UNIT] = time_unit
+    if np.dtype(spec.dtype).kind == "i" and name != "status":  # whose flags say what is missing
+        attrs["_FillValue"] = np.dtype(spec.dtype).type(spec.fill)
     if name == "status":
         flags = [STATUS_OK, STATUS_DIVERGED, STATUS_MISSING]
         attrs["flag_values"] = np.array(flags, dtype=np.int8)
         attrs["flag_meanings"] = "ok diverged missing"
     return attrs
+
+
+def time_unit(data: xr.Dataset) -> str:
+    """What the times of a dataset count (sweep, step or sample), or nothing where it says none.
+
+    Files of before have it in the attribute ``units``.
+
+    Examples
+    --------
+    >>> from physbatch.exact.planted import first_order
+    >>> time_unit(first_order(sizes=(50,), replicas=4))
+    'sweep'
+    """
+    attrs = data["time"].attrs if "time" in data.variables else {}
+    return str(attrs.get(TIME_UNIT, attrs.get("units", ""))).removeprefix("1")
 
 
 def control_dim(data: xr.Dataset) -> str:
@@ -234,7 +263,11 @@ def batch_sizes(data: xr.Dataset) -> xr.DataArray:
 
 
 def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
-    """Return `data` if it follows the schema, else DatasetError with what does not."""
+    """The dataset if it follows the schema, else DatasetError with what does not.
+
+    Dimensions of which a selection of one value left a coordinate are there again, integers that
+    were decoded as missing numbers are integers, and units are those of UDUNITS.
+    """
     version = data.attrs.get("physbatch_schema")
     if version is None:
         raise DatasetError(
@@ -249,11 +282,17 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
             where=where,
             remedy="upgrade physbatch",
         )
+    data = _whole(data)
     control = control_dim(data)
     grid = ("size", *swept_dims(data), control)
     for name in (*grid, "replica", "time"):
         if name not in data.dims or name not in data.coords:
-            raise DatasetError(f"dimension {name!r} or its coordinate is missing", where=where)
+            remedy = f"choose one value with a list, which keeps it: data.isel({name}=[-1])"
+            if name == "replica":
+                remedy = "give single replicas, no means: errors come from them"
+            raise DatasetError(
+                f"dimension {name!r} or its coordinate is missing", where=where, remedy=remedy
+            )
         values = np.asarray(data[name].values, dtype=float)
         if values.size == 0 or np.any(np.diff(values) <= 0):
             raise DatasetError(
@@ -277,61 +316,49 @@ def validate(data: xr.Dataset, *, where: str = "dataset") -> xr.Dataset:
     return data
 
 
-def view(data: xr.Dataset, observable: str | None, control: str | None) -> xr.Dataset:
-    """The dataset with another observable as the order parameter, or with another control.
-
-    Parameters
-    ----------
-    data : xarray.Dataset
-        A dataset of the schema.
-    observable : str, optional
-        A variable with a value for each replica and time; it takes the place of ``overlap``.
-    control : str, optional
-        A swept parameter; what was the control is then one among the swept ones.
-
-    Raises
-    ------
-    AnalysisError
-        If the dataset has no such variable or swept parameter.
-    DatasetError
-        If it does not follow the schema.
-
-    Examples
-    --------
-    >>> from physbatch.exact.planted import first_order
-    >>> data = first_order(sizes=(50,), replicas=4)
-    >>> view(data, "batch_error", None)["overlap"].equals(data["batch_error"])
-    True
-    """
-    dims = {*swept_dims(data), control_dim(data)}
-    if control is not None and control not in dims:
-        raise AnalysisError(
-            f"no swept parameter {control!r}",
-            where="dataset",
-            remedy=f"the control is one of {', '.join(sorted(dims))}",
+def _whole(data: xr.Dataset) -> xr.Dataset:
+    """The dataset as physbatch wrote it, whatever xarray, another format or an age made of it."""
+    specs = {**VARIABLES, **OPTIONAL_VARIABLES}
+    grid = ("size", str(data.attrs.get("control_dim", "")), "replica", "time")
+    cells = [name for name in data.data_vars if name in specs or set(data[name].dims) & {*grid}]
+    for dim in grid:
+        if dim in data.dims or dim not in data.variables:
+            continue
+        lacking = [
+            name
+            for name in cells
+            if name not in specs or dim not in ("replica", "time") or dim in specs[str(name)].dims
+        ]
+        if "batch_size" in data.coords and grid[1] == "batch_ratio" and dim in grid[:2]:
+            lacking.append("batch_size")
+        data = with_dimension(data, dim, lacking)
+    integers = {
+        name: xr.Variable(
+            data[name].dims,
+            data[name].fillna(spec.fill).values.astype(spec.dtype),
+            {**data[name].attrs, "_FillValue": np.dtype(spec.dtype).type(spec.fill)},
         )
-    if control is not None:
-        data = data.assign_attrs(control_dim=control)
-    validate(data)
-    if observable is None or observable == "overlap":
-        return data
-    needed = {"size", *dims, "replica", "time"}
-    known = [str(name) for name in data.data_vars if set(data[name].dims) == needed]
-    if observable not in known:
-        raise AnalysisError(
-            f"no observable {observable!r} with a value for each replica and time",
-            where="dataset",
-            remedy=f"choose among {', '.join(known)}",
-        )
-    return data.assign(overlap=data[observable])
+        for name, spec in specs.items()
+        if name in data and spec.dtype != "float64" and data[name].dtype.kind == "f"
+    }
+    data = data.assign(integers) if integers else data
+    unit = time_unit(data)
+    if unit and data["time"].attrs.get("units") == unit:
+        data = data.copy()
+        for variable in data.variables.values():
+            if variable.attrs.get("units") == unit:
+                variable.attrs |= {"units": "1", TIME_UNIT: unit}
+    return data
 
 
 def _require_plain_attributes(data: xr.Dataset, where: str) -> None:
     """Refuse attributes that NetCDF cannot hold."""
     for attrs in (data.attrs, *(variable.attrs for variable in data.variables.values())):
         for key, value in attrs.items():
-            if isinstance(value, bool) or not isinstance(
-                value, (str, int, float, np.integer, np.floating, np.ndarray)
+            numbers = value if isinstance(value, list) else [value]  # lists: what Zarr stores
+            if isinstance(value, bool) or not all(
+                isinstance(number, (str, int, float, np.integer, np.floating, np.ndarray))
+                for number in numbers
             ):
                 raise DatasetError(
                     f"attribute {key!r} is a {type(value).__name__}",
@@ -346,7 +373,7 @@ def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datas
     Parameters
     ----------
     path : path
-        The file.
+        The file, or the folder of a Zarr store.
     load : bool
         If not, the file stays open and values are read when they are asked for: for datasets
         larger than memory.
@@ -356,5 +383,8 @@ def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Datas
     DatasetError
         If the file is missing, damaged, not ours, or from a newer schema.
     """
-    check = functools.partial(validate, where=str(path))
-    return open_netcdf(path, load=load, check=check)
+    data = open_netcdf(path, load=load, check=functools.partial(validate, where=str(path)))
+    whole = validate(data, where=str(path))
+    if whole is not data:
+        whole.set_close(data.close)
+    return whole

@@ -100,6 +100,7 @@ def verify(
                 "checked": check.checked,
                 "cells": check.total,
                 "values": check.values,
+                "part": check.part,
                 "differences": {cell: list(names) for cell, names in check.differences.items()},
             }
         )
@@ -116,6 +117,10 @@ def verify(
             f"verified {check.checked} of {check.total} cells: all {check.values} values have the "
             "same bits"
         )
+        if check.part:
+            print(
+                f"part     of its study: {check.part}; `physbatch select` keeps a study that fits"
+            )
 
 
 def rerun(file: Path, *, output: Output, workers: Workers = None, code: Code = Code()) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, VARIABLES, control_dim
+from physbatch.dataset import SCHEMA_VERSION, STATUS_OK, TIME_UNIT, VARIABLES, control_dim
 from physbatch.errors import AnalysisError
 from physbatch.exact.grids import table_from_samples
 from physbatch.tables.table import ScalingTable
@@ -102,14 +102,15 @@ def replica_dataset(
                 array,
                 {
                     "long_name": VARIABLES[name].long_name,
-                    "units": labels.time_units if VARIABLES[name].is_time else "1",
+                    "units": "1",
+                    **({TIME_UNIT: labels.time_units} if VARIABLES[name].is_time else {}),
                 },
             )
             for name, array in values.items()
         },
         coords=dict(coords),
     )
-    data["time"].attrs = {"units": labels.time_units, "long_name": "run time"}
+    data["time"].attrs = {"units": "1", "long_name": "run time", TIME_UNIT: labels.time_units}
     data["size"].attrs = {"units": "1", "long_name": labels.size_name}
     data["batch_size"].attrs = {"units": "1", "long_name": labels.control_name}
     data.attrs = {

@@ -41,6 +41,7 @@ from physbatch.files.library import (
     require_room,
     without_unwritten,
 )
+from physbatch.files.zarr_stores import is_zarr, open_zarr
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 #: Where the end-of-file address stands in each version of the superblock, and how far one
@@ -56,6 +57,9 @@ COMPRESSION: Mapping[str, bool | int] = {
     "fletcher32": True,
 }
 
+#: How each variable is written.
+Encodings = dict[Hashable, dict[str, bool | int | None]]
+
 #: Below this, compressed chunks take more room than the values.
 _WORTH_PACKING = 500
 
@@ -69,35 +73,39 @@ def to_bytes(data: xr.Dataset) -> bytes:
     The image is cut at the end-of-file address of its HDF5 superblock, so that a file
     that lost bytes is recognised by its length alone; the checksum line follows.
     """
-    with HDF5:
-        written = data.to_netcdf(engine="netcdf4", format="NETCDF4", encoding=encoding_of(data))
-    image = bytes(written)
-    end = _end_of_file_address(image)
-    return with_checksum(image if end is None else image[:end])
+    return _image({"": (data, encoding_of(data))})
 
 
 def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Path:
     """Write tables as groups of one NetCDF-4 file like `save`, that of the root under ``""``."""
+    groups = {}
+    for name, table in tables.items():
+        large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
+        groups[name] = (table, encoding_of(table[large]))
+    target = Path(path)
+    write_atomic(target, _image(groups))
+    return target
+
+
+def _image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> bytes:
+    """A file with datasets as its groups, each with how its variables are written."""
     import netCDF4  # xarray loads it with the first file, too
     from xarray.backends import NetCDF4DataStore
 
     with HDF5:
-        memory = netCDF4.Dataset("tree.nc", mode="w", format="NETCDF4", memory=1)
-        for name, table in tables.items():
+        memory = netCDF4.Dataset("image.nc", mode="w", format="NETCDF4", memory=1)
+        for name, (data, encoding) in groups.items():
             group = memory.createGroup(name) if name else memory
             store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
-            large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
-            table.dump_to_store(store, encoding=encoding_of(table[large]))
+            data.dump_to_store(store, encoding=encoding)
         image = bytes(memory.close())
-    target = Path(path)
-    write_atomic(target, with_checksum(image[: _end_of_file_address(image)]))
-    return target
+    return with_checksum(image[: _end_of_file_address(image)])
 
 
-def encoding_of(data: xr.Dataset) -> dict[Hashable, dict[str, bool | int]]:
-    """How each variable of a dataset is compressed and checksummed."""
+def encoding_of(data: xr.Dataset) -> Encodings:
+    """How each variable of a dataset is compressed and checksummed; coordinates lack nothing."""
     return {
-        name: dict(COMPRESSION)
+        name: {**COMPRESSION, **({"_FillValue": None} if name in data.coords else {})}
         for name, variable in data.variables.items()
         if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
     }
@@ -155,6 +163,8 @@ def open_netcdf(
 ) -> xr.Dataset:
     """Load any NetCDF file into memory, with one clear line if it is damaged or none.
 
+    A Zarr store is read as well.
+
     Cells of foreign files that were never written are missing.
 
     Parameters
@@ -173,6 +183,8 @@ def open_netcdf(
         FileBusyError if another process writes it.
     """
     source = Path(path)
+    if is_zarr(source):
+        return open_zarr(source, load=load, check=check)
     ours = require_sound(source)
     with named_errors(source, whole=ours), contextlib.ExitStack() as stack:
         if not load:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import xarray as xr
 
-from physbatch.dataset import CONTROL_DIMS
+from physbatch.dataset import CONTROL_DIMS, plural
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, flag_names
 from physbatch.results.render import math_symbol
@@ -233,11 +233,6 @@ def estimate_text(estimate: Estimate) -> str:
 def flag_words(flags: Iterable[Flag]) -> str:
     """The names of some flags in words, to stand above a panel."""
     return plain_text(", ".join(flag_names(flags)).replace("_", " "))
-
-
-def plural(unit: str) -> str:
-    """The plural of a unit of time that the schema stores in the singular."""
-    return f"{unit}s" if unit in ("sweep", "step", "sample") else unit
 
 
 def plain_text(text: str) -> str:

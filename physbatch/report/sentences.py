@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from physbatch.plots.labels import estimate_text, plural
+from physbatch.dataset import plural
+from physbatch.plots.labels import estimate_text
 from physbatch.results.flag import Flag
 from physbatch.scaling.order.result import TransitionOrder
 from physbatch.scaling.transition.result import Analysis

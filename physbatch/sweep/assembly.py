@@ -184,6 +184,8 @@ def _create(file: Any, plan: Plan, name: str, slab: Slab) -> None:
         slab[dim].stop - slab[dim].start if dim in slab else plan.lengths[dim] for dim in dims
     ]
     dtype = np.dtype(spec.dtype)
+    attributes = variable_attributes(name, spec, plan.study.time_units)
+    missing = attributes.pop("_FillValue", None)
     variable = file.createVariable(
         name,
         dtype,
@@ -191,10 +193,10 @@ def _create(file: Any, plan: Plan, name: str, slab: Slab) -> None:
         **COMPRESSION,
         chunksizes=_chunks(extents, dtype.itemsize),
         chunk_cache=4 * CHUNK_BYTES,
-        fill_value=np.nan if dtype.kind == "f" else None,
+        fill_value=np.nan if dtype.kind == "f" else missing,
     )
     variable.set_auto_maskandscale(False)
-    variable.setncatts(variable_attributes(name, spec, plan.study.time_units))
+    variable.setncatts(attributes)
 
 
 def _chunks(extents: Sequence[int], itemsize: int) -> list[int]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING
+from physbatch.dataset import STATUS_MISSING, validate
 from physbatch.engines.point import GridPoint
 from physbatch.engines.registry import engine_for, require_built, revision_of
 from physbatch.engines.task_code import require_permission
 from physbatch.errors import DatasetError
+from physbatch.files.selections import with_dimension
 from physbatch.study.comparison import same_bits
 from physbatch.study.model import Study
 from physbatch.sweep.makers import differences
@@ -28,12 +29,15 @@ class Verification:
         Number of values compared.
     differences : dict
         Cell in words -> variables whose bits differ; empty if all is well.
+    part : str
+        What of the grid of its study the dataset holds, in words; empty if all of it.
     """
 
     checked: int
     total: int
     values: int
     differences: dict[str, tuple[str, ...]]
+    part: str = ""
 
 
 def verify_dataset(
@@ -51,7 +55,7 @@ def verify_dataset(
     data : xarray.Dataset
         A dataset that `physbatch.run` wrote.
     cells : int
-        How many cells.
+        How many cells, of those that are there: a selection of xarray leaves some of them.
     seed : int, optional
         Seed of the choice; by default every call looks at other cells.
     device : str
@@ -83,13 +87,20 @@ def verify_dataset(
         require_permission(study, False, where="dataset")
     require_built(study)
     plan = Plan(study, engine_for(study))
+    data = _with_grid(validate(data), plan)
     whole = [
         ordinal
         for ordinal, cell in zip(plan.cells.ordinals.tolist(), plan.cells, strict=True)
-        if not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
+        if _is_there(data, cell)
+        and not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
     ]
+    part = _part(data, plan)
     if not whole:
-        raise DatasetError("holds no cell of its study", where="dataset")
+        raise DatasetError(
+            f"holds no whole cell of its study{part and f': it is a part of it ({part})'}",
+            where="dataset",
+            remedy="verify the dataset that `physbatch run` wrote" if part else None,
+        )
     chance = np.random.default_rng(seed)
     chosen = chance.choice(whole, size=min(cells, len(whole)), replace=False)
     values = 0
@@ -101,11 +112,14 @@ def verify_dataset(
         for name, spec in plan.variables.items():
             there = _rows(data, plan, cell, name)
             values += there.size
-            if not same_bits(np.asarray(arrays[name], dtype=spec.dtype), there):
+            made = np.asarray(arrays[name], dtype=spec.dtype)
+            if "time" in spec.dims:
+                made = made.take(_times(data, plan), axis=spec.dims.index("time"))
+            if not same_bits(made, there):
                 wrong.append(name)
         if wrong:
             differences[f"cell {cell}, replica {cell.first_replica}"] = tuple(wrong)
-    return Verification(len(chosen), len(whole), values, differences)
+    return Verification(len(chosen), len(whole), values, differences, part)
 
 
 def what_differs(data: xr.Dataset) -> str:
@@ -115,14 +129,45 @@ def what_differs(data: xr.Dataset) -> str:
     return ", ".join(words) or "the same code, packages and processor: its values were changed"
 
 
+def _with_grid(data: xr.Dataset, plan: Plan) -> xr.Dataset:
+    """The dataset with the swept parameters as dimensions of which one value was selected."""
+    for dim in plan.grid:
+        if dim in data.coords and dim not in data.dims:
+            data = with_dimension(data, dim, [name for name in plan.variables if name in data])
+    return data
+
+
+def _is_there(data: xr.Dataset, cell: GridPoint) -> bool:
+    """Whether the dataset holds the coordinates and all replicas of a cell."""
+    replicas = np.arange(cell.first_replica, cell.first_replica + cell.replicas)
+    return bool(np.isin(replicas, data["replica"].values).all()) and all(
+        dim not in data.dims or value in data[dim].values for dim, value in cell.coordinates.items()
+    )
+
+
+def _part(data: xr.Dataset, plan: Plan) -> str:
+    """What of the grid, the replicas and the times of its study a dataset holds, in words."""
+    whole = {**plan.grid, "replica": range(plan.study.grid.replicas), "time": plan.times}
+    return ", ".join(
+        f"{data.sizes[dim]} of {len(values)} {dim.replace('_', ' ')}s"
+        for dim, values in whole.items()
+        if dim in data.dims and data.sizes[dim] < len(values)
+    )
+
+
+def _times(data: xr.Dataset, plan: Plan) -> list[int]:
+    """Places of the times of a dataset among those of its study."""
+    return [place for place, time in enumerate(plan.times) if time in data["time"].values]
+
+
 def _rows(
     data: xr.Dataset, plan: Plan, cell: GridPoint, name: str
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     """The values of a variable that a cell made, dims as in its specification."""
     try:
         here = data[name].sel(cell.coordinates)
-        rows = slice(cell.first_replica, cell.first_replica + cell.replicas)
-        return here.transpose(*plan.variables[name].dims).isel(replica=rows).values
+        rows = np.arange(cell.first_replica, cell.first_replica + cell.replicas)
+        return here.transpose(*plan.variables[name].dims).sel(replica=rows).values
     except (KeyError, ValueError) as error:
         raise DatasetError(
             f"does not match its own study ({' '.join(str(error).split())[:80]})",

@@ -10,7 +10,6 @@ import pandas as pd
 import xarray as xr
 
 from physbatch.dataset import (
-    COORDINATES,
     NO_CONTROLS,
     OPTIONAL_VARIABLES,
     SCHEMA_VERSION,
@@ -18,6 +17,7 @@ from physbatch.dataset import (
     STATUS_OK,
     VARIABLES,
     VariableSpec,
+    coordinate,
     validate,
     variable_attributes,
 )
@@ -190,8 +190,7 @@ def _dataset(grid: Grid, control: str) -> xr.Dataset:
 def _coordinate(name: str, values: FloatArray) -> xr.Variable:
     whole = name != "time" and bool(np.all(values == np.round(values)))
     kept: FloatArray | IntArray = values.astype(np.int64) if whole else values
-    units = _TIME_UNIT if name == "time" else "1"
-    return xr.Variable(name, kept, {"long_name": COORDINATES.get(name, name), "units": units})
+    return coordinate(name, name, kept, _TIME_UNIT if name == "time" else None)
 
 
 def _with_success(data: xr.Dataset, level: float | None) -> xr.Dataset:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.dataset import NO_CONTROLS, STATUS_OK, control_dim
 from physbatch.errors import DatasetError
 from physbatch.files.netcdf import open_netcdf
 from physbatch.results.flag import Flag
@@ -125,8 +125,10 @@ def read_table(
     [0.7, 0.6, 0.65]
     """
     given = Roles(size, control, observable, error)
-    if isinstance(path, xr.Dataset):
-        return _from_dataset(path, given, **options)
+    if isinstance(path, xr.Dataset | xr.DataArray):
+        return from_dataset(
+            path, size=size, control=control, observable=observable, error=error, **options
+        )
     if not isinstance(path, str | os.PathLike):
         return _from_sheet(sheet_of_data(path), given, strict=strict, **options)
     if size_from_name is not None:
@@ -233,7 +235,7 @@ def _kept(
 
 
 def from_dataset(
-    data: xr.Dataset,
+    data: xr.Dataset | xr.DataArray,
     *,
     size: str | None = None,
     control: str | None = None,
@@ -245,10 +247,10 @@ def from_dataset(
 
     Parameters
     ----------
-    data : xarray.Dataset
-        A table that `ScalingTable.to_dataset` made; a dataset of physbatch (by default the
-        overlaps of the replicas that ended well, at the last time); or any other, with
-        variables or coordinates named below.
+    data : xarray.Dataset or xarray.DataArray
+        One variable, as ``data["overlap"]``; a table that `ScalingTable.to_dataset` made; a
+        dataset of physbatch (by default the overlaps of the replicas that ended well, at the last
+        time); or any other, with variables or coordinates named below.
     size, control : str, optional
         Names of variables or coordinates with any dimensions that the observable has.
     observable, error : str or sequence of str, optional
@@ -280,7 +282,25 @@ def from_dataset(
     >>> table.dimension, table.observables, table.sizes.tolist()
     ('N', ('overlap',), [50.0, 100.0])
     """
-    return _from_dataset(data, Roles(size, control, observable, error), **options)
+    given = Roles(size, control, observable, error)
+    if isinstance(data, xr.DataArray):
+        return _from_array(data, given, **options)
+    return _from_dataset(data, given, **options)
+
+
+def _from_array(
+    data: xr.DataArray, given: Roles, **options: Unpack[DatasetOptions]
+) -> ScalingTable:
+    """The table of one variable; one of a dataset of physbatch has the names of its dimensions."""
+    name = str(data.name or "y")
+    if "size" in data.dims and given.size is None:
+        controls = [str(dim) for dim in data.dims if dim not in NO_CONTROLS and data.sizes[dim] > 1]
+        control = given.control or (controls[0] if len(controls) == 1 else None)
+        given = Roles("size", control, name, given.error)
+        options = {"dimension": "N", **options}
+        if "replica" in data.dims:
+            options = {"replica_dim": "replica", **options}
+    return _from_dataset(data.to_dataset(name=name), given, **options)
 
 
 def _from_dataset(

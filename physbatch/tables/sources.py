@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from physbatch.errors import DatasetError
+from physbatch.files.zarr_stores import is_zarr
 
 #: What names standard input.
 STANDARD_INPUT = Path("-")
@@ -95,9 +96,14 @@ def lines_of(path: Path) -> list[str]:
 
 
 def is_netcdf(path: Path) -> bool:
-    """Whether a file is NetCDF, by its first bytes or its suffix; standard input is text."""
+    """Whether a file is NetCDF, by its first bytes or its suffix, or a Zarr store.
+
+    Standard input is text.
+    """
     if path == STANDARD_INPUT:
         return False
+    if is_zarr(path):
+        return True
     try:
         with open(path, "rb") as stream:
             head = stream.read(8)

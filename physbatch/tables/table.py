@@ -252,9 +252,11 @@ class ScalingTable(HtmlTable):
             If the dataset holds no table.
         """
         needed = ("value", "stderr", "size", "control", "flags", *_NAMES)
-        if not all(name in data or name in data.attrs for name in needed):
+        if not all(name in getattr(data, "variables", ()) or name in data.attrs for name in needed):
             raise AnalysisError(
-                "holds no table", where="dataset", remedy="make one with `physbatch import`"
+                "holds no table",
+                where="dataset",
+                remedy="physbatch.tables.from_dataset reads other datasets and their variables",
             )
         names = [str(name) for name in data["observable"].values]
         arrays: dict[str, dict[str, Any]] = {}

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import control_dim
+from physbatch.dataset import control_dim, time_unit
 from physbatch.errors import AnalysisError
 from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.replica_moments import moments
@@ -127,7 +127,7 @@ def compare(data: xr.Dataset) -> Comparison:
         quantity=name,
         control_name=control,
         time=float(means["time"]),
-        time_units=str(data["time"].attrs.get("units", "")),
+        time_units=time_unit(data),
         size=size,
         control=x,
         value=value,

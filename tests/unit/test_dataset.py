@@ -33,7 +33,8 @@ def file(data: xr.Dataset, tmp_path: Path) -> Path:
 
 def test_every_file_opens_with_plain_xarray(file: Path, data: xr.Dataset) -> None:
     with xr.open_dataset(file) as plain:
-        xr.testing.assert_identical(plain.load(), data)
+        assert plain["success"].encoding["_FillValue"] == -1
+        xr.testing.assert_identical(dataset.validate(plain.load()), data)
 
 
 def test_attributes_and_labels(data: xr.Dataset) -> None:
@@ -43,8 +44,9 @@ def test_attributes_and_labels(data: xr.Dataset) -> None:
     assert Study.from_json(data.attrs["study"]).hash() == data.attrs["study_hash"]
     for name, variable in data.variables.items():
         assert variable.attrs["long_name"], name
-        assert variable.attrs["units"] in ("1", "sweep"), name
-    assert data["time"].attrs["units"] == "sweep"
+        assert variable.attrs["units"] == "1", name
+    assert data["time"].attrs["long_name"] == "time in sweeps"
+    assert dataset.time_unit(data) == "sweep"
     assert data["overlap"].dims == ("size", "batch_size", "replica", "time")
 
 

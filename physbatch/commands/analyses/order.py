@@ -59,9 +59,9 @@ def _of_dataset(
     file: Path, columns: Columns, time: float | None, how: dict[str, Any]
 ) -> TransitionOrder | None:
     """The result from a dataset of the schema; None if the file holds something else."""
-    from physbatch.dataset import view
     from physbatch.scaling.order.classification import transition_order
     from physbatch.tables.sources import is_netcdf
+    from physbatch.views import view
 
     if columns.size_from_name is not None or not is_netcdf(file):
         return None

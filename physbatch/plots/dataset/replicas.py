@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
+from physbatch.dataset import time_unit
 from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
 from physbatch.plots.labels import OVERLAP_LABEL, time_label_of, unit_text
@@ -90,7 +91,7 @@ def plot_evolution(data: xr.Dataset, ax: Where = None, **options: Unpack[Options
         page.curve(axes, *line, color=FIT_COLOUR, linewidth=0.9, gid="mean")
         if logarithmic:
             in_decades(axes, "x")
-        units = str(data["time"].attrs.get("units", ""))
+        units = time_unit(data)
         words = time_label_of(units) if along == "time" else page.labels.control(along)
         low, high = histograms.edges[0], histograms.edges[-1]
         room = 0.02 * (high - low)
@@ -158,7 +159,7 @@ def plot_time_series(
             if logarithmic:
                 in_decades(axes, "x")
             axes.set_xlim(positive[0] if logarithmic else 0.0, end)
-        axes.set_xlabel(time_label_of(str(data["time"].attrs.get("units", ""))))
+        axes.set_xlabel(time_label_of(time_unit(data)))
         page.align(*panels.values())
         return page.drawn()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_OK, control_dim
+from physbatch.dataset import STATUS_OK, control_dim, time_unit
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.laws.extrapolation import extrapolate
 from physbatch.scaling.laws.fits import fit_law
@@ -103,7 +103,7 @@ def escapes(data: OrderData, jumps: Sequence[Jump]) -> Evidence:
     if data.runs is None:
         return silent(name, "the data hold no first passages")
     if data.runs.attrs.get("time_exponent", 0.0) != 0.0:
-        units = data.runs["time"].attrs.get("units", "")
+        units = time_unit(data.runs)
         return silent(name, f"times are in units that depend on N ({units})")
     if data.runs.sizes["time"] < _LEAST_TIMES:
         return silent(name, f"passages are known at {data.runs.sizes['time']} times only")

@@ -8,12 +8,13 @@ import numpy as np
 import scipy
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, swept_dims, view
+from physbatch.dataset import STATUS_MISSING, STATUS_OK, control_dim, swept_dims
 from physbatch.errors import AnalysisError
 from physbatch.results.flag import Flag
 from physbatch.results.flags import FOLDED, STARTS
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray, IntArray
+from physbatch.views import view
 
 #: A limit with a test of its form needs three sizes.
 LEAST_SIZES = 3

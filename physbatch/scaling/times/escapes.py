@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from physbatch.dataset import STATUS_MISSING, control_values
+from physbatch.dataset import STATUS_MISSING, control_values, time_unit
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, bracketed
@@ -121,7 +121,7 @@ def escape_times(data: xr.Dataset, *, delay: bool = False) -> EscapeTimes:
             counts = (float(fit.passed), float(fit.replicas))
             numbers = (fit.tau.value, fit.tau.stderr, *ends, fit.delay.value, fit.p_value)
             rows.append((float(size), control, *numbers, *counts))
-    units = str(data["time"].attrs.get("units", ""))
+    units = time_unit(data)
     return EscapeTimes.of_rows(rows, control_name=name, time_units=units, flags=tuple(flags))
 
 
@@ -271,10 +271,12 @@ def quasi_stationary(
     values = data[variable].where(alive & np.isfinite(data[variable]))
     known = values.notnull()
     survivors = known.sum("replica")
-    spread = values.std("replica", ddof=1) if data.sizes["replica"] > 1 else values.mean("replica")
+    several = survivors.where(survivors > 1)
+    mean = values.sum("replica") / several
+    square = ((values - mean) ** 2).sum("replica")
     columns: dict[str, xr.DataArray] = {
-        "mean": values.mean("replica").where(survivors > 1),
-        "stderr": (spread / np.sqrt(survivors.where(survivors > 1))),
+        "mean": mean,
+        "stderr": np.sqrt(square / (several - 1.0) / several),
         "survivors": survivors,
     }
     if time_min is not None:

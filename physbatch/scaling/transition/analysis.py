@@ -1,13 +1,14 @@
 """The whole finite-size scaling analysis of one dataset."""
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 import numpy as np
 import xarray as xr
 
-from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, view
+from physbatch.dataset import STATUS_DIVERGED, STATUS_MISSING, STATUS_OK, control_dim, time_unit
 from physbatch.errors import AnalysisError
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
@@ -31,10 +32,11 @@ from physbatch.scaling.transition.result import (
 )
 from physbatch.scaling.transition.success_curves import fit_success_curve
 from physbatch.scaling.transition.verdict import decide
+from physbatch.views import view
 
 
 def analyse(
-    data: xr.Dataset,
+    data: xr.Dataset | str | os.PathLike[str],
     observable: str | None = None,
     *,
     control: str | None = None,
@@ -51,8 +53,9 @@ def analyse(
 
     Parameters
     ----------
-    data : xarray.Dataset
-        A dataset of the schema, with one value of each swept parameter.
+    data : xarray.Dataset or path
+        A dataset of the schema, with one value of each swept parameter, or its file. A selection
+        of xarray will do: ``analyse(data.sel(size=100))``, ``analyse(data.isel(time=-1))``.
     observable : str, optional
         The variable whose moments and two peaks are analysed; by default the overlap. What a
         success is stays with the dataset.
@@ -116,7 +119,7 @@ def analyse(
         control_name=dim,
         control_label=str(data[dim].attrs.get("long_name", dim)),
         time=last,
-        time_units=str(data["time"].attrs.get("units", "")),
+        time_units=time_unit(data),
         study_hash=str(data.attrs.get("study_hash", "")),
         source=str(data.attrs.get("source", "")),
         flags=_flags(data, curves, drifts, jumps, m_c, jump),

@@ -10,13 +10,14 @@ import pytest
 import xarray as xr
 
 from physbatch.cli import main
-from physbatch.dataset import batch_sizes, open_dataset, view
+from physbatch.dataset import batch_sizes, open_dataset
 from physbatch.errors import DatasetError, PhysbatchError
 from physbatch.exact.planted import first_order
 from physbatch.files.netcdf import save
 from physbatch.scaling import analyse, moments, transition_order
 from physbatch.study.selection import select
 from physbatch.tables import from_dataset, make_dataset
+from physbatch.views import view
 
 
 @pytest.fixture(scope="module")
