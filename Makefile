@@ -5,12 +5,13 @@ OUT ?= out/quickstart
 BIN := $(VENV)/bin
 PHYSBATCH := $(BIN)/physbatch
 
-.PHONY: help demo test test-long bench docs lint analysis figures clean check-python
+.PHONY: help demo test test-long test-oldest bench docs lint analysis figures clean check-python
 
 help:
 	@echo "make demo       install, run the quickstart study, leave results in $(OUT)"
 	@echo "make test       install what the tests need and run all of them"
 	@echo "make test-long  also the full-size checks (hours)"
+	@echo "make test-oldest  the tests with the lowest versions that pyproject.toml states"
 	@echo "make bench      measure the kernels against their peers"
 	@echo "make docs       build the pages under docs/, running every block"
 	@echo "make lint       ruff and mypy --strict"
@@ -46,6 +47,20 @@ test: $(VENV)/.installed-tests
 
 test-long: $(VENV)/.installed-tests
 	$(PYTEST)
+
+# An environment of its own with the lowest versions; pictures are those of the pinned ones. What
+# old packages say of newer ones is theirs.
+OLDEST ?= tests
+$(VENV)-oldest/.installed: pyproject.toml constraints-oldest.txt | check-python
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt hatchling editables
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
+	  --no-build-isolation -e '.[data,slurm]' build hypothesis pytest pytest-xdist pyyaml
+	@touch $@
+
+test-oldest: $(VENV)-oldest/.installed
+	OMP_NUM_THREADS=1 $(VENV)-oldest/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	  -m "not slow and not browser and not pictures" -W default::DeprecationWarning $(OLDEST)
 
 bench: $(VENV)/.installed-tests
 	$(BIN)/python tests/benchmarks/flip_samples.py

@@ -332,6 +332,9 @@ def _whole(data: xr.Dataset) -> xr.Dataset:
         if "batch_size" in data.coords and grid[1] == "batch_ratio" and dim in grid[:2]:
             lacking.append("batch_size")
         data = with_dimension(data, dim, lacking)
+        swept = [d for d in data.dims if d not in (*grid, *UNIT_DIMS, "decision")]
+        order = (grid[0], *swept, *grid[1:], *UNIT_DIMS)
+        data = data.transpose(*order, ..., missing_dims="ignore")
     integers = {
         name: xr.Variable(
             data[name].dims,

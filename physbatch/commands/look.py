@@ -48,6 +48,13 @@ class Look:
     control_label: Annotated[
         str | None, Parameter(help="Text of the control, as T or 'temperature $T$ (K)'.")
     ] = None
+    palette: Annotated[
+        str | None, Parameter(help="Colours: a palette of seaborn or a colormap, as viridis.")
+    ] = None
+    title: Annotated[bool, Parameter(help="Titles and remarks above panels.")] = True
+    legend: Annotated[bool, Parameter(help="A legend.")] = True
+    residuals: Annotated[bool, Parameter(help="Residuals, where the kind has them.")] = True
+    markers: Annotated[bool, Parameter(help="A marker for each size; else points without.")] = True
 
     @property
     def options(self) -> "Options":
@@ -69,6 +76,17 @@ class Look:
                 labels[role] = text
         if labels:
             options["labels"] = labels
+        if self.palette is not None:
+            options["palette"] = self.palette
+        # What is usual is not said: some kinds draw other things once it is.
+        if not self.title:
+            options["title"] = False
+        if not self.legend:
+            options["legend"] = False
+        if not self.residuals:
+            options["residuals"] = False
+        if not self.markers:
+            options["markers"] = False
         return options
 
     @property

@@ -78,10 +78,7 @@ def to_bytes(data: xr.Dataset) -> bytes:
 
 def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) -> Path:
     """Write tables as groups of one NetCDF-4 file like `save`, that of the root under ``""``."""
-    groups = {}
-    for name, table in tables.items():
-        large = [name for name in table.variables if table[name].size >= _WORTH_PACKING]
-        groups[name] = (table, encoding_of(table[large]))
+    groups = {name: (table, encoding_of(table, _WORTH_PACKING)) for name, table in tables.items()}
     target = Path(path)
     write_atomic(target, _image(groups))
     return target
@@ -102,12 +99,18 @@ def _image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> bytes:
     return with_checksum(image[: _end_of_file_address(image)])
 
 
-def encoding_of(data: xr.Dataset) -> Encodings:
-    """How each variable of a dataset is compressed and checksummed; coordinates lack nothing."""
+def encoding_of(data: xr.Dataset, least: int = 1) -> Encodings:
+    """How each variable is written: with `least` values compressed and checksummed.
+
+    Coordinates lack nothing, and have no value that says so.
+    """
     return {
-        name: {**COMPRESSION, **({"_FillValue": None} if name in data.coords else {})}
+        name: {
+            **(COMPRESSION if variable.ndim > 0 and variable.size >= least else {}),
+            **({"_FillValue": None} if name in data.coords else {}),
+        }
         for name, variable in data.variables.items()
-        if variable.ndim > 0 and variable.size > 0 and variable.dtype.kind in "iufb"
+        if variable.dtype.kind in "iufb"
     }
 
 

@@ -36,7 +36,7 @@ def open_zarr(
             remedy="`pip install zarr`, or give a NetCDF file",
         )
     try:
-        data = xr.open_dataset(path, engine="zarr", decode_timedelta=False)
+        data = xr.open_dataset(path, engine="zarr", consolidated=False, decode_timedelta=False)
         if check is not None:
             check(data)
         return data.load() if load else data

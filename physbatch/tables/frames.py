@@ -50,7 +50,8 @@ def sheet_of_data(data: Any, source: str = "data") -> Sheet:
     """The columns of a data frame of pandas or polars, or of a mapping of names to columns."""
     if not isinstance(data, Mapping):
         indexed = getattr(data, "index", None)
-        if getattr(indexed, "names", [None]) != [None]:
+        counted = np.array_equal(np.asarray(indexed), np.arange(len(data)))  # rows, not sizes
+        if getattr(indexed, "names", [None]) != [None] and not counted:
             data = data.reset_index()  # sizes and controls are often what pandas indexes by
         data = {str(name): np.asarray(data[name]) for name in data.columns}
     return sheet_of(data, source)

@@ -31,6 +31,15 @@ def test_documentation_builds(tmp_path: Path) -> None:
     tutorial = (tmp_path / "html" / "tutorial.html").read_text("utf-8")
     assert "even number of binary terms" in tutorial  # what the last block prints
     assert "sparse-vector" in tutorial
+    noise = (tmp_path / "html" / "noise.html").read_text("utf-8")
+    assert "_static/mathjax/tex-svg.js" in noise
+    assert (tmp_path / "html" / "_static" / "mathjax" / "LICENSE").is_file()
+    scripts = [
+        source
+        for page in (tmp_path / "html").rglob("*.html")
+        for source in re.findall(r'<script[^>]* src="([^"]*)"', page.read_text("utf-8"))
+    ]
+    assert [source for source in scripts if "//" in source] == []
     for page, figures in (("tutorial", 1), ("own-data", 1), ("how-to/figures", 4)):
         shown = (tmp_path / "html" / f"{page}.html").read_text("utf-8").count("<img")
         assert shown >= figures, f"{page} shows {shown} figures"

@@ -238,6 +238,23 @@ def test_figures_of_the_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ["optimum", "optimum_batch-digits.nc", "--resamples", "20"],
+        ["line", "phase_diagram-erf.nc", "--fraction", "0.1"],
+        ["temperature", "thermal_noise-batches.nc", "thermal_noise-thermal.nc", "--after", "100"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_figures_of_shipped_data_take_a_palette(words: list[str], tmp_path: Path) -> None:
+    command = ["noise", *(str(ROOT / "data" / w) if w.endswith(".nc") else w for w in words)]
+    assert main([*command, "--figure", str(tmp_path / "a.svg")]) == 0
+    look = ["--palette", "viridis", "--no-title", "--no-legend"]
+    assert main([*command, "--figure", str(tmp_path / "b.svg"), *look]) == 0
+    assert (tmp_path / "a.svg").read_bytes() != (tmp_path / "b.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
     ("command", "words"),
     [
         ("typical", "fewer than 4 values of learning_rate"),

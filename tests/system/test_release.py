@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -91,10 +92,53 @@ def test_wheel_holds_every_file_of_the_package(built: Built) -> None:
 def test_sdist_holds_what_make_needs(built: Built) -> None:
     with tarfile.open(built.sdist) as sdist:
         held = {name.partition("/")[2] for name in sdist.getnames()}
-    needed = {"pyproject.toml", "constraints.txt", "Makefile", "README.md", "LICENSE"}
+    needed = {
+        "pyproject.toml",
+        "constraints.txt",
+        "constraints-oldest.txt",
+        "Makefile",
+        "README.md",
+        "LICENSE",
+    }
     needed |= {"CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "docs/conf.py"}
     needed |= {"analysis/quickstart/study.toml", "tests/system/test_release.py"}
     assert needed <= held
+
+
+def test_the_lowest_versions_are_those_of_the_project() -> None:
+    """constraints-oldest.txt has what pyproject.toml states, torch the pinned wheel."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    stated = {
+        name.lower(): version
+        for line in [
+            *project["dependencies"],
+            *(line for lines in project["optional-dependencies"].values() for line in lines),
+        ]
+        for name, mark, version in [line.partition(">=")]
+        if mark
+    }
+    lines = [
+        line.split("==")
+        for line in (ROOT / "constraints-oldest.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    oldest = {name.lower(): version for name, version in lines}
+    needed = {line.partition(">=")[0].lower() for line in project["dependencies"]}
+    assert needed - {"torch"} <= set(oldest)
+    assert f"torch=={oldest['torch']}" in (ROOT / "constraints.txt").read_text("utf-8")
+    assert {
+        name: (version, stated[name])
+        for name, version in oldest.items()
+        if name in stated and name != "torch" and release(version) != release(stated[name])
+    } == {}
+
+
+def release(version: str) -> tuple[int, ...]:
+    """The numbers of a version, without zeros at their end."""
+    numbers = [int(number) for number in version.split(".")]
+    while numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def test_installed_wheel_goes_from_a_study_to_a_report(clean: Path, tmp_path: Path) -> None:

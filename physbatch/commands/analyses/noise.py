@@ -38,7 +38,7 @@ def optimum(
     time: float | None = None,
     resamples: Resamples = 500,
     seed: BootstrapSeed = 0,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Batch size of the best generalisation, and its growth with eps and P.
 
@@ -51,10 +51,12 @@ def optimum(
         Measuring time; by default the last.
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.best_batch import optimum_batch
+    from physbatch.noise.best_batch import batch_curves, optimum_batch
+    from physbatch.noise.rescaled_curves import scale_collapse
 
     keep_other_results(outputs.output)
-    result = optimum_batch(open_dataset(data), time=time, resamples=resamples, seed=seed)
+    content = open_dataset(data)
+    result = optimum_batch(content, time=time, resamples=resamples, seed=seed)
     try:
         fit = result.fit()
     except AnalysisError:  # one curve has an optimum, but no law
@@ -74,7 +76,23 @@ def optimum(
     lines += [f"  eps = {rate:g}, P = {count:g}: {m}" for rate, count, m in rows]
     if fit is not None:
         lines += [law_text(fit), "linear theory of the noise scale predicts exponents 1"]
-    finish(result, outputs, lines, document, flags=result.flags)
+    finish(
+        result,
+        outputs,
+        lines,
+        document,
+        draw=lambda: write_figure(
+            lambda **options: plots.plot_optimum(
+                batch_curves(content, time=time),
+                result,
+                scale_collapse(content, time=time),
+                **options,
+            ),
+            outputs,
+            list(map(str, content)),
+        ),
+        flags=result.flags,
+    )
 
 
 @noise_command.command
@@ -175,7 +193,7 @@ def temperature(
     after: float,
     resamples: Resamples = 300,
     seed: BootstrapSeed = 0,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Temperature at which Metropolis moves on all patterns do what batches do.
 
@@ -189,12 +207,11 @@ def temperature(
         Times from here on count as stationary.
     """
     from physbatch.dataset import open_dataset
-    from physbatch.noise.temperature import effective_temperature
+    from physbatch.noise.temperature import effective_temperature, stationary_state
 
     keep_other_results(outputs.output)
-    result = effective_temperature(
-        open_dataset(batches), open_dataset(thermal), after=after, resamples=resamples, seed=seed
-    )
+    moves = {"batch_size": open_dataset(batches), "temperature": open_dataset(thermal)}
+    result = effective_temperature(*moves.values(), after=after, resamples=resamples, seed=seed)
     energies = estimates(result.from_energy, result.from_energy_stderr)
     overlaps = estimates(result.from_overlap, result.from_overlap_stderr)
     rows = list(zip(result.batch_size, energies, overlaps, result.difference, strict=True))
@@ -209,7 +226,27 @@ def temperature(
     ]
     lines = ["effective temperature from the energy, and from the overlap"]
     lines += [f"  m = {m:g}: {energy}, {overlap}" for m, energy, overlap, _ in rows]
-    finish(result, outputs, lines, {"temperatures": temperatures}, flags=result.flags)
+    finish(
+        result,
+        outputs,
+        lines,
+        {"temperatures": temperatures},
+        draw=lambda: write_figure(
+            lambda **options: plots.plot_temperature(
+                result,
+                [
+                    (name, stationary_state(content, dim, after=after))
+                    for name, (dim, content) in zip(
+                        ("batches", "thermal"), moves.items(), strict=True
+                    )
+                ],
+                **options,
+            ),
+            outputs,
+            list(map(str, moves["batch_size"])),
+        ),
+        flags=result.flags,
+    )
 
 
 @noise_command.command

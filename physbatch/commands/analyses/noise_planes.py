@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbatch import plots
 from physbatch.commands.look import ResultAndFigure
-from physbatch.commands.options import BootstrapSeed, Resamples, Stored
+from physbatch.commands.options import BootstrapSeed, Resamples
 from physbatch.commands.output import (
     estimates,
     finish,
@@ -120,7 +120,12 @@ def map_(
     finish(result, outputs, lines, more, flags=result.flags)
 
 
-def line(data: Path, *, fraction: float | None = None, outputs: Stored = Stored()) -> None:
+def line(
+    data: Path,
+    *,
+    fraction: float | None = None,
+    outputs: ResultAndFigure = ResultAndFigure(),
+) -> None:
     """The transition line m_c against the learning rate.
 
     Parameters
@@ -135,13 +140,27 @@ def line(data: Path, *, fraction: float | None = None, outputs: Stored = Stored(
     from physbatch.noise.transitions import transition_line
 
     keep_other_results(outputs.output)
-    result = transition_line(open_dataset(data), fraction=fraction)
+    content = open_dataset(data)
+    result = transition_line(content, fraction=fraction)
     points_m_c = estimates(result.batch_size, result.stderr, result.systematic)
     rows = list(zip(result.size, result.learning_rate, points_m_c, strict=True))
     points = [{"size": size, "learning_rate": eta, **number_of(m_c)} for size, eta, m_c in rows]
     lines = ["m_c: smallest batch size with which half of the replicas learn"]
     lines += [f"  N = {size:g}, eta = {eta:g}: {m_c}" for size, eta, m_c in rows]
-    finish(result, outputs, lines, {"points": points}, flags=result.flags)
+    finish(
+        result,
+        outputs,
+        lines,
+        {"points": points},
+        draw=lambda: write_figure(
+            lambda **options: plots.plot_phases(
+                content, result, {}, fraction=0.5 if fraction is None else fraction, **options
+            ),
+            outputs,
+            list(map(str, content)),
+        ),
+        flags=result.flags,
+    )
 
 
 def _thresholds(result: StableRange | TypicalThreshold) -> list[tuple[float, float, Estimate]]:

@@ -13,7 +13,7 @@ from physbatch.plots.drawn import Drawn
 from physbatch.plots.layouts import Grid
 from physbatch.plots.options import Options, Where
 from physbatch.plots.sheet import Sheet, new_sheet
-from physbatch.plots.style import DATA_COLOUR, OPEN, text_size
+from physbatch.plots.style import DATA_COLOUR, OPEN, empty_panel, text_size
 from physbatch.plots.ticks import in_decades
 from physbatch.typing import FloatArray
 
@@ -66,8 +66,11 @@ def plot_optimum(
             _draw_minima(page, panels["minima"], best, markers)
         if "collapse" in panels:
             _draw_collapse(page, panels["collapse"], collapse, colours, counts)
-        for axes in panels.values():
-            in_decades(axes)
+        for name, axes in panels.items():
+            if name == "minima" and not np.isfinite(best.batch_size).any():
+                empty_panel(axes, "no minimum within\nthe batch sizes")
+            else:
+                in_decades(axes)
         return page.drawn()
 
 

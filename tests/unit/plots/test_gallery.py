@@ -67,6 +67,7 @@ def a_curve(axes: Axes) -> Artist:
     return [*lines, *axes.collections, *bars][0]
 
 
+@pytest.mark.pictures
 def test_looks_as_it_did_and_a_shift_of_five_percent_is_seen(drawn: Drawn) -> None:
     expected = baseline(drawn.name)
     assert difference(drawn.picture, expected) < TOLERANCE
