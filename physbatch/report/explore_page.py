@@ -7,7 +7,7 @@ import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import physbatch
 from physbatch.errors import AnalysisError
 from physbatch.plots.style import size_palette
 from physbatch.report.html import render, write_html
+from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.tables.table import ScalingTable
 
@@ -28,6 +29,8 @@ Ends = tuple[float | None, float | None]
 _MARKERS = ("o", "s", "^", "D", "v")
 #: More points than a screen shows or a slider moves smoothly.
 _MOST_POINTS = 20_000
+#: Thousandths of a slider, about a pixel: regions that are narrower are drawn as wide.
+_LEAST_BAND = 6.0
 
 
 #: Math: pieces of text with a level, 1 higher, -1 lower, 0 on the line.
@@ -43,6 +46,24 @@ class _Slider:
     low: float
     high: float
     heading: str = ""
+    region: tuple[float, float] | None = None  # value and error of the fit
+
+    def band(self, errors: float) -> tuple[float, float]:
+        """Where the value within so many errors stands on the slider, from 0 to 1000: x, width."""
+        assert self.region is not None
+        value, error = self.region
+        ends = (value - errors * error, value + errors * error)
+        low, high = (1e3 * (end - self.low) / (self.high - self.low) for end in ends)
+        low, high = max(low, 0.0), min(high, 1e3)
+        if high - low < _LEAST_BAND:
+            low = (low + high - _LEAST_BAND) / 2
+        return low, max(high - low, _LEAST_BAND)
+
+    @property
+    def region_words(self) -> str:
+        """The region in words."""
+        assert self.region is not None
+        return f"fit: {Estimate(*self.region)}"
 
 
 def render_explore(
@@ -93,7 +114,8 @@ def render_explore(
             remedy="thin the controls out, or leave sizes out",
         )
     fitted, why_not = _optimum(fit)
-    sliders = _sliders(data, fitted)
+    regions = {} if fit is None or fitted is None else _regions(fit)
+    sliders = [replace(s, region=regions.get(s.name)) for s in _sliders(data, fitted)]
     unscaled = {"c_c": 0.0, "inverse_nu": 1e-9, "ratio": 0.0, "omega": 1.0, "amplitude": 0.0}
     if fitted is not None and "shift" in fitted:
         unscaled |= {"shift": 0.0, "phi": 1.0}
@@ -105,6 +127,7 @@ def render_explore(
         **_labels(data, observable),
         "range": [float(data.control.min()), float(data.control.max())],
         "limits": list(limits),
+        "columns": [data.size_name, data.control_name, observable, f"{observable}_error"],
         "fixed": [] if fit is None else list(fit.fixed),
         "corrections": fit is not None and fit.corrections,
         "command": shlex.join(command or ("physbatch", "collapse", data.source or "data.csv")),
@@ -168,6 +191,35 @@ def _optimum(fit: Collapse | None) -> tuple[dict[str, float] | None, str]:
         "amplitude": 0.0,
         **({name: values[name] for name in ("shift", "phi")} if fit.drift else {}),
     }, ""
+
+
+def _regions(fit: Collapse) -> dict[str, tuple[float, float]]:
+    """Value and total error of what the sliders hold, where the fit has both.
+
+    Those of 1/nu and zeta/nu are propagated, with the correlation of the plain fit.
+    """
+    names = list(fit.parameters)
+    known = {name: (value, 0.0) for name, value in fit.fixed.items()}
+    known |= {name: (e.value, e.total) for name, e in fit.parameters.items()}
+    nu, nu_error = known.get("nu", (math.nan, math.nan))
+    zeta, zeta_error = known.get("zeta", (0.0, 0.0))
+    together = 0.0
+    if {"nu", "zeta"} <= set(names):
+        together = float(fit.correlation[names.index("nu"), names.index("zeta")])
+        together = together if math.isfinite(together) else 0.0
+    parts = (zeta_error / nu, -zeta * nu_error / nu**2)
+    variance = parts[0] ** 2 + parts[1] ** 2 + 2 * together * parts[0] * parts[1]
+    found = {
+        "c_c": known.get("c_c", (math.nan, math.nan)),
+        "inverse_nu": (1 / nu, nu_error / nu**2),
+        "ratio": (zeta / nu, math.sqrt(max(variance, 0.0))),
+        **{name: known[name] for name in ("omega", "shift", "phi") if name in known},
+    }
+    return {
+        name: (value, error)
+        for name, (value, error) in found.items()
+        if math.isfinite(value) and math.isfinite(error) and error > 0
+    }
 
 
 def _labels(data: ScalingTable, observable: str) -> dict[str, Any]:

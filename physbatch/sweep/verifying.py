@@ -99,7 +99,7 @@ def verify_dataset(
         raise DatasetError(
             f"holds no whole cell of its study{part and f': it is a part of it ({part})'}",
             where="dataset",
-            remedy="verify the dataset that `physbatch run` wrote" if part else None,
+            remedy="verify the dataset that `physbatch run` wrote",
         )
     chance = np.random.default_rng(seed)
     chosen = chance.choice(whole, size=min(cells, len(whole)), replace=False)

@@ -125,10 +125,10 @@ def read_table(
     [0.7, 0.6, 0.65]
     """
     given = Roles(size, control, observable, error)
-    if isinstance(path, xr.Dataset | xr.DataArray):
-        return from_dataset(
-            path, size=size, control=control, observable=observable, error=error, **options
-        )
+    if isinstance(path, xr.DataArray):
+        return _from_array(path, given, **options)
+    if isinstance(path, xr.Dataset):
+        return _from_dataset(path, given, **options)
     if not isinstance(path, str | os.PathLike):
         return _from_sheet(sheet_of_data(path), given, strict=strict, **options)
     if size_from_name is not None:

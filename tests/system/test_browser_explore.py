@@ -168,6 +168,53 @@ def test_window_error_bars_residuals_and_picture(page: Page) -> None:
     assert len(str(page.evaluate("() => picture()"))) < len(whole)
 
 
+def test_the_region_of_the_fit_and_the_points_of_the_window(page: Page) -> None:
+    """The region stands around the knob of the slider at the optimum, the points are saved."""
+    for name in ("c_c", "inverse_nu", "ratio"):
+        box = page.locator(f"#{name}-region").bounding_box()
+        slider = page.locator(f"#{name}-slider").bounding_box()
+        assert box is not None
+        assert slider is not None
+        middle = page.evaluate(
+            """(name) => {
+                const inner = document.querySelectorAll(`#${name}-region rect`)[1];
+                const box = inner.getBoundingClientRect();
+                const slider = document.getElementById(`${name}-slider`);
+                const share = (slider.value - slider.min) / (slider.max - slider.min);
+                const at = slider.getBoundingClientRect();
+                return box.x + box.width / 2 - (at.x + 8 + share * (at.width - 16));
+            }""",
+            name,
+        )
+        assert abs(middle) < 2.0, name  # pixels
+    with page.expect_download() as download:
+        page.click("#save-points")
+    assert download.value.suggested_filename == "points.csv"
+    assert len(download.value.path().read_text().splitlines()) == 64
+
+
+def test_five_thousand_points_move_smoothly(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+    """Rescaling, judging and drawing take far less than the 33 ms of 30 frames in a second."""
+    rng = np.random.default_rng(1)
+    size, control = np.repeat([8.0, 16, 32, 64, 128], 1000), np.tile(np.linspace(0.9, 1.1, 1000), 5)
+    value = size**-0.125 * (1.2 - np.tanh(size * (control - 1) / 2))
+    value += 0.004 * rng.standard_normal(5000)
+    table = make_table(size, control, {"m": value}, {"m": np.full(5000, 0.004)})
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(write_explore(table, "m", tmp_path / "large.html").as_uri())
+    page.click("#unscaled")
+    fastest = page.evaluate(
+        """() => Math.min(...Array.from({length: 30}, (_, k) => {
+            state.values.inverse_nu = 0.9 + 0.005 * k;
+            const began = performance.now();
+            update();
+            return performance.now() - began;
+        }))"""
+    )
+    page.close()
+    assert fastest < 33.0
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_layout(

@@ -21,6 +21,8 @@ from physbatch.typing import FloatArray
 _Colours = dict[float, Any]
 
 _STYLES = (":", "--", "-")
+#: More learning rates than these are not all named.
+_NAMED = 8
 
 
 @documented("two columns wide; the panels are called curves, minima and collapse")
@@ -80,7 +82,10 @@ def _draw_curves(
     """Error against the batch size, for one number of patterns."""
     table = curves.table
     (marker,) = page.markers(1)
-    for number in np.flatnonzero(curves.pattern_count == count):
+    numbers = np.flatnonzero(curves.pattern_count == count)
+    rates = np.unique(curves.learning_rate[numbers])
+    named = rates[np.unique(np.linspace(0, rates.size - 1, min(_NAMED, rates.size)).astype(int))]
+    for number in numbers:
         rows = table.size == number + 1
         rate = curves.learning_rate[number]
         page.points(
@@ -91,7 +96,7 @@ def _draw_curves(
             color=colours[rate],
             marker=marker,
             markersize=2.5,
-            label=rf"$\epsilon = {rate:g}$",
+            label=rf"$\epsilon = {rate:g}$" if rate in named else None,
         )
     axes.set(xlabel=page.labels.control("batch_size"), ylabel=f"error, $P = {count:g}$")
     page.panel_legend(axes, loc="best", fontsize=text_size(6))

@@ -188,13 +188,15 @@ function paint(pen, width, height, curves, numbers, residuals) {
   const radius = points > 1500 ? 2 : points > 400 ? 2.6 : 3.4;
   const marks = (rows, toX, toY, size) => curves.forEach((one, row) => {
     const look = held.sizes[numbers[row]];
+    // Among so many points shapes are not told apart, and squares are quick.
+    const mark = points > 1500 ? MARKS.s : MARKS[look.marker];
     pen.fillStyle = look.colour;
     pen.beginPath();
     for (let i = 0; i < one.x.length; i++) {
       const x = toX(one.x[i]), y = toY(rows[row][i]);
       if (!Number.isFinite(y)) continue;
       pen.moveTo(x + size, y);
-      MARKS[look.marker](pen, x, y, size);
+      mark(pen, x, y, size);
     }
     pen.fill();
   });
@@ -292,6 +294,19 @@ function picture() {
   const svg = svgPen(canvas.clientWidth, canvas.clientHeight, measure);
   paint(svg.pen, canvas.clientWidth, canvas.clientHeight, curves, numbers, found.residuals);
   return svg.text();
+}
+
+// The points of the chosen sizes and window, as given, in a table that `physbatch collapse` reads.
+function points() {
+  const cell = (text) => /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  const rows = [held.columns.map(cell).join(",")];
+  held.sizes.forEach((one, row) => {
+    if (!state.shown[row]) return;
+    one.control.forEach((c, i) => {
+      if (c >= state.window[0] && c <= state.window[1]) rows.push([one.size, c, one.value[i], one.error[i]].join(","));
+    });
+  });
+  return `${rows.join("\n")}\n`;
 }
 
 function line(pen, x0, y0, x1, y1) {
@@ -407,12 +422,14 @@ for (const name of ["bars", "residuals"]) {
     later();
   });
 }
-byId("save").addEventListener("click", () => {
+function save(name, kind, text) {
   const link = document.createElement("a");
-  link.href = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(picture())}`;
-  link.download = "collapse.svg";
+  link.href = `data:${kind};charset=utf-8,${encodeURIComponent(text)}`;
+  link.download = name;
   link.click();
-});
+}
+byId("save").addEventListener("click", () => save("collapse.svg", "image/svg+xml", picture()));
+byId("save-points").addEventListener("click", () => save("points.csv", "text/csv", points()));
 byId("fitted").addEventListener("click", () => set(held.fitted));
 byId("unscaled").addEventListener("click", () => set(held.unscaled));
 byId("copy").addEventListener("click", async () => {

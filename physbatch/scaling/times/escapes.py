@@ -276,7 +276,7 @@ def quasi_stationary(
     square = ((values - mean) ** 2).sum("replica")
     columns: dict[str, xr.DataArray] = {
         "mean": mean,
-        "stderr": np.sqrt(square / (several - 1.0) / several),
+        "stderr": (square / (several - 1.0) / several) ** 0.5,
         "survivors": survivors,
     }
     if time_min is not None:

@@ -29,7 +29,7 @@ const document = {
 const window = { devicePixelRatio: 2, addEventListener() {} };
 const run = new Function("document", "window", "requestAnimationFrame", "navigator", "getSelection",
   `${script}
-  return { state, update, picture, command };`);
+  return { state, update, picture, command, points };`);
 const page = run(document, window, (call) => call(), {}, () => ({}));
 Object.assign(page.state.values, steps.values || {});
 for (const name of ["window", "shown", "bars", "residuals"]) if (name in steps) page.state[name] = steps[name];
@@ -37,9 +37,11 @@ page.update();
 elements["window-from"].value = page.state.window[0];
 elements["window-from"].oninput();
 elements.save.onclick();
+elements["save-points"].onclick();
 console.log(JSON.stringify({
   quality: Number(document.documentElement.dataset.quality),
   values: page.state.values,
   command: page.command(),
   picture: page.picture(),
+  points: page.points(),
 }));

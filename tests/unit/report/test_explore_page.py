@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,9 +16,10 @@ import pytest
 
 from physbatch.cli import main
 from physbatch.report import render_explore, write_explore
+from physbatch.results import Estimate
 from physbatch.scaling import collapse
 from physbatch.scaling.data_collapse import quality_of
-from physbatch.tables import ScalingTable, make_table
+from physbatch.tables import ScalingTable, make_table, read_table
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 needs_node = pytest.mark.skipif(NODE is None, reason="component missing: node")
@@ -105,6 +107,52 @@ def test_the_picture_is_an_svg_of_all_that_is_shown(page: Path) -> None:
     assert "σ" not in words
     _, fewer, _ = paths(shown=[True, False, True])
     assert len(fewer) == len(shapes) - 3  # bars, points and residuals of one size
+
+
+@needs_node
+def test_the_points_of_the_window_are_a_table(page: Path, tmp_path: Path) -> None:
+    text = run(page, window=[0.95, 1.1], shown=[True, False, True])["points"]
+    (tmp_path / "points.csv").write_text(text)
+    again, table = read_table(tmp_path / "points.csv"), order_parameter()
+    kept = table.select((table.control >= 0.95) & (table.size != 16.0))
+    assert (again.size_name, again.control_name, again.observables) == ("L", "T", ("m",))
+    for mine, theirs in (
+        (again.size, kept.size),
+        (again.control, kept.control),
+        (again.values["m"], kept.values["m"]),
+        (again.errors["m"], kept.errors["m"]),
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_sliders_show_the_region_of_the_fit() -> None:
+    """Value and total error of each parameter, and of 1/nu and zeta/nu by propagation."""
+    table = order_parameter()
+    fit = collapse(table, window="all")
+    page = render_explore(table, "m", fit)
+    nu, zeta, c_c = (fit.parameters[name] for name in ("nu", "zeta", "c_c"))
+    assert f"fit: {Estimate(c_c.value, c_c.total)}<" in page
+    inverse = Estimate(1 / nu.value, nu.total / nu.value**2)
+    assert f"fit: {inverse}<" in page
+    # A thousand draws of both exponents, as correlated as the fit says.
+    names = list(fit.parameters)
+    correlation = fit.correlation[names.index("nu"), names.index("zeta")]
+    both = np.array([[1.0, correlation], [correlation, 1.0]])
+    errors = np.array([nu.total, zeta.total])
+    drawn = np.random.default_rng(1).multivariate_normal(
+        [nu.value, zeta.value], both * np.outer(errors, errors), 4000
+    )
+    ratio = re.search(r'aria-label="ζ/ν, fit: ([-\d.]+)\((\d+)\)"', page)
+    assert ratio is not None
+    value, digits = ratio.groups()
+    error = int(digits) * 10.0 ** -len(value.partition(".")[2])
+    assert float(value) == pytest.approx(zeta.value / nu.value, abs=2 * error)
+    # Two digits at least, and 4000 draws: 1 % and 1.1 % of the error.
+    assert error == pytest.approx((drawn[:, 1] / drawn[:, 0]).std(), rel=0.1)
+    assert page.count('class="region"') == 3
+    assert 'class="region"' not in render_explore(table, "m")
+    held = collapse(table, fixed={"nu": 1.0, "zeta": -0.125}, window="all")
+    assert render_explore(table, "m", held).count('class="region"') == 1
 
 
 @needs_node
