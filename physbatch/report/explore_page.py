@@ -209,15 +209,15 @@ def _regions(fit: Collapse) -> dict[str, tuple[float, float]]:
         together = together if math.isfinite(together) else 0.0
     parts = (zeta_error / nu, -zeta * nu_error / nu**2)
     variance = parts[0] ** 2 + parts[1] ** 2 + 2 * together * parts[0] * parts[1]
-    found = {
+    regions: dict[str, tuple[float, float]] = {
         "c_c": known.get("c_c", (math.nan, math.nan)),
         "inverse_nu": (1 / nu, nu_error / nu**2),
         "ratio": (zeta / nu, math.sqrt(max(variance, 0.0))),
-        **{name: known[name] for name in ("omega", "shift", "phi") if name in known},
     }
+    regions |= {name: known[name] for name in ("omega", "shift", "phi") if name in known}
     return {
         name: (value, error)
-        for name, (value, error) in found.items()
+        for name, (value, error) in regions.items()
         if math.isfinite(value) and math.isfinite(error) and error > 0
     }
 

@@ -157,7 +157,7 @@ def _part(data: xr.Dataset, plan: Plan) -> str:
 
 def _times(data: xr.Dataset, plan: Plan) -> list[int]:
     """Places of the times of a dataset among those of its study."""
-    return [place for place, time in enumerate(plan.times) if time in data["time"].values]
+    return [index for index, time in enumerate(plan.times) if time in data["time"].values]
 
 
 def _rows(
