@@ -1,7 +1,8 @@
 """One cell of a text file: a number as physicists and their programs write it.
 
-``0.70``, ``7.0D-01`` (Fortran), ``70%``, ``0,70`` (where the comma is decimal), and a value with
-its error, ``0.703(12)`` or ``0.703 +- 0.012``. Cells are parsed as data, never evaluated.
+``0.70``, ``7.0D-01`` (Fortran), ``70%``, ``0,70`` (where the comma is decimal), ``L=8``, and a
+value with its error, ``0.703(12)`` or ``0.703 +- 0.012``. Cells are parsed as data, never
+evaluated.
 """
 
 import math
@@ -13,6 +14,7 @@ _POWER = r"(?:[eEdD][+-]?\d+)?"
 _NUMBER = re.compile(rf"([+-]?{_DIGITS}{_POWER})\s*(%?)")
 _BRACKET = re.compile(rf"([+-]?{_DIGITS})\(({_DIGITS})\)({_POWER})")
 _PLUS_MINUS = re.compile(r"\s*(?:\+/-|\+-|±|\\pm)\s*")
+_NAMED = re.compile(r"[A-Za-z]\w*\s*=\s*(?=[-+.\d])")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
 #: What stands where nothing was measured.
 _MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", ".", "?"})
@@ -51,7 +53,7 @@ def read_cell(text: str, *, decimal_comma: bool = False) -> Cell | None:
     >>> read_cell("1,5", decimal_comma=True).value, read_cell("eight")
     (1.5, None)
     """
-    text = text.strip()
+    text = _NAMED.sub("", text.strip(), count=1) if "=" in text else text.strip()
     if decimal_comma:
         text = _COMMA.sub(".", text)
     if text.lower() in _MISSING:

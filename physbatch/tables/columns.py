@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 
@@ -17,21 +18,32 @@ from physbatch.tables.table import Dimension
 
 Names = str | int | Sequence[str | int] | None
 
-SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size")
+SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size", "lattice_size")
 CONTROL_NAMES = ("x", "p", "T", "beta", "control", "temperature", "batch_size", "batch_ratio")
 #: Letters of couplings, fields and strengths, which other columns may have as well: they are taken
 #: where no column is plainly the control.
 OTHER_CONTROLS = (
     *("K", "J", "h", "g", "W", "U", "lambda", "mu", "alpha", "density", "t", "c"),
-    *("Temperature", "coupling", "field", "disorder"),
+    *("coupling", "field", "disorder", "tau", "τ", "β", "λ", "μ", "δ", "delta"),
 )
 OBSERVABLE_NAMES = ("y", "observable")
-ERROR_NAMES = ("dy", "err", "error", "stderr", "sigma", "se", "sem", "std", "unc")
+ERROR_NAMES = (
+    *("dy", "err", "error", "errors", "stderr", "sigma", "se", "sem", "std", "unc", "uncertainty"),
+    *("standard_error", "σ", "delta_y", "yerr", "error_bar"),
+)
 #: Names of the error of an observable called {0}.
 ERROR_PATTERNS = (
     *("{0}_error", "{0}_err", "{0}_stderr", "{0}err", "d{0}", "err_{0}", "sigma_{0}"),
+    *("σ_{0}", "δ{0}", "Δ{0}", "delta{0}", "D{0}", "{0}_sigma"),
     *("{0}_std", "{0}_se", "{0}_sem", "{0}_unc", "e{0}", "error_{0}", "d_{0}", "delta_{0}"),
 )
+#: Columns that number the rows of one point.
+ROW_NAMES = (
+    *("seed", "run", "replica", "sample", "realization", "realisation", "disorder_sample", "rep"),
+    *("index", "idx", "id", "i", "chain", "trial", "instance", "row", "#"),
+)
+#: A size in the name of a file.
+_SIZE_IN_NAME = re.compile(r"(?P<before>[A-Za-z]*[=_]?)(?P<size>\d+)")
 #: A unit behind a name: T [K], B (tesla).
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]\s*$")
 
@@ -94,6 +106,7 @@ def pick_columns(names: Sequence[str], given: Roles, where: str) -> Columns:
     if not observables:
         hits = [name for name in rest if bare(name) in OBSERVABLE_NAMES]
         hits = hits or [name for name in rest if not _names_an_error(name, rest)]
+        hits = [name for name in hits if _common(name) not in ROW_NAMES] or hits
         observables = (_only_one(hits, "observable", names, where),)
         guessed.append(f"observable = {observables[0]!r}")
     if not errors:
@@ -119,6 +132,13 @@ def bare(name: str) -> str:
     return _UNIT.sub("", name) or name
 
 
+def _common(name: str) -> str:
+    """A name of several words, or that begins with a capital, as programs write it."""
+    word = bare(name).strip()
+    is_text = " " in word or (word.istitle() and len(word) > 2)
+    return word.lower().replace(" ", "_") if is_text else word
+
+
 def _first_hits(free: Sequence[str], groups: Sequence[Sequence[str]]) -> list[str]:
     """Of the groups of usual names the hits of the first that has any.
 
@@ -126,7 +146,7 @@ def _first_hits(free: Sequence[str], groups: Sequence[Sequence[str]]) -> list[st
     """
     measured = {name for name in free if _has_errors(name, free)}
     for group in groups:
-        hits = [name for name in free if bare(name) in group]
+        hits = [name for name in free if _common(name) in group]
         if hits:
             return [name for name in hits if name not in measured] or hits
     return []
@@ -174,16 +194,57 @@ def _only_one(hits: Sequence[str], role: str, names: Sequence[str], where: str) 
     if len(hits) == 1:
         return hits[0]
     what = f"{' and '.join(hits)} may be the {role}" if hits else f"no column is plainly the {role}"
-    raise DatasetError(
-        what, where=where, remedy=f"name the {role} column, one of {', '.join(names)}"
-    )
+    remedy = f"name the {role} column, one of {', '.join(names)}"
+    if command := suggestion(role, names, where):
+        remedy += f", as in `{command}`"
+    raise DatasetError(what, where=where, remedy=remedy)
+
+
+def suggestion(role: str, names: Sequence[str], where: str) -> str:
+    """A whole command that reads a file whose columns may be several things; empty for no file.
+
+    Columns that have an error are observables, the others go by their order.
+    """
+    path = Path(where)
+    if not path.is_file() and where != "-":
+        return ""
+    if role == "size" and (command := _of_sizes(path, len(names))):
+        return command
+    free = [name for name in names if _common(name) not in ROW_NAMES]
+    roles: dict[str, str] = {}
+    for part, groups in (("size", (SIZE_NAMES,)), ("control", (CONTROL_NAMES, OTHER_CONTROLS))):
+        others = [name for name in free if name not in roles.values()]
+        roles[part] = next(iter([*_first_hits(others, groups), *others]), "")
+    rest = [name for name in free if name not in roles.values()]
+    measured = [name for name in rest if _has_errors(name, rest)]
+    roles["observable"] = next(iter([*measured, *rest]), "")
+    rest = [name for name in rest if name != roles["observable"]]
+    likely = [pattern.format(bare(roles["observable"])) for pattern in ERROR_PATTERNS]
+    errors = [name for name in rest if any(bare(name).startswith(word) for word in likely)]
+    errors += [name for name in rest if _common(name) in ERROR_NAMES]
+    roles["error"] = next(iter([*errors, *(rest if len(rest) == 1 else ())]), "")
+    if not roles["observable"]:
+        return ""
+    words = [word for part, name in roles.items() if name for word in (f"--{part}", name)]
+    return shlex.join(["physbatch", "collapse", where, *words])
+
+
+def _of_sizes(path: Path, count: int) -> str:
+    """The command that reads a file and those like it, if its name says a size; else nothing."""
+    told = list(_SIZE_IN_NAME.finditer(path.stem))
+    if count > 3 or not told or not path.is_file():
+        return ""
+    before, size = told[-1]["before"], told[-1]["size"]
+    pattern = path.with_name(path.name.replace(f"{before}{size}", f"{before}*", 1))
+    words = [str(pattern), "--size-from-name", rf"{before}(\d+)"]
+    return shlex.join(["physbatch", "collapse", *words])
 
 
 def _names_an_error(name: str, others: Sequence[str]) -> bool:
     of_another = (
         pattern.format(bare(o)) for pattern in ERROR_PATTERNS for o in others if o != name
     )
-    return bare(name) in ERROR_NAMES or bare(name) in of_another
+    return _common(name) in ERROR_NAMES or bare(name) in of_another
 
 
 def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -> tuple[str, ...]:
@@ -192,7 +253,8 @@ def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -
     for observable in observables:
         likely = [pattern.format(bare(observable)) for pattern in ERROR_PATTERNS]
         likely += ERROR_NAMES if len(observables) == 1 else ()
-        hits = [name for name in rest if bare(name) in likely and name not in observables]
+        hits = [name for name in rest if {bare(name), _common(name)} & {*likely}]
+        hits = [name for name in hits if name not in observables]
         if len(hits) > 1:
             _only_one(hits, f"error of {observable}", rest, where)
         candidates.append(hits)
@@ -232,11 +294,12 @@ def by_place(sheet: Sheet, given: Roles) -> Roles:
         repeated = np.unique(sizes).size <= max(1, len(sizes) // 2)
         if repeated and (sizes > 0).all() and (np.isnan(errors) | (errors >= 0)).all():
             return Roles(1, 2, 3, 4 if count == 4 else given.error)
-    command = "physbatch collapse {0} --size 1 --control 2 --observable 3 --error 4"
+    numbers = "--size 1 --control 2 --observable 3" + (" --error 4" if count > 3 else "")
+    command = f"physbatch collapse {shlex.quote(sheet.source)} {numbers}"
     raise DatasetError(
         f"{count} columns without names",
         where=sheet.source,
-        remedy=f"say which they are: `{command.format(shlex.quote(sheet.source))}`",
+        remedy=f"say which they are: `{_of_sizes(Path(sheet.source), count) or command}`",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,8 +39,8 @@ def sheet_of_file(path: Path) -> Sheet | None:
     suffix = path.suffix.lower()
     if suffix in _PANDAS:
         return sheet_of_data(_by_pandas(path, *_PANDAS[suffix]), str(path))
-    if suffix in (".npz", ".npy"):
-        columns = _by_numpy(path)
+    if suffix in (".npz", ".npy", ".mat"):
+        columns = on_grids(_by_matlab(path) if suffix == ".mat" else _by_numpy(path))
         return sheet_of(columns, str(path), named="1" not in columns)
     if suffix in _JSON:
         return sheet_of(_by_json(path), str(path))
@@ -103,8 +104,9 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     if isinstance(content, dict):
-        content = {name: value for name, value in content.items() if isinstance(value, list)}
-        return {str(name): value for name, value in content.items()}
+        content = _flat(content)
+    if isinstance(content, dict):
+        return {str(n): values for n, values in content.items() if isinstance(values, list)}
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise DatasetError(
             "neither lines of objects nor an object of columns",
@@ -113,6 +115,76 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
         )
     names = dict.fromkeys(name for row in content for name in row)
     return {str(name): [row.get(name, np.nan) for row in content] for name in names}
+
+
+def _flat(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
+    """Columns, or rows, of an object that holds them under a name, or columns for each size."""
+    columns = {name: value for name, value in content.items() if isinstance(value, list)}
+    rows = [value for value in columns.values() if value and isinstance(value[0], dict)]
+    if len(rows) == 1:
+        return list(rows[0])
+    parts = {name: value for name, value in content.items() if isinstance(value, dict)}
+    sizes = {name: re.fullmatch(r"\D*(\d+(?:\.\d+)?)", name) for name in parts}
+    if columns or not parts:
+        return content
+    if len(parts) == 1 and not all(sizes.values()):
+        return _flat(next(iter(parts.values())))
+    out: dict[str, list[Any]] = {}
+    for name, match in sizes.items():
+        part = {key: value for key, value in parts[name].items() if isinstance(value, list)}
+        if match is None or not part:
+            continue  # what describes the data
+        length = len(next(iter(part.values())))
+        for key, values in {"L": [float(match[1])] * length, **part}.items():
+            out.setdefault(key, []).extend(values)
+    return out or content
+
+
+def _by_matlab(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    content = bytes_of(path)
+    if content.startswith(b"MATLAB 7.3"):
+        raise DatasetError(
+            "a file of MATLAB 7.3, which is HDF5",
+            where=str(path),
+            remedy="save it with `save('data.mat', '-v7')`",
+        )
+    try:
+        loaded = loadmat(str(path))
+    except (MatReadError, ValueError, TypeError, OSError, IndexError) as error:
+        raise _unreadable(path, error) from error
+    return {
+        name: np.squeeze(values)
+        for name, values in loaded.items()
+        if not name.startswith("__") and values.dtype.kind in "iufb" and values.size > 1
+    }
+
+
+def on_grids(columns: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    """Columns of the cells of a grid, where arrays have two axes that two others name.
+
+    Examples
+    --------
+    >>> columns = {"L": np.array([8, 16]), "T": np.arange(3.0), "m": np.ones((2, 3))}
+    >>> {name: values.shape for name, values in on_grids(columns).items()}
+    {'L': (6,), 'T': (6,), 'm': (6,)}
+    """
+    shapes = {values.shape for values in columns.values() if values.ndim == 2}
+    if len(shapes) != 1:
+        return dict(columns)
+    (shape,) = shapes
+    out = {}
+    for name, values in columns.items():
+        if values.ndim == 1 and shape[0] != shape[1] and values.size in shape:
+            grid = values[:, None] if values.size == shape[0] else values[None]
+        elif values.ndim == 2:
+            grid = values
+        else:
+            return dict(columns)
+        out[name] = np.broadcast_to(grid, shape).ravel()
+    return out
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetError:

@@ -16,7 +16,7 @@ import xarray as xr
 
 from physbatch.dataset import NO_CONTROLS, STATUS_OK, control_dim
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import open_netcdf
+from physbatch.files.netcdf import open_netcdf, open_tree
 from physbatch.results.flag import Flag
 from physbatch.results.flags import COLUMNS_GUESSED, PAIRED_CONTROLS, ROWS_LEFT_OUT
 from physbatch.tables.cells import read_cell
@@ -33,7 +33,7 @@ from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_
 from physbatch.tables.frames import sheet_of_data, sheet_of_file
 from physbatch.tables.make import Limits
 from physbatch.tables.samples import Rows, table_of
-from physbatch.tables.sheet import Sheet, long_form, stacked
+from physbatch.tables.sheet import Sheet, long_form, sheet_of, stacked
 from physbatch.tables.sources import is_netcdf
 from physbatch.tables.table import Dimension, ScalingTable
 from physbatch.tables.text import sniff
@@ -136,7 +136,10 @@ def read_table(
         return _from_sheet(sheet, given, strict=strict, **options)
     source = Path(path)
     if is_netcdf(source):
-        return _from_dataset(open_netcdf(source), given.as_names(), source=str(source), **options)
+        data = open_netcdf(source)
+        if not data.data_vars and (groups := sheet_of_groups(source)) is not None:
+            return _from_sheet(groups, given, strict=strict, **options)
+        return _from_dataset(data, given.as_names(), source=str(source), **options)
     sheet = sheet_of_file(source) or sniff(source)
     return _from_sheet(sheet, given, strict=strict, **options)
 
@@ -160,7 +163,7 @@ def sheet_of_sizes(pattern: str, size_from_name: str) -> Sheet:
         raise DatasetError("no such files", where=pattern, remedy="check the pattern")
     sheets = []
     for path in paths:
-        match = say.search(path.name)
+        match = say.search(path.name) or say.search(str(path))
         text = match[1] if match is not None and say.groups == 1 else None
         if text is None or (cell := read_cell(text)) is None:
             raise DatasetError(
@@ -170,6 +173,22 @@ def sheet_of_sizes(pattern: str, size_from_name: str) -> Sheet:
             )
         sheets.append((cell.value, sheet_of_file(path) or sniff(path)))
     return stacked(sheets, "L", pattern)
+
+
+def sheet_of_groups(path: Path) -> Sheet | None:
+    """One sheet of the groups of a file, each of which holds a size that its name says.
+
+    None if there are no such groups.
+    """
+    if path.is_dir():
+        return None
+    sheets = []
+    for name, group in open_tree(path).items():
+        match = re.search(r"(\d+(?:\.\d+)?)\D*$", name)
+        columns = {str(key): v.values for key, v in group.variables.items() if v.ndim == 1}
+        if match is not None and columns:
+            sheets.append((float(match[1]), sheet_of(columns, f"{path}, group {name}")))
+    return stacked(sheets, "L", str(path)) if len(sheets) > 1 else None
 
 
 def _from_sheet(

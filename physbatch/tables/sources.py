@@ -3,9 +3,11 @@
 import bz2
 import gzip
 import importlib
+import io
 import lzma
 import shlex
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,8 @@ from physbatch.files.zarr_stores import is_zarr
 
 #: What names standard input.
 STANDARD_INPUT = Path("-")
+#: A file in an archive may not be larger when it is unpacked.
+_LARGEST_MEMBER = 2**30
 #: What is read.
 TEXT_REMEDY = "give CSV, columns separated by spaces, or NetCDF"
 
@@ -78,14 +82,26 @@ def lines_of(path: Path) -> list[str]:
     physbatch.errors.DatasetError
         If it cannot be read or is no text.
     """
-    content = bytes_of(path)
+    content = _only_member(bytes_of(path), path)
+    if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        raise DatasetError(
+            "a pickle, which runs what it holds when it is read",
+            where=str(path),
+            remedy="where you trust it, save it as CSV: `python -c 'import pandas, sys; "
+            f"pandas.read_pickle(sys.argv[1]).to_csv(sys.argv[2])' {shlex.quote(str(path))} "
+            "data.csv`",
+        )
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise DatasetError(
-            "not text in UTF-8", where=str(path), remedy=f"save it as UTF-8 text; {TEXT_REMEDY}"
-        ) from error
+        text = content.decode("cp1252", errors="replace")  # of Windows, also most of Latin-1
+        plain = sum(sign.isascii() for sign in text)
+        known = all(sign.isprintable() or sign.isspace() for sign in text)
+        if encoding != "utf-8" or not known or plain < 0.8 * len(text):
+            raise DatasetError(
+                "not text in UTF-8", where=str(path), remedy=f"save it as UTF-8 text; {TEXT_REMEDY}"
+            ) from error
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         if "\0" in line:
@@ -93,6 +109,26 @@ def lines_of(path: Path) -> list[str]:
                 "not a text file", where=f"{path}, line {number}", remedy=TEXT_REMEDY
             )
     return lines
+
+
+def _only_member(content: bytes, path: Path) -> bytes:
+    """The one file in a ZIP archive; other content as it is."""
+    if not content.startswith(b"PK\x03\x04"):
+        return content
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/")]
+            if len(names) == 1 and archive.getinfo(names[0]).file_size <= _LARGEST_MEMBER:
+                return archive.read(names[0])
+    except (zipfile.BadZipFile, RuntimeError, OSError, zlib.error) as error:
+        raise DatasetError(
+            "cannot be unpacked; it is damaged", where=str(path), remedy="make it again"
+        ) from error
+    raise DatasetError(
+        f"a ZIP archive of {len(names)} files",
+        where=str(path),
+        remedy=f"unpack it and give one of {', '.join(names[:6])}",
+    )
 
 
 def is_netcdf(path: Path) -> bool:

@@ -6,7 +6,7 @@ Text is parsed as data, never evaluated.
 import csv
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ from physbatch.errors import DatasetError
 from physbatch.tables.cells import Cell, joined_errors, read_cell
 from physbatch.tables.sheet import Sheet
 from physbatch.tables.sources import lines_of
+from physbatch.tables.tidy import tidied
 from physbatch.typing import FloatArray
 
 _DELIMITERS = (",", ";", "\t", None)  # None: any white space
 #: Words for no number, if they fill the first line together with numbers.
 _LEAST_COLUMNS = 3
+#: Lines among which the names of the columns stand.
+_LINES_OF_HEAD = 60
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,15 @@ class TextSheet(Sheet):
         Lines up to the first row of data.
     cells : tuple of str
         Names of the columns as they stand.
+    offset : int
+        Lines that were put before those of the file.
     """
 
     lines: list[str] = field(repr=False)
     delimiter: str | None
     header: int
     cells: tuple[str, ...]
+    offset: int = 0
 
     @cached_property
     def _rows(self) -> list[tuple[int, str]]:
@@ -52,7 +58,7 @@ class TextSheet(Sheet):
         return [(n, text) for n, text, _ in numbered if n > self.header and text.strip()]
 
     def locate(self, row: int) -> str:
-        return f"{self.source}, line {self._rows[row][0]}"
+        return f"{self.source}, line {self._rows[row][0] - self.offset}"
 
     @property
     def decimal_comma(self) -> bool:
@@ -145,13 +151,73 @@ def split(line: str, delimiter: str | None) -> list[str]:
         return [line]
 
 
+def _from_names_on(lines: list[str]) -> list[str]:
+    """The lines, blank before the names of the columns and where units stand below them."""
+    contents = ((number - 1, text) for number, text, _ in _contents(lines) if text.strip())
+    filled = list(itertools.islice(contents, _LINES_OF_HEAD))
+    if len(filled) < 4:
+        return lines
+    delimiter = _delimiter(filled[-1][1])
+    rows = [split(text, delimiter) for _, text in filled]
+    width, out = len(rows[-1]), list(lines)
+    first = next((k for k, row in enumerate(rows[:-1]) if _two_rows(row, rows[k + 1], width)), 0)
+    if _two_levels(rows[:3]):
+        control, *_ = rows[2]
+        names = [f"{name} {rows[1][0]}={size}" for name, size in zip(*rows[:2], strict=True)]
+        head = [control, *names[1:]]
+        for line, text in zip(filled[:3], ("", "", (delimiter or " ").join(head)), strict=False):
+            out[line[0]] = text
+        return out
+    above = list(range(first))
+    if len(above) > 1 and len(rows[above[-2]]) == width and _are_units(rows[above[-1]]):
+        out[filled[above.pop()][0]] = ""
+    if len(above) > 1 and len(rows[above[-1]]) == width:
+        for k in above[:-1]:
+            out[filled[k][0]] = ""
+    return out
+
+
+def _two_rows(row: list[str], following: list[str], width: int) -> bool:
+    """Whether two lines hold numbers, as many cells as the last line of a file."""
+    return all(
+        len(cells) == width > 1 and sum(_is_number(cell, decimal_comma=True) for cell in cells) > 1
+        for cells in (row, following)
+    )
+
+
+def _two_levels(rows: list[list[str]]) -> bool:
+    """Whether names stand above sizes above the name of the control, as pandas writes a pivot."""
+    names, sizes, control = rows
+    return (
+        len(names) == len(sizes) == len(control) > 2
+        and not names[0]
+        and len(set(names[1:])) < len(names) - 1
+        and all(map(_is_number, sizes[1:]))
+        and bool(control[0])
+        and not any(control[1:])
+    )
+
+
+def _are_units(cells: list[str]) -> bool:
+    """Whether cells are units: in brackets, or 1 or a bar where there is none."""
+    bracketed = [cell[:1] in ("(", "[") and cell[-1:] in (")", "]") for cell in cells]
+    others = [cell for cell, unit in zip(cells, bracketed, strict=True) if not unit]
+    return any(bracketed) and all(cell in ("1", "-", "") for cell in others)
+
+
 def _is_number(cell: str, *, decimal_comma: bool = False) -> bool:
     return bool(cell) and read_cell(cell, decimal_comma=decimal_comma) is not None
 
 
 def sniff(path: Path) -> TextSheet:
     """Delimiter and names, from the first two lines that hold something."""
-    lines, source = lines_of(path), str(path)
+    original, source = lines_of(path), str(path)
+    lines = _from_names_on(tidied(original))
+    sheet = _sniffed(lines, source)
+    return replace(sheet, offset=len(lines) - len(original))
+
+
+def _sniffed(lines: list[str], source: str) -> TextSheet:
     filled, comment = [], ""
     for number, content, remark in _contents(lines):
         if content.strip():

@@ -126,7 +126,7 @@ def test_several_observables(tmp_path: Path) -> None:
         ("", "no rows"),
         ("# L T m\n", "no rows"),
         ("L,T,m,dm\n", "no rows below the names"),
-        (GOOD.replace(",", "|"), "line 1: fewer than three columns"),
+        (GOOD.replace(",", "~"), "line 1: fewer than three columns"),
         (GOOD + "32,inf,1,.1\n", "line 8: control 'T' is inf"),
         (GOOD + "1e999,1,1,.1\n", "line 8: size 'L' is inf"),
         (GOOD + "32,2.1,1,-.1\n", "line 8: error of 'm' is -0.1"),
@@ -153,7 +153,8 @@ def test_several_observables(tmp_path: Path) -> None:
         (b"CDF\x01garbage", "no column|NetCDF"),
         (b"\x89HDF\r\n\x1a\n", "truncated"),
         ('{"a": [1, 2]}\n', "no rows|fewer than three"),
-        ("L,T,m  # Größe\n8,1,2\n".encode("latin-1"), "save it as UTF-8"),
+        ("L,T,m  # Größe\n8,1,2\n".encode("latin-1"), "line 2: every point has a single row"),
+        ("Größe öäü, ß\n8,1,2\n".encode("utf-16-be"), "not text in UTF-8|not a text file"),
         ("L,T,m\n8,0.3,2\n8,0.30000000000000004,3\n16,1,2\n", "last digits.*round them"),
     ],
 )
