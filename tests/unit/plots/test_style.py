@@ -163,6 +163,7 @@ def test_the_same_results_give_the_same_bytes(file_format: str, analysis: Analys
     assert b"dc:date" not in first
 
 
+@pytest.mark.pictures  # before matplotlib 3.11 the same figure has other names in each SVG
 def test_what_the_user_sets_wins_and_is_kept_for_saving(analysis: Analysis) -> None:
     first = figure_bytes(plot_overlap(analysis).figure, "svg")
     with matplotlib.rc_context({"lines.linewidth": 9, "axes.grid": True}):
