@@ -189,17 +189,29 @@ class LinearLearning:
             high += 1.0
         return math.exp(optimize.brentq(cost, low, high, xtol=1e-4))
 
+    def squares(self, phases: Sequence[tuple[float, float, float]]) -> FloatArray:
+        """Mean e_i^2 after phases (learning rate, batch size, steps), shape (N,).
+
+        Examples
+        --------
+        >>> student = LinearLearning((1.0,) * 9)
+        >>> student.squares([(0.5, 10, 1), (0.5, 10, 1)]).round(9).tolist() == [0.25] * 9
+        True
+        """
+        values = np.full(len(self.spectrum), self.start)
+        for learning_rate, batch_size, steps in phases:
+            factors, axes, still = self._recursion(learning_rate, batch_size)
+            values = axes @ (still + (axes.T @ values - still) * np.power(factors, steps))
+        return np.asarray(values, dtype=np.float64)
+
     def noise_scales(
         self, learning_rate: float, batch_size: float, times: Sequence[float]
     ) -> FloatArray:
         """Ratio of the means of tr S and |G|^2 along a run, shape (time,)."""
-        values = np.asarray(self.spectrum, dtype=np.float64)
-        factors, axes, still = self._recursion(learning_rate, batch_size)
-        start = axes.T @ np.full(len(values), self.start)
         scales = []
         for time in times:
-            squares = axes @ (still + (start - still) * np.power(factors, time))
-            square, variance = gradient_moments(values, squares, self.label_noise)
+            squares = self.squares([(learning_rate, batch_size, time)])
+            square, variance = gradient_moments(self.spectrum, squares, self.label_noise)
             scales.append(variance / square)
         return np.array(scales)
 

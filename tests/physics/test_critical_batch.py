@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from physbatch.cli import main
 from physbatch.errors import AnalysisError
 from physbatch.exact import critical_batch, replicas
 from physbatch.noise import critical_batch_size, gradient_scale
@@ -115,9 +118,12 @@ def linear_task(count: int) -> Study:
     return Study.from_dict(content)
 
 
-def test_gradient_noise_of_a_linear_student_is_exact(tmp_path: Any) -> None:
+def test_gradient_noise_of_a_linear_student_is_exact(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """tr S and |G|^2 without bias at the start and after eight steps, from 200 probes."""
     data = run_study(linear_task(192), tmp_path / "x.nc", workers=1)
+    capsys.readouterr()
     spectrum = critical_batch.power_spectrum(6, 1.5)
     student = critical_batch.LinearLearning(spectrum, label_noise=0.25)
     square, variance = critical_batch.gradient_moments(spectrum, [1.0] * 6, 0.25)
@@ -132,6 +138,10 @@ def test_gradient_noise_of_a_linear_student_is_exact(tmp_path: Any) -> None:
     z = (found.scale[0] - exact_scales) / found.stderr[0]
     assert np.abs(z).max() < 4.5
     assert (found.stderr[0] < 0.06 * exact_scales).all()
+    assert main(["noise", "gradient", str(tmp_path / "x.nc"), "--json"]) == 0
+    points = json.loads(capsys.readouterr().out)["points"]
+    assert [point["time"] for point in points] == [0, 8]
+    assert points[1]["scale"]["value"] == found.scale[0, 1]
 
 
 def linear_runs(size: int, rates: list[float], batches: list[int], count: int) -> xr.Dataset:

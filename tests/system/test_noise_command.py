@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from physbatch.cli import main
-from physbatch.exact import batch_noise
+from physbatch.exact import batch_noise, critical_batch
 from physbatch.files import save
 from physbatch.results import open_results
 from physbatch.study import Study, catalogue
@@ -46,17 +46,6 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
             "times": {"kind": "list", "values": [0, 10000]},
         },
         [["range"]],
-    ),
-    "task-power-law": (
-        {
-            "size": [16],
-            "batch_size": [2, 4, 8, 16],
-            "learning_rate": [0.6, 1.2],
-            "duration": 128,
-            "times": {"kind": "log", "per_decade": 8},
-            "test_samples": 64,
-        },
-        [["critical", "--target", "0.3", "--resamples", "20"]],
     ),
     "giant-steps": (
         {"size": [50], "batch_size": [6, 12, 25, 50, 100, 200]},
@@ -207,6 +196,7 @@ def test_true_and_random_labels_differ_in_nothing_else() -> None:
         ("typical", batch_noise.linear_growth_data, "thresholds"),
         ("line", batch_noise.transition_data, "points"),
         ("optimum", lambda: batch_noise.optimum_batch_data(replicas=6), "optima"),
+        ("critical", lambda: critical_batch.planted_steps(replicas=4), "points"),
     ],
 )
 def test_commands_write_what_they_print(

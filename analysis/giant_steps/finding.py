@@ -1,0 +1,224 @@
+"""The batch that minimises the time of a unit with a Hermite link, and its growth with N."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from analysis.common import Datasets, Finding, Number
+from physbatch.noise import CriticalBatch, critical_batch_size
+from physbatch.plots import (
+    DOUBLE_COLUMN_MM,
+    figure_in_mm,
+    journal_style,
+    size_legend,
+    size_palette,
+    size_styles,
+)
+from physbatch.scaling import Estimate, ScalingFit, fit_law, law
+
+_SMALL = {"size": [50, 100], "replicas": 6}
+
+
+def _reduced(power: float, lowest: int, degree: int) -> dict[str, object]:
+    table = {
+        str(n): [max(1, round(n**power * 2.0**j)) for j in range(lowest, lowest + 6)]
+        for n in (50, 100)
+    }
+    rates = {"learning_rate": [2.0**j / degree for j in range(-5, 0)]}
+    return {**_SMALL, "batch_size": table, "options": rates}
+
+
+REDUCED = {
+    "square1": _reduced(1.0, -3, 1),
+    "square2": _reduced(1.0, -2, 2),
+    "square3": _reduced(1.5, -3, 3),
+    "correlation2": _reduced(1.0, -2, 2),
+    "correlation3": _reduced(1.5, -3, 3),
+    "tangent3": _reduced(1.5, -3, 3),
+}
+#: Largest learning rates, in units of 1/k, of the squared loss: a scan.
+CAPS = (1 / 8, 1 / 4, 1 / 2)
+#: What the source says, and what the balance of pull and noise says where both matter.
+SOURCE = {1: 0.5, 2: 1.0, 3: 1.5}
+PREDICTED = {1: 1.0, 2: 1.0, 3: 1.5}
+#: Exponent of the samples at small batches: N^(k - 1), and N at least.
+SAMPLES = {1: 1.0, 2: 1.0, 3: 2.0}
+_RESAMPLES = 100
+
+
+def results(study: xr.Dataset, degree: int, cap: float) -> dict[int, CriticalBatch]:
+    """Steps against the batch size for every size, with learning rates up to cap/k."""
+    rates = study["learning_rate"].values
+    chosen = study.sel(learning_rate=rates[rates * degree <= cap * 1.001])
+    return {
+        int(n): critical_batch_size(chosen.sel(size=[n]), resamples=_RESAMPLES)
+        for n in study["size"].values
+    }
+
+
+def exponent(values: dict[int, Estimate], smallest: int = 0) -> ScalingFit:
+    """Fit of A N^b from a smallest size on."""
+    kept = {n: e for n, e in values.items() if n >= smallest and np.isfinite(e.value)}
+    # An error below 2 % is less than the grid of rates can tell.
+    errors = [max(e.total, 0.02 * e.value) for e in kept.values()]
+    size, value = list(kept), [e.value for e in kept.values()]
+    return fit_law(size, value, errors, [law("power")], quantity="B", scan=False)
+
+
+def _growth(study: xr.Dataset, degree: int) -> tuple[list[Number], Estimate]:
+    """Where larger batches stop to help at every cap, and the exponent with its scan."""
+    numbers, scan = [], []
+    for cap in CAPS:
+        halves = {n: r.doubling for n, r in results(study, degree, cap).items()}
+        name = f"He_{degree}, squared loss, eta <= 1/{degree / cap:g}"
+        for n, half in halves.items():
+            numbers.append(Number(f"{name}: B at twice the fewest steps, N = {n}", half))
+        fit = exponent(halves)
+        scan.append(fit["b"])
+        numbers.append(Number(f"{name}: exponent of that B", fit["b"], note=_goodness(fit)))
+        second = sorted(halves)[1]
+        numbers.append(Number(f"{name}: exponent from N = {second}", exponent(halves, second)["b"]))
+        scan.append(exponent(halves, second)["b"])
+    middle = scan[2]
+    known = [e.value for e in scan if np.isfinite(e.value)]
+    spread = (max(known) - min(known)) / 2 if known else 0.0
+    return numbers, Estimate(middle.value, middle.stderr, spread, flags=middle.flags)
+
+
+def _goodness(fit: ScalingFit) -> str:
+    return f"chi2/dof = {fit.chi2:.2g}/{fit.dof}"
+
+
+def _headline(degree: int, best: Estimate) -> Number:
+    source = SOURCE[degree]
+    away = abs(best.value - source) / best.total
+    return Number(
+        f"He_{degree}: exponent of the batch that minimises the time, squared loss",
+        best,
+        PREDICTED[degree],
+        f"the source has {source:g} ({away:.1f} sigma away); middle cap eta <= 1/(4 k), "
+        "systematic: caps 1/8 to 1/2 and the smallest size",
+        headline=True,
+    )
+
+
+def _samples(study: xr.Dataset, degree: int) -> Number:
+    """Growth of the samples at the smallest batch."""
+    cost = {}
+    for n, found in results(study, degree, CAPS[-1]).items():
+        m, steps, error = found.batch_size[0], found.steps[0], found.stderr[0]
+        cost[n] = Estimate(float(m * steps), float(m * error))
+    fit = exponent(cost)
+    words = f"He_{degree}: exponent of the samples B S at the smallest batch"
+    return Number(words, fit["b"], SAMPLES[degree], f"a log N for k = 2; {_goodness(fit)}")
+
+
+def _last_steps(study: xr.Dataset, degree: int, cap: float, n: int) -> tuple[float, Estimate]:
+    found = results(study.sel(size=[n]), degree, cap)[n]
+    row = int(np.flatnonzero(np.isfinite(found.steps))[-1])
+    error = max(float(found.stderr[row]), 0.1)
+    return float(found.batch_size[row]), Estimate(float(found.steps[row]), error)
+
+
+def _ratio(top: Estimate, bottom: Estimate) -> Estimate:
+    value = top.value / bottom.value
+    return Estimate(
+        value, value * float(np.hypot(top.stderr / top.value, bottom.stderr / bottom.value))
+    )
+
+
+def _lifted(data: Datasets) -> list[Number]:
+    """What lifts the limit: steps at the largest batch against those of small rates."""
+    square = data["square3"]
+    numbers = []
+    for n in square["size"].values.tolist():
+        m, base = _last_steps(square, 3, 1 / 2, n)
+        for name, study, cap, words in (
+            ("correlation", data["correlation3"], np.inf, "correlation loss"),
+            ("tangent", data["tangent3"], np.inf, "squared loss, gradients along the sphere"),
+            ("resonant", square, 1.0, "squared loss, eta up to 1/3"),
+        ):
+            _, steps = _last_steps(study, 3, cap, n)
+            numbers.append(
+                Number(
+                    f"He_3, N = {n}, B = {m:g}: steps over those at eta <= 1/6, {words}",
+                    _ratio(steps, base),
+                    note=f"{steps} steps against {base}",
+                    headline=name != "tangent" and n == square["size"].values[-1],
+                )
+            )
+    return numbers
+
+
+def _correlation(study: xr.Dataset, degree: int) -> list[Number]:
+    """Growth of the batch where the correlation loss has twice its fewest steps."""
+    halves = {n: r.doubling for n, r in results(study, degree, np.inf).items()}
+    fit = exponent(halves)
+    words = f"He_{degree}, correlation loss: exponent of B at twice the fewest steps"
+    note = f"the fewest steps are those of the largest batch; {_goodness(fit)}"
+    return [Number(words, fit["b"], note=note, headline=degree == 3)]
+
+
+def find(data: Datasets) -> Finding:
+    """Exponents for three links, samples, and what lifts the limit."""
+    numbers: list[Number] = []
+    for degree in (1, 2, 3):
+        study = data[f"square{degree}"]
+        more, best = _growth(study, degree)
+        numbers += [_headline(degree, best), _samples(study, degree), *more]
+    numbers += _correlation(data["correlation2"], 2)
+    numbers += _correlation(data["correlation3"], 3)
+    numbers += _lifted(data)
+    return Finding(tuple(numbers), {"time": _time_figure(data), "losses": _losses_figure(data)})
+
+
+def _time_figure(data: Datasets) -> Figure:
+    """Steps against the scaled batch size for the three links."""
+    with journal_style():
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 66.0)
+        panels = figure.subplots(1, 3)
+        for degree, axes in zip((1, 2, 3), panels, strict=True):
+            study = data[f"square{degree}"]
+            styles = size_styles(study["size"].values)
+            for n, found in results(study, degree, CAPS[1]).items():
+                x = found.batch_size / n ** PREDICTED[degree]
+                label = styles[float(n)]["label"]
+                colour, marker = styles[float(n)]["color"], styles[float(n)]["marker"]
+                axes.errorbar(
+                    x, found.steps, found.stderr, color=colour, marker=marker, label=label
+                )
+            power = "N" if PREDICTED[degree] == 1 else "N^{3/2}"
+            axes.set(xscale="log", yscale="log", xlabel=f"$B/{power}$")
+            axes.set_title(rf"$\mathrm{{He}}_{degree}$, $\eta \leq 1/{4 * degree}$")
+        panels[0].set_ylabel("steps to $m = 1/2$")
+        size_legend(panels[0], size_styles(study["size"].values))
+    return figure
+
+
+def _losses_figure(data: Datasets) -> Figure:
+    """Steps against the batch size of He_3 at one size: losses, rates and gradients."""
+    square = data["square3"]
+    n = int(square["size"].values[-2])
+    curves = (
+        ("squared, $\\eta \\leq 1/12$", square, CAPS[1]),
+        ("squared, $\\eta \\leq 1/6$", square, CAPS[2]),
+        ("squared, $\\eta \\leq 1/3$", square, 1.0),
+        ("along the sphere", data["tangent3"], np.inf),
+        ("correlation", data["correlation3"], np.inf),
+    )
+    with journal_style():
+        figure = figure_in_mm(DOUBLE_COLUMN_MM, 74.0)
+        axes = figure.subplots(1, 1)
+        colours = size_palette(range(len(curves)))
+        for (label, study, cap), colour in zip(curves, colours, strict=True):
+            found = results(study.sel(size=[n]), 3, cap)[n]
+            axes.errorbar(
+                found.batch_size, found.steps, found.stderr, color=colour, marker="o", label=label
+            )
+        axes.set(xscale="log", yscale="log", xlabel="batch size $B$")
+        axes.set_ylabel("steps to $m = 1/2$")
+        axes.set_title(rf"$\mathrm{{He}}_3$, $N = {n}$")
+        axes.legend()
+    return figure
