@@ -34,7 +34,6 @@ REDUCED = {
     "square1": _reduced(1.0, -3, 1),
     "square2": _reduced(1.0, -2, 2),
     "square3": _reduced(1.5, -3, 3),
-    "correlation2": _reduced(1.0, -2, 2),
     "correlation3": _reduced(1.5, -3, 3),
     "tangent3": _reduced(1.5, -3, 3),
 }
@@ -58,11 +57,30 @@ def results(study: xr.Dataset, degree: int, cap: float) -> dict[int, CriticalBat
     }
 
 
+def knee(found: CriticalBatch) -> tuple[Estimate, Estimate]:
+    """The batch where the two ends meet, C/S with C = B S at small and S at large batches; and C.
+
+    C is the geometric mean over the three smallest batches, S that of the largest batch.
+    """
+    rows = np.flatnonzero(np.isfinite(found.steps))
+    if len(rows) < 4:
+        nothing = Estimate(float("nan"))
+        return nothing, nothing
+    # Where every replica takes the same number of steps its half is the resolution.
+    errors = np.maximum(np.nan_to_num(found.stderr), 0.29) / found.steps
+    first, last = rows[:3], rows[-1]
+    cost = float(np.exp(np.mean(np.log(found.batch_size[first] * found.steps[first]))))
+    error = float(np.sqrt(np.sum(errors[first] ** 2))) / 3
+    value = cost / float(found.steps[last])
+    total = value * float(np.hypot(error, errors[last]))
+    return Estimate(value, total), Estimate(cost, cost * error)
+
+
 def exponent(values: dict[int, Estimate], smallest: int = 0) -> ScalingFit:
     """Fit of A N^b from a smallest size on."""
     kept = {n: e for n, e in values.items() if n >= smallest and np.isfinite(e.value)}
-    # An error below 2 % is less than the grid of rates can tell.
-    errors = [max(e.total, 0.02 * e.value) for e in kept.values()]
+    # Rates by factors of 2 or 2^(1/2) do not tell less than 5 %.
+    errors = [max(e.total, 0.05 * e.value) for e in kept.values()]
     size, value = list(kept), [e.value for e in kept.values()]
     return fit_law(size, value, errors, [law("power")], quantity="B", scan=False)
 
@@ -71,16 +89,15 @@ def _growth(study: xr.Dataset, degree: int) -> tuple[list[Number], Estimate]:
     """Where larger batches stop to help at every cap, and the exponent with its scan."""
     numbers, scan = [], []
     for cap in CAPS:
-        halves = {n: r.doubling for n, r in results(study, degree, cap).items()}
+        knees = {n: knee(r)[0] for n, r in results(study, degree, cap).items()}
         name = f"He_{degree}, squared loss, eta <= 1/{degree / cap:g}"
-        for n, half in halves.items():
-            numbers.append(Number(f"{name}: B at twice the fewest steps, N = {n}", half))
-        fit = exponent(halves)
-        scan.append(fit["b"])
-        numbers.append(Number(f"{name}: exponent of that B", fit["b"], note=_goodness(fit)))
-        second = sorted(halves)[1]
-        numbers.append(Number(f"{name}: exponent from N = {second}", exponent(halves, second)["b"]))
-        scan.append(exponent(halves, second)["b"])
+        for n, batch in knees.items():
+            numbers.append(Number(f"{name}: batch where larger ones stop to help, N = {n}", batch))
+        second = sorted(knees)[1]
+        fit, later = exponent(knees), exponent(knees, second)
+        numbers.append(Number(f"{name}: its exponent", fit["b"], note=_goodness(fit)))
+        numbers.append(Number(f"{name}: its exponent from N = {second}", later["b"]))
+        scan += [fit["b"], later["b"]]
     middle = scan[2]
     known = [e.value for e in scan if np.isfinite(e.value)]
     spread = (max(known) - min(known)) / 2 if known else 0.0
@@ -105,20 +122,18 @@ def _headline(degree: int, best: Estimate) -> Number:
 
 
 def _samples(study: xr.Dataset, degree: int) -> Number:
-    """Growth of the samples at the smallest batch."""
-    cost = {}
-    for n, found in results(study, degree, CAPS[-1]).items():
-        m, steps, error = found.batch_size[0], found.steps[0], found.stderr[0]
-        cost[n] = Estimate(float(m * steps), float(m * error))
+    """Growth of the samples at small batches."""
+    cost = {n: knee(found)[1] for n, found in results(study, degree, CAPS[1]).items()}
     fit = exponent(cost)
-    words = f"He_{degree}: exponent of the samples B S at the smallest batch"
-    return Number(words, fit["b"], SAMPLES[degree], f"a log N for k = 2; {_goodness(fit)}")
+    words = f"He_{degree}: exponent of the samples B S at small batches"
+    log = " times ln N" if degree == 2 else ""
+    return Number(words, fit["b"], SAMPLES[degree], f"N^{SAMPLES[degree]:g}{log}; {_goodness(fit)}")
 
 
 def _last_steps(study: xr.Dataset, degree: int, cap: float, n: int) -> tuple[float, Estimate]:
     found = results(study.sel(size=[n]), degree, cap)[n]
     row = int(np.flatnonzero(np.isfinite(found.steps))[-1])
-    error = max(float(found.stderr[row]), 0.1)
+    error = max(float(np.nan_to_num(found.stderr[row])), 0.29)
     return float(found.batch_size[row]), Estimate(float(found.steps[row]), error)
 
 
@@ -152,13 +167,43 @@ def _lifted(data: Datasets) -> list[Number]:
     return numbers
 
 
-def _correlation(study: xr.Dataset, degree: int) -> list[Number]:
-    """Growth of the batch where the correlation loss has twice its fewest steps."""
-    halves = {n: r.doubling for n, r in results(study, degree, np.inf).items()}
-    fit = exponent(halves)
-    words = f"He_{degree}, correlation loss: exponent of B at twice the fewest steps"
-    note = f"the fewest steps are those of the largest batch; {_goodness(fit)}"
-    return [Number(words, fit["b"], note=note, headline=degree == 3)]
+def _gains(data: Datasets) -> list[Number]:
+    """What the fourfold batch saves at the largest batches of He_3, at one size."""
+    square = data["square3"]
+    n = int(square["size"].values[-2])
+    numbers = []
+    for study, cap, words in _curves(data):
+        found = results(study.sel(size=[n]), 3, cap)[n]
+        rows = np.flatnonzero(np.isfinite(found.steps))
+        top, before = (
+            Estimate(float(found.steps[row]), max(float(np.nan_to_num(found.stderr[row])), 0.29))
+            for row in (rows[-1], rows[max(len(rows) - 3, 0)])
+        )
+        numbers.append(
+            Number(
+                f"He_3, N = {n}: steps at the largest batch over a quarter of it, {plain(words)}",
+                _ratio(top, before),
+                note=f"{top} and {before} steps; 1 if larger batches do not help, 1/4 if fully",
+            )
+        )
+    return numbers
+
+
+def plain(label: str) -> str:
+    """A label of the legend without its mathematics."""
+    return label.replace("$", "").replace(r"\eta \leq", "eta <=")
+
+
+def _curves(data: Datasets) -> tuple[tuple[xr.Dataset, float, str], ...]:
+    """Data, largest learning rate and words of what is compared for He_3."""
+    square = data["square3"]
+    return (
+        (square, CAPS[1], r"squared, $\eta \leq 1/12$"),
+        (square, CAPS[2], r"squared, $\eta \leq 1/6$"),
+        (square, 1.0, r"squared, $\eta \leq 1/3$"),
+        (data["tangent3"], np.inf, "along the sphere"),
+        (data["correlation3"], np.inf, "correlation"),
+    )
 
 
 def find(data: Datasets) -> Finding:
@@ -168,9 +213,8 @@ def find(data: Datasets) -> Finding:
         study = data[f"square{degree}"]
         more, best = _growth(study, degree)
         numbers += [_headline(degree, best), _samples(study, degree), *more]
-    numbers += _correlation(data["correlation2"], 2)
-    numbers += _correlation(data["correlation3"], 3)
     numbers += _lifted(data)
+    numbers += _gains(data)
     return Finding(tuple(numbers), {"time": _time_figure(data), "losses": _losses_figure(data)})
 
 
@@ -201,18 +245,12 @@ def _losses_figure(data: Datasets) -> Figure:
     """Steps against the batch size of He_3 at one size: losses, rates and gradients."""
     square = data["square3"]
     n = int(square["size"].values[-2])
-    curves = (
-        ("squared, $\\eta \\leq 1/12$", square, CAPS[1]),
-        ("squared, $\\eta \\leq 1/6$", square, CAPS[2]),
-        ("squared, $\\eta \\leq 1/3$", square, 1.0),
-        ("along the sphere", data["tangent3"], np.inf),
-        ("correlation", data["correlation3"], np.inf),
-    )
+    curves = _curves(data)
     with journal_style():
         figure = figure_in_mm(DOUBLE_COLUMN_MM, 74.0)
         axes = figure.subplots(1, 1)
         colours = size_palette(range(len(curves)))
-        for (label, study, cap), colour in zip(curves, colours, strict=True):
+        for (study, cap, label), colour in zip(curves, colours, strict=True):
             found = results(study.sel(size=[n]), 3, cap)[n]
             axes.errorbar(
                 found.batch_size, found.steps, found.stderr, color=colour, marker="o", label=label
