@@ -167,6 +167,27 @@ def _lifted(data: Datasets) -> list[Number]:
     return numbers
 
 
+def _cheaper(data: Datasets) -> list[Number]:
+    """Samples of the squared loss over those of the correlation loss, at the same small batch."""
+    square, correlation = data["square3"], data["correlation3"]
+    numbers = []
+    for n in square["size"].values.tolist():
+        ends = []
+        for study, cap in ((square, CAPS[-1]), (correlation, np.inf)):
+            found = results(study.sel(size=[n]), 3, cap)[n]
+            error = max(float(np.nan_to_num(found.stderr[0])), 0.29)
+            ends.append(Estimate(float(found.steps[0]), error))
+        numbers.append(
+            Number(
+                f"He_3, N = {n}: samples of the squared loss over those of the correlation loss",
+                _ratio(*ends),
+                note=f"at B = {found.batch_size[0]:g}, {ends[0]} and {ends[1]} steps",
+                headline=n == square["size"].values[-1],
+            )
+        )
+    return numbers
+
+
 def _gains(data: Datasets) -> list[Number]:
     """What the fourfold batch saves at the largest batches of He_3, at one size."""
     square = data["square3"]
@@ -215,6 +236,7 @@ def find(data: Datasets) -> Finding:
         numbers += [_headline(degree, best), _samples(study, degree), *more]
     numbers += _lifted(data)
     numbers += _gains(data)
+    numbers += _cheaper(data)
     return Finding(tuple(numbers), {"time": _time_figure(data), "losses": _losses_figure(data)})
 
 
