@@ -32,6 +32,7 @@ def _reduced(power: float, lowest: int, degree: int) -> dict[str, object]:
 
 REDUCED = {
     "square1": _reduced(1.0, -3, 1),
+    "early1": {**_reduced(1.0, -3, 1), "size": [50, 100]},
     "square2": _reduced(1.0, -2, 2),
     "square3": _reduced(1.5, -3, 3),
     "correlation3": _reduced(1.5, -3, 3),
@@ -42,8 +43,8 @@ CAPS = (1 / 8, 1 / 4, 1 / 2)
 #: What the source says, and what the balance of pull and noise says where both matter.
 SOURCE = {1: 0.5, 2: 1.0, 3: 1.5}
 PREDICTED = {1: 1.0, 2: 1.0, 3: 1.5}
-#: Exponent of the samples at small batches: N^(k - 1), and N at least.
-SAMPLES = {1: 1.0, 2: 1.0, 3: 2.0}
+#: Exponent of the samples at small batches: N, N ln(N^(1/2)/2) from N = 50 to 400, N^2.
+SAMPLES = {1: 1.0, 2: 1.29, 3: 2.0}
 _RESAMPLES = 100
 
 
@@ -126,8 +127,8 @@ def _samples(study: xr.Dataset, degree: int) -> Number:
     cost = {n: knee(found)[1] for n, found in results(study, degree, CAPS[1]).items()}
     fit = exponent(cost)
     words = f"He_{degree}: exponent of the samples B S at small batches"
-    log = " times ln N" if degree == 2 else ""
-    return Number(words, fit["b"], SAMPLES[degree], f"N^{SAMPLES[degree]:g}{log}; {_goodness(fit)}")
+    law_words = {1: "N", 2: "N ln(N^(1/2)/2)", 3: "N^2"}[degree]
+    return Number(words, fit["b"], SAMPLES[degree], f"theory: {law_words}; {_goodness(fit)}")
 
 
 def _last_steps(study: xr.Dataset, degree: int, cap: float, n: int) -> tuple[float, Estimate]:
@@ -234,6 +235,16 @@ def find(data: Datasets) -> Finding:
         study = data[f"square{degree}"]
         more, best = _growth(study, degree)
         numbers += [_headline(degree, best), _samples(study, degree), *more]
+    early = {n: knee(r)[0] for n, r in results(data["early1"], 1, CAPS[0]).items()}
+    numbers.append(
+        Number(
+            "He_1: the same exponent for the time to m = 1/4, N = 100 to 800",
+            exponent(early)["b"],
+            PREDICTED[1],
+            "whether the place where learning counts as done makes it 1 and not 1/2",
+            headline=True,
+        )
+    )
     numbers += _lifted(data)
     numbers += _gains(data)
     numbers += _cheaper(data)
