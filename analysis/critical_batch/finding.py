@@ -91,7 +91,8 @@ def _agreement(study: xr.Dataset, size: int, target: float) -> Number:
     chi2 = float(np.sum(((ratio - mean) / error) ** 2))
     wide = max(1.0, chi2 / (len(ratio) - 1)) ** 0.5
     note = f"{len(ratio)} cells, chi2/dof = {chi2:.1f}/{len(ratio) - 1}; the error is widened by it"
-    return Number(name, Estimate(mean, wide * float(np.sum(error**-2)) ** -0.5), 1.0, note)
+    total = wide * float(np.sum(error**-2)) ** -0.5
+    return Number(name, Estimate(mean, total), 1.0, note, headline=target == MAIN)
 
 
 def _critical(study: xr.Dataset, size: int, target: float) -> list[Number]:
@@ -100,9 +101,8 @@ def _critical(study: xr.Dataset, size: int, target: float) -> list[Number]:
     value, path = critical(size, target), _path_scale(theory, size, target)
     flags = "" if np.isfinite(found.critical.value) else f"no number: {found.flags[-1]}; "
     name = f"N = {size}, target {target:g}: critical batch (+20 %)"
-    headline = target == MAIN and np.isfinite(found.critical.value)
     return [
-        Number(name, found.critical, value, flags, headline=bool(headline)),
+        Number(name, found.critical, value, flags),
         Number(
             f"N = {size}, target {target:g}: B* over the mean of B_noise on the way, exact",
             Estimate(value / path, 0.0),

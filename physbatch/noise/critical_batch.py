@@ -22,9 +22,10 @@ from physbatch.results.record import Record, result
 from physbatch.typing import BoolArray, Dims, FloatArray
 
 _WHERE = "critical batch"
-#: The direct estimate uses batches whose samples are at most so many times the fewest.
-_WINDOWS = (2.0, 1.6)
-#: Points that a parabola of samples against the batch needs.
+#: The direct estimate: polynomials of a degree through the batches whose samples are at most so
+#: many times the fewest. The first is stated, the second tells how much the choice matters.
+_WINDOWS = ((1.6, 1), (2.0, 2))
+#: Batches that are needed at all.
 _LEAST = 4
 
 
@@ -44,9 +45,9 @@ class CriticalBatch(Record):
     excess : float
         By which part the samples exceed the serial limit at the critical batch.
     critical : Estimate
-        That batch, from a parabola of B S against B; systematic error: two windows.
+        That batch, from a line of B S against B; systematic error: a parabola in a wider window.
     serial : Estimate
-        Samples B S in the limit of small batches, from the same parabola.
+        Samples B S in the limit of small batches, from the same line.
     scale, smallest : Estimate
         B_c and S_min of S = S_min (1 + B_c/B), fitted to all batches; the errors are widened by
         sqrt(chi2/dof) where the law does not describe the data.
@@ -110,7 +111,8 @@ def critical_batch_size(
 
     .. math:: C(B^*) = (1 + x)\, C(B \to 0), \qquad x = 0.2,
 
-    is solved with a parabola of C in B through the batches with C below twice its least value.
+    is solved with a line of C in B through the batches with C below 1.6 times its least value, and
+    with a parabola below twice that value for the systematic error.
     Errors are a bootstrap over the replicas of every cell.
 
     Parameters
@@ -249,16 +251,16 @@ def _doubling(batch: FloatArray, steps: FloatArray) -> Estimate:
 def _direct(
     batch: FloatArray, steps: FloatArray, errors: FloatArray, excess: float
 ) -> dict[str, Estimate]:
-    """Where the samples exceed their serial limit, from parabolas in two windows."""
+    """Where the samples exceed their serial limit, from a line and a parabola."""
     values: list[FloatArray] = []
     serial: list[FloatArray] = []
     flag: Flag = FEW_POINTS("batches near the serial limit")
     samples = batch * steps
-    for window in _WINDOWS:
+    for window, degree in _WINDOWS:
         use = np.flatnonzero(samples[0] < window * samples[0].min())
-        if len(use) < _LEAST:
+        if len(use) < degree + 2:
             continue
-        solved = _parabolas(batch[use], samples[:, use], (batch * errors)[use])
+        solved = _polynomials(batch[use], samples[:, use], (batch * errors)[use], degree)
         roots = np.array([_root(row[0], row[1], row[2], excess) for row in solved.T])
         if not batch[use[0]] < roots[0]:
             flag = BELOW_GRID(f"the critical batch, near B = {batch[0]:g}")
@@ -273,11 +275,15 @@ def _direct(
     return {"critical": _estimate(values), "serial": _estimate(serial)}
 
 
-def _parabolas(batch: FloatArray, samples: FloatArray, errors: FloatArray) -> FloatArray:
-    """Coefficients of K (1 + ...) in powers of B, shape (3, resample)."""
+def _polynomials(
+    batch: FloatArray, samples: FloatArray, errors: FloatArray, degree: int
+) -> FloatArray:
+    """Coefficients of 1, B and B^2 (0 for a line), shape (3, resample)."""
     unit = batch.max()
-    design = np.stack([(batch / unit) ** power for power in range(3)], axis=1)
-    solved = np.linalg.lstsq(design / errors[:, None], (samples / errors).T, rcond=None)[0]
+    design = np.stack([(batch / unit) ** power for power in range(degree + 1)], axis=1)
+    fitted = np.linalg.lstsq(design / errors[:, None], (samples / errors).T, rcond=None)[0]
+    solved = np.zeros((3, len(samples)))
+    solved[: degree + 1] = fitted
     return np.asarray(solved / unit ** np.arange(3)[:, None], dtype=np.float64)
 
 
@@ -292,7 +298,7 @@ def _root(serial: float, slope: float, curvature: float, excess: float) -> float
 
 
 def _estimate(values: list[FloatArray]) -> Estimate:
-    """That of the first window, with half the difference of the second as systematic error."""
+    """That of the first form, with half the difference of the second as systematic error."""
     first = values[0]
     apart = abs(values[-1][0] - first[0]) / 2
     return Estimate(float(first[0]), float(np.nanstd(first[1:], ddof=1)), float(apart))

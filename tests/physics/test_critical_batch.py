@@ -49,7 +49,7 @@ def test_first_passages_count_without_a_target() -> None:
     ("chosen", "words"),
     [
         ({"batch_size": slice(6, 9)}, "few_points"),
-        ({"batch_size": slice(4, 9)}, "few_points"),
+        ({"batch_size": slice(4, 9)}, "below_grid"),
         ({"learning_rate": [0, 1]}, "at_edge"),
     ],
 )
