@@ -99,13 +99,15 @@ def _critical(study: xr.Dataset, size: int, target: float) -> list[Number]:
     """Measured and exact critical batch, and what the noise scale says."""
     found, theory = measured(study, size, target), student(size)
     value, path = critical(size, target), _path_scale(theory, size, target)
-    flags = "" if np.isfinite(found.critical.value) else f"no number: {found.flags[-1]}; "
+    flags = (
+        "" if np.isfinite(found.critical.value) else f"no number: {found.critical.flags[0].text}"
+    )
     name = f"N = {size}, target {target:g}: critical batch (+20 %)"
     return [
         Number(name, found.critical, value, flags),
         Number(
             f"N = {size}, target {target:g}: B* over the mean of B_noise on the way, exact",
-            Estimate(value / path, 0.0),
+            Estimate(round(value / path, 3), 0.0),
             note=f"B* = {value:.3g}, B_noise = {path:.3g}; 0.2 if S = S_min (1 + B_noise/B)",
             headline=target in (TARGETS[0], TARGETS[-1]),
         ),
@@ -135,7 +137,7 @@ def _growth() -> list[Number]:
         numbers.append(
             Number(
                 f"N = {size}: exponent of B* against samples, exact",
-                Estimate(float(late), 0.0),
+                Estimate(round(float(late), 3), 0.0),
                 note=f"{d1:.0f} to {d2:.0f} samples; {early:.2f} from {d0:.1f} on",
                 headline=size == 64,
             )
@@ -144,7 +146,7 @@ def _growth() -> list[Number]:
     numbers.append(
         Number(
             f"{SAMPLES:g} samples: exponent of B* against N from 16 to 64, exact",
-            Estimate(float(np.log(same[64] / same[16]) / np.log(4)), 0.0),
+            Estimate(round(float(np.log(same[64] / same[16]) / np.log(4)), 3), 0.0),
             note=f"B* = {same[16]:.3g} and {same[64]:.3g}, interpolated between targets",
             headline=True,
         )
@@ -154,7 +156,7 @@ def _growth() -> list[Number]:
         numbers.append(
             Number(
                 f"target {target:g}: exponent of B* against N from 16 to 64, exact",
-                Estimate(float(np.log(large / small) / np.log(4)), 0.0),
+                Estimate(round(float(np.log(large / small) / np.log(4)), 3), 0.0),
                 note=f"B* = {small:.3g} and {large:.3g}; the error is the same part of the start",
             )
         )
@@ -164,7 +166,7 @@ def _growth() -> list[Number]:
     numbers.append(
         Number(
             "N = 64, no label noise: exponent of B* against samples, exact",
-            Estimate(float(slope), 0.0),
+            Estimate(round(float(slope), 3), 0.0),
             note=f"B* = {ends[0][1]:.3g} and {ends[1][1]:.3g} at targets 0.35 and 0.05",
             headline=True,
         )
@@ -173,7 +175,7 @@ def _growth() -> list[Number]:
     numbers.append(
         Number(
             "isotropic inputs, no label noise: exponent of B* against N + 1, exact",
-            Estimate(float(np.log(flat[1] / flat[0]) / np.log(4)), 0.0),
+            Estimate(round(float(np.log(flat[1] / flat[0]) / np.log(4)), 3), 0.0),
             note=f"B* = {flat[0] / 16:.4g} (N + 1)",
         )
     )
@@ -225,7 +227,7 @@ def _warm_up(size: int, target: float) -> list[Number]:
         numbers.append(
             Number(
                 f"N = {size}, target {target:g}, {samples:.0f} samples: steps, {name}",
-                Estimate(steps / plain, 0.0),
+                Estimate(round(steps / plain, 3), 0.0),
                 note=f"in units of {plain:.2f} steps; {words}",
                 headline=target == MAIN and name != "one rate, one batch",
             )
