@@ -36,7 +36,6 @@ REDUCED = {
     "square2": _reduced(1.0, -2, 2),
     "square3": _reduced(1.5, -3, 3),
     "correlation3": _reduced(1.5, -3, 3),
-    "tangent3": _reduced(1.5, -3, 3),
 }
 #: Largest learning rates, in units of 1/k, of the squared loss: a scan.
 CAPS = (1 / 8, 1 / 4, 1 / 2)
@@ -151,10 +150,9 @@ def _lifted(data: Datasets) -> list[Number]:
     numbers = []
     for n in square["size"].values.tolist():
         m, base = _last_steps(square, 3, 1 / 2, n)
-        for name, study, cap, words in (
-            ("correlation", data["correlation3"], np.inf, "correlation loss"),
-            ("tangent", data["tangent3"], np.inf, "squared loss, gradients along the sphere"),
-            ("resonant", square, 1.0, "squared loss, eta up to 1/3"),
+        for study, cap, words in (
+            (data["correlation3"], np.inf, "correlation loss"),
+            (square, 1.0, "squared loss, eta up to 1/3"),
         ):
             _, steps = _last_steps(study, 3, cap, n)
             numbers.append(
@@ -162,7 +160,7 @@ def _lifted(data: Datasets) -> list[Number]:
                     f"He_3, N = {n}, B = {m:g}: steps over those at eta <= 1/6, {words}",
                     _ratio(steps, base),
                     note=f"{steps} steps against {base}",
-                    headline=name != "tangent" and n == square["size"].values[-1],
+                    headline=n == square["size"].values[-1],
                 )
             )
     return numbers
@@ -223,7 +221,6 @@ def _curves(data: Datasets) -> tuple[tuple[xr.Dataset, float, str], ...]:
         (square, CAPS[1], r"squared, $\eta \leq 1/12$"),
         (square, CAPS[2], r"squared, $\eta \leq 1/6$"),
         (square, 1.0, r"squared, $\eta \leq 1/3$"),
-        (data["tangent3"], np.inf, "along the sphere"),
         (data["correlation3"], np.inf, "correlation"),
     )
 

@@ -144,7 +144,7 @@ class LinearLearning:
         """Smallest number of steps to a target over all learning rates, and the rate."""
         largest = 2.0 / max(self.spectrum)
         bounds = (math.log(largest * min(batch_size, 1.0) * 1e-5), math.log(largest))
-        rates = np.linspace(*bounds, 49)
+        rates = np.linspace(*bounds, 19)
         steps = np.array([self.steps(math.exp(rate), batch_size, target) for rate in rates])
         best = int(np.argmin(steps))
         around = rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)]
