@@ -127,10 +127,34 @@ def _at_samples(size: int, samples: float) -> float:
     return float(np.exp(np.interp(np.log(samples), ends[:, 0], ends[:, 1])))
 
 
-def _growth() -> list[Number]:
+def _growth_with_size(first: int, last: int) -> list[Number]:
+    """How the exact critical batch grows with N, at the same samples and at the same target."""
+    numbers = []
+    same = {n: _at_samples(n, SAMPLES) for n in (first, last)}
+    numbers.append(
+        Number(
+            f"{SAMPLES:g} samples: exponent of B* against N from {first} to {last}, exact",
+            Estimate(round(float(np.log(same[last] / same[first]) / np.log(last / first)), 3), 0.0),
+            note=f"B* = {same[first]:.3g} and {same[last]:.3g}, interpolated between targets",
+            headline=True,
+        )
+    )
+    for target in (0.35, MAIN):
+        small, large = critical(first, target), critical(last, target)
+        numbers.append(
+            Number(
+                f"target {target:g}: exponent of B* against N from {first} to {last}, exact",
+                Estimate(round(float(np.log(large / small) / np.log(last / first)), 3), 0.0),
+                note=f"B* = {small:.3g} and {large:.3g}; the error is the same part of the start",
+            )
+        )
+    return numbers
+
+
+def _growth(sizes: list[int]) -> list[Number]:
     """How the exact critical batch grows with samples and with N."""
     numbers = []
-    for size in (16, 64):
+    for size in sizes:
         ends = [(serial(size, t), critical(size, t)) for t in TARGETS]
         (d0, b0), (d1, b1), (d2, b2) = ends
         early, late = np.log(b1 / b0) / np.log(d1 / d0), np.log(b2 / b1) / np.log(d2 / d1)
@@ -139,44 +163,28 @@ def _growth() -> list[Number]:
                 f"N = {size}: exponent of B* against samples, exact",
                 Estimate(round(float(late), 3), 0.0),
                 note=f"{d1:.0f} to {d2:.0f} samples; {early:.2f} from {d0:.1f} on",
-                headline=size == 64,
+                headline=size == sizes[-1],
             )
         )
-    same = {n: _at_samples(n, SAMPLES) for n in (16, 64)}
-    numbers.append(
-        Number(
-            f"{SAMPLES:g} samples: exponent of B* against N from 16 to 64, exact",
-            Estimate(round(float(np.log(same[64] / same[16]) / np.log(4)), 3), 0.0),
-            note=f"B* = {same[16]:.3g} and {same[64]:.3g}, interpolated between targets",
-            headline=True,
-        )
-    )
-    for target in (0.35, MAIN):
-        small, large = critical(16, target), critical(64, target)
-        numbers.append(
-            Number(
-                f"target {target:g}: exponent of B* against N from 16 to 64, exact",
-                Estimate(round(float(np.log(large / small) / np.log(4)), 3), 0.0),
-                note=f"B* = {small:.3g} and {large:.3g}; the error is the same part of the start",
-            )
-        )
-    clean = student(64, label_noise=0.0)
+    if len(sizes) > 1:
+        numbers += _growth_with_size(sizes[0], sizes[-1])
+    clean = student(sizes[-1], label_noise=0.0)
     ends = [(clean.serial_samples(t), clean.critical_batch(t)) for t in (0.35, 0.05)]
     slope = np.log(ends[1][1] / ends[0][1]) / np.log(ends[1][0] / ends[0][0])
     numbers.append(
         Number(
-            "N = 64, no label noise: exponent of B* against samples, exact",
+            f"N = {sizes[-1]}, no label noise: exponent of B* against samples, exact",
             Estimate(round(float(slope), 3), 0.0),
             note=f"B* = {ends[0][1]:.3g} and {ends[1][1]:.3g} at targets 0.35 and 0.05",
             headline=True,
         )
     )
-    flat = [exact.LinearLearning((1.0,) * n).critical_batch(MAIN) for n in (15, 63)]
+    flat = [exact.LinearLearning((1.0,) * n).critical_batch(MAIN) for n in (7, 31)]
     numbers.append(
         Number(
             "isotropic inputs, no label noise: exponent of B* against N + 1, exact",
             Estimate(round(float(np.log(flat[1] / flat[0]) / np.log(4)), 3), 0.0),
-            note=f"B* = {flat[0] / 16:.4g} (N + 1)",
+            note=f"B* = {flat[0] / 8:.4g} (N + 1)",
         )
     )
     return numbers
@@ -244,7 +252,7 @@ def find(data: Datasets) -> Finding:
         numbers += [_agreement(study, size, target) for target in (0.35, MAIN)]
         for target in TARGETS:
             numbers += _critical(study, size, target)
-    numbers += _growth()
+    numbers += _growth(sizes)
     numbers += _warm_up(16, MAIN)
     return Finding(
         tuple(numbers), {"samples": _samples_figure(study), "noise": _noise_figure(noise)}

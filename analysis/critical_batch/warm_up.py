@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize
 
-from physbatch.exact.critical_batch import LinearLearning
+from physbatch.exact import critical_batch
 
 #: A learning rate, a batch size and a number of steps.
 Phase = tuple[float, float, float]
@@ -57,7 +57,7 @@ SCHEDULES: dict[str, tuple[Schedule, int]] = {
 
 
 def lowest(
-    student: LinearLearning, name: str, samples: float, steps: float
+    student: critical_batch.LinearLearning, name: str, samples: float, steps: float
 ) -> tuple[float, list[Phase]]:
     """The smallest excess after some steps and samples, and its schedule."""
     spectrum = np.array(student.spectrum)
@@ -85,7 +85,7 @@ def lowest(
 
 
 def fewest_steps(
-    student: LinearLearning, name: str, samples: float, target: float
+    student: critical_batch.LinearLearning, name: str, samples: float, target: float
 ) -> tuple[float, list[Phase]]:
     """The fewest steps that reach a target with so many samples, and the schedule."""
     aim = np.log(target * student.first_excess)
