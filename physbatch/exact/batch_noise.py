@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from physbatch.dataset import STATUS_OK, UNIT_DIMS
 from physbatch.exact.linear_sgd import typical_learning_rate
 from physbatch.exact.replicas import Labels, joined, replica_coords, replica_dataset
 
@@ -144,6 +145,40 @@ def optimum_batch_data(
             error = mean[None, :, None, None] + spread
             columns.append(replica_dataset(coords, 1 - 2 * error, error < law.floor, labels, truth))
     return _swept(columns, {"learning_rate": learning_rates, "pattern_count": pattern_counts})
+
+
+def regimes_data(
+    seed: int = 1,
+    *,
+    batch_sizes: Sequence[float] = (1, 4, 16, 64, 256, 1024, 4096),
+    learning_rates: Sequence[float] = (1024.0,),
+    replicas: int = 8,
+    amplitude: float = 30.0,
+    crossover: float = 100.0,
+    sharpness: float = 1.5,
+    noise: float = 0.1,
+) -> xr.Dataset:
+    """Final norms |w| = A T [1 + (m/B*)^s]^(1/s) of one unit, T = eta/m, with normal ln |w|.
+
+    >>> data = regimes_data(batch_sizes=(1, 2), noise=1e-9, replicas=2, crossover=1e9)
+    >>> float(data["student_overlap"].mean("replica").max().round(-2))  # (30 * 1024)^2/128
+    7372800.0
+    """
+    rng = np.random.default_rng(seed)
+    m, rates = np.asarray(batch_sizes, dtype=float), np.asarray(learning_rates, dtype=float)
+    ln_bend = np.logaddexp(0.0, sharpness * np.log(m / crossover)) / sharpness
+    ln_norm = np.log(amplitude * rates[:, None] / m) + ln_bend
+    ln_norm = ln_norm[:, :, None] + noise * rng.standard_normal((len(rates), len(m), replicas))
+    dims = ("size", "learning_rate", "batch_size", "replica")
+    square = np.exp(2 * ln_norm)[None] / 128
+    return xr.Dataset(
+        {
+            "student_overlap": ((*dims, "time", *UNIT_DIMS[:2]), square[..., None, None, None]),
+            "stopped_at": (dims, np.full(square.shape, 1.0)),
+            "status": (dims, np.full(square.shape, STATUS_OK, dtype=np.int8)),
+        },
+        coords={"size": [128], "learning_rate": rates, "batch_size": m, "time": [1.0]},
+    )
 
 
 def _swept(columns: list[xr.Dataset], dims: dict[str, Sequence[float]]) -> xr.Dataset:

@@ -5,7 +5,8 @@ Plane of learning rate and batch size: `stable_range`, `typical_threshold`, `tra
 `scale_collapse`, whether the noise scale decides. Batches that stop to pay:
 `critical_batch_size`, and `gradient_scale` along a run. Noise itself: `gradient_noise`,
 `update_variance`, `noise_scale`; `linear_thresholds` of a linear student; the largest curvature,
-`sharpness_by_batch_size`. Noise as heat: `effective_temperature`. Is there anything to learn:
+`sharpness_by_batch_size`. Regimes of a unit that is trained to zero loss: `crossover_batch`,
+`temperature_collapse`. Noise as heat: `effective_temperature`. Is there anything to learn:
 `logistic_evidence`.
 
 Every name is imported when it is first used.
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
     from physbatch.noise.linear_stability import thresholds_of_steps as thresholds_of_steps
     from physbatch.noise.performance import PerformanceMap as PerformanceMap
     from physbatch.noise.performance import performance_map as performance_map
+    from physbatch.noise.regimes import Crossover as Crossover
+    from physbatch.noise.regimes import TemperatureCollapse as TemperatureCollapse
+    from physbatch.noise.regimes import crossover_batch as crossover_batch
+    from physbatch.noise.regimes import final_norm as final_norm
+    from physbatch.noise.regimes import temperature_collapse as temperature_collapse
     from physbatch.noise.rescaled_curves import ScaleCollapse as ScaleCollapse
     from physbatch.noise.rescaled_curves import scale_collapse as scale_collapse
     from physbatch.noise.scale_of_gradients import GradientScale as GradientScale

@@ -111,6 +111,10 @@ STUDIES: dict[str, tuple[dict[str, Any], list[list[str]]]] = {
         {"batch_size": [50, 250], "duration": 20, "test_samples": 50},
         [["sharpness", "--after", "5"]],
     ),
+    "digits-edge": (
+        {"batch_size": [64], "learning_rate": [0.05], "duration": 20, "test_samples": 50},
+        [["sharpness", "--after", "5"]],
+    ),
     "pattern-batches": ({"size": [15], "batch_size": [8, 24], "duration": 200}, []),
     "pattern-metropolis": ({"size": [15], "temperature": [0.5, 2, 8, 30], "duration": 200}, []),
 }
@@ -131,6 +135,7 @@ ANALYSED = {
     "pattern-batches": "thermal_noise/batches",
     "pattern-metropolis": "thermal_noise/thermal",
     "digits-sharpness": "batch_sharpness/momentum",
+    "digits-edge": "edge_of_stability/descent",
 }
 
 
