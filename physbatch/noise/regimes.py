@@ -24,7 +24,7 @@ from physbatch.typing import FloatArray
 
 _WHERE = "regimes"
 #: Sharpnesses of the crossover that a fit may choose.
-_SHARPEST, _SMOOTHEST = 8.0, 0.3
+_SHARPEST, _SMOOTHEST = 20.0, 0.3
 
 
 class Crossover(NamedTuple):
@@ -86,8 +86,9 @@ def crossover_batch(data: xr.Dataset, *, resamples: int = 400, seed: int = 1) ->
     Returns
     -------
     Crossover
-        A, B* and s with statistical errors (bootstrap) and, for A and B*, the change with s = 1 as
-        the systematic one; flags ``at_bound``, ``few_points``, ``left_out``, ``bad_fit``.
+        A, B* and s with statistical errors (bootstrap) and, for A and B*, the larger of the changes
+        with s/2 and 2 s as the systematic one, as the form is not known; flags ``at_bound``,
+        ``bad_fit``, ``few_points``, ``left_out``.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def crossover_batch(data: xr.Dataset, *, resamples: int = 400, seed: int = 1) ->
         return Crossover(nan, nan, nan, math.nan, 0)
     ln_m, samples = np.log(m[kept]), np.log(values[kept] / rate) + np.log(m[kept])[:, None]
     fit, chi2 = _fit(ln_m, *_means(samples))
-    plain, _ = _fit(ln_m, *_means(samples), sharpness=1.0)
+    others = [_fit(ln_m, *_means(samples), sharpness=factor * fit[2])[0] for factor in (0.5, 2.0)]
     rng = np.random.default_rng(seed)
     draws = np.array([_fit(ln_m, *_means(_resampled(samples, rng)))[0] for _ in range(resamples)])
     dof = len(ln_m) - 3
@@ -137,7 +138,7 @@ def crossover_batch(data: xr.Dataset, *, resamples: int = 400, seed: int = 1) ->
         Estimate(
             math.exp(fit[k]),
             math.exp(fit[k]) * float(errors[k]),
-            systematic=abs(math.exp(fit[k]) - math.exp(plain[k])),
+            systematic=max(abs(math.exp(fit[k]) - math.exp(other[k])) for other in others),
             flags=flags,
         )
         for k in (0, 1)
