@@ -87,8 +87,8 @@ def _exponents(chi: int, branches: Branches) -> list[Number]:
     numbers = []
     for name, words, exact in (
         ("B*", "B* ~ P^b", 1 / (1 + chi)),
-        ("A", "|w| ~ T P^b, small batches", 1 / (1 + chi)),
-        ("C", "|w| ~ eta P^b, large batches", 0.0),
+        ("A", "norm ~ T P^b, small batches", 1 / (1 + chi)),
+        ("C", "norm ~ eta P^b, large batches", 0.0),
     ):
         estimates = _estimates(branches, name)
         value = np.array([estimate.value for estimate in estimates])
@@ -135,7 +135,7 @@ def _fewer_inputs(chi: int, study: xr.Dataset) -> Number:
     means = np.exp(np.nanmean(logs, axis=1))
     stderr = means * scatter / np.sqrt(np.isfinite(logs).sum(axis=1))
     exponent, note = _power(counts, means, stderr)
-    title = f"chi = {chi}: exponent of |w| ~ T P^b at a quarter of the inputs"
+    title = f"chi = {chi}: exponent of norm ~ T P^b at a quarter of the inputs"
     return Number(title, exponent, 1 / (1 + chi), note, headline=True)
 
 
@@ -153,7 +153,7 @@ def _at_every_count(chi: int, branches: Branches) -> list[Number]:
 
 def _collapses(chi: int, plane: xr.Dataset) -> list[Number]:
     """Distances between batch sizes at equal T, for small batches and for all."""
-    quantities = {"|w|": _norms(plane), "test error": _errors(plane)}
+    quantities = {"the norm": _norms(plane), "test error": _errors(plane)}
     numbers = []
     for words, values in quantities.items():
         for most in (SMALL_BATCH[chi], 1024.0):
