@@ -20,7 +20,7 @@ from physbatch.typing import Dims, FloatArray
 
 
 @result("model evidence")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelEvidence(Record):
     """ln P(labels | inputs, model) and its parts.
 

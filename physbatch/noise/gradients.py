@@ -20,7 +20,7 @@ FULL_COVARIANCE = 1024
 
 
 @result("gradient noise")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GradientNoise(Record):
     """Covariance S of the gradients of single samples around their mean.
 
@@ -164,7 +164,7 @@ def noise_scale(
 
 
 @result("update variance")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UpdateVariance(Record):
     """Variance of weight updates against m at constant mean update per sample.
 

@@ -23,7 +23,7 @@ from physbatch.typing import FloatArray
 
 
 @result("linear thresholds")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearThresholds(Record):
     """Largest stable learning rates eta of one size and batch size.
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
+import pandas as pd  # which xarray needs
 import xarray as xr
 
 import physbatch
@@ -176,7 +177,14 @@ class Record(HtmlTable):
         """Whether every number, text and array is the same (nan equals nan)."""
         return type(self) is type(other) and _same(self, other)
 
-    # --- JSON, LaTeX, HTML --------------------------------------------------------------
+    def __eq__(self, other: object) -> bool:
+        """Whether another result is the same in all, as `identical` says."""
+        return isinstance(other, Record) and type(self) is type(other) and self.identical(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.stated()))
+
+    # --- JSON, LaTeX, HTML, pandas ---------------------------------------------------------
 
     def goodness(self) -> dict[str, float | str]:
         """Form and goodness of fit of results that have them."""
@@ -191,6 +199,40 @@ class Record(HtmlTable):
         if hasattr(self, "starts_tried") and hasattr(self, "starts_agreed"):
             document["starts"] = {"tried": self.starts_tried, "agreed": self.starts_agreed}
         return document
+
+    def to_dataframe(self, table: str | None = None) -> pd.DataFrame:
+        """The estimates as a data frame of pandas, or a table of the tree by its name.
+
+        Parameters
+        ----------
+        table : str, optional
+            As in `to_tables`; ``""`` is that of the root. Without it the columns are value, stderr,
+            systematic, total, low68, high68 and flags, and the rows the names of the estimates; of
+            results that have none, the table of the root.
+
+        Raises
+        ------
+        KeyError
+            If there is no such table.
+
+        Examples
+        --------
+        >>> from physbatch.scaling import fit_law
+        >>> frame = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3).to_dataframe()
+        >>> round(frame.loc["b", "value"], 9)
+        1.0
+        """
+        stated = self.stated()
+        if table is None and stated:
+            rows = {
+                name: estimate_json(e) | {"flags": "; ".join(e.flags)} for name, e in stated.items()
+            }
+            frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("name")
+            ends = pd.DataFrame(frame.pop("interval68").tolist(), frame.index, ["low68", "high68"])
+            flags = frame.pop("flags")
+            return frame.join(ends).astype(float).assign(flags=flags)
+        content = chosen(self, self.to_tables(), table or "")
+        return content.to_dataframe() if content.dims else content.expand_dims("row").to_dataframe()
 
     def to_latex(self) -> str:
         """The estimates as a LaTeX table; it needs the package booktabs."""

@@ -171,7 +171,7 @@ _LAWS: Mapping[str, _Definition] = {
 
 
 @result("law")
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Law(Record):
     """A registered law, with some exponents held at a value; `law` makes it.
 

@@ -109,7 +109,7 @@ class Match(NamedTuple):
 
 
 @result("compatible classes")
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Compatibility(Record):
     """The classes that a measurement does not exclude; the text never claims one."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,10 @@ def test_every_result_goes_everywhere(kind: str, tmp_path: Path, schema: dict[st
     assert type(back) is type(result)
     assert back.identical(result)
     assert repr(back) == repr(result)
+    assert pickle.loads(pickle.dumps(result)) == result == back
+    assert hash(back) == hash(result)
+    frames = [result.to_dataframe(), *map(result.to_dataframe, result.to_tables())]
+    assert list(frames[0].index) == list(result.stated()) or not result.stated()
 
     with xr.open_dataset(path) as root:
         assert all(dim in root.coords for dim in root.dims)
