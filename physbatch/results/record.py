@@ -219,7 +219,7 @@ class Record(HtmlTable):
         --------
         >>> from physbatch.scaling import fit_law
         >>> frame = fit_law([8, 16, 32], [1, 2, 4], [0.1] * 3).to_dataframe()
-        >>> round(frame.loc["b", "value"], 9)
+        >>> round(float(frame.loc["b", "value"]), 2)
         1.0
         """
         stated = self.stated()
