@@ -9,8 +9,9 @@ import numpy as np
 
 from physbatch.compilation import cached_njit
 from physbatch.dynamics.compiled import compiled_within
+from physbatch.dynamics.projected.error import ERF
+from physbatch.dynamics.projected.looks import DOUBT, rough_errors
 from physbatch.dynamics.projected.parts import (
-    LANES,
     choose_partners,
     clear,
     draw_factor,
@@ -47,9 +48,9 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
         _ = version
         teacher, _, difference, perpendicular = state
         teacher_key, start_key = keys
-        students, teachers, _ = difference.shape
+        students, teachers, lanes = difference.shape
         length = 1.0 / math.sqrt(size)
-        normals = np.zeros((max(students * teachers, MOST_UNITS * MOST_UNITS) + 3, LANES))
+        normals = np.zeros((max(students * teachers, MOST_UNITS * MOST_UNITS) + 3, lanes))
         if orthogonal:
             for n in range(teachers):
                 teacher[n, n, :] = 1.0
@@ -62,11 +63,11 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
             overlap = initial_overlap if i < teachers else 0.0
             rest = math.sqrt(1.0 - overlap * overlap) * length
             for n in range(teachers):
-                for lane in range(LANES):
+                for lane in range(lanes):
                     known = overlap * teacher[i, n, lane] if overlap != 0.0 else 0.0
                     difference[i, n, lane] = known + rest * normals[i * teachers + n, lane]
             for k in range(i + 1):
-                for lane in range(LANES):
+                for lane in range(lanes):
                     perpendicular[i, k, lane] *= rest
 
     return draw
@@ -76,13 +77,13 @@ def make_start_kernel(version: int) -> Callable[..., Any]:
 def _begin(room, state, run, out):
     """Centres of the students; a run may go on after a replica has diverged."""
     teacher, partner, difference, perpendicular = state
-    students, teachers, _ = difference.shape
+    students, teachers, lanes = difference.shape
     for i in range(students):
-        for lane in range(LANES):
+        for lane in range(lanes):
             if partner[i, lane] >= 0:
                 for n in range(teachers):
                     room.centre[i, n, lane] = teacher[partner[i, lane], n, lane]
-    for lane in range(LANES):
+    for lane in range(lanes):
         for i in range(students):
             room.length[lane] += perpendicular[i, i, lane]
         if not room.length[lane] < _LONGEST:
@@ -92,10 +93,15 @@ def _begin(room, state, run, out):
 @compiled_within
 def _measure(room, state, run, out, step, column):
     """What is due at a step, and first passages; `column` is negative if nothing is due."""
+    lanes = out.first_passage.shape[0]
     checked = step % run.check_interval == 0
-    for lane in range(LANES):
-        # The error of a lane costs as much as its step.
-        if column < 0 and out.first_passage[lane] >= 0:
+    rough = column < 0 and run.activation == ERF
+    if rough:
+        rough_errors(room, state)
+    far = run.passage_error + DOUBT
+    for lane in range(lanes):
+        # The error of a lane costs as much as some of its steps.
+        if column < 0 and (out.first_passage[lane] >= 0 or (rough and room.wrong[lane] > far)):
             continue
         error = np.nan
         if out.diverged_at[lane] < 0:
@@ -112,7 +118,7 @@ def _measure(room, state, run, out, step, column):
 @compiled_within
 def _step(room, state, run, replicas, step):
     """One step of all lanes."""
-    students, teachers, _ = room.toward.shape
+    students, teachers, lanes = room.toward.shape
     largest = run.floor + (1 if run.threshold > _ZERO else 0)
     units = students + teachers
     numbers = units + (1 if run.noise > 0.0 else 0)
@@ -131,9 +137,9 @@ def _step(room, state, run, replicas, step):
         draw_normals(room.z, numbers, _FIELD, number, replicas, run.key)
         compare_outputs(room, state, run.noise, run.activation)
         if sample >= run.floor:
-            for lane in range(LANES):
+            for lane in range(lanes):
                 wrong[lane] = wrong[lane] if sample < room.counts[lane] else 0.0
-        for lane in range(LANES):
+        for lane in range(lanes):
             wrong[lane] *= run.rate
         add_sample(room, direct, sample)
     if not direct:
@@ -148,7 +154,7 @@ def _step(room, state, run, replicas, step):
 def _run_lanes(room, run, out, replicas):
     """All steps of one group of lanes, measured."""
     state = out.state
-    students, teachers, _ = room.toward.shape
+    students, teachers, lanes = room.toward.shape
     _begin(room, state, run, out)
     measured = 0
     for step in range(run.first_step, run.last_step + 1):
@@ -157,7 +163,7 @@ def _run_lanes(room, run, out, replicas):
         for i in range(students):
             for n in range(teachers):
                 total, base, rest = room.inside[i, n], room.centre[i, n], state.difference[i, n]
-                for lane in range(LANES):
+                for lane in range(lanes):
                     total[lane] = base[lane] + rest[lane]
         due = measured < run.times.shape[0] and run.times[measured] == step
         if due or step % run.check_interval == 0:
@@ -166,7 +172,7 @@ def _run_lanes(room, run, out, replicas):
         if step == run.last_step:
             break
         _step(room, state, run, replicas, step)
-        for lane in range(LANES):
+        for lane in range(lanes):
             if out.diverged_at[lane] < 0 and not room.length[lane] < _LONGEST:
                 out.diverged_at[lane] = step + 1
 

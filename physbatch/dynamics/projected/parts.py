@@ -17,7 +17,7 @@ from physbatch.streams.gaussian import chi_or_minus_one, draw_chi, normal_pair
 from physbatch.streams.keys import KIND_FACTOR_CHI, KIND_FACTOR_NORMAL
 from physbatch.typing import FloatArray, IntArray
 
-#: Replicas that are computed together. A constant, so that loops over them need no checks.
+#: Replicas that are computed together, at most.
 LANES = 64
 
 _ZERO = np.uint64(0)
@@ -73,12 +73,13 @@ class Room(NamedTuple):
 @compiled_counting_floats
 def draw_normals(out, count, kind, index, replicas, key):
     """The first `count` normal numbers of an index, shape (count, lane)."""
+    lanes = replicas.shape[0]
     low = index & _LOW
     kind = kind | ((index >> _32) << _8)
     for block in range((count + 3) // 4):
         row = 4 * block
         if count - row > 2:
-            for lane in range(LANES):
+            for lane in range(lanes):
                 x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
                 third, fourth = normal_pair(x2, x3)
@@ -87,7 +88,7 @@ def draw_normals(out, count, kind, index, replicas, key):
                 out[row + 2, lane] = third
                 out[row + 3, lane] = fourth
         else:
-            for lane in range(LANES):
+            for lane in range(lanes):
                 x0, x1, x2, x3 = philox(np.uint64(block), low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
                 out[row, lane] = first
@@ -97,6 +98,7 @@ def draw_normals(out, count, kind, index, replicas, key):
 @compiled_counting_floats
 def draw_factor(factor, normals, rank, freedom, index, replicas, key):
     """Lower-triangular factor of a Wishart matrix with `freedom` degrees (Bartlett)."""
+    lanes = replicas.shape[0]
     draw_normals(normals, rank * (rank - 1) // 2, _NORMAL, index, replicas, key)
     at = 0
     for i in range(rank):
@@ -112,7 +114,7 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
         second_freedom = max(float(freedom - i - 1), 2.0)
         rejected = 0
         if i + 1 < rank:
-            for lane in range(LANES):
+            for lane in range(lanes):
                 x0, x1, x2, x3 = philox(block, low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
                 first_chi = chi_or_minus_one(first_freedom, first, x2)
@@ -121,7 +123,7 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
                 factor[i + 1, i + 1, lane] = second_chi
                 rejected += 1 if min(first_chi, second_chi) < 0.0 else 0
         else:
-            for lane in range(LANES):
+            for lane in range(lanes):
                 x0, x1, x2, x3 = philox(block, low, kind, replicas[lane], key)
                 first, second = normal_pair(x0, x1)
                 first_chi = chi_or_minus_one(first_freedom, first, x2)
@@ -129,7 +131,7 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
                 rejected += 1 if first_chi < 0.0 else 0
         for row in range(i, min(i + 2, rank)):
             if rejected > 0 or freedom - row < 2:
-                for lane in range(LANES):
+                for lane in range(lanes):
                     if factor[row, row, lane] < 0.0 or freedom - row < 2:
                         factor[row, row, lane] = draw_chi(
                             row, freedom - row, kind, low, replicas[lane], key, _ZERO
@@ -139,17 +141,18 @@ def draw_factor(factor, normals, rank, freedom, index, replicas, key):
 @compiled_counting_floats
 def activate(field, output, slope, activation):
     """g and g' of a row of fields."""
+    lanes = field.shape[0]
     if activation == ERF:
-        for lane in range(LANES):
+        for lane in range(lanes):
             value, derivative = erf_and_slope(field[lane])
             output[lane] = value
             slope[lane] = derivative
     elif activation == RELU:
-        for lane in range(LANES):
+        for lane in range(lanes):
             output[lane] = max(field[lane], 0.0)
             slope[lane] = 1.0 if field[lane] > 0.0 else 0.0
     else:
-        for lane in range(LANES):
+        for lane in range(lanes):
             output[lane] = field[lane]
             slope[lane] = 1.0
 
@@ -157,45 +160,51 @@ def activate(field, output, slope, activation):
 @compiled_counting_floats
 def clear(rows):
     """Set all rows of a matrix of rows (..., ..., lane) to zero."""
+    lanes = rows.shape[2]
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             row = rows[i, j]
-            for lane in range(LANES):
+            for lane in range(lanes):
                 row[lane] = 0.0
 
 
 @compiled_counting_floats
 def add_scaled(total, factor, row):
     """total += factor row, for one factor."""
-    for lane in range(LANES):
+    lanes = total.shape[0]
+    for lane in range(lanes):
         total[lane] = multiply_add(factor, row[lane], total[lane])
 
 
 @compiled_counting_floats
 def set_product(total, a, b):
     """total = a b, lane by lane."""
-    for lane in range(LANES):
+    lanes = total.shape[0]
+    for lane in range(lanes):
         total[lane] = a[lane] * b[lane]
 
 
 @compiled_counting_floats
 def add_row(total, row):
     """total += row."""
-    for lane in range(LANES):
+    lanes = total.shape[0]
+    for lane in range(lanes):
         total[lane] += row[lane]
 
 
 @compiled_counting_floats
 def add_product(total, a, b):
     """total += a b, lane by lane."""
-    for lane in range(LANES):
+    lanes = total.shape[0]
+    for lane in range(lanes):
         total[lane] = multiply_add(a[lane], b[lane], total[lane])
 
 
 @compiled_counting_floats
 def subtract_product(total, a, b):
     """total -= a b, lane by lane."""
-    for lane in range(LANES):
+    lanes = total.shape[0]
+    for lane in range(lanes):
         total[lane] = multiply_add(-a[lane], b[lane], total[lane])
 
 
@@ -206,22 +215,22 @@ def triangularise(matrix, triangle, length):
     Modified Gram-Schmidt, whose triangle is as accurate as Householder's; the matrix becomes
     the orthonormal rows. The sum of the diagonal goes to `length`.
     """
-    rows, columns, _ = matrix.shape
-    work = np.empty(LANES)
+    rows, columns, lanes = matrix.shape
+    work = np.empty(lanes)
     length[:] = 0.0
     for i in range(rows):
         work[:] = 0.0
         for column in range(columns):
             add_product(work, matrix[i, column], matrix[i, column])
         diagonal = triangle[i, i]
-        for lane in range(LANES):
+        for lane in range(lanes):
             norm = math.sqrt(work[lane])
             diagonal[lane] = norm
             length[lane] += norm
             work[lane] = 1.0 / norm if norm > 0.0 else 0.0
         for column in range(columns):
             row = matrix[i, column]
-            for lane in range(LANES):
+            for lane in range(lanes):
                 row[lane] *= work[lane]
         for k in range(i + 1, rows):
             work[:] = 0.0
@@ -235,8 +244,8 @@ def triangularise(matrix, triangle, length):
 @compiled_counting_floats
 def factorise_gram(gram, factor):
     """Lower triangle A with A A' = D' D, where columns of D may depend on each other."""
-    rows = gram.shape[0]
-    work = np.empty(LANES)
+    rows, _, lanes = gram.shape
+    work = np.empty(lanes)
     for j in range(rows):
         for i in range(j, rows):
             work[:] = gram[i, j]
@@ -245,13 +254,13 @@ def factorise_gram(gram, factor):
             target = factor[i, j]
             if i == j:
                 full = gram[j, j]
-                for lane in range(LANES):
+                for lane in range(lanes):
                     # What rounding leaves of a dependent column counts as zero.
                     free = work[lane] > 2e-15 * full[lane]
                     target[lane] = math.sqrt(work[lane]) if free else 0.0
             else:
                 pivot = factor[j, j]
-                for lane in range(LANES):
+                for lane in range(lanes):
                     target[lane] = work[lane] / pivot[lane] if pivot[lane] > 0.0 else 0.0
 
 
@@ -259,8 +268,8 @@ def factorise_gram(gram, factor):
 def choose_partners(state, centre):
     """Make the nearest teacher vector, or zero, the centre of each student vector."""
     teacher, partner, difference, _ = state
-    students, teachers, _ = difference.shape
-    for lane in range(LANES):
+    students, teachers, lanes = difference.shape
+    for lane in range(lanes):
         for i in range(students):
             best = -1
             shortest = 0.0
@@ -302,8 +311,8 @@ def lane_error(state, lane, activation):
 def measure(inside, state, diverged_at, student_overlap, teacher_overlap):
     """Q and R of every lane, nan where the student has diverged."""
     teacher, perpendicular = state.teacher, state.perpendicular
-    students, teachers, _ = inside.shape
-    for lane in range(LANES):
+    students, teachers, lanes = inside.shape
+    for lane in range(lanes):
         lost = diverged_at[lane] >= 0
         for i in range(students):
             for k in range(i + 1):

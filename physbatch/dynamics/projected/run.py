@@ -26,13 +26,14 @@ import numpy as np
 
 from physbatch.dynamics.projected.error import ERF, LINEAR, RELU
 from physbatch.dynamics.projected.kernel import SOURCE_HASH, make_kernel
-from physbatch.dynamics.projected.parts import LANES, Instructions, Room
+from physbatch.dynamics.projected.parts import Instructions, Room
 from physbatch.dynamics.projected.state import (
     WHERE,
     CommitteeState,
     check_units,
     from_lanes,
     lane_groups,
+    lanes_for,
     replica_numbers,
     to_lanes,
 )
@@ -217,16 +218,17 @@ def run_projected(state: CommitteeState, run: ProjectedRun) -> ProjectedTrajecto
     told = _instructions(run)
     out = ProjectedTrajectory.empty(state, len(run.times))
     for group in lane_groups(len(state.difference)):
+        count = lanes_for(group)
         # Replicas come last, lane by lane; those without one are filled up with zeros.
         lanes = ProjectedTrajectory(
             student_overlap=to_lanes(out.student_overlap, group),
             teacher_overlap=to_lanes(out.teacher_overlap, group),
             generalization_error=to_lanes(out.generalization_error, group),
-            first_passage=np.full(LANES, -1, dtype=np.int64),
-            diverged_at=np.full(LANES, -1, dtype=np.int64),
+            first_passage=np.full(count, -1, dtype=np.int64),
+            diverged_at=np.full(count, -1, dtype=np.int64),
             state=CommitteeState(*(to_lanes(values, group) for values in out.state)),
         )
-        kernel(_room(state, run), told, lanes, replica_numbers(group, run.first_replica))
+        kernel(_room(state, run, count), told, lanes, replica_numbers(group, run.first_replica))
         computed = (*lanes[:-1], *lanes.state)
         for values, by_lane in zip((*out[:-1], *out.state), computed, strict=True):
             from_lanes(values, by_lane, group)
@@ -250,23 +252,23 @@ def _instructions(run: ProjectedRun) -> Instructions:
     )
 
 
-def _room(state: CommitteeState, run: ProjectedRun) -> Room:
+def _room(state: CommitteeState, run: ProjectedRun, lanes: int) -> Room:
     _, students, teachers = state.difference.shape
     rank = min(run.batch.largest, students)
     numbers = students + teachers + (1 if run.label_noise > 0 else 0)
     return Room(
-        z=np.zeros((numbers + 3, LANES)),
-        normals=np.zeros((rank * (rank - 1) // 2 + 4, LANES)),
-        wishart=np.zeros((rank, rank, LANES)),
-        centre=np.zeros((students, teachers, LANES)),
-        inside=np.zeros((students, teachers, LANES)),
-        rows=np.zeros((3, LANES)),
-        wrong=np.zeros(LANES),
-        slope=np.zeros((students, LANES)),
-        toward=np.zeros((students, teachers, LANES)),
-        matrix=np.zeros((students, students + rank, LANES)),
-        gram=np.zeros((students, students, LANES)),
-        factor=np.zeros((students, rank, LANES)),
-        length=np.zeros(LANES),
-        counts=np.full(LANES, run.batch.floor, dtype=np.int64),
+        z=np.zeros((numbers + 3, lanes)),
+        normals=np.zeros((rank * (rank - 1) // 2 + 4, lanes)),
+        wishart=np.zeros((rank, rank, lanes)),
+        centre=np.zeros((students, teachers, lanes)),
+        inside=np.zeros((students, teachers, lanes)),
+        rows=np.zeros((3, lanes)),
+        wrong=np.zeros(lanes),
+        slope=np.zeros((students, lanes)),
+        toward=np.zeros((students, teachers, lanes)),
+        matrix=np.zeros((students, students + rank, lanes)),
+        gram=np.zeros((students, students, lanes)),
+        factor=np.zeros((students, rank, lanes)),
+        length=np.zeros(lanes),
+        counts=np.full(lanes, run.batch.floor, dtype=np.int64),
     )

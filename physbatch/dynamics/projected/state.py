@@ -80,7 +80,7 @@ def check_units(size: int, students: int, teachers: int) -> None:
 
 def to_lanes(values: npt.NDArray[np.generic], group: slice) -> npt.NDArray[Any]:
     """Replicas of a group as the last dimension, filled up with zeros."""
-    lanes = np.zeros((*values.shape[1:], LANES), dtype=values.dtype)
+    lanes = np.zeros((*values.shape[1:], lanes_for(group)), dtype=values.dtype)
     part = np.moveaxis(values[group], 0, -1)
     lanes[..., : part.shape[-1]] = part
     return lanes
@@ -96,7 +96,12 @@ def from_lanes(
 def replica_numbers(group: slice, first_replica: int) -> npt.NDArray[np.uint64]:
     """The numbers of the replicas of a group, one a lane."""
     first = first_replica + group.start
-    return np.arange(first, first + LANES).astype(np.uint64)
+    return np.arange(first, first + lanes_for(group)).astype(np.uint64)
+
+
+def lanes_for(group: slice) -> int:
+    """Lanes of a group of replicas: whole vectors of eight."""
+    return -(-(group.stop - group.start) // 8) * 8
 
 
 def lane_groups(replicas: int) -> list[slice]:

@@ -2,7 +2,6 @@
 
 from physbatch.dynamics.compiled import compiled_floats, compiled_within, draw_count
 from physbatch.dynamics.projected.parts import (
-    LANES,
     activate,
     add_product,
     add_row,
@@ -14,7 +13,8 @@ from physbatch.dynamics.projected.parts import (
 @compiled_within
 def draw_counts(counts, run, index, replicas):
     """How many samples each lane's batch holds."""
-    for lane in range(LANES):
+    lanes = replicas.shape[0]
+    for lane in range(lanes):
         counts[lane] = draw_count(run.floor, run.threshold, run.key, index, replicas[lane])
 
 
@@ -23,9 +23,9 @@ def compare_outputs(room, state, noise, activation):
     """y* + noise - y and g'(lambda_i) of one sample."""
     z, inside, wrong = room.z, room.inside, room.wrong
     teacher, perpendicular = state.teacher, state.perpendicular
-    students, teachers, _ = inside.shape
+    students, teachers, lanes = inside.shape
     field, output, unused = room.rows[0], room.rows[1], room.rows[2]
-    for lane in range(LANES):
+    for lane in range(lanes):
         wrong[lane] = 0.0
     if noise > 0.0:
         add_scaled(wrong, noise, z[students + teachers])
@@ -42,7 +42,7 @@ def compare_outputs(room, state, noise, activation):
         for k in range(i + 1):
             add_product(field, perpendicular[i, k], z[teachers + k])
         activate(field, output, room.slope[i], activation)
-        for lane in range(LANES):
+        for lane in range(lanes):
             wrong[lane] -= output[lane]
 
 
@@ -50,10 +50,10 @@ def compare_outputs(room, state, noise, activation):
 def add_sample(room, direct, sample):
     """Add a sample to D' times the fields and to D' D, with D = wrong g'; the slopes become D."""
     z, wrong, slope, matrix = room.z, room.wrong, room.slope, room.matrix
-    students, teachers, _ = room.toward.shape
+    students, teachers, lanes = room.toward.shape
     for i in range(students):
         drive = slope[i]
-        for lane in range(LANES):
+        for lane in range(lanes):
             drive[lane] *= wrong[lane]
         for n in range(teachers):
             add_product(room.toward[i, n], drive, z[n])
@@ -61,7 +61,7 @@ def add_sample(room, direct, sample):
             add_product(matrix[i, k], drive, z[teachers + k])
         if direct:
             column = room.factor[i, sample]
-            for lane in range(LANES):
+            for lane in range(lanes):
                 column[lane] = drive[lane]
         else:
             for k in range(i + 1):
@@ -72,7 +72,7 @@ def add_sample(room, direct, sample):
 def move_student(room, state, direct, inverse_size):
     """E += D' z/N; `matrix` becomes (P + D' u/N, A B/N), from which the new P follows."""
     matrix, factor, wishart = room.matrix, room.factor, room.wishart
-    students, teachers, _ = room.toward.shape
+    students, teachers, lanes = room.toward.shape
     rank = wishart.shape[0]
     for i in range(students):
         for n in range(teachers):
@@ -83,7 +83,7 @@ def move_student(room, state, direct, inverse_size):
                 add_product(column, factor[i, k], wishart[k, j])
         for number in range(students + rank):
             column = matrix[i, number]
-            for lane in range(LANES):
+            for lane in range(lanes):
                 column[lane] *= inverse_size
         for k in range(i + 1):
             add_row(matrix[i, k], state.perpendicular[i, k])

@@ -120,6 +120,30 @@ def test_a_run_in_two_parts_is_the_same_run() -> None:
     assert_equal(whole, second, slice(None))
 
 
+@pytest.mark.parametrize("case", [CASES[0], CASES[1], CASES[4], CASES[6]])
+def test_looks_see_what_measuring_sees(
+    case: tuple[int, int, float, float, int, bool, float],
+) -> None:
+    """A look computes the error in full only where it may be below: it misses no passage.
+
+    The thresholds are errors that were measured, and numbers next to them.
+    """
+    last, interval = 240, 4
+    state = start(case, 20)
+    run = make_run(case[4], case[2], last, check_interval=interval, label_noise=case[3])
+    looks = np.arange(0, last + 1, interval)
+    errors = run_projected(state, dataclasses.replace(run, times=looks)).generalization_error
+    for threshold in np.quantile(errors, [0.02, 0.2, 0.5, 0.9], method="nearest"):
+        for passage_error in (threshold, np.nextafter(threshold, 1)):
+            below = errors < passage_error
+            expected = np.where(below.any(axis=1), looks[below.argmax(axis=1)], -1)
+            seen = run_projected(
+                state,
+                dataclasses.replace(run, times=np.array([last]), passage_error=passage_error),
+            )
+            np.testing.assert_array_equal(seen.first_passage, expected)
+
+
 def test_start_has_the_given_overlaps() -> None:
     q = np.array([[1.1, 0.2], [0.2, 0.7]])
     r = np.array([[0.3, 0.1, 0.0], [0.2, -0.4, 0.1]])
