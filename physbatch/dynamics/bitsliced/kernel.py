@@ -5,10 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 
 from physbatch.compilation import cached_njit
+from physbatch.dynamics.bitsliced.batches import draw_batch
 from physbatch.dynamics.bitsliced.deep import deep_change, deep_commit, empty_trial
-from physbatch.dynamics.bitsliced.lanes import fill, spread
+from physbatch.dynamics.bitsliced.gains import (
+    empty_gains,
+    fill_gains,
+    foreseen_change,
+    index_gains,
+    keep_hidden,
+    keep_output,
+    prefetch_gains,
+)
+from physbatch.dynamics.bitsliced.lanes import fill, fill_like, spread
 from physbatch.dynamics.bitsliced.layout import (
     ONE,
     ZERO,
@@ -35,12 +46,11 @@ from physbatch.dynamics.bitsliced.parts import (
     Draw,
     Work,
     accept,
-    draw_batch,
     draw_proposals,
     empty_batch,
 )
-from physbatch.dynamics.bitsliced.shape import offset_for, planes_for, shape_of, stride_for
-from physbatch.dynamics.compiled import compiled, compiled_within
+from physbatch.dynamics.bitsliced.shape import AT_ONCE, offset_for, planes_for, shape_of, stride_for
+from physbatch.dynamics.compiled import WITHOUT_COUNTS, compiled, compiled_within
 from physbatch.sources import hash_of_sources
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT
@@ -95,6 +105,39 @@ def _try_flip(work, shape, view, trial, decision, number, ones):
 
 
 @compiled_within
+def _try_foreseen(work, shape, view, trial, decision, number, ones):
+    """The same for one replica, where what flips bring is kept ready."""
+    layout = work.layout
+    edge = np.uint64(work.proposals[number])
+    change = foreseen_change(work, shape, edge)
+    accepted = accept(fill_like(change, ones), decision, number, shape)
+    if not accepted:
+        return
+    source, negative = np.int64(view.addresses[edge]), spread(view.signs[edge], ones)
+    view.signs[edge] ^= accepted
+    unit = edge // np.uint64(shape.fan_in)
+    base = layout.first_base + np.int64(unit) * layout.block
+    flip = Flip(base, unit * np.uint64(shape.stride), source, negative)
+    if edge < np.uint64(layout.last_edge):
+        hidden_commit(view, shape, flip, ones)
+        keep_hidden(work, shape, unit)
+    else:
+        output_commit(view, shape, flip, ones)
+        number_in_layer = edge - np.uint64(layout.last_edge)
+        view.reader_sign[view.reader_of[number_in_layer]] ^= accepted
+        keep_output(work, shape, number_in_layer, unit - np.uint64(layout.last_first))
+
+
+def _try_any(work, shape, view, trial, decision, number, ones):
+    """`_try_flip` or `_try_foreseen`, for compiled code: only one of them is compiled."""
+
+
+@overload(_try_any, jit_options={**WITHOUT_COUNTS, "forceinline": True})
+def _choose_flip(work, shape, view, trial, decision, number, ones):
+    return (_try_foreseen if shape.numbers["foreseen"] else _try_flip).py_func
+
+
+@compiled_within
 def _sweep(work, shape, trial, run, row, time, ones):
     """As many proposals as there are learnable weights."""
     layout, network, learnable = work.layout, work.network, work.layout.learnable
@@ -125,16 +168,24 @@ def _sweep(work, shape, trial, run, row, time, ones):
             index = time * learnable + number if run.each_proposal else time
             draw = Draw(run.floor, run.threshold, run.dynamics_key, np.uint64(index), ZERO)
             draw_batch(work, shape, draw, row, ones)
-        if far and number + _FAR < learnable:
+            if shape.foreseen:
+                fill_gains(work, shape)
+        if far and shape.foreseen and number + _FAR < learnable:
+            prefetch_gains(
+                work, shape, work.proposals[number + _FAR], work.proposals[number + _SOON]
+            )
+        elif far and number + _FAR < learnable:
             prefetch_far(view, shape, layout, np.int64(work.proposals[number + _FAR]))
             prefetch_soon(view, shape, layout, np.int64(work.proposals[number + _SOON]))
-        _try_flip(work, shape, view, trial, decision, number, ones)
+        _try_any(work, shape, view, trial, decision, number, ones)
 
 
 @compiled_within
 def _run_row(work, shape, trial, replicas, run, out, row, ones):
     """Simulate and measure the replicas in a row, from `run.start` to `run.pause`."""
     load_network(work.network, shape, work.layout, replicas, row)
+    if shape.foreseen:
+        index_gains(work, shape)
     work.batch.valid[:] = 0
     # Measured is the batch last drawn; at time 0 the first batch, before any move.
     drawn = run.start * work.layout.learnable if run.each_proposal else run.start
@@ -196,6 +247,7 @@ def make_kernel(
     planes, last_planes = planes_for(fan_in), planes_for(last_fan_in)
     offset, last_offset = offset_for(fan_in), offset_for(last_fan_in)
     stride = stride_for(readers, last_fan_in, row)
+    foreseen = int(depth == 2 and row == 1 and fan_in == last_fan_in and readers > AT_ONCE)
 
     @cached_njit(nogil=True)
     def run_rows(replicas, lane_type, mask_type, run, out):
@@ -214,6 +266,7 @@ def make_kernel(
                 row,
                 lanes,
                 together,
+                foreseen,
             )
         )
         layout = lay_out(shape, replicas)
@@ -223,6 +276,7 @@ def make_kernel(
             state,
             empty_batch(shape, layout, lane_type),
             empty_network(shape, layout, mask_type),
+            empty_gains(shape, layout),
             np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros((together, layout.learnable + 3), dtype=np.uint32),

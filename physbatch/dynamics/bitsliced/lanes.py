@@ -238,6 +238,19 @@ def repeat(typingctx, vector, like):
 
 
 @intrinsic
+def four_words(typingctx, first, second, third, fourth, like):
+    """A vector of four lanes like another, from four words."""
+
+    def codegen(context, builder, sig, args):
+        vector = ir.Constant(context.get_value_type(sig.return_type), ir.Undefined)
+        for lane in range(4):
+            vector = builder.insert_element(vector, args[lane], ir.IntType(32)(lane))
+        return vector
+
+    return like(*[types.uint64] * 4, like), codegen
+
+
+@intrinsic
 def spread(typingctx, mask, like):
     """Lane i is all ones where bit i of the mask is 1, and else 0."""
 

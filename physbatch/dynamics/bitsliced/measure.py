@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from physbatch.dynamics.bitsliced.batches import count_mistakes, draw_batch
 from physbatch.dynamics.bitsliced.layout import ZERO, Array, path_sum
-from physbatch.dynamics.bitsliced.parts import Draw, count_mistakes, draw_batch
+from physbatch.dynamics.bitsliced.parts import Draw
 from physbatch.dynamics.compiled import compiled, draw_count
 
 _CHUNK = np.uint64(40)

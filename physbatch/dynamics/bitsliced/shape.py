@@ -19,6 +19,7 @@ AT_ONCE = 8
 #: many outputs read one unit of the layer below them. stride: places reserved for them in the
 #: lists of readers; 8 if they are looked at all at once. row: words that hold one bit of all
 #: samples. lanes: words that one instruction works on. together: replicas side by side in a row.
+#: foreseen: 1 if what flips bring is kept ready (`physbatch.dynamics.bitsliced.gains`), else 0.
 FIELDS = (
     "depth",
     "fan_in",
@@ -32,6 +33,7 @@ FIELDS = (
     "row",
     "lanes",
     "together",
+    "foreseen",
 )
 
 

@@ -26,6 +26,7 @@ SYSTEMS: list[dict[str, Any]] = [
     {"wiring": "tree", "size": 27, "degree": 3, "depth": 3, "output": "scalar"},
     {"wiring": "tree", "size": 18, "degree": 3, "depth": 2, "output": "vector"},
     {"wiring": "tree", "size": 7, "degree": 7, "depth": 1, "output": "vector"},
+    {"wiring": "regular", "size": 11, "degree": 9, "depth": 2, "output": "vector"},
 ]
 RULES: list[dict[str, Any]] = [{"ties": "reject"}, {"ties": "accept"}, {"temperature": 0.7}]
 
