@@ -91,9 +91,9 @@ def verify(
 
     if cells < 1:
         raise StudyError(f"{cells} cells", where="--cells", remedy="give 1 or more")
-    data = open_dataset(file)
-    study = code.permitted(study_of_dataset(dict(data.attrs), where=str(file)), str(file))
-    check = verify_dataset(data, cells, seed=seed, study=study)
+    with open_dataset(file, load=False) as data:
+        study = code.permitted(study_of_dataset(dict(data.attrs), where=str(file)), str(file))
+        check = verify_dataset(data, cells, seed=seed, study=study)
     if json_:
         print_json(
             {
@@ -141,13 +141,13 @@ def rerun(file: Path, *, output: Output, workers: Workers = None, code: Code = C
     check_workers(workers)
     if output.exists() and output.samefile(file):
         raise StudyError("is the dataset itself", where=str(output), remedy="name a new file")
-    old = open_dataset(file)
-    study = code.permitted(study_of_dataset(dict(old.attrs), where=str(file)), str(file))
-    new = run_study(study, output, workers=workers, progress=progress_display())
-    print(f"dataset  {output}")
-    for name, pair in attribute_differences(old, new).items():
-        print(f"made by  {name}: {pair[0]} | {pair[1]}")
-    values = value_differences(old, new)
+    with open_dataset(file, load=False) as old:
+        study = code.permitted(study_of_dataset(dict(old.attrs), where=str(file)), str(file))
+        with run_study(study, output, workers=workers, progress=progress_display()) as new:
+            print(f"dataset  {output}")
+            for name, pair in attribute_differences(old, new).items():
+                print(f"made by  {name}: {pair[0]} | {pair[1]}")
+            values = value_differences(old, new)
     differing = [name for name, change in values.items() if change.differing]
     if differing:
         print(f"values   differ in {', '.join(differing)}")
@@ -161,7 +161,7 @@ def _load(name: str) -> tuple[Study, xr.Dataset | None]:
 
     path = Path(name)
     if path.is_file() and not name.endswith(".toml"):
-        data = open_dataset(path)
+        data = open_dataset(path, load=False)
         return study_of_dataset(dict(data.attrs), where=name), data
     return load_study(name), None
 

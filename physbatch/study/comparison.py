@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ PROVENANCE = (
     *("source", "revision", "package_versions", "python_version", "platform", "device"),
     *("processor", "processor_features"),
 )
+
+
+#: Bytes of a variable that are compared at a time.
+_PART = 32_000_000
 
 
 def extends(study: Study, old: Study) -> bool:
@@ -135,16 +140,32 @@ def value_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, ValueDif
     for name in sorted({*map(str, left.data_vars)} & {*map(str, right.data_vars)}):
         if set(left[name].dims) != set(right[name].dims):
             continue
-        values = left[name].values
-        others = right[name].transpose(*left[name].dims).values
-        differ = ~_same(values, others)
-        gaps = np.abs(values[differ].astype(float) - others[differ].astype(float))
-        differences[name] = ValueDifference(
-            common=values.size,
-            differing=int(differ.sum()),
-            largest=float(gaps.max()) if gaps.size else 0.0,
-        )
+        differences[name] = _difference(left[name], right[name].transpose(*left[name].dims))
     return differences
+
+
+def _difference(values: xr.DataArray, others: xr.DataArray) -> ValueDifference:
+    """Two variables of one shape, a part of moderate size at a time: they may lie on disk."""
+    differing, gaps = 0, [0.0]
+    for part in _parts(values):
+        mine, other = values[part].values, others[part].values
+        differ = ~_same(mine, other)
+        differing += int(differ.sum())
+        gaps.extend(np.abs(mine[differ].astype(float) - other[differ].astype(float)))
+        gaps = [float(np.max(gaps))]
+    return ValueDifference(values.size, differing, gaps[0])
+
+
+def _parts(values: xr.DataArray) -> Iterator[tuple[slice, ...]]:
+    """Parts of a variable that together make it up, along its longest dimension."""
+    if values.ndim == 0 or values.size == 0:
+        yield ()
+        return
+    longest = int(np.argmax(values.shape))
+    length = values.shape[longest]
+    step = max(1, length * _PART // max(values.nbytes, 1))
+    for first in range(0, length, step):
+        yield (*(slice(None),) * longest, slice(first, first + step))
 
 
 def attribute_differences(data: xr.Dataset, other: xr.Dataset) -> dict[str, tuple[str, str]]:

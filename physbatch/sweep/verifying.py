@@ -88,11 +88,12 @@ def verify_dataset(
     require_built(study)
     plan = Plan(study, engine_for(study))
     data = _with_grid(validate(data), plan)
+    status = data[["status"]].load()
     whole = [
         ordinal
         for ordinal, cell in zip(plan.cells.ordinals.tolist(), plan.cells, strict=True)
         if _is_there(data, cell)
-        and not bool((_rows(data, plan, cell, "status") == STATUS_MISSING).any())
+        and not bool((_rows(status, plan, cell, "status") == STATUS_MISSING).any())
     ]
     part = _part(data, plan)
     if not whole:
