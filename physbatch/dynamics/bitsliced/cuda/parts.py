@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import cuda
 
+from physbatch.dynamics.bitsliced.batches import Layer
 from physbatch.dynamics.bitsliced.layout import ONE, ZERO, Array
-from physbatch.dynamics.bitsliced.parts import ONES, Layer
+from physbatch.dynamics.bitsliced.parts import ONES
 from physbatch.streams import compiled
 from physbatch.streams.keys import KIND_BATCH, KIND_INPUTS
 
