@@ -89,11 +89,11 @@ class ProjectedEngine:
     def seconds(self, point: GridPoint) -> float:
         """About how long the replicas take on one core, whatever N is.
 
-        Measured on one core with 32 replicas (2026-11-20): 0.30 us a step of one replica for
-        K = M = 4 at m = 1 and 7.8 us at m = 100, 0.14 and 2.8 us for K = M = 1.
+        Measured on one core with 32 replicas (2026-11-30): 0.14 us a step of one replica for
+        K = M = 4 at m = 1 and 7.5 us at m = 100, 0.034 us for K = M = 1 at m = 1.
         """
         units = (sum(_units(point.study)) + 1) / 9
-        step = (0.35e-6 + 0.08e-6 * point.batch_size) * units
+        step = (0.07e-6 + 0.074e-6 * point.batch_size) * units
         return float(point.updates[-1]) * step * point.replicas
 
     def replica_bytes(self, point: GridPoint) -> int:

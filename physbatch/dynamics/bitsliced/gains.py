@@ -66,10 +66,10 @@ def index_gains(work, shape):
         gains.masks[nobody + pair + 1] = _ALL
     gains.readers[:] = nobody
     for number in range(network.reader_of.shape[0]):
-        place = np.int64(network.reader_of[number])
-        unit, slot = place // shape.stride, place % shape.stride
+        position = np.int64(network.reader_of[number])
+        unit, slot = position // shape.stride, position % shape.stride
         output = number // shape.last_fan_in
-        is_negative = np.int64(network.reader_sign[place] & 1)
+        is_negative = np.int64(network.reader_sign[position] & 1)
         at = unit * shape.readers + slot
         gains.readers[at] = BLOCK * output + _NEGATIVE * is_negative
     for output in range(layout.outputs):
@@ -144,16 +144,16 @@ def foreseen_change(work, shape, edge):
     flips = four_words(minus, minus, plus, plus, four)
     begin = unit * np.uint64(shape.readers)
     for reader in range(shape.readers):
-        place = np.int64(gains.readers[begin + np.uint64(reader)])
-        four += population(load(gains.masks, place, flips) & flips)
+        position = np.int64(gains.readers[begin + np.uint64(reader)])
+        four += population(load(gains.masks, position, flips) & flips)
     return shape.readers * (popcount(minus) + popcount(plus)) - total(four)
 
 
 @compiled_inline
 def keep_output(work, shape, number, output):
     """Bring the gains up to date after edge `number` of the last layer flipped."""
-    place, stride = np.uint64(work.network.reader_of[number]), np.uint64(shape.stride)
-    at = place // stride * np.uint64(shape.readers) + place % stride
+    position, stride = np.uint64(work.network.reader_of[number]), np.uint64(shape.stride)
+    at = position // stride * np.uint64(shape.readers) + position % stride
     work.gains.readers[at] ^= _NEGATIVE
     _note_output(work, shape, output)
 

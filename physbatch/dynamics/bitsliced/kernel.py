@@ -58,6 +58,7 @@ from physbatch.streams.keys import KIND_ACCEPT
 #: What the disk cache must follow, see `hash_of_sources`.
 SOURCE_HASH = hash_of_sources("dynamics/bitsliced", "dynamics", "streams")
 
+_INLINE: Any = {"forceinline": True, **WITHOUT_COUNTS}
 _ACCEPT = np.uint64(KIND_ACCEPT)
 #: A state of more bytes does not stay in the cache nearest to the core.
 _NEAR = 200_000
@@ -132,7 +133,7 @@ def _try_any(work, shape, view, trial, decision, number, ones):
     """`_try_flip` or `_try_foreseen`, for compiled code: only one of them is compiled."""
 
 
-@overload(_try_any, jit_options={**WITHOUT_COUNTS, "forceinline": True})
+@overload(_try_any, jit_options=_INLINE)
 def _choose_flip(work, shape, view, trial, decision, number, ones):
     return (_try_foreseen if shape.numbers["foreseen"] else _try_flip).py_func
 

@@ -101,7 +101,8 @@ def replica_numbers(group: slice, first_replica: int) -> npt.NDArray[np.uint64]:
 
 def lanes_for(group: slice) -> int:
     """Lanes of a group of replicas: whole vectors of eight."""
-    return -(-(group.stop - group.start) // 8) * 8
+    replicas: int = group.stop - group.start
+    return -(-replicas // 8) * 8
 
 
 def lane_groups(replicas: int) -> list[slice]:
