@@ -13,16 +13,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.common import Datasets, Finding, Number, markdown_table
+from analysis.success import (
+    critical_batch,
+    curve_in_ln_m,
+    known,
+    power_of_size,
+    ratio,
+    words,
+)
 from physbatch.dataset import STATUS_DIVERGED
 from physbatch.plots import DOUBLE_COLUMN_MM, figure_in_mm, journal_style
 from physbatch.scaling import (
     Estimate,
     SuccessCurve,
     TransitionOrder,
-    fit_law,
-    law,
-    success_counts,
-    success_curve,
     transition_order,
 )
 
@@ -42,12 +46,6 @@ TASKS = {
     "manifold": "hidden manifold",
     "modular": "addition modulo N",
     "mixture": "Gaussian mixture",
-}
-_MISSING = {
-    "m_c_below_grid": "< 1",
-    "m_c_above_grid": "> 32",
-    "bad_fit": "no power of N",
-    "too_few_points": "two sizes",
 }
 #: Earlier run time that m_c is compared with, as a part of the whole.
 EARLIER = 0.25
@@ -78,21 +76,7 @@ class Row:
 
     def critical(self, size: float) -> Estimate:
         """m_c at a size."""
-        return _critical(self.curves[size])
-
-
-def _curve(part: xr.Dataset, time: float) -> SuccessCurve:
-    """Success against ln m: batch sizes lie evenly there."""
-    batch_size, successes, trials = success_counts(part, time)
-    size = float(np.atleast_1d(part["size"].values)[0])
-    return success_curve(np.log(batch_size), successes, trials, size=size, time=time)
-
-
-def _critical(curve: SuccessCurve) -> Estimate:
-    """m_c of a curve against ln m."""
-    fit = curve.m_c
-    value = math.exp(fit.value)
-    return Estimate(value, value * fit.stderr, flags=fit.flags)
+        return critical_batch(self.curves[size])
 
 
 def _rows(task: str, data: xr.Dataset) -> list[Row]:
@@ -104,7 +88,7 @@ def _rows(task: str, data: xr.Dataset) -> list[Row]:
         part = data.sel(learning_rate=rate, drop=True)
         sizes = [float(size) for size in part["size"].values]
         curves, earlier = (
-            {size: _curve(part.sel(size=[size]).squeeze(drop=False), t) for size in sizes}
+            {size: curve_in_ln_m(part.sel(size=[size]).squeeze(drop=False), t) for size in sizes}
             for t in (last, early)
         )
         failed = part["success"] == 0
@@ -119,29 +103,6 @@ def _largest(curves: dict[float, SuccessCurve], last: float) -> float:
     """The largest m_c, up to which replicas fail; the whole grid if it is known at no size."""
     known = [math.exp(c.m_c.value) for c in curves.values() if math.isfinite(c.m_c.value)]
     return max(known, default=last)
-
-
-def _ratio(over: Estimate, under: Estimate) -> Estimate:
-    """over/under of independent estimates; nan with the flags of what is not known."""
-    value = over.value / under.value
-    relative = math.hypot(over.total / over.value, under.total / under.value)
-    return Estimate.of_total(value, value * relative, flags=(*over.flags, *under.flags))
-
-
-def _exponent(row: Row) -> Estimate:
-    """b of m_c = A N^b over all sizes."""
-    known = {n: e for n in row.curves if math.isfinite((e := row.critical(n)).value)}
-    if len(known) < 2:
-        return Estimate(math.nan, flags=tuple(f for n in row.curves for f in row.critical(n).flags))
-    fit = fit_law(
-        list(known),
-        [e.value for e in known.values()],
-        [e.stderr for e in known.values()],
-        [law("power")],
-        quantity="m_c",
-        scan=False,
-    )
-    return fit["b"]
 
 
 def _numbers(rows: list[Row]) -> list[Number]:
@@ -159,7 +120,12 @@ def _numbers(rows: list[Row]) -> list[Number]:
             )
             for size, curve in row.curves.items()
         ]
-        numbers.append(Number(f"{name}: b of m_c ~ N^b {at}", _exponent(row)))
+        numbers.append(
+            Number(
+                f"{name}: b of m_c ~ N^b {at}",
+                power_of_size({n: row.critical(n) for n in row.curves}),
+            )
+        )
     return numbers
 
 
@@ -185,7 +151,7 @@ def _table(rows: dict[str, list[Row]], orders: dict[str, TransitionOrder]) -> st
     lines = []
     for task, (row, *more) in rows.items():
         largest = max(row.curves)
-        now, before = row.critical(largest), _critical(row.earlier[largest])
+        now, before = row.critical(largest), critical_batch(row.earlier[largest])
         slower = more[0].critical(largest) if more else Estimate(math.nan)
         lines.append(
             (
@@ -193,27 +159,16 @@ def _table(rows: dict[str, list[Row]], orders: dict[str, TransitionOrder]) -> st
                 ", ".join(f"{size:g}" for size in row.curves),
                 f"{row.learning_rate:g}",
                 f"{row.time:g}",
-                ", ".join(_words(row.critical(size)) for size in row.curves),
-                _words(_exponent(row)),
-                _known(_ratio(now, before)),
-                _known(_ratio(now, slower)),
-                _known(_ratio(row.curves[largest].width, row.curves[min(row.curves)].width)),
+                ", ".join(words(row.critical(size)) for size in row.curves),
+                words(power_of_size({n: row.critical(n) for n in row.curves})),
+                known(ratio(now, before)),
+                known(ratio(now, slower)),
+                known(ratio(row.curves[largest].width, row.curves[min(row.curves)].width)),
                 "-" if math.isnan(row.diverged) else f"{100 * row.diverged:.0f} %",
                 orders[task].verdict,
             )
         )
     return markdown_table(head, lines)
-
-
-def _words(estimate: Estimate) -> str:
-    """A number, or why there is none."""
-    if math.isfinite(estimate.value):
-        return f"{estimate}"
-    return ", ".join(_MISSING.get(flag.name, flag.name) for flag in estimate.flags[:1])
-
-
-def _known(estimate: Estimate) -> str:
-    return f"{estimate}" if math.isfinite(estimate.value) else "-"
 
 
 def _figure(rows: dict[str, list[Row]]) -> Figure:
