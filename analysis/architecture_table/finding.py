@@ -177,7 +177,9 @@ def _figure(rows: dict[str, Row]) -> Figure:
                     for n, value in row.critical.items()
                     if math.isfinite(value.value)
                 ]
-                columns = np.array(points).reshape(-1, 3).T
+                if not points:
+                    continue
+                columns = np.array(points).T
                 axes.errorbar(
                     *columns,
                     color=f"C{int(depth) - 2}",
@@ -187,7 +189,10 @@ def _figure(rows: dict[str, Row]) -> Figure:
                 )
             axes.set(xscale="log", yscale="log")
             axes.set_title(f"{student} student, {_kind(student, weights)} weights")
-            axes.legend(ncols=2)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(ncols=2)
+            else:
+                axes.text(0.5, 0.5, "no $m_c$ in the grid", ha="center", transform=axes.transAxes)
         for axes in panels[-1]:
             axes.set_xlabel("$N$")
         for axes in panels[:, 0]:
