@@ -28,7 +28,9 @@ def cells_of(data: xr.Dataset) -> tuple[xr.Dataset, FloatArray, FloatArray]:
     control = control_dim(data)
     if data.sizes["size"] > 1:
         raise AnalysisError(
-            f"{data.sizes['size']} sizes", where=_WHERE, remedy="select one: isel(size=[0])"
+            f"{data.sizes['size']} sizes",
+            where=_WHERE,
+            remedy="select one: isel(size=[0]), or --size N on the command line",
         )
     m = np.asarray(batch_sizes(data).isel(size=0).values, dtype=np.float64).ravel()
     at = squeezed_to(data, ("size", control, "learning_rate", "replica"), _WHERE).isel(size=0)

@@ -1,4 +1,4 @@
-"""Batch noise on the command line: best and critical batch, temperature, curvature, evidence."""
+"""Batch noise on the command line: optimum batch, temperature, curvature, evidence, noise scale."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 from cyclopts import App
 
 from physbatch import plots
+from physbatch.commands.analyses.noise_batches import critical, gradient
 from physbatch.commands.analyses.noise_planes import line, map_, range_, typical
 from physbatch.commands.look import ResultAndFigure
 from physbatch.commands.options import BootstrapSeed, Resamples, Stored
@@ -29,6 +30,8 @@ noise_command.command(range_, name="range")
 noise_command.command(typical)
 noise_command.command(map_, name="map")
 noise_command.command(line)
+noise_command.command(critical)
+noise_command.command(gradient)
 
 
 @noise_command.command
@@ -93,96 +96,6 @@ def optimum(
         ),
         flags=result.flags,
     )
-
-
-@noise_command.command
-def critical(
-    data: Path,
-    *,
-    target: float | None = None,
-    relative: bool = False,
-    excess: float = 0.2,
-    size: int | None = None,
-    resamples: Resamples = 300,
-    seed: BootstrapSeed = 0,
-    outputs: Stored = Stored(),
-) -> None:
-    """Batch size at which the samples to a target exceed their serial limit.
-
-    Parameters
-    ----------
-    data
-        A dataset swept over the batch size, and the learning rate if the best one counts.
-    target
-        Generalisation error to be reached; by default first passages count.
-    relative
-        The target is a part of the error at the first time.
-    excess
-        By which part the samples exceed the serial limit.
-    size
-        Which size, where there are several.
-    """
-    from physbatch.dataset import open_dataset
-    from physbatch.noise.critical_batch import critical_batch_size
-
-    keep_other_results(outputs.output)
-    content = open_dataset(data)
-    if size is not None:
-        if size not in content["size"].values:
-            raise AnalysisError(f"no size {size} in {data}", where="--size")
-        content = content.sel(size=[size])
-    result = critical_batch_size(
-        content, target=target, relative=relative, excess=excess, resamples=resamples, seed=seed
-    )
-    best = estimates(result.steps, result.stderr)
-    rows = list(zip(result.batch_size.tolist(), best, result.learning_rate.tolist(), strict=True))
-    points = [
-        {"batch_size": m, "steps": number_of(steps), "learning_rate": finite_number(rate)}
-        for m, steps, rate in rows
-    ]
-    stated = result.stated()
-    document = {
-        "points": points,
-        "chi2": finite_number(result.chi2),
-        "dof": result.dof,
-        "estimates": {name: number_of(number) for name, number in stated.items()},
-    }
-    lines = ["steps to the target, at the best learning rate"]
-    lines += [f"  B = {m:g}: {steps} (eta = {rate:.3g})" for m, steps, rate in rows]
-    lines += [f"{name} = {number}" for name, number in stated.items()]
-    lines.append(f"S = S_min (1 + B_c/B): chi2/dof = {result.chi2:.3g}/{result.dof:g}")
-    finish(result, outputs, lines, document, flags=result.flags)
-
-
-@noise_command.command
-def gradient(data: Path, *, outputs: Stored = Stored()) -> None:
-    """Gradient noise scale B_noise = tr S/|G|^2 along runs of a task in torch.
-
-    Parameters
-    ----------
-    data
-        A dataset with measurement.gradient_noise, at one size and learning rate.
-    """
-    from physbatch.dataset import open_dataset
-    from physbatch.noise.scale_of_gradients import gradient_scale
-
-    keep_other_results(outputs.output)
-    result = gradient_scale(open_dataset(data))
-    points = []
-    lines = ["gradient noise scale, and the generalisation error there"]
-    for row, m in enumerate(result.batch_size.tolist()):
-        scales = estimates(result.scale[row], result.stderr[row])
-        for time, scale, error in zip(result.time.tolist(), scales, result.error[row], strict=True):
-            lines.append(f"  m = {m:g}, t = {time:g}: {scale}, {error:.4g}")
-            points.append(
-                {
-                    "batch_size": m,
-                    "time": time,
-                    "scale": number_of(scale),
-                    "error": finite_number(float(error)),
-                }
-            )
-    finish(result, outputs, lines, {"points": points}, flags=result.flags)
 
 
 @noise_command.command
