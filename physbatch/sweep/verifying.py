@@ -66,7 +66,7 @@ def verify_dataset(
     Raises
     ------
     DatasetError
-        If no cell of the study is in the dataset.
+        If no cell of the study is in the dataset, or its coordinates are not those of the study.
     StudyError
         If the dataset names code of its own, and no study was given.
 
@@ -88,6 +88,7 @@ def verify_dataset(
     require_built(study)
     plan = Plan(study, engine_for(study))
     data = _with_grid(validate(data), plan)
+    _refuse_other_coordinates(data, plan)
     status = data[["status"]].load()
     whole = [
         ordinal
@@ -98,7 +99,7 @@ def verify_dataset(
     part = _part(data, plan)
     if not whole:
         raise DatasetError(
-            f"holds no whole cell of its study{part and f': it is a part of it ({part})'}",
+            f"holds no cell of its study whole{part and f': it is a part of it ({part})'}",
             where="dataset",
             remedy="verify the dataset that `physbatch run` wrote",
         )
@@ -136,6 +137,23 @@ def _with_grid(data: xr.Dataset, plan: Plan) -> xr.Dataset:
         if dim in data.coords and dim not in data.dims:
             data = with_dimension(data, dim, [name for name in plan.variables if name in data])
     return data
+
+
+def _refuse_other_coordinates(data: xr.Dataset, plan: Plan) -> None:
+    """A selection leaves some of the coordinates of a study; others hold no cell."""
+    whole = {**plan.grid, "replica": range(plan.study.grid.replicas), "time": plan.times}
+    for dim, values in whole.items():
+        if dim not in data.dims:
+            continue
+        others = np.setdiff1d(data[dim].values, np.asarray(values))
+        if dim in data["status"].dims:  # sizes with controls of their own leave empty columns
+            full = data["status"].sel({dim: others}) != STATUS_MISSING
+            others = others[full.any([name for name in full.dims if name != dim]).values]
+        if others.size:
+            raise DatasetError(
+                f"does not match its own study, which has no {dim} {others[0]:g}",
+                where=f"coordinate {dim!r}",
+            )
 
 
 def _is_there(data: xr.Dataset, cell: GridPoint) -> bool:
