@@ -38,7 +38,7 @@ class Crossover(NamedTuple):
 
 
 def final_norm(data: xr.Dataset) -> xr.DataArray:
-    """Norm |w| of a single unit at the end; nan of replicas that did not reach zero loss.
+    """Norm of the weights of one unit at the end; nan of replicas that did not reach zero loss.
 
     Parameters
     ----------

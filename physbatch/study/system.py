@@ -39,7 +39,7 @@ class PatternInputs(Model):
     """A finite set of P patterns, drawn once per replica.
 
     `label_noise` is a variance for continuous outputs, a flip rate for sign outputs.
-    `margin_exponent` is chi of the density |u|^chi exp(-u^2/2) of the component u of Gaussian
+    `margin_exponent` is chi of the density abs(u)^chi exp(-u^2/2) of the component u of Gaussian
     patterns along the teacher of one unit: few patterns lie near its boundary.
     """
 

@@ -116,7 +116,7 @@ def closed_form_error(
         Weights.
     margin_exponent : int
         chi, for one unit and losses of signs: the inputs' component u along the teacher has the
-        density |u|^chi exp(-u^2/2), and the error is the chance that Student's t of chi + 1
+        density abs(u)^chi exp(-u^2/2), and the error is the chance that Student's t of chi + 1
         degrees of freedom exceeds (chi + 1)^(1/2) R/(Q T - R^2)^(1/2).
     """
     layers, functions = system.student_layers, system.functions

@@ -54,7 +54,7 @@ class GradientRun:
     weight_decay : float
         lambda.
     margin_exponent : int
-        chi: patterns have a component u along the teacher of density ~ |u|^chi exp(-u^2/2).
+        chi: patterns have a component u along the teacher of density ~ abs(u)^chi exp(-u^2/2).
     stop : bool
         Whether a replica ends where the hinge loss of all its patterns is zero.
     precision : {"float32", "float64"}

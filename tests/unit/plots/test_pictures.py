@@ -29,6 +29,7 @@ RESULTS: dict[str, Callable[[], object]] = {
     "Crossings": gallery.crossings,
     "DynamicScaling": gallery.dynamics,
     "EscapeTimes": lambda: escape_times(first_order(seed=4)),
+    "LinearStability": gallery.dilute,
     "PerformanceMap": lambda: performance_map(
         optimum_batch_data(pattern_counts=(200,), replicas=4).squeeze("pattern_count", drop=True),
         resamples=5,
@@ -47,6 +48,7 @@ SAME = {
     "Crossings": "crossings",
     "DynamicScaling": "dynamics",
     "EscapeTimes": "escape-times",
+    "LinearStability": "stability",
     "ScalingFit": "exponents",
     "TransitionOrder": "order",
 }

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from physbatch.cli import main
+from physbatch.dataset import open_dataset
 from physbatch.study import Study
 from physbatch.sweep import run_study
 from tests.conftest import TINY, plan_of
@@ -54,7 +55,7 @@ def test_a_run_goes_on(
     said = capsys.readouterr().err
     assert f"set aside, no regular file: {path}.damaged" in said
     assert os.path.lexists(f"{path}.damaged")
-    data = xr.open_dataset(target)
+    data = open_dataset(target)
     for variable in reference.variables:
         assert data[variable].values.tobytes() == reference[variable].values.tobytes(), variable
 
