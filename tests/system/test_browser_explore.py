@@ -14,10 +14,13 @@ from physbatch.report import write_explore
 from physbatch.scaling import collapse, collapse_quality
 from physbatch.scaling.data_collapse import quality_of
 from physbatch.tables import ScalingTable, make_table
-from tests.system.test_browser_report import browser, pytestmark  # noqa: F401
+from tests.system.browsers import IN_BROWSER
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+
+pytestmark = IN_BROWSER
 
 
 def order_parameter(name: str = "m") -> ScalingTable:
@@ -41,7 +44,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(browser: Browser, page_file: Path) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, page_file: Path) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     messages: list[str] = []
     requests: list[str] = []
@@ -193,7 +196,7 @@ def test_the_region_of_the_fit_and_the_points_of_the_window(page: Page) -> None:
     assert len(download.value.path().read_text().splitlines()) == 64
 
 
-def test_five_thousand_points_move_smoothly(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_five_thousand_points_move_smoothly(browser: Browser, tmp_path: Path) -> None:
     """Rescaling, judging and drawing take far less than the 33 ms of 30 frames in a second."""
     rng = np.random.default_rng(1)
     size, control = np.repeat([8.0, 16, 32, 64, 128], 1000), np.tile(np.linspace(0.9, 1.1, 1000), 5)
@@ -220,7 +223,7 @@ def test_five_thousand_points_move_smoothly(browser: Browser, tmp_path: Path) ->
 def test_layout(
     width: int,
     scheme: str,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     page_file: Path,
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
@@ -243,7 +246,7 @@ def test_layout(
     page.close()
 
 
-def test_without_a_fit_the_button_says_why(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_without_a_fit_the_button_says_why(browser: Browser, tmp_path: Path) -> None:
     path = write_explore(order_parameter(), "m", tmp_path / "raw.html")
     page = browser.new_page()
     page.goto(path.as_uri())

@@ -50,7 +50,7 @@ def study_of(m: float, exponent: int = 1, replicas: int = 3, **dynamics: Any) ->
 
 
 def point_of(study: Study) -> GridPoint:
-    at = {"size": SIZE, "batch_size": study.grid.batch_size[0]}  # type: ignore[index]
+    at = {"size": SIZE, "batch_size": study.grid.batch_size[0]}
     return GridPoints(study).at(at, replicas=study.grid.replicas)
 
 
