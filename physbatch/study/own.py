@@ -37,7 +37,8 @@ def is_own(system: System, dynamics: Dynamics, grid: Grid, measurement: Measurem
         measured = measurement.sharpness or measurement.sharpness_batches
         if measurement.unit != "updates" or measured or measurement.gradient_noise:
             raise ValueError(
-                "measurement.unit, sharpness and gradient_noise are not for own dynamics"
+                "measurement.unit, sharpness, sharpness_batches and gradient_noise are not for "
+                "dynamics of own code"
             )
         if grid.initial_overlap is not None:
             raise ValueError("grid.initial_overlap is not for own dynamics; use grid.options")

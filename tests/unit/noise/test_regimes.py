@@ -68,12 +68,12 @@ def norms(seed: int, crossover: float = 1e9) -> xr.DataArray:
 def test_chi_squared_of_a_collapse_that_is_there_is_its_number_of_degrees_of_freedom() -> None:
     """30 seeds of 18 degrees: the mean within 4 standard errors, 8 %, of 18 (pooled scatter)."""
     results = [temperature_collapse(norms(seed), largest_batch=4096) for seed in range(30)]
-    assert {found.dof for found in results} == {18}
-    mean = np.mean([found.chi2 for found in results])
+    assert {agreement.dof for agreement in results} == {18}
+    mean = np.mean([agreement.chi2 for agreement in results])
     assert abs(mean - 18) < 4 * np.sqrt(2 * 18 / 30)
-    for found in results[:3]:
-        expected = np.log(30 * found.temperature)
-        assert np.all(np.abs(found.mean - expected) < 4.5 * found.stderr)
+    for agreement in results[:3]:
+        expected = np.log(30 * agreement.temperature)
+        assert np.all(np.abs(agreement.mean - expected) < 4.5 * agreement.stderr)
 
 
 def test_a_collapse_that_is_not_there_is_refused() -> None:
