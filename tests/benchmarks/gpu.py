@@ -2,7 +2,7 @@
 
     python tests/benchmarks/gpu.py [--replicas 4096] [--rounds 5] [--json FILE]
 
-Prints a table for docs/performance.md: flip-samples per second of both, their ratio, and the
+Prints a table for docs/measurements.md: flip-samples per second of both, their ratio, and the
 share of the device's memory bandwidth that the bytes which the kernel must read and write would
 take if none of them came from a cache.
 """

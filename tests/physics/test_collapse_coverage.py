@@ -1,6 +1,6 @@
 """The stated errors of a collapse cover the truth: the full study, and a reduced one.
 
-The full study (`tests/physics/collapse_coverage.py`, table in docs/coverage.md) takes hours. It
+The full study (`tests/physics/collapse_coverage.py`, table in docs/measurements.md) takes hours. It
 resumes from the file that PHYSBATCH_COVERAGE_FILE names.
 """
 

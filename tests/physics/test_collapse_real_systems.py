@@ -1,6 +1,6 @@
 """Total errors hold on real systems, and wrong errors of the data are called wrong.
 
-Seeds are fixed. Values may be 4 totals off; on the battery of docs/coverage.md the largest of 154
+Seeds are fixed. Values may be 4 totals off; on the battery of docs/measurements.md the largest of 154
 is 3.3.
 """
 

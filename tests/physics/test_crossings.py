@@ -1,6 +1,6 @@
 """Crossings of simulated systems answer, and their total errors hold; the samplers are exact.
 
-The measurement in docs/coverage.md has more sets: `python -m tests.physics.crossing_coverage`.
+The measurement in docs/measurements.md has more sets: `python -m tests.physics.crossing_coverage`.
 """
 
 from __future__ import annotations

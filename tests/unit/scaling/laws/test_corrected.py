@@ -153,7 +153,7 @@ def test_total_errors_cover_planted_laws_with_and_without_corrections():
     """68 % intervals cover 60 to 80 % pooled and above 50 % for none, L^-1/2 and L^-1.
 
     A pure law has its error about twice too wide, and one in L^-1/2 as large as the prior of B
-    has the exponent of a height too small: see docs/coverage.md for every kind by itself.
+    has the exponent of a height too small: see docs/measurements.md for every kind by itself.
     """
     pulls = {
         omega: np.array([planted(omega, s, power) for s in range(40) for power in (1, 2)])
