@@ -120,10 +120,9 @@ def missing(study: Study) -> list[str]:
     """Names of the choices of a study that no engine implements."""
     names = []
     known = study.system.kind == "torch" or study.system.inputs.kind == "samples"
-    if study.measurement.sharpness and not known:
-        names.append("measurement.sharpness but for inputs.kind = 'samples' and tasks in torch")
-    if study.measurement.sharpness_batches and study.system.inputs.kind != "samples":
-        names.append("measurement.sharpness_batches but for inputs.kind = 'samples'")
+    for name in ("sharpness", "sharpness_batches"):
+        if getattr(study.measurement, name) and not known:
+            names.append(f"measurement.{name} but for inputs.kind = 'samples' and tasks in torch")
     if study.grid.replicas_per_graph != 1 and not study.bitsliced:
         names.append(
             "grid.replicas_per_graph > 1 but for binary weights on regular graphs or trees"

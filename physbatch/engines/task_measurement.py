@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from physbatch.dataset import STATUS_DIVERGED, STATUS_OK
+from physbatch.dynamics.task.curvatures import largest_curvatures, sharpness_along_gradients
 from physbatch.dynamics.task.descent import Network, TaskDescent
 from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.dynamics.task.moments_of_gradients import gradient_moments
@@ -38,6 +39,8 @@ class Students:
         Whether two more students of each replica learn, for overlaps between them.
     sharpness, gradient_noise : bool
         Whether the largest curvature of the loss, and the noise of its gradient, are measured.
+    sharpness_batches : int
+        Number of batches over which the curvature along the gradient is averaged; 0: it is not.
     """
 
     def __init__(
@@ -46,9 +49,11 @@ class Students:
         *,
         overlaps: bool,
         sharpness: bool = False,
+        sharpness_batches: int = 0,
         gradient_noise: bool = False,
     ) -> None:
         self._network, self._sharpness = network, sharpness
+        self._sharpness_batches = sharpness_batches
         self._gradient_noise = gradient_noise
         members = (STUDENT, SAME_DATA, SAME_TEACHER) if overlaps else (STUDENT,)
         self.descents = [TaskDescent(network, member) for member in members]
@@ -124,7 +129,9 @@ class Students:
         if descent.source.patterns is not None:
             measured["training_error"] = self._training_error(*descent.source.patterns)
         if self._sharpness:
-            measured.update(descent.curvatures((inputs, targets)))
+            measured.update(largest_curvatures(descent, (inputs, targets)))
+        if self._sharpness_batches:
+            measured.update(sharpness_along_gradients(descent, self._sharpness_batches))
         if self._gradient_noise:
             measured.update(gradient_moments(descent, (inputs, targets)))
         if len(outputs) > 1:

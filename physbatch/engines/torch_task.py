@@ -44,6 +44,8 @@ class TorchTaskEngine:
             names.append("training_error")
         if study.measurement.sharpness:
             names += ["sharpness", "batch_sharpness"]
+        if study.measurement.sharpness_batches:
+            names += ["directional_sharpness", "directional_sharpness_ratio"]
         if study.measurement.gradient_noise:
             names += ["gradient_square", "gradient_variance"]
         if study.measurement.replica_overlaps:
@@ -119,6 +121,11 @@ class TorchTaskEngine:
             look += CURVATURE_PRODUCTS * (
                 24e-6 * costs.operations + lanes * samples * 6e-10 * costs.flops
             )
+        if point.study.measurement.sharpness_batches:
+            drawn = 2e-5 if point.pattern_count else 8e-5
+            look += point.study.measurement.sharpness_batches * (
+                1e-4 * costs.operations + lanes * (drawn + 3 * numbers)
+            )
         if point.study.measurement.gradient_noise:
             samples = point.pattern_count or probes
             look += 400e-6 * costs.operations + lanes * samples * 3e-10 * costs.flops
@@ -161,6 +168,7 @@ def _students(point: GridPoint, first: int, lanes: int, device: str) -> Students
         network,
         overlaps=measurement.replica_overlaps,
         sharpness=measurement.sharpness,
+        sharpness_batches=measurement.sharpness_batches,
         gradient_noise=measurement.gradient_noise,
     )
 

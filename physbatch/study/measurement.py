@@ -52,8 +52,8 @@ class Measurement(Model):
     used for continuous weights: success means a generalisation error below this fraction of a
     random student's. `sharpness` adds the largest eigenvalue of the second derivative of the
     loss of classifiers and of tasks in torch. `sharpness_batches` is the number of mini-batches
-    over which the curvature of a classifier's loss along its own gradient is averaged; all of them
-    where there are no more. `gradient_noise` adds the square of the mean gradient of a task and
+    over which the curvature of their loss along its own gradient is averaged; all of them where
+    there are no more. `gradient_noise` adds the square of the mean gradient of a task and
     the variance of that of one sample. `replica_overlaps` trains two more students of each
     replica of a task in torch, at three times the cost.
     """

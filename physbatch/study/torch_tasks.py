@@ -113,6 +113,8 @@ def _check_batches(system: System, dynamics: SGD, grid: Grid, measurement: Measu
             "a finite set needs dynamics.sampling with-replacement, subsets or epochs, and these "
             "need a pattern_count"
         )
+    if measurement.duration * measurement.sharpness_batches > 2**42:
+        raise ValueError("measurement.duration times sharpness_batches is above 2^42")
     schedule = dynamics.batch_schedule
     if measurement.unit == "samples" and schedule.kind != "constant":
         raise ValueError("measurement.unit 'samples' needs a constant dynamics.batch_schedule")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -40,9 +41,8 @@ class HiddenManifold:
 
     def inputs(self, count: int, size: int, draw: Draw) -> dict[str, Tensor]:
         """Inputs, shape (sample, N), and where they lie, shape (sample, D)."""
-        generator = torch.Generator().manual_seed(size)
-        features = torch.randn(self.latent, size, generator=generator, dtype=draw.dtype)
         c = draw.normal(count, self.latent)
+        features = _features(self.latent, size, draw.dtype)
         return {"x": torch.tanh(c @ features / math.sqrt(self.latent)), "latent": c}
 
     def teacher(self, size: int, draw: Draw) -> dict[str, Tensor]:
@@ -61,6 +61,13 @@ class HiddenManifold:
     def forward(self, p: dict[str, Tensor], x: dict[str, Tensor]) -> Tensor:
         """Output of the network, shape (sample,)."""
         return _committee(p, x["x"])
+
+
+@functools.lru_cache(maxsize=64)
+def _features(latent: int, size: int, dtype: torch.dtype) -> Tensor:
+    """F, shape (D, N): drawn once, as every batch needs it."""
+    generator = torch.Generator().manual_seed(size)
+    return torch.randn(latent, size, generator=generator, dtype=dtype)
 
 
 def _committee(p: dict[str, Tensor], x: Tensor) -> Tensor:

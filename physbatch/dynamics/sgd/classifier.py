@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from physbatch.dynamics.draws import selection
-from physbatch.dynamics.sgd.curvature import curvature_along_gradient, largest_curvature
+from physbatch.dynamics.sgd.curvature import directional_curvatures, largest_curvature
 from physbatch.streams.keys import (
     KIND_LABEL,
     KIND_SELECT,
@@ -336,20 +336,8 @@ class _Training:
 
     def _directional_sharpness(self) -> dict[str, Tensor]:
         """Curvature along the gradient of a batch, by mean and as a ratio of means."""
-        sums = torch.zeros(4, len(self.replicas), dtype=torch.float64)
-        for rows in self._measured_batches():
-            inputs, labels = self._select(rows)
-            product, square = curvature_along_gradient(
-                self._loss_on(inputs, labels), self.parameters
-            )
-            # A batch that is fitted perfectly has no direction.
-            moving = square > 0
-            share = torch.where(moving, product / square, 0.0)
-            sums += torch.stack([share, moving, product, square]).double().cpu()
-        return {
-            "directional_sharpness": sums[0] / sums[1],
-            "directional_sharpness_ratio": sums[2] / sums[3],
-        }
+        losses = (self._loss_on(*self._select(rows)) for rows in self._measured_batches())
+        return directional_curvatures(losses, self.parameters)
 
     def _measured_batches(self) -> Iterator[Tensor]:
         """Batches for a mean at this time, drawn as those of the updates, shape (replica, m)."""

@@ -1,6 +1,6 @@
 """Second derivatives of a loss for all replicas at once: largest eigenvalue, along the gradient."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -91,6 +91,36 @@ def curvature_along_gradient(
         gradient = flat.detach()
         image = _flat(torch.autograd.grad((flat * gradient).sum(), leaves)).detach()
     return (gradient * image).sum(dim=1), (gradient**2).sum(dim=1)
+
+
+def directional_curvatures(
+    losses: Iterable[Callable[[Sequence[Tensor]], Tensor]], parameters: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """Curvature along the gradient over batches: its mean and the ratio of means, each (replica,).
+
+    Batch sharpness is E_B[g_B'H_B g_B/g_B'g_B], over batches B with gradient g_B and Hessian H_B of
+    their mean loss (Andreyev and Beneventano, arXiv 2412.20553); the ratio is
+    E_B[g_B'H_B g_B]/E_B[g_B'g_B]. `losses` has one function a batch, each as for
+    `largest_curvature`. A batch that is fitted perfectly has no direction and no part in the mean;
+    nan where none has one.
+
+    >>> weights = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
+    >>> curvatures = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+    >>> losses = [lambda w, c=c: (c * w[0] ** 2).sum(dim=1) / 2 for c in curvatures]
+    >>> both = directional_curvatures(losses, [weights])
+    >>> both["directional_sharpness"].tolist(), both["directional_sharpness_ratio"].tolist()
+    ([2.0], [2.8])
+    """
+    sums = torch.zeros(4, len(parameters[0]), dtype=torch.float64)
+    for loss in losses:
+        product, square = curvature_along_gradient(loss, parameters)
+        moving = square > 0
+        share = torch.where(moving, product / square, 0.0)
+        sums += torch.stack([share, moving, product, square]).double().cpu()
+    return {
+        "directional_sharpness": sums[0] / sums[1],
+        "directional_sharpness_ratio": sums[2] / sums[3],
+    }
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, vjp, vmap
 
-from physbatch.dynamics.sgd.curvature import largest_curvature
 from physbatch.dynamics.task.draw import Use
 from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.dynamics.task.optimizers import Optimizer
@@ -223,16 +222,19 @@ class Network:
         name = "gradients" if weights is None else "weighted gradients"
         return self.batched(name, function, (learned, fixed, inputs, rest))
 
-    def curvature(
+    def mean_loss(
         self,
-        learned: Weights,
+        names: Sequence[str],
         fixed: Weights,
         inputs: Leaves,
         targets: Tensor,
         weights: Tensor | None = None,
-    ) -> npt.NDArray[np.float64]:
-        """Largest eigenvalue of the Hessian of each replica's mean loss, shape (replica,)."""
-        calls, names = self.calls, list(learned)
+    ) -> Callable[[Sequence[Tensor]], Tensor]:
+        """The mean loss of samples, shape (replica,), as a function of the weights of these names.
+
+        It can be differentiated twice; nothing is traced.
+        """
+        calls = self.calls
         rest = {"y": targets} if weights is None else {"y": targets, "w": weights}
 
         def mean(values: list[Tensor], fixed: Weights, inputs: Leaves, rest: Leaves) -> Tensor:
@@ -240,10 +242,7 @@ class Network:
             each = calls.losses(calls.forward(student, whole(inputs)), rest["y"])
             return (each * rest["w"]).sum() / rest["w"].sum() if "w" in rest else each.mean()
 
-        top = largest_curvature(
-            lambda values: vmap(mean)(list(values), fixed, inputs, rest), list(learned.values())
-        )
-        return np.asarray(top.double().cpu().numpy())
+        return lambda values: vmap(mean)(list(values), fixed, inputs, rest)
 
 
 class TaskDescent:
@@ -294,15 +293,11 @@ class TaskDescent:
         number, position = divmod(max(self.step - 1, 0), self.run.pool_steps)
         return self.source.pool(number).batch(position)
 
-    def curvatures(self, probes: tuple[Leaves, Tensor]) -> dict[str, npt.NDArray[np.float64]]:
-        """Largest curvature of the loss on the set that is learned or on probes, and on a batch."""
-        whole_set = self.source.patterns or probes
-        return {
-            "sharpness": self.network.curvature(self.learned, self._fixed, *whole_set),
-            "batch_sharpness": self.network.curvature(
-                self.learned, self._fixed, *self.last_batch()
-            ),
-        }
+    def mean_loss(
+        self, inputs: Leaves, targets: Tensor, weights: Tensor | None = None
+    ) -> Callable[[Sequence[Tensor]], Tensor]:
+        """The mean loss of samples, shape (replica,), as a function of what is learned."""
+        return self.network.mean_loss(list(self.learned), self._fixed, inputs, targets, weights)
 
     def mean_gradient(self, inputs: Leaves, targets: Tensor) -> Tensor:
         """Gradient of the mean loss of some samples, shape (replica, weight)."""

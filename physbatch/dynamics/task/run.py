@@ -23,6 +23,11 @@ _POOL_SAMPLES = 4096
 #: Bits of an index that count batches; above them stands the number of the student.
 BATCH_BITS = 37
 
+#: Batches that are only measured have the numbers of data from here on.
+_MEASURED_DATA = 64
+#: Bits of the number of a batch that is only measured: those above a half go into that of the data.
+_MEASURED_BITS = BATCH_BITS - 1
+
 _KEYS: dict[Use, str] = {
     "teacher": "teacher",
     "student": "start",
@@ -109,6 +114,11 @@ class TaskRun:
         """Batches that are made together; it depends on sizes alone."""
         samples = max(1, min(_POOL_NUMBERS // self.size, _POOL_SAMPLES))
         return max(1, samples // self.most_samples)
+
+    def measured_data(self, batch: int) -> tuple[int, int]:
+        """Numbers of the data, and of the batch, of one that is only measured; below 2^42."""
+        high, low = divmod(batch, 1 << _MEASURED_BITS)
+        return _MEASURED_DATA + high, low
 
     def room(self, pool: int) -> int:
         """Samples that the batches of a pool have room for: few different numbers."""

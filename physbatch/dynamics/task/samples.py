@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,16 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from physbatch.dynamics.rules import BatchRule
 from physbatch.dynamics.task.draw import Use
 from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.dynamics.task.run import BATCH_BITS, Member, TaskRun
 from physbatch.errors import StudyError
 from physbatch.streams.filling import choice_rows, word_rows
-from physbatch.streams.keys import KIND_SELECT
+from physbatch.streams.keys import KIND_BATCH, KIND_SELECT
 from physbatch.typing import IntArray
 
 #: Samples of all replicas, each tensor of shape (replica, ...).
 Leaves = dict[str, Tensor]
+#: Inputs, targets and weights of the samples of a batch, if they differ.
+Batch = tuple[Leaves, Tensor, Tensor | None]
 #: A batch that is never drawn: half of the numbers that there are for batches.
 NO_BATCH = 1 << (BATCH_BITS - 2)
 #: The name of samples that are one tensor.
@@ -37,7 +42,7 @@ class Pool:
     targets: Tensor
     weights: Tensor | None
 
-    def batch(self, step: int) -> tuple[Leaves, Tensor, Tensor | None]:
+    def batch(self, step: int) -> Batch:
         """One batch."""
         inputs = {name: leaf[:, step] for name, leaf in self.inputs.items()}
         return (
@@ -85,13 +90,13 @@ class Source:
             inputs = self.inputs(run.patterns, "training")
             self.patterns = inputs, self._noisy(label(inputs), 0)
 
-    def inputs(self, count: int, use: Use, batch: int = 0) -> Leaves:
-        """Samples that the task makes, shape (replica, sample, ...)."""
-        run, number = self._run, 0 if use == "probe" else self._member.data
+    def inputs(self, count: int, use: Use, batch: int = 0, data: int | None = None) -> Leaves:
+        """Samples that the task makes, shape (replica, sample, ...), of other data if asked for."""
+        run, number = self._run, self._member.data if data is None else data
         made = []
         with no_global_draws(f"{type(self._task).__name__}.inputs") as check:
             for replica in run.replicas:
-                draw = run.draw(replica, use, number, batch)
+                draw = run.draw(replica, use, 0 if use == "probe" else number, batch)
                 made.append(self._checked(self._task.inputs(count, run.size, draw), count))
             check(False)
         return {
@@ -125,32 +130,68 @@ class Source:
             self._last = number, self._fresh(number) if not self.patterns else self._chosen(number)
         return self._last[1]
 
+    def measured(self, step: int, most: int) -> Iterator[Batch]:
+        """Batches as that of a step, which nobody learns: all subsets, or `most` that are drawn."""
+        run, rule = self._run, self._run.rule(step)
+        subsets = run.sampling in ("subsets", "without-replacement") and rule.floor == rule.largest
+        if subsets and math.comb(run.patterns, rule.largest) <= most:
+            for subset in itertools.combinations(range(run.patterns), rule.largest):
+                yield *self._rows(np.tile(subset, (len(run.replicas), 1))), None
+            return
+        for number in range(step * most, (step + 1) * most):
+            yield self._measured(rule, *run.measured_data(number))
+
+    def _measured(self, rule: BatchRule, data: int, batch: int) -> Batch:
+        """One batch that nobody learns, by the number of its data and its own."""
+        run = self._run
+        key, first, lanes = run.keys.dynamics, run.replicas.start, len(run.replicas)
+        index, room = data << BATCH_BITS | batch, rule.largest
+        if self.patterns is None:
+            inputs = self.inputs(room, "training", batch, data)
+            targets = self._noisy(self._label(inputs), batch, data)
+        elif run.sampling == "with-replacement":
+            words = word_rows(key, KIND_SELECT, index, first, lanes, room)
+            inputs, targets = self._rows((words * run.patterns >> 32).astype(np.int64))
+        else:
+            chosen = choice_rows(key, KIND_SELECT, index, 1, run.replicas, room, run.patterns)
+            inputs, targets = self._rows(chosen[:, 0])
+        if rule.floor == room:
+            return inputs, targets, None
+        one_more = word_rows(key, KIND_BATCH, index, first, lanes, 1) < rule.threshold
+        weights = torch.ones(lanes, room, dtype=run.dtype)
+        weights[:, -1] = torch.from_numpy(one_more[:, 0])
+        return inputs, targets, weights.to(run.device)
+
+    def _rows(self, chosen: IntArray) -> tuple[Leaves, Tensor]:
+        """Samples of the finite set by their numbers, shape (replica, sample)."""
+        inputs, targets = cast("tuple[Leaves, Tensor]", self.patterns)
+        device = targets.device
+        rows = torch.arange(len(chosen), device=device)[:, None]
+        columns = torch.from_numpy(chosen).to(device)
+        return {name: leaf[rows, columns] for name, leaf in inputs.items()}, targets[rows, columns]
+
     def _fresh(self, number: int) -> Pool:
         run = self._run
         steps, room = run.pool_steps, run.room(number)
         inputs = self.inputs(steps * room, "training", number)
-        targets = self._noisy(self._label(inputs), number)
-        shape = (len(run.replicas), steps, room)
+        return self._pool(number, room, inputs, self._noisy(self._label(inputs), number))
+
+    def _chosen(self, number: int) -> Pool:
+        """Batches of the finite set."""
+        run = self._run
+        steps, room, lanes = run.pool_steps, run.room(number), len(run.replicas)
+        chosen = self._numbers(number * steps, steps, room)
+        inputs, targets = self._rows(chosen.reshape(lanes, -1))
+        return self._pool(number, room, inputs, targets)
+
+    def _pool(self, number: int, room: int, inputs: Leaves, targets: Tensor) -> Pool:
+        """Samples of all steps, one after the other, as batches."""
+        shape = (len(self._run.replicas), self._run.pool_steps, room)
         return Pool(
             {name: leaf.reshape(*shape, *leaf.shape[2:]) for name, leaf in inputs.items()},
             targets.reshape(*shape, *targets.shape[2:]),
             self._weights(number, room),
         )
-
-    def _chosen(self, number: int) -> Pool:
-        """Batches of the finite set."""
-        run = self._run
-        inputs, targets = cast("tuple[Leaves, Tensor]", self.patterns)
-        steps, room, lanes = run.pool_steps, run.room(number), len(run.replicas)
-        chosen = self._numbers(number * steps, steps, room)
-        flat = torch.from_numpy(chosen).reshape(lanes, -1).to(run.device)
-        rows = torch.arange(lanes, device=run.device)[:, None]
-
-        def batches(leaf: Tensor) -> Tensor:
-            return leaf[rows, flat].reshape(lanes, steps, room, *leaf.shape[2:])
-
-        chosen_inputs = {name: batches(leaf) for name, leaf in inputs.items()}
-        return Pool(chosen_inputs, batches(targets), self._weights(number, room))
 
     def _numbers(self, first: int, steps: int, room: int) -> IntArray:
         """Which samples of the set are in the batches from `first` on, (replica, step, sample)."""
@@ -183,14 +224,15 @@ class Source:
         there = torch.arange(room) < torch.from_numpy(counts)[..., None]
         return there.to(self._run.dtype).to(self._run.device)
 
-    def _noisy(self, targets: Tensor, batch: int) -> Tensor:
+    def _noisy(self, targets: Tensor, batch: int, data: int | None = None) -> Tensor:
         """The targets with the noise that the task puts on them, if any."""
+        number = self._member.data if data is None else data
         noise = getattr(self._task, "label_noise", None)
         if noise is None:
             return targets
         noisy = []
         for row, replica in enumerate(self._run.replicas):
-            draw = self._run.draw(replica, "noise", self._member.data, batch)
+            draw = self._run.draw(replica, "noise", number, batch)
             labels = noise(targets[row].cpu(), draw)
             if not isinstance(labels, Tensor) or labels.shape != targets[row].shape:
                 raise StudyError(

@@ -69,7 +69,13 @@ def simulate(point: GridPoint) -> dict[str, Any]:
 
 
 def test_a_replica_has_the_same_bits_in_any_company() -> None:
-    study = changed(measurement={"sharpness": True, "times": {"kind": "linear", "every": 10}})
+    study = changed(
+        measurement={
+            "sharpness": True,
+            "sharpness_batches": 3,
+            "times": {"kind": "linear", "every": 10},
+        }
+    )
     whole = simulate(point_of(study, 0, 32))
     for first, count in ((0, 1), (5, 2), (30, 2)):
         part = simulate(point_of(study, first, count))
