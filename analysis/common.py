@@ -141,7 +141,8 @@ class Datasets:
 
 
 def _digits(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.6g}"
+    """Twelve digits: what is rounded again for a table has the last digit of the number itself."""
+    return "" if value is None or not np.isfinite(value) else f"{value:.12g}"
 
 
 def write_csv(finding: Finding, path: Path) -> None:
@@ -181,7 +182,8 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join((_row(*head), "|" + "---|" * len(head), *(_row(*row) for row in rows)))
 
 
-def _number_row(number: Number) -> str:
+def number_row(number: Number) -> str:
+    """The line of a number in the table of its finding."""
     flags = ", ".join(flag_names(number.estimate.flags))
     exact = ""
     if number.exact is not None:
@@ -204,7 +206,7 @@ def numbers_table(finding: Finding) -> str:
             "remarks and flags",
         ),
         "|---|---|---|---|",
-        *(_number_row(number) for number in finding.numbers),
+        *(number_row(number) for number in finding.numbers),
     ]
     if finding.statements:
         lines += ["", *(f"* {statement}" for statement in finding.statements)]
@@ -226,8 +228,31 @@ def with_block(text: str, block: str) -> str:
 
 def question_line(question: Question) -> str:
     """The heading of a question's README."""
-    text = (question.folder / "README.md").read_text("utf-8")
-    return text.splitlines()[0].removeprefix("# ")
+    return _page_lines(question)[0].removeprefix("# ")
+
+
+def answer_line(question: Question) -> str:
+    """The answer in one line, the first of a question's README below its heading."""
+    return _page_lines(question)[2].removeprefix("> ")
+
+
+def _page_lines(question: Question) -> list[str]:
+    return (question.folder / "README.md").read_text("utf-8").splitlines()
+
+
+def answers_table(links: bool = True) -> str:
+    """Every question with its answer in one line, as Markdown."""
+    return markdown_table(
+        ("question", "answer", "more in"),
+        (
+            (
+                question_line(question),
+                answer_line(question),
+                f"[{question.name}]({question.name}/README.md)" if links else f"`{question.name}`",
+            )
+            for question in questions()
+        ),
+    )
 
 
 def read_csv(path: Path) -> list[Number]:
@@ -268,7 +293,7 @@ def summary_table() -> str:
         title = f"{question_line(question)} (`{question.name}`)"
         for number in read_csv(numbers) if numbers.exists() else []:
             if number.headline:
-                lines.append(f"| {title} {_number_row(number)}")
+                lines.append(f"| {title} {number_row(number)}")
                 title = ""
     for question in questions():
         table = question.folder / TABLE

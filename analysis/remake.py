@@ -30,6 +30,7 @@ from analysis.common import (
     Datasets,
     Finding,
     Question,
+    answers_table,
     numbers_table,
     questions,
     summary_table,
@@ -114,9 +115,13 @@ def figures(chosen: Sequence[Question]) -> None:
 
 
 def summarise() -> None:
-    """Write the summary into the page of the folder and into the documentation."""
-    for page in (ROOT / "README.md", ROOT.parent / "docs" / "findings.md"):
-        page.write_text(with_block(page.read_text("utf-8"), summary_table()), "utf-8")
+    """Write the answers into the page of the folder, with their numbers into the documentation."""
+    documented = f"{answers_table(links=False)}\n\n## Headline numbers\n\n{summary_table()}"
+    for page, block in (
+        (ROOT / "README.md", f"{answers_table()}\n"),
+        (ROOT.parent / "docs" / "findings.md", documented),
+    ):
+        page.write_text(with_block(page.read_text("utf-8"), block), "utf-8")
 
 
 def verify(chosen: Sequence[Question], cells: int = 1) -> list[str]:

@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 
 import physbatch
+from physbatch.cli import app
 
 #: Packages in the order in which a user meets them.
 PACKAGES = (
@@ -40,7 +41,18 @@ def write_api_pages() -> None:
         (API / f"package-{package}.rst").write_text(page, "utf-8")
 
 
+def write_commands_page() -> None:
+    """Every command with its options, as `physbatch COMMAND --help` prints them."""
+    page = app.generate_docs(output_format="markdown")
+    start, stop = page.index("## Table of Contents"), page.index("**Commands**")
+    # Dollars and stars in examples are for the shell, not for formulas and emphasis.
+    listed = page[stop:].replace("$", r"\$").replace("'L*.dat'", "`'L*.dat'`")
+    head = page[:start].replace("# physbatch", "# Commands", 1)
+    (API / "commands.md").write_text(f"{head}{app.help_epilogue}\n\n{listed}", "utf-8")
+
+
 write_api_pages()
+write_commands_page()
 
 project = "physbatch"
 author = "The physbatch developers"

@@ -1,7 +1,7 @@
 """Total errors hold on real systems, and wrong errors of the data are called wrong.
 
-Seeds are fixed. Values may be 4 totals off; on the battery of docs/measurements.md the largest of 154
-is 3.3.
+Seeds are fixed. Values may be 4 totals off; on the battery of docs/measurements.md the largest of
+154 is 3.3.
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ def test_documentation_builds(tmp_path: Path) -> None:
     tutorial = (tmp_path / "html" / "tutorial.html").read_text("utf-8")
     assert "even number of binary terms" in tutorial  # what the last block prints
     assert "sparse-vector" in tutorial
+    commands = (tmp_path / "html" / "_api" / "commands.html").read_text("utf-8")
+    for name in ("run", "collapse", "noise evidence", "study check", "catalogue"):
+        assert f"physbatch {name}<" in commands
+    assert "--control-min" in commands
     noise = (tmp_path / "html" / "noise.html").read_text("utf-8")
     assert "_static/mathjax/tex-svg.js" in noise
     assert (tmp_path / "html" / "_static" / "mathjax" / "LICENSE").is_file()

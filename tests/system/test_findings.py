@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from pathlib import Path
 
 import pytest
 
-from analysis.common import DATA, Datasets, Question, questions
+from analysis.common import (
+    DATA,
+    Datasets,
+    Question,
+    answer_line,
+    number_row,
+    questions,
+    read_csv,
+)
 from analysis.remake import checksum, publish, read_manifest, verify
 from physbatch.sweep import run_study
 
 ALL = pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
-
-
-def names_in(path: Path) -> list[str]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [row["name"] for row in csv.DictReader(stream)]
 
 
 @ALL
@@ -38,11 +41,22 @@ def test_reduced_studies_lead_to_figures_and_numbers(question: Question, tmp_pat
 
 @ALL
 def test_the_page_quotes_the_numbers(question: Question) -> None:
+    """Whole rows: what is stored, rounded again, has the last digit of the page."""
     page = (question.folder / "README.md").read_text("utf-8")
-    for name in names_in(question.folder / "numbers.csv"):
-        assert f"| {name} |" in page
+    for number in read_csv(question.folder / "numbers.csv"):
+        assert f"\n{number_row(number)}\n" in page
     for figure in question.folder.glob("*.png"):
         assert figure.name in page
+
+
+@ALL
+def test_the_answer_quotes_its_numbers(question: Question) -> None:
+    """What the answer in one line states with an error stands in the table below it."""
+    answer = answer_line(question)
+    assert 20 < len(answer) < 150
+    page = (question.folder / "README.md").read_text("utf-8")
+    for number in re.findall(r"\d+\.\d+(?:\([\d.]+\))+", answer):
+        assert f"| {number} |" in page
 
 
 @ALL

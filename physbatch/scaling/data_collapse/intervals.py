@@ -36,11 +36,14 @@ class Uncertainties(NamedTuple):
     flags : tuple of Flag
     samples : ndarray, shape (n_sample, n_exponent)
         Physical values to draw; may be empty.
+    chains : int
+        Of a Markov chain: sample i is of chain i % chains. Else 0.
     """
 
     intervals: Mapping[str, Interval]
     flags: tuple[Flag, ...] = ()
     samples: FloatArray = np.empty((0, 0))
+    chains: int = 0
 
 
 def sample_intervals(

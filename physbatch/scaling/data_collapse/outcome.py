@@ -24,6 +24,7 @@ from physbatch.scaling.data_collapse.total.mixture import Moments
 from physbatch.scaling.data_collapse.total.stated import Statement
 from physbatch.scaling.data_collapse.windows import Fit
 from physbatch.scaling.statistics.acceptance import ACCEPTABLE
+from physbatch.typing import FloatArray
 
 #: A number that the data do not determine.
 _REFUSED = Estimate(math.nan, math.inf, 0.0, (-math.inf, math.inf))
@@ -95,7 +96,7 @@ def conclude(
         starts_agreed=search.optima.agreed,
         points=points,
         curve=curve,
-        covariance=final.physical_covariance,
+        covariance=_covariance(final, uncertainties),
         size_name=table.size_name,
         control_name=table.control_name,
         dimension=table.dimension,
@@ -114,6 +115,7 @@ def conclude(
         y_labels=tuple(form.labels(table, name).y for name in form.observables),
         named=named_estimates(named, parameters, form.fixed, ratios),
         samples=uncertainties.samples.reshape(len(uncertainties.samples), len(form.names)),
+        chains=uncertainties.chains,
     )
 
 
@@ -160,6 +162,17 @@ def _errors(fit: Fit) -> dict[str, float]:
         name: math.sqrt(variance) if variance > 0 else math.nan
         for name, variance in zip(fit.form.names, variances, strict=True)
     }
+
+
+def _covariance(fit: Fit, uncertainties: Uncertainties) -> FloatArray:
+    """That of the statistical errors: of the samples, or with the correlation of the curvature."""
+    if not uncertainties.intervals:
+        return fit.physical_covariance
+    if uncertainties.samples.size:
+        return np.atleast_2d(np.cov(uncertainties.samples.T))
+    errors = np.array([uncertainties.intervals[name].stderr for name in fit.form.names])
+    factor = errors / np.sqrt(np.diag(fit.physical_covariance))
+    return np.asarray(fit.physical_covariance * np.outer(factor, factor), dtype=np.float64)
 
 
 def _plain_estimates(

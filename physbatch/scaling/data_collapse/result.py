@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from physbatch.results.chains import chains_dataset, inference_data
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.record import Record, result, strict
@@ -112,7 +113,7 @@ class Collapse(Record):
     points, curve : tuple
         The collapsed points and the master curve of each observable.
     covariance : ndarray
-        Covariance of `plain`, in the order of `parameters`.
+        Covariance of `plain`; its diagonal holds the squares of their standard errors.
     method : str
         ``gp``, ``spline``, ``polynomial`` or ``local-linear``; for the last, chi2/dof is S, and
         dof the number of independent terms in it.
@@ -127,6 +128,8 @@ class Collapse(Record):
         The axes of the scaling plot in plain text, y for each observable.
     samples : ndarray, shape (n_sample, n_parameter)
         Samples of the posterior or the bootstrap where errors come from them, else empty.
+    chains : int
+        Of a posterior: sample i is of chain i % chains. Else 0.
     """
 
     dims: ClassVar[Dims] = {
@@ -161,6 +164,7 @@ class Collapse(Record):
     y_labels: tuple[str, ...] = ()
     plain: tuple[PlainParameter, ...] = ()
     orders: Mapping[str, int] = field(default_factory=dict)
+    chains: int = 0
 
     def __repr__(self) -> str:
         stated = (f"{name} = {estimate}" for name, estimate in self._written().items())
@@ -285,6 +289,17 @@ class Collapse(Record):
             }
         )
         return document
+
+    def to_inference_data(self) -> Any:
+        """The posterior for ArviZ: its InferenceData, or from its version 1 on a tree.
+
+        Raises
+        ------
+        physbatch.errors.AnalysisError
+            If there is no ArviZ, or the errors are not those of ``errors="posterior"``.
+        """
+        names, library = [fit.name for fit in self.plain], {"inference_library": "emcee"}
+        return inference_data(chains_dataset(self.samples, self.chains, names, library))
 
     # --- report, LaTeX, HTML ------------------------------------------------------------
 

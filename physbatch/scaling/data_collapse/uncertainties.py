@@ -98,8 +98,7 @@ def bootstrap(fit: Fit, *, resamples: int = 200, seed: int = 0) -> Uncertainties
         again = nearby_optimum(moved, optimum.vector, inverse)
         if again.converged and not moved.at_bound(again.vector):
             done.append(again.vector)
-    intervals, flags, _ = from_refits(fit.form, done, resamples)
-    return Uncertainties(intervals, flags)
+    return from_refits(fit.form, done, resamples)
 
 
 # --- posterior --------------------------------------------------------------------------
@@ -160,9 +159,10 @@ def posterior(fit: Fit, *, steps: int = 2400, seed: int = 0) -> Uncertainties:
     while flags and sampler.iteration < steps:
         state = sampler.run_mcmc(state, min(_BLOCK, steps - sampler.iteration))
         flags = _chain_short(sampler)
-    chain = sampler.get_chain(discard=sampler.iteration // 3, flat=True)
-    intervals, samples = sample_intervals(objective.form, chain[::_THINNING])
-    return Uncertainties(intervals, flags, samples)
+    # Draws of all walkers one after another, so that a row keeps its chain.
+    kept = sampler.get_chain(discard=sampler.iteration // 3, thin=_THINNING, flat=True)
+    intervals, samples = sample_intervals(objective.form, kept)
+    return Uncertainties(intervals, flags, samples, walkers)
 
 
 def _wide_tailed(
