@@ -47,7 +47,7 @@ def chains_dataset(
         )
     draws = samples.reshape(-1, chains, len(names))
     return xr.Dataset(
-        {name: (("chain", "draw"), draws[:, :, place].T) for place, name in enumerate(names)},
+        {name: (("chain", "draw"), draws[:, :, column].T) for column, name in enumerate(names)},
         {"chain": range(chains), "draw": range(len(draws))},
         {"creation_library": f"physbatch {physbatch.__version__}", **attributes},
     )
