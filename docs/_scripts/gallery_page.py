@@ -261,6 +261,20 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             "plots.plot_sharpness(chosen)",
         ),
         Kind(
+            "Critical batch",
+            "Steps and samples to a target, and the batch at which samples exceed their limit.",
+            'data = physbatch.open_dataset("../data/critical_batch-spectrum.nc").sel(size=[16])\n'
+            "result = noise.critical_batch_size(data, target=0.18, relative=True, resamples=30)\n"
+            "plots.plot_critical_batch(result)",
+        ),
+        Kind(
+            "Gradient noise",
+            "The noise scale of the gradient along runs.",
+            'data = physbatch.open_dataset("../data/critical_batch-noise.nc").sel(size=[16])\n'
+            "result = noise.gradient_scale(data)\n"
+            "plots.plot_gradient_scale(result)",
+        ),
+        Kind(
             "Evidence",
             "Evidence, Occam factor and training error over the prior.",
             "labels, x = np.arange(50) % 2, np.random.default_rng(1).normal(size=(50, 4))\n"

@@ -4,9 +4,10 @@ A group of options is a frozen dataclass; on the command line its fields are opt
 """
 
 import math
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -208,6 +209,25 @@ def _refuse_swapped(table: "ScalingTable", file: Path) -> None:
         )
 
 
+def require_named(table: "ScalingTable", file: Path, command: str, most: int = 1) -> None:
+    """Refuse a table of more observables than a command takes unasked.
+
+    Raises
+    ------
+    physbatch.errors.AnalysisError
+        With the whole command for one of them.
+    """
+    names = table.observables
+    if len(names) > most:
+        likely = next((name for name in names if "binder" in name.lower()), names[0])
+        call = shlex.join(["physbatch", command, str(file), "--observable", likely])
+        raise AnalysisError(
+            f"several observables: {', '.join(names)}",
+            where=str(file),
+            remedy=f"name what is wanted, as in `{call}`",
+        )
+
+
 def say_cut(kept: int, total: int, limits: Mapping[str, float]) -> None:
     """Say on stderr what a range has left of the points."""
     if limits:
@@ -237,7 +257,7 @@ class ColumnsOfMany(Part):
 
     observable: Annotated[
         list[str] | None,
-        Parameter(help="Column of an observable; give it again for more.", negative=()),
+        Parameter(help="Column of an observable; more with commas, or give it again.", negative=()),
     ] = None
     error: Annotated[
         list[str] | None,
@@ -247,6 +267,18 @@ class ColumnsOfMany(Part):
             negative=(),
         ),
     ] = None
+
+    def read(self, file: Path, **more: Any) -> "ScalingTable":
+        """The part of the table in a file that is within the ranges; m,U are two observables."""
+        if self.observable is not None and any("," in name for name in self.observable):
+            names = _apart(self.observable)
+            return replace(self, observable=names, error=_apart(self.error)).read(file, **more)
+        return super().read(file, **more)
+
+
+def _apart(words: list[str] | None) -> list[str] | None:
+    """Words that stand between commas."""
+    return None if words is None else [part for word in words for part in word.split(",") if part]
 
 
 @Parameter(name="*")

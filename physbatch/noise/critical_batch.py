@@ -82,6 +82,10 @@ class CriticalBatch(Record):
     def __repr__(self) -> str:
         return f"CriticalBatch({self.critical}, B_c = {self.scale}){bracketed(self.flags)}"
 
+    def curve(self, batch_size: FloatArray) -> FloatArray:
+        """Steps by the fitted law S_min (1 + B_c/B)."""
+        return np.asarray(self.smallest.value * (1.0 + self.scale.value / batch_size))
+
     def stated(self) -> dict[str, Estimate]:
         """The critical batch, the serial limit, and the parameters of the law."""
         return {

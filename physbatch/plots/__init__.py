@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from physbatch.plots.dataset.replicas import plot_evolution as plot_evolution
     from physbatch.plots.dataset.replicas import plot_time_series as plot_time_series
     from physbatch.plots.drawn import Drawn as Drawn
+    from physbatch.plots.noise.batches import plot_critical_batch as plot_critical_batch
+    from physbatch.plots.noise.batches import plot_gradient_scale as plot_gradient_scale
     from physbatch.plots.noise.evidence import plot_evidence as plot_evidence
     from physbatch.plots.noise.optimum import plot_optimum as plot_optimum
     from physbatch.plots.noise.planes import plot_noise_range as plot_noise_range

@@ -7,11 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from physbatch.errors import AnalysisError
+from physbatch.noise.critical_batch import CriticalBatch
 from physbatch.noise.performance import PerformanceMap
+from physbatch.noise.scale_of_gradients import GradientScale
 from physbatch.noise.stability import StableRange
 from physbatch.noise.thresholds import TypicalThreshold
 from physbatch.plots.dataset.replicas import plot_escape_times
 from physbatch.plots.drawn import Drawn
+from physbatch.plots.noise.batches import plot_critical_batch, plot_gradient_scale
 from physbatch.plots.noise.planes import plot_noise_range, plot_performance
 from physbatch.plots.options import Options, Where
 from physbatch.plots.overview import plot_overview
@@ -179,6 +182,14 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         ),
     ),
     Comparison: (Picture("theory", "Means over replicas, and what theory says.", plot_comparison),),
+    CriticalBatch: (
+        Picture(
+            "critical-batch",
+            "Steps and samples to a target, and where larger batches stop to pay.",
+            plot_critical_batch,
+            lambda critical: bool(np.isfinite(critical.steps).any()),
+        ),
+    ),
     Crossings: (Picture("crossings", "Curves and their crossings, against size.", plot_crossings),),
     DynamicScaling: (
         Picture(
@@ -189,6 +200,14 @@ _PICTURES: dict[type, tuple[Picture, ...]] = {
         ),
     ),
     EscapeTimes: (Picture("escape-times", "Escape times of each size.", plot_escape_times),),
+    GradientScale: (
+        Picture(
+            "gradient-scale",
+            "Noise scale of the gradient at every batch size.",
+            plot_gradient_scale,
+            lambda measured: bool(np.isfinite(measured.scale).any()),
+        ),
+    ),
     LinearStability: (Picture("stability", "Growth rates of dilute deviations.", plot_stability),),
     PerformanceMap: (
         Picture("performance", "Mean error; circles: the best learning rates.", plot_performance),

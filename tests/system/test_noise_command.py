@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from physbatch.cli import main
@@ -219,6 +220,25 @@ def test_commands_write_what_they_print(
     capsys.readouterr()
     assert main(["noise", command, str(data), "-o", str(data)]) == 2
     assert "exists and holds something else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evidence", "clouds.npz", "--regularisation", "1"],
+        ["critical", "steps.nc"],
+    ],
+)
+def test_figures_beside_one_number(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(20) % 2
+    inputs = np.random.default_rng(1).normal(size=(20, 3)) + labels[:, None]
+    np.savez("clouds.npz", X=inputs, y=labels)
+    save(critical_batch.planted_steps(replicas=4), tmp_path / "steps.nc")
+    assert main(["noise", *words, "--figure", "f.svg"]) == 0
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".nc", ".npz", ".svg"]
 
 
 def test_figures_of_the_commands(tmp_path: Path) -> None:

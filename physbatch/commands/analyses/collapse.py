@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from physbatch.commands.look import ResultAndFigure
-from physbatch.commands.options import ColumnsOfMany, Switch, Words
+from physbatch.commands.options import ColumnsOfMany, Switch, Words, require_named
 from physbatch.commands.output import exit_code, finish, keep_other_results
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
     from physbatch.scaling.data_collapse import Collapse
     from physbatch.tables.table import ScalingTable
+
+
+#: Observables that are fitted together without being named; `moments` writes eight.
+_UNASKED = 3
 
 
 @Parameter(name="*")
@@ -146,6 +150,8 @@ def collapse_command(
     check_words(form, search)
     keep_other_results(outputs.output, "collapse")
     table = columns.read(file)
+    if columns.observable is None and form.y is None:
+        require_named(table, file, "collapse", most=_UNASKED)
     result = fitted(table, form, search, form=form.form, x=form.x, y=form.y)
     of_reading = [flag for flag in table.flags if flag not in result.flags]
     flags = [*of_reading, *result.flags]

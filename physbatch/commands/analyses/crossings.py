@@ -14,6 +14,7 @@ from physbatch.commands.options import (
     ColumnsOfMany,
     Resamples,
     Words,
+    require_named,
 )
 from physbatch.commands.output import exit_code, finish, keep_other_results, keep_other_text
 from physbatch.errors import AnalysisError
@@ -116,6 +117,8 @@ def crossings_command(
 
     keep_other_results(outputs.output, "crossings")
     data = quotients.read(file, columns)
+    if columns.observable is None and not quotients.quotient:
+        require_named(data, file, "crossings")
     name, *others = data.observables if quotients.quotient else (None,)
     crossings = find_crossings(
         data,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from physbatch.commands.look import FigureAndTable
-from physbatch.commands.options import BootstrapSeed, Columns
+from physbatch.commands.options import BootstrapSeed, Columns, require_named
 from physbatch.commands.output import exit_code, finish, keep_other_results
 
 
@@ -35,6 +35,8 @@ def exponents_command(
 
     keep_other_results(outputs.output, "exponents")
     data = columns.read(file)
+    if columns.observable is None:
+        require_named(data, file, "exponents")
     result = fit_exponents(data, minimum=minimum, logarithm=logarithm, seed=seed)
     finish(result, outputs, [result], flags=result.flags)
     return exit_code(result)

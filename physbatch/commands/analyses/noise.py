@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from cyclopts import App
 
 from physbatch import plots
 from physbatch.commands.analyses.noise_batches import critical, gradient
 from physbatch.commands.analyses.noise_planes import line, map_, range_, typical
 from physbatch.commands.look import ResultAndFigure
-from physbatch.commands.options import BootstrapSeed, Resamples, Stored
+from physbatch.commands.options import BootstrapSeed, Resamples
 from physbatch.commands.output import (
     estimates,
     finish,
@@ -215,9 +216,11 @@ def evidence(
     count: int | None = None,
     random_labels: bool = False,
     seed: int = 0,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Bayesian evidence of logistic regression on labelled samples.
+
+    The figure shows it from a thousandth to the thousandfold of lambda.
 
     Parameters
     ----------
@@ -256,7 +259,23 @@ def evidence(
         f"evidence {verdict} the model: exp({result.ln_ratio:+.4g}) times that of chance",
     ]
     more |= {name: getattr(result, name) for name in names}
-    finish(result, outputs, lines, more, flags=result.flags)
+    around = regularisation * np.geomspace(1e-3, 1e3, 13)
+    label = "random labels" if random_labels else "true labels"
+    finish(
+        result,
+        outputs,
+        lines,
+        more,
+        draw=lambda: write_figure(
+            lambda **options: plots.plot_evidence(
+                {label: [[logistic_evidence(chosen, regularisation=x) for x in around.tolist()]]},
+                **options,
+            ),
+            outputs,
+            [],
+        ),
+        flags=result.flags,
+    )
 
 
 @noise_command.command

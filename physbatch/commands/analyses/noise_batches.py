@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physbatch.commands.options import BootstrapSeed, Resamples, Stored
+from physbatch.commands.look import ResultAndFigure
+from physbatch.commands.options import BootstrapSeed, Resamples
 from physbatch.commands.output import (
     estimates,
     finish,
@@ -26,7 +27,7 @@ def critical(
     size: int | None = None,
     resamples: Resamples = 300,
     seed: BootstrapSeed = 0,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Batch size at which the samples to a target exceed their serial limit.
 
@@ -76,15 +77,16 @@ def critical(
 
 
 def _selected(data: "xr.Dataset", **values: float | None) -> "xr.Dataset":
-    """The part of a dataset at some values of its swept parameters, where they are given."""
+    """The part of a dataset at one value of some parameters, which must be given if swept."""
     for dim, value in values.items():
-        if value is None:
+        if value is None and data.sizes.get(dim, 1) == 1:
             continue
-        if dim not in data.dims or value not in data[dim].values:
+        if value is None or dim not in data.dims or value not in data[dim].values:
+            what = "several are swept" if value is None else f"{value:g} is not among them"
             raise AnalysisError(
-                f"{value:g} is no {dim} of the dataset",
+                what,
                 where=f"--{dim.replace('_', '-')}",
-                remedy=f"there are {', '.join(f'{v:g}' for v in data[dim].values)}"
+                remedy=f"give one of {', '.join(f'{v:g}' for v in data[dim].values)}"
                 if dim in data.dims
                 else "leave it out: it is not swept",
             )
@@ -97,7 +99,7 @@ def gradient(
     *,
     size: int | None = None,
     learning_rate: float | None = None,
-    outputs: Stored = Stored(),
+    outputs: ResultAndFigure = ResultAndFigure(),
 ) -> None:
     """Gradient noise scale B_noise = tr S/|G|^2 along runs of a task in torch.
 

@@ -15,9 +15,11 @@ from physbatch.exact.batch_noise import optimum_batch_data, stable_range_data, t
 from physbatch.exact.committee import integrate_equations
 from physbatch.exact.planted import first_order
 from physbatch.noise.best_batch import BatchCurves, OptimumBatch, batch_curves, optimum_batch
+from physbatch.noise.critical_batch import CriticalBatch
 from physbatch.noise.evidence import ModelEvidence, logistic_evidence
 from physbatch.noise.performance import PerformanceMap, performance_map
 from physbatch.noise.rescaled_curves import ScaleCollapse, scale_collapse
+from physbatch.noise.scale_of_gradients import GradientScale
 from physbatch.noise.stability import StableRange, stable_range
 from physbatch.noise.temperature import EffectiveTemperature, StationaryState
 from physbatch.noise.transitions import TransitionLine, transition_line
@@ -25,9 +27,11 @@ from physbatch.plots import (
     Drawn,
     Measured,
     plot_comparison,
+    plot_critical_batch,
     plot_escape_times,
     plot_evidence,
     plot_flow,
+    plot_gradient_scale,
     plot_noise_range,
     plot_optimum,
     plot_performance,
@@ -38,12 +42,13 @@ from physbatch.plots import (
     plot_theory,
     plot_units,
 )
+from physbatch.results.estimate import Estimate
 from physbatch.scaling.statistics.parameter_planes import parameter_plane
 from physbatch.scaling.times.escapes import EscapeTimes, escape_times
 from physbatch.systems.samples import Samples
 from physbatch.theory import Comparison, Flow, compare, flow_around
 
-__all__ = ["NOISE_KINDS", "Kind", "compared", "flow"]
+__all__ = ["NOISE_KINDS", "Kind", "compared", "critical", "flow", "gradients"]
 
 Kind = Callable[..., Drawn]
 _DATA = Path(__file__).parents[3] / "data"
@@ -136,6 +141,42 @@ def _over_priors(samples: Samples) -> list[ModelEvidence]:
     return [logistic_evidence(samples, regularisation=prior) for prior in (0.01, 0.1, 1.0, 10.0)]
 
 
+def critical() -> CriticalBatch:
+    """Steps that obey the law with B_c = 20, and their samples."""
+    m = 2.0 ** np.arange(8)
+    steps = 10.0 * (1.0 + 20.0 / m)
+    return CriticalBatch(
+        batch_size=m,
+        steps=steps,
+        stderr=0.05 * steps,
+        learning_rate=m / 50,
+        excess=0.2,
+        critical=Estimate(4.0, 0.4),
+        serial=Estimate(200.0, 6.0),
+        scale=Estimate(20.0, 1.0),
+        smallest=Estimate(10.0, 0.3),
+        doubling=Estimate(21.0, 2.0),
+        chi2=5.0,
+        dof=6.0,
+        flags=(),
+    )
+
+
+def _critical(**options: Any) -> Drawn:
+    return plot_critical_batch(critical(), **options)
+
+
+def gradients() -> GradientScale:
+    """A noise scale that grows as the error falls."""
+    time, m = 2.0 ** np.arange(8), np.array([4.0, 16.0, 64.0])
+    error = 1.0 / (1.0 + time * m[:, None] ** 0.3 / 8)
+    return GradientScale(m, time, 10.0 / error, 1.0 / error, error, flags=())
+
+
+def _gradient(**options: Any) -> Drawn:
+    return plot_gradient_scale(gradients(), **options)
+
+
 @cache
 def _curvatures() -> xr.Dataset:
     data = open_dataset(_DATA / "batch_sharpness-momentum.nc")
@@ -208,6 +249,8 @@ NOISE_KINDS: dict[str, Kind] = {
     "noise-temperature": _temperature,
     "noise-evidence": _evidence,
     "noise-sharpness": _sharpness,
+    "noise-critical": _critical,
+    "noise-gradient": _gradient,
     "theory": _theory,
     "comparison": _comparison,
     "escape-times": _escape,

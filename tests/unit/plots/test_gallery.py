@@ -35,7 +35,7 @@ from tests.unit.plots.gallery import FIGURES, FOLDER, baseline, difference, pixe
 TOLERANCE = 4.0
 WIDE = {"overview", "moments", "collapse-joint", "peaks", "order", "theory"}
 WIDE |= {"noise-optimum", "noise-temperature", "noise-evidence", "noise-sharpness"}
-WIDE |= {"plane", "units"}
+WIDE |= {"plane", "units", "noise-critical", "noise-gradient"}
 
 
 #: Those that test_style.py and test_collapse.py look at in many cases.

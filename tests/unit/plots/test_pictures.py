@@ -19,16 +19,18 @@ from physbatch.scaling.curves.exponents import fit_exponents
 from physbatch.scaling.times.escapes import escape_times
 from physbatch.scaling.times.passages import survival_curve
 from tests.unit.plots import gallery
-from tests.unit.plots.noise_gallery import compared
+from tests.unit.plots.noise_gallery import compared, critical, gradients
 
 RESULTS: dict[str, Callable[[], object]] = {
     "Analysis": gallery.analysis,
     "Coexistence": gallery.coexistence,
     "Collapse": lambda: gallery.fitted("U"),
     "Comparison": compared,
+    "CriticalBatch": critical,
     "Crossings": gallery.crossings,
     "DynamicScaling": gallery.dynamics,
     "EscapeTimes": lambda: escape_times(first_order(seed=4)),
+    "GradientScale": gradients,
     "LinearStability": gallery.dilute,
     "PerformanceMap": lambda: performance_map(
         optimum_batch_data(pattern_counts=(200,), replicas=4).squeeze("pattern_count", drop=True),
@@ -45,9 +47,11 @@ SAME = {
     "Coexistence": "coexistence",
     "Collapse": "collapse",
     "Comparison": "comparison",
+    "CriticalBatch": "noise-critical",
     "Crossings": "crossings",
     "DynamicScaling": "dynamics",
     "EscapeTimes": "escape-times",
+    "GradientScale": "noise-gradient",
     "LinearStability": "stability",
     "ScalingFit": "exponents",
     "TransitionOrder": "order",

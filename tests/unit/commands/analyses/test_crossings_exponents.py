@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from physbatch.commands.options import ColumnsOfMany
 from physbatch.errors import AnalysisError, OutputError, PhysbatchError
 from physbatch.exact import curie_weiss
 from physbatch.files.netcdf import save
@@ -158,8 +159,22 @@ def test_one_of_several_observables_must_be_chosen(tmp_path: Path):
     errors = dict.fromkeys(columns, np.full(15, 0.1))
     stored = save(make_table(size, control, columns, errors).to_dataset(), tmp_path / "m.nc")
     for command in ("crossings", "exponents"):
-        with pytest.raises(AnalysisError, match=r"several observables.* mean, susceptibility"):
+        call = rf"`physbatch {command} \S*m.nc --observable mean`"
+        said = rf"several observables: mean, susceptibility; .*{call}"
+        with pytest.raises(AnalysisError, match=said):
             run_command(command, stored)
+
+
+def test_observables_are_fitted_together_if_they_are_named(tmp_path: Path):
+    """`moments` writes eight that say the same: they are never fitted together unasked."""
+    size, control = np.repeat([8.0, 16.0, 32.0], 5), np.tile(np.arange(5.0), 3)
+    columns = dict.fromkeys(("mean", "variance", "binder", "binder_abs"), control + size)
+    errors = dict.fromkeys(columns, np.full(15, 0.1))
+    stored = save(make_table(size, control, columns, errors).to_dataset(), tmp_path / "m.nc")
+    with pytest.raises(AnalysisError, match=r"`physbatch collapse .*m.nc --observable binder`"):
+        run_command("collapse", stored)
+    for words in (["mean,binder"], ["mean", "binder"]):
+        assert ColumnsOfMany(observable=words).read(stored).observables == ("mean", "binder")
 
 
 def test_bad_files_are_refused(tmp_path: Path, binder_file: Path):
