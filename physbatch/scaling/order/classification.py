@@ -1,7 +1,6 @@
 """Order of a transition: first order, continuous, a crossover, or undecided."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -14,6 +13,7 @@ from physbatch.scaling.order.absorbing import absorbing_state
 from physbatch.scaling.order.coexistence import phase_coexistence
 from physbatch.scaling.order.divergence import as_unrelated, combined, has_diverged
 from physbatch.scaling.order.dynamics import escapes, hysteresis
+from physbatch.scaling.order.energy_like import energy_by_its_fluctuations, named_energy
 from physbatch.scaling.order.histograms import (
     SIGMAS,
     binder_minimum,
@@ -198,14 +198,11 @@ def _of_samples(data: ScalingTable | xr.Dataset, options: _Options) -> Transitio
         escapes(samples, jumps),
     )
     verdict, reasons = _decide({piece.name: piece for piece in evidence}, coarse_size(samples))
-    if verdict == CROSSOVER and _is_energy(samples.observable):
-        verdict, reasons = UNDECIDED, (_WEAK, *reasons)
+    if verdict == CROSSOVER:
+        answers = energy_by_its_fluctuations(samples)
+        if named_energy(samples.observable) or answers:
+            verdict, reasons = UNDECIDED, (_WEAK, *([answers] if answers else []), *reasons)
     return _result(samples, verdict, reasons, evidence, jumps)
-
-
-def _is_energy(observable: str) -> bool:
-    """Whether the name is that of an energy."""
-    return bool({"energy", "action", "e"} & set(re.split(r"[^a-z]+", observable.lower())))
 
 
 def _decide(evidence: Mapping[str, Evidence], coarse: float) -> tuple[str, tuple[str, ...]]:
@@ -290,7 +287,7 @@ def _of_curve(data: OrderData, kind: str) -> TransitionOrder:
     missing = "only a curve with errors: histograms of replicas are needed to see a jump"
     verdict, reasons = UNDECIDED, (missing, *(piece.text for piece in evidence))
     if evidence[0].points_to == CROSSOVER and kind == "order parameter":
-        if _is_energy(data.observable):
+        if named_energy(data.observable):
             reasons = (missing, _WEAK, evidence[0].text)
         else:
             verdict = CROSSOVER
