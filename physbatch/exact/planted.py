@@ -25,7 +25,7 @@ _TIMES = tuple(float(round(10.0 ** (1.0 + i / 6.0))) for i in range(13))  # 10 t
 
 @dataclass(frozen=True)
 class FirstOrder:
-    """Parameters of `first_order`: m_c at infinite N and the last time, s <= 0, b and w > 0.
+    """Parameters of `first_order`: m_c at infinite N and the last time, s <= 0, b, w > 0 and x.
 
     The metastable overlap has the mean `lower_overlap` and the spread lower_spread/sqrt(N).
     """
@@ -36,6 +36,7 @@ class FirstOrder:
     width: float = 0.3
     lower_overlap: float = 0.34
     lower_spread: float = 0.6
+    sharpening: float = 0.0
 
     def __post_init__(self) -> None:
         if self.drift > 0.0 or not self.width > 0.0:
@@ -59,13 +60,19 @@ def first_order(
 
     A replica has succeeded by time t with probability
 
-    .. math:: P = \frac{1}{1 + \exp(-(m - m_c(N, t))/w)}, \qquad
-              m_c(N, t) = m_c + \frac{b}{N} + s \ln(t / t_\text{end})
+    .. math:: P = \frac{1}{1 + \exp(-(m - m_c(N, t))/w_N)}, \qquad
+              m_c(N, t) = m_c + \frac{b}{N} + s \ln(t / t_\text{end}), \qquad
+              w_N = w (N/N_\text{min})^{-x}
 
     Before, its overlap is Gaussian around `lower_overlap` with standard deviation ``lower_spread /
     sqrt(N)``; from then on it is 1. Overlaps are multiples of 2/(N degree^2) away from 1, as for N
     degree^2 paths. Sizes N, batch sizes m and times in sweeps increase strictly; `parameters` are
     those of `FirstOrder`.
+
+    By default x (`sharpening`) is 0, and both states are there over a width that does not depend on
+    N: the overlap of each replica jumps, as `analyse` finds, but nothing sharpens, so that
+    `transition_order` calls the order undecided (``no_sharpening``). With x = 1 (coexistence in
+    equilibrium) or 2/3 (a mean-field spinodal) it says first order.
 
     >>> data = first_order(sizes=(50, 100), replicas=4)
     >>> dict(data["overlap"].sizes)
@@ -78,7 +85,8 @@ def first_order(
     shape = (n.shape[0], m.shape[0], replicas)
     luck = generator.logistic(size=shape)
     # Succeeded by t iff (m - m_c(N, t)) / width > luck.
-    lead = m - law.m_c - law.size_shift / n - law.width * luck
+    width = law.width * (n / n.min()) ** -law.sharpening
+    lead = m - law.m_c - law.size_shift / n - width * luck
     if law.drift == 0.0:
         passage = np.where(lead > 0.0, t[0], np.inf)
     else:

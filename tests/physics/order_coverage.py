@@ -3,8 +3,8 @@
 python -m tests.physics.order_coverage FILE [--seeds 100] [--only NAME ...]
 
 Prints the tables of docs/order.md: traps and clean systems of `tests.physics.test_order_traps`, and
-those of `tests.physics.test_order` at their first 3, 4, 5 and 6 sizes. Each seed is a line of FILE at
-once, and what it holds is not done again, so that a run may be stopped at any moment.
+those of `tests.physics.test_order` at their first 3, 4, 5 and 6 sizes. Each seed is a line of FILE
+at once, and what it holds is not done again, so that a run may be stopped at any moment.
 """
 
 from __future__ import annotations

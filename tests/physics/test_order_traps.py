@@ -161,6 +161,15 @@ def test_a_grid_that_ends_within_coexistence_is_said_to_be_so():
     assert FLAGS["two_peaks_at_grid_end"].among(result.flags)
 
 
+def test_a_planted_jump_is_of_first_order_where_its_width_falls():
+    verdicts = []
+    for x in (0.0, 2.0 / 3.0, 1.0):
+        data = planted.first_order(seed=0, width=0.6 if x else 0.3, sharpening=x, replicas=64)
+        verdicts.append(transition_order(data, resamples=50))
+    assert [result.verdict for result in verdicts] == ["undecided", FIRST, FIRST]
+    assert FLAGS["no_sharpening"].among(verdicts[0].flags)
+
+
 # --- times ------------------------------------------------------------------------------
 
 

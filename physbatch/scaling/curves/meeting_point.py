@@ -11,10 +11,14 @@ For a given c_c the left sides are the values and slopes of the curves there, kn
 covariance and independent from size to size; the right sides are linear in y_c, b_k, a_1 and e_k
 once 1/nu and omega are given. So c_c, y_c and the exponents are one posterior, in which no pair of
 sizes counts twice: b_k and e_k are normal, with a scale B that is summed over and falls with k,
-omega and 1/nu lie on grids with a log-normal prior, as in `physbatch.scaling.laws.corrected`, and
-so does a factor on the errors. The grids narrow to where the weight is; where errors are tiny they
-are led there by larger ones. Where curves have levelled off they meet as well, and there their
-values are known best; so a place counts less where slopes are below half of the usual ones.
+omega and 1/nu lie on grids with a log-normal prior, as in `physbatch.scaling.laws.corrected`. What
+the scatter of the points says of their errors is in the covariance of the curves already, and not
+asked for again. The grids narrow to where the weight is; where errors are tiny they are led there
+by larger ones. Where curves level off they meet as well, and there their values are known best: the
+density that counts is that of differences along the control, so that each difference of values
+brings a slope as its Jacobian (Kac and Rice), and one more where slopes are far below the usual
+ones, since they come with smaller errors there, too. Without it c_c lies where curves are flatter
+than at the meeting point, by one total error in set after set of small Ising and Potts models.
 Crossings of pairs are shadows of this: for two sizes c_c is the crossing, moved and widened by
 corrections of the usual size.
 
@@ -37,8 +41,7 @@ _ORDERS = np.array([1.0, 0.5, 0.1, 0.03])  # scales of b_k, in units of B
 _HIGHER = 0.02  # of what the orders beyond leave, in units of B q^5
 _SLOPE = 2.0  # e_k of slopes, in units of b_k
 _LEAST_SLOPE = 0.05  # of e: slopes have analytic corrections besides
-_FACTORS = np.array([1.0, 1.6, 2.6, 4.2])  # on the errors
-_LOG_SPREAD = 0.5  # of ln omega, ln 1/nu and of the factors
+_LOG_SPREAD = 0.5  # of ln omega and ln 1/nu
 _OMEGA_REACH, _OMEGA_NODES = 1.6, 7  # of ln omega, in units of its spread
 _CONTROLS = 31  # nodes of c_c
 _EXPONENTS = 13  # nodes of 1/nu
@@ -48,7 +51,8 @@ _BLUR = 0.01  # of the range: error that is added at first, so that coarse nodes
 _CLEARER = 6.0  # by which it falls from turn to turn,
 _CLEAR = 0.1  # and what it is beside the errors when it is dropped
 _NEGLIGIBLE = 1e-5
-_FLAT = 0.5  # slope, in units of the usual one, below which curves have levelled off
+_FLAT = 0.3  # slope, in units of the usual one, below which curves have levelled off
+_DIFFERENCES = 3  # of sizes that bring a slope each: corrections take up those of more sizes
 _EDGE = 1e-2  # weight of a border of the region, beside the largest, at which c_c is not held
 
 
@@ -68,13 +72,12 @@ class CommonPoint(NamedTuple):
     log_omega: tuple[float, float]
     omega_spread: float  # of ln omega before the data
     chi2: float  # at the best node
-    factor: float  # on the errors, mean of its logarithm
     bounded: bool  # the posterior of c_c ends within the region
     nodes: FloatArray  # shape (n_node, 3): c_c, omega and weight, for quotients
 
 
 class _Nodes(NamedTuple):
-    """Arrays of shape (control, exponent, omega, B, factor)."""
+    """Arrays of shape (control, exponent, omega, B)."""
 
     log_weight: FloatArray
     level: FloatArray
@@ -106,10 +109,10 @@ def common_point(
     volume : bool
         Whether sizes are volumes, whose exponents are smaller.
     plain : bool
-        Without corrections and with the errors as they are.
+        Without corrections.
     """
     centre = math.log(VOLUME_OMEGA if volume else 1.0)
-    strengths, factors = (np.array([1e-9]), np.ones(1)) if plain else (_CORRECTIONS, _FACTORS)
+    strengths = np.array([1e-9]) if plain else _CORRECTIONS
     spans = [
         region,
         (centre - _REACH * _LOG_SPREAD, centre + _REACH * _LOG_SPREAD),
@@ -127,14 +130,13 @@ def common_point(
         if turn == 0:
             usual_steepness = float(np.median(steep))
         known, blurred = _blurred(known, blur, scale)
-        steep = steep / (_FLAT * usual_steepness)
-        nodes = _evaluate(size, known, exponents, omegas, (strengths, factors), scale)
+        nodes = _evaluate(size, known, exponents, omegas, strengths, scale)
         prior = -0.5 * ((grids[1] - centre) / _LOG_SPREAD)[:, None] ** 2
         prior = prior - 0.5 * ((grids[2] - centre) / _LOG_SPREAD) ** 2
-        levelled = -(size.size - 1) * np.log1p(steep**-2.0)
-        logs = nodes.log_weight + prior[..., None, None] + levelled[:, None, None, None, None]
+        slopes = _log_jacobian(steep / usual_steepness, size.size)
+        logs = nodes.log_weight + prior[..., None] + slopes[:, None, None, None]
         weights = np.exp(logs - logs.max())
-        shares = [weights.sum(axis=tuple({0, 1, 2, 3, 4} - {axis})) for axis in range(5)]
+        shares = [weights.sum(axis=tuple({0, 1, 2, 3} - {axis})) for axis in range(4)]
         if turn == 0:
             bounded = max(shares[0][0], shares[0][-1]) < _EDGE * shares[0].max()
         narrow = [_narrowed(share, grid) for share, grid in zip(shares[:3], grids, strict=True)]
@@ -142,13 +144,16 @@ def common_point(
             break
         spans = [new or span for new, span in zip(narrow, spans, strict=True)]
         if not blurred:  # what has no weight costs time
-            strengths, factors = (
-                nodes_of[share > _NEGLIGIBLE * share.max()]
-                for nodes_of, share in zip((strengths, factors), shares[3:], strict=True)
-            )
+            strengths = strengths[shares[3] > _NEGLIGIBLE * shares[3].max()]
         blur /= _CLEARER
     weights /= weights.sum()
-    return _summary(nodes, weights, controls, exponents, omegas, factors, bounded)
+    return _summary(nodes, weights, (controls, exponents, omegas), bounded)
+
+
+def _log_jacobian(steep: FloatArray, sizes: int) -> FloatArray:
+    """Logarithm of what differences of values weigh where slopes are `steep` times the usual."""
+    each = np.log(steep) - 0.5 * np.log1p((_FLAT / steep) ** 2)
+    return np.asarray(min(sizes - 1, _DIFFERENCES) * each)
 
 
 def _steepness(moments: Moments) -> FloatArray:
@@ -179,11 +184,10 @@ def _evaluate(
     moments: Moments,
     exponents: FloatArray,
     omegas: FloatArray,
-    averaged: tuple[FloatArray, FloatArray],
+    strengths: FloatArray,
     scale: float,
 ) -> _Nodes:
     """Evidence and level of every node, with y_c, b, b_2, a_1 and e integrated."""
-    strengths, factors = averaged
     values, slopes = moments.mean[..., 0], moments.mean[..., 1]  # (control, size)
     q = (size / size[0]) ** -omegas[:, None]  # (omega, size)
     power = (size / np.exp(np.mean(np.log(size)))) ** exponents[:, None]  # (exponent, size)
@@ -196,39 +200,36 @@ def _evaluate(
     powers = q[..., None] ** np.arange(orders + 1)  # (omega, size, order)
     design[..., 0, : orders + 1] = powers
     design[..., 1, orders + 1 :] = power[:, None, :, None] * powers[..., : slope_orders + 1]
-    shape = (len(values), exponents.size, omegas.size, strengths.size, factors.size)
-    b = strengths[:, None]
-    higher = (_HIGHER * b[..., None] * q[:, None, None] ** (orders + 1)) ** 2
+    shape = (len(values), exponents.size, omegas.size, strengths.size)
+    b = strengths
+    higher = (_HIGHER * b[:, None] * q[:, None] ** (orders + 1)) ** 2  # (omega, B, size)
     covariance = np.empty((*shape, size.size, 2, 2))
-    covariance[:] = (moments.covariance[:, None] * factors[:, None, None, None] ** 2)[
-        :, None, None, None
-    ]
+    covariance[:] = moments.covariance[:, None, None, None]
     covariance[..., 0, 0] += scale**2 * higher
     slope_scale = steepness[:, :, None] * power  # (control, exponent, size)
-    covariance[..., 1, 1] += slope_scale[:, :, None, None, None, :] ** 2 * higher
+    covariance[..., 1, 1] += slope_scale[:, :, None, None, :] ** 2 * higher
     inverse, log_determinant = _inverted(covariance)
     data = np.stack([values, slopes], axis=-1)
-    pulled = np.einsum("cyobglij,clj->cyobgli", inverse, data)
-    normal = np.einsum("yolik,cyobglij,yoljm->cyobgkm", design, inverse, design, optimize=True)
-    target = np.einsum("yolik,cyobgli->cyobgk", design, pulled, optimize=True)
+    pulled = np.einsum("cyoblij,clj->cyobli", inverse, data)
+    normal = np.einsum("yolik,cyoblij,yoljm->cyobkm", design, inverse, design, optimize=True)
+    target = np.einsum("yolik,cyobli->cyobk", design, pulled, optimize=True)
     prior = np.zeros((*shape, design.shape[-1]))
-    prior[..., 1 : orders + 1] = (scale * b[..., None] * _ORDERS) ** -2.0
+    prior[..., 1 : orders + 1] = (scale * b[:, None] * _ORDERS) ** -2.0
     of_slope = _SLOPE * b + np.where(b > _NEGLIGIBLE, _LEAST_SLOPE, 0.0)
-    slope_unit = steepness[:, :, None, None, None, None] * of_slope[..., None]
+    slope_unit = steepness[:, :, None, None, None] * of_slope[:, None]
     prior[..., orders + 2 :] = (slope_unit * _ORDERS[:slope_orders]) ** -2.0
     columns = range(design.shape[-1])
     given = [k for k in columns if k not in (0, orders + 1)]
     normal[..., columns, columns] += prior
     inverted = np.linalg.inv(normal)
     best = np.einsum("...km,...m->...k", inverted, target)
-    chi2 = np.einsum("cyobgli,cli->cyobg", pulled, data) - np.einsum("...k,...k", target, best)
+    chi2 = np.einsum("cyobli,cli->cyob", pulled, data) - np.einsum("...k,...k", target, best)
     log = (
         -0.5 * chi2
         - 0.5 * log_determinant.sum(axis=-1)
         - 0.5 * np.linalg.slogdet(normal)[1]
         + 0.5 * np.log(prior[..., given]).sum(axis=-1)
         - 0.5 * (b / _CORRECTION_SCALE) ** 2
-        - 0.5 * (np.log(factors) / _LOG_SPREAD) ** 2
     )
     return _Nodes(log, best[..., 0], inverted[..., 0, 0], chi2)
 
@@ -246,27 +247,24 @@ def _inverted(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _summary(
     nodes: _Nodes,
     weights: FloatArray,
-    controls: FloatArray,
-    exponents: FloatArray,
-    omegas: FloatArray,
-    factors: FloatArray,
+    grids: tuple[FloatArray, FloatArray, FloatArray],
     bounded: bool,
 ) -> CommonPoint:
+    controls, exponents, omegas = grids
     level = float(np.sum(weights * nodes.level))
     variance = float(np.sum(weights * (nodes.level_variance + (nodes.level - level) ** 2)))
-    over = weights.sum(axis=(1, 3, 4))
+    over = weights.sum(axis=(1, 3))
     pairs = np.array(np.meshgrid(controls, omegas, indexing="ij")).reshape(2, -1)
     best = np.unravel_index(int(np.argmax(weights)), weights.shape)
     reach = np.linspace(-_OMEGA_REACH, _OMEGA_REACH, _OMEGA_NODES)
     prior = np.exp(-0.5 * reach**2)
     return CommonPoint(
-        _spread(controls, weights.sum(axis=(1, 2, 3, 4))),
+        _spread(controls, weights.sum(axis=(1, 2, 3))),
         (level, math.sqrt(variance)),
-        _spread(exponents, weights.sum(axis=(0, 2, 3, 4))),
-        _spread(np.log(omegas), weights.sum(axis=(0, 1, 3, 4))),
+        _spread(exponents, weights.sum(axis=(0, 2, 3))),
+        _spread(np.log(omegas), weights.sum(axis=(0, 1, 3))),
         _spread(np.log(omegas), prior / prior.sum())[1],
         float(nodes.chi2[best]),
-        math.exp(_spread(np.log(factors), weights.sum(axis=(0, 1, 2, 3)))[0]),
         bounded,
         np.vstack([pairs, over.ravel()]).T,
     )
@@ -285,34 +283,31 @@ def quotient(
     plain: bool = False,
 ) -> tuple[float, float]:
     """Mean and standard deviation of zeta/nu from ln O and its variance, each (control, size)."""
-    strengths, factors = (np.array([1e-9]), np.ones(1)) if plain else (_CORRECTIONS, _FACTORS)
+    strengths = np.array([1e-9]) if plain else _CORRECTIONS
     kept = point.nodes[:, 2] > _NEGLIGIBLE
     control, omega, share = point.nodes[kept].T
     value, variance = moments(control)  # (node, size)
     q = (size / size[0]) ** -omega[:, None]
     design = np.empty((len(q), size.size, 3))
     design[..., 0], design[..., 1], design[..., 2] = 1.0, np.log(size), q
-    b = strengths[:, None, None]
-    total = (
-        variance[:, None, None] * factors[:, None] ** 2 + (_HIGHER * b * q[:, None, None] ** 2) ** 2
-    )  # (node, B, factor, size)
-    normal = np.einsum("nlk,nbgl,nlm->nbgkm", design, 1.0 / total, design)
-    normal[..., 2, 2] += strengths[:, None] ** -2.0
+    b = strengths[:, None]
+    total = variance[:, None] + (_HIGHER * b * q[:, None] ** 2) ** 2  # (node, B, size)
+    normal = np.einsum("nlk,nbl,nlm->nbkm", design, 1.0 / total, design)
+    normal[..., 2, 2] += strengths**-2.0
     inverted = np.linalg.inv(normal)
-    target = np.einsum("nlk,nbgl,nl->nbgk", design, 1.0 / total, value)
+    target = np.einsum("nlk,nbl,nl->nbk", design, 1.0 / total, value)
     best = np.einsum("...km,...m->...k", inverted, target)
-    chi2 = np.einsum("nbgl,nl,nl->nbg", 1.0 / total, value, value)
+    chi2 = np.einsum("nbl,nl,nl->nb", 1.0 / total, value, value)
     chi2 = chi2 - np.einsum("...k,...k", target, best)
     log = (
         -0.5 * chi2
         - 0.5 * np.log(total).sum(axis=-1)
         - 0.5 * np.linalg.slogdet(normal)[1]
-        - np.log(strengths)[:, None]
-        - 0.5 * (strengths[:, None] / _CORRECTION_SCALE) ** 2
-        - 0.5 * (np.log(factors) / _LOG_SPREAD) ** 2
+        - np.log(strengths)
+        - 0.5 * (strengths / _CORRECTION_SCALE) ** 2
     )
-    inner = np.exp(log - log.max(axis=(1, 2), keepdims=True))
-    weights = share[:, None, None] * inner / inner.sum(axis=(1, 2), keepdims=True)
+    inner = np.exp(log - log.max(axis=1, keepdims=True))
+    weights = share[:, None] * inner / inner.sum(axis=1, keepdims=True)
     weights /= weights.sum()
     mean = float(np.sum(weights * best[..., 1]))
     spread = np.sum(weights * (inverted[..., 1, 1] + (best[..., 1] - mean) ** 2))

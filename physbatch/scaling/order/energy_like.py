@@ -20,6 +20,7 @@ from physbatch.scaling.order.histograms import SIGMAS
 from physbatch.scaling.order.samples import OrderData
 from physbatch.typing import FloatArray
 
+_ANSWERS = "it answers the control as an energy does"
 #: Fewer steps along the grids of all sizes together say nothing.
 _LEAST_STEPS = 5
 #: Of a step: how well the mean of its two ends stands for the specific heat within it.
@@ -47,10 +48,10 @@ def energy_by_its_fluctuations(data: OrderData) -> str:
         return ""
     heat, p = _factor(data, -2.0)
     if p > _LEVEL and abs(heat.value) > SIGMAS * heat.stderr:
-        return f"dq/dc = k N var(q)/c^2 at all sizes (k = {heat}, p = {p:.2g})"
+        return f"{_ANSWERS}, dq/dc = k N var(q)/c^2 at all sizes (k = {heat}, p = {p:.2g})"
     inverse, p = _factor(data, 0.0)
     if p > _LEVEL and abs(inverse.value + 1.0) < max(_UNIT, SIGMAS * inverse.stderr):
-        return f"dq/dc = k N var(q) at all sizes (k = {inverse}, p = {p:.2g})"
+        return f"{_ANSWERS}, dq/dc = k N var(q) at all sizes (k = {inverse}, p = {p:.2g})"
     return ""
 
 
@@ -85,8 +86,7 @@ def _steps(data: OrderData, number: int, power: float) -> FloatArray:
 
 
 def _relative(values: FloatArray) -> float:
-    """n times the relative variance of a variance of these values, that of a normal law at least.
-    """
+    """n times the relative variance of their variance, that of a normal law at least."""
     deviation = values - values.mean()
     second = float(np.mean(deviation**2))
     kurtosis = float(np.mean(deviation**4)) / second**2 if second > 0.0 else 3.0
