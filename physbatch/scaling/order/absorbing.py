@@ -60,7 +60,8 @@ def _survivors(runs: xr.Dataset, observable: str) -> str:
     """The mean of what survives at the largest size, nearest to where half do."""
     times = np.asarray(runs["time"].values, dtype=np.float64)
     largest = runs.isel(size=[-1])
-    late = float(np.sqrt(max(times[0], 1e-300) * times[-1]))
+    after = times[times > 0.0]  # the late half of ln t; runs may hold their start as well
+    late = float(np.sqrt(after[0] * after[-1]))
     still = quasi_stationary(largest, "overlap", time_min=late).isel(size=0)
     count = still["survivors"].isel(time=-1)
     enough = np.flatnonzero((count >= _LEAST_SURVIVORS).values.ravel())
