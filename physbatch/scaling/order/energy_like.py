@@ -58,7 +58,9 @@ def energy_by_its_fluctuations(data: OrderData) -> str:
 def _factor(data: OrderData, power: float) -> tuple[Estimate, float]:
     """The factor k of dq/dc = k N var(q) c^power, and the chance of a worse fit."""
     rows = [_steps(data, k, power) for k in range(len(data.sizes))]
-    step, step_variance, area, area_variance = np.concatenate(rows, axis=1)
+    steps = np.concatenate(rows, axis=1)
+    # Where no replica differs from another, neither the mean nor its error is known.
+    step, step_variance, area, area_variance = steps[:, steps[1] > 0.0]
     if step.size < _LEAST_STEPS or not np.any(area > 0.0):
         return Estimate(math.nan, math.nan), 0.0
     factor = float(step @ area / (area @ area))
