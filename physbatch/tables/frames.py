@@ -26,6 +26,7 @@ _PANDAS = {
     ".feather": ("read_feather", "pyarrow"),
 }
 _JSON = (".jsonl", ".ndjson", ".json")
+_SPLIT = {"columns", "data", "index"}
 
 
 def sheet_of_file(path: Path) -> Sheet | None:
@@ -104,7 +105,9 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     if isinstance(content, dict):
-        content = _flat(content)
+        content = _as_pandas_writes(content) or _flat(content)
+    if isinstance(content, list):
+        content = _inner_rows(content)
     if isinstance(content, dict):
         return {str(n): values for n, values in content.items() if isinstance(values, list)}
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
@@ -115,6 +118,39 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
         )
     names = dict.fromkeys(name for row in content for name in row)
     return {str(name): [row.get(name, np.nan) for row in content] for name in names}
+
+
+def _as_pandas_writes(content: dict[str, Any]) -> dict[str, list[Any]]:
+    """Columns of what ``DataFrame.to_json`` writes as split, columns or index; else none."""
+    names, rows = content.get("columns"), content.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and set(content) <= _SPLIT:
+        if any(not isinstance(row, list) or len(row) != len(names) for row in rows):
+            return {}
+        return {str(name): [row[column] for row in rows] for column, name in enumerate(names)}
+    parts = list(content.values())
+    if not all(isinstance(part, dict) and part and list(part) == list(parts[0]) for part in parts):
+        return {}
+    if any(isinstance(value, (list, dict)) for part in parts for value in part.values()):
+        return {}
+    if parts and all(name.isdecimal() for name in content):
+        return {name: [part[name] for part in parts] for name in parts[0]}
+    return {name: list(part.values()) for name, part in content.items()}
+
+
+def _inner_rows(rows: list[Any]) -> list[Any]:
+    """Rows within rows, ``{"L": 8, "data": [{"T": 2.2}]}``, each with what stands outside."""
+    out = []
+    for row in rows:
+        inner = [
+            name
+            for name, value in (row.items() if isinstance(row, dict) else ())
+            if isinstance(value, list) and value and all(isinstance(part, dict) for part in value)
+        ]
+        if len(inner) != 1:
+            return rows
+        outer = {name: value for name, value in row.items() if name != inner[0]}
+        out += [outer | part for part in row[inner[0]]]
+    return out
 
 
 def _flat(content: dict[str, Any]) -> dict[str, Any] | list[Any]:

@@ -182,6 +182,8 @@ def long_form(sheet: Sheet) -> Sheet:
     if not any(told.values()):
         return sheet
     plain = [name for name in sheet.names if told[name] is None]
+    if len(plain) == 2:  # pandas writes the numbers of the rows as a column of their own
+        plain = [name for name in plain if not _counts_rows(name)] or plain
     values = {w.size: n for n, w in told.items() if w is not None and not w.error}
     errors = {w.size: n for n, w in told.items() if w is not None and w.error}
     count = sum(w is not None for w in told.values())
@@ -189,7 +191,7 @@ def long_form(sheet: Sheet) -> Sheet:
         return sheet
     if errors and set(errors) != set(values):
         return sheet
-    data = sheet.columns(sheet.names)
+    data = sheet.columns([plain[0], *values.values(), *errors.values()])
     control = data[plain[0]]
     rows = len(control)
     keys = {w.key for w in told.values() if w is not None and w.key}
@@ -211,6 +213,10 @@ def long_form(sheet: Sheet) -> Sheet:
         tuple(array[kept] for array in arrays),
         lambda row: sheet.locate(int(kept[row]) % rows),
     )
+
+
+def _counts_rows(name: str) -> bool:
+    return name.strip() in ("", "#") or name.lower().startswith(("unnamed", "index"))
 
 
 def _said(name: str) -> _Wide | None:

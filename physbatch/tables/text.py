@@ -239,6 +239,8 @@ def _sniffed(lines: list[str], source: str) -> TextSheet:
         if not named:
             names = [str(column) for column in range(1, len(cells) + 1)]
         return _sheet(source, lines, delimiter, number - 1, tuple(names), filled[0][1], named)
+    # Beside words L=8 is the name of a column.
+    numeric = ["=" not in cell and number for cell, number in zip(cells, numeric, strict=True)]
     if any(numeric) and (len(filled) == 1 or not _names_sizes(cells, numeric)):
         raise DatasetError(
             f"numbers and words mixed: {first[:60]!r}",

@@ -106,6 +106,10 @@ def arrays(folder: Path) -> dict[str, Callable[[Path], object]]:
         str(size): {name: part[name].tolist() for name in ("T", "m", "dm")}
         for size, part in FRAME.astype(float).groupby("L")
     }
+    inner = [
+        {"L": float(size), "points": part[["T", "m", "dm"]].to_dict("records")}
+        for size, part in FRAME.groupby("L")
+    ]
     rows = {"model": "Ising", "data": FRAME.astype(float).to_dict("records")}
     return {
         "columns.mat": lambda path: savemat(path, columns),
@@ -114,6 +118,11 @@ def arrays(folder: Path) -> dict[str, Callable[[Path], object]]:
         "sizes.json": lambda path: path.write_text(json.dumps(by_size)),
         "deep.json": lambda path: path.write_text(json.dumps({"run": by_size})),
         "rows.json": lambda path: path.write_text(json.dumps(rows)),
+        "inner.json": lambda path: path.write_text(json.dumps({"results": inner})),
+        **{
+            f"{shape}.json": lambda path, shape=shape: FRAME.to_json(path, orient=shape)
+            for shape in ("split", "columns", "index", "records", "table")
+        },
     }
 
 
@@ -121,6 +130,14 @@ def arrays(folder: Path) -> dict[str, Callable[[Path], object]]:
 def test_arrays(tmp_path: Path, name: str) -> None:
     arrays(tmp_path)[name](tmp_path / name)
     check(read_table(tmp_path / name))
+
+
+def test_a_wide_table_with_the_numbers_of_its_rows(tmp_path: Path) -> None:
+    columns = {"T": T[:3]}
+    for size, part in FRAME.groupby("L"):
+        columns |= {f"L={size}": part["m"].to_numpy(), f"L={size}_err": part["dm"].to_numpy()}
+    type(FRAME)(columns).to_csv(tmp_path / "wide.csv")
+    check(read_table(tmp_path / "wide.csv"))
 
 
 def test_an_archive_of_one_file(tmp_path: Path) -> None:
