@@ -271,7 +271,7 @@ SECTIONS: dict[str, tuple[Kind, ...]] = {
             "Gradient noise",
             "The noise scale of the gradient along runs.",
             'data = physbatch.open_dataset("../data/critical_batch-noise.nc").sel(size=[16])\n'
-            "result = noise.gradient_scale(data)\n"
+            "result = noise.gradient_scale(data.sel(learning_rate=[2.0]))\n"
             "plots.plot_gradient_scale(result)",
         ),
         Kind(
