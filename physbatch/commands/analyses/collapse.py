@@ -106,7 +106,8 @@ class Search:
         Words,
         Parameter(
             help="Hold an order of method polynomial, as in --order n1=3: n1 of the curve, n2 of "
-            "the irrelevant field, m of the relevant one; the others are averaged."
+            "the irrelevant field, m of the relevant one; the others are averaged. n3 adds a "
+            "second irrelevant field."
         ),
     ] = None
     window: Annotated[

@@ -28,7 +28,7 @@ _ERRORS = {
     "local-linear": ("bootstrap", "quality"),
 }
 #: Least and largest orders of polynomials.
-_ORDERS = {"n1": (1, 30), "n2": (0, 4), "m": (1, 6)}
+_ORDERS = {"n1": (1, 30), "n2": (0, 4), "m": (1, 6), "n3": (0, 2)}
 #: A fit of c_c, nu and zeta leaves something of as many points.
 _LEAST_POINTS = 8
 #: Most points of a Gaussian process, whose cost grows as their cube; more are averaged.
@@ -60,7 +60,8 @@ class CollapseOptions(TypedDict, total=False):
         Columns of data that are no table yet, as in `physbatch.read_table`.
     orders : mapping
         Orders of method polynomial that are held, ``n1``, ``n2`` or ``m``, as in ``{"n2": 1}``;
-        the others are averaged. n2 above 0 has corrections to scaling, and states omega.
+        the others are averaged. n2 above 0 has corrections to scaling, and states omega; ``n3``
+        adds a second irrelevant field with an exponent of its own.
     """
 
     drift: bool
@@ -187,6 +188,8 @@ def orders_of(options: CollapseOptions, method: str, *, corrections: bool) -> di
         orders[name] = int(order)
     if corrections and orders.get("n2") == 0:
         refuse("n2 = 0 has no corrections to scaling", "ask for n2 = 1, or for no corrections")
+    if orders.get("n3") and orders.setdefault("n2", 1) == 0:
+        refuse("n3 without n2: a second irrelevant field without a first", "ask for n2 = 1")
     return orders
 
 

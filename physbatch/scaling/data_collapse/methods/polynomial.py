@@ -1,13 +1,16 @@
 r"""Least-squares collapse on the polynomials of Slevin and Ohtsuki.
 
-.. math:: y = N^{\zeta/\nu} \sum_{k=0}^{n_2} \sum_{j=0}^{n_1} a_{jk} (u_1 N^{1/\nu})^j N^{-k\omega},
+.. math:: y = N^{\zeta/\nu} \sum_{j=0}^{n_1} (u_1 N^{1/\nu})^j
+          \Big[\sum_{k=0}^{n_2} a_{jk} N^{-k\omega} + \sum_{k=1}^{n_3} a'_{jk} N^{-k\omega'}\Big],
           \quad u_1 = t + b_2 t^2 + \dots + b_m t^m, \quad t = c - c_c
 
 (Phys. Rev. Lett. 82 (1999) 382, doi 10.1103/PhysRevLett.82.382; New J. Phys. 16 (2014) 015012, doi
 10.1088/1367-2630/16/1/015012): the scaling function expanded in the relevant and in the irrelevant
 field, the relevant field in the distance from c_c. What of the irrelevant field depends on c is in
 the a_jk to the orders that these have. The orders n1, n2 and m are averaged by their AIC, so
-corrections to scaling and the curvature of the field count as far as the data ask for them.
+corrections to scaling and the curvature of the field count as far as the data ask for them. A
+second irrelevant field, with an exponent omega' > omega of its own, takes part where its order n3
+is asked for: few data hold two exponents, and omega' is not stated.
 """
 
 import math
@@ -39,6 +42,10 @@ _IRRELEVANT = (0, 1)
 _FIELD = (1, 2, 3)
 #: An expansion has at most one coefficient for so many points.
 _POINTS = 3
+#: ln(omega'/omega - 1) where fits begin, and its largest: steeper corrections are those of the
+#: smallest size alone.
+_SECONDS = (-0.5, 0.5, 1.5)
+_STEEPEST = 3.0
 #: Corrections larger than so much of the leading term are none: the two have changed places, or
 #: cancel each other at an omega near 0.
 _MOST_CORRECTION = 0.8
@@ -48,7 +55,7 @@ _IN_TURN = 3
 
 
 class Orders(NamedTuple):
-    """Orders of an expansion: of the curve in the relevant and the irrelevant field, and of that.
+    """Orders of an expansion: of the curve in its fields, and of the relevant one.
 
     Attributes
     ----------
@@ -56,15 +63,31 @@ class Orders(NamedTuple):
         In u1 N^(1/nu) and in N^(-omega).
     m : int
         Of u1 in the distance from c_c.
+    n3 : int
+        In N^(-omega').
     """
 
     n1: int
     n2: int
     m: int
+    n3: int = 0
+
+    @property
+    def terms(self) -> int:
+        """Curves: the leading one and the corrections."""
+        return self.n2 + self.n3 + 1
+
+    @property
+    def beyond(self) -> int:
+        """Numbers of the vector beyond those of the form."""
+        return self.m - 1 + (self.n3 > 0)
 
 
 class PolynomialModel(Model):
-    """Products of powers of the two fields; the vector goes on with b_2 to b_m."""
+    """Products of powers of the fields.
+
+    The vector goes on with b_2 to b_m and, for a second irrelevant field, ln(omega'/omega - 1).
+    """
 
     def __init__(self, form: ScalingForm, table: ScalingTable, orders: Orders) -> None:
         super().__init__(form, table)
@@ -80,11 +103,16 @@ class PolynomialModel(Model):
         c_c = self.form.exponents(vector[:count]).get("c_c", self.form.control_middle)
         distance = 2.0 * (self.table.control - c_c) / self.form.control_unit
         # x is proportional to the distance, so u1 N^(1/nu) is x times 1 + b_2 t + ...
-        bent = where.x * np.polynomial.polynomial.polyval(distance, [1.0, *vector[count:]])
+        bends = vector[count : count + self.orders.m - 1]
+        bent = where.x * np.polynomial.polynomial.polyval(distance, [1.0, *bends])
         low, high = float(bent.min()), float(bent.max())
         powers = chebyshev.chebvander((2 * bent - low - high) / (high - low), self.orders.n1)
         fall = np.exp(where.log_correction)[:, None]
-        return np.hstack([fall**k * powers for k in range(self.orders.n2 + 1)])
+        falls = [fall**k for k in range(self.orders.n2 + 1)]
+        if self.orders.n3:
+            faster = fall ** (1.0 + math.exp(min(float(vector[-1]), _STEEPEST)))
+            falls += [faster**k for k in range(1, self.orders.n3 + 1)]
+        return np.hstack([each * powers for each in falls])
 
 
 def fit_polynomial(
@@ -101,19 +129,21 @@ def fit_polynomial(
     begin : ndarray
         Start of the fit vector.
     given : mapping
-        Orders ``n1``, ``n2`` and ``m`` that are held; the others are averaged.
+        Orders ``n1``, ``n2`` and ``m`` that are held; the others are averaged. ``n3``, of a second
+        irrelevant field, is 0 unless it is given, and n2 at least 1 where it is.
 
     Raises
     ------
     AnalysisError
         If there are fewer points than the orders need.
     """
-    irrelevant = (given["n2"],) if "n2" in given else _IRRELEVANT[form.corrections :]
+    second = given.get("n3", 0)
+    irrelevant = (given["n2"],) if "n2" in given else _IRRELEVANT[form.corrections or second > 0 :]
     field = (given["m"],) if "m" in given else _FIELD
     relevant = (given["n1"],) if "n1" in given else _RELEVANT
     minima: list[Minimum[PolynomialModel]] = []
     for n2, m in product(irrelevant, field):
-        minima += _series(form, table, begin, [Orders(n1, n2, m) for n1 in relevant])
+        minima += _series(form, table, begin, [Orders(n1, n2, m, second) for n1 in relevant])
     if not minima:
         raise AnalysisError(
             f"{len(table.size)} points are too few for these orders",
@@ -127,20 +157,23 @@ def _series(
     form: ScalingForm, table: ScalingTable, begin: FloatArray, every: Sequence[Orders]
 ) -> Iterator[Minimum[PolynomialModel]]:
     """Fits of ascending n1, as long as they are worth it."""
-    n2, m = every[0].n2, every[0].m
+    n2 = every[0].n2
     wide = form.with_corrections() if n2 and not form.corrections else form
     log_omega = math.log(1.0 / form.exponents(begin).get("nu", 1.0))
     free_omega = [log_omega] * (len(wide.names) - len(form.names))
-    start = np.concatenate([begin, free_omega, np.zeros(m - 1)])
-    starts = [start]
+    start = np.concatenate([begin, free_omega, np.zeros(every[0].beyond)])
+    first = [start]
+    if every[0].n3:
+        first = [np.concatenate([start[:-1], [second]]) for second in _SECONDS]
+    starts = first
     lowest, worse = math.inf, 0
     for orders in every:
-        if (orders.n1 + 1) * (n2 + 1) + len(start) > len(table.size) // _POINTS:
+        if (orders.n1 + 1) * orders.terms + len(start) > len(table.size) // _POINTS:
             return
         model = PolynomialModel(wide, table, orders)
         minimum = min((_checked(minimum_from(model, begin)) for begin in starts), key=_merit)
         # Where omega is free, that of the order before leads to other minima.
-        starts = [start, minimum.vector] if n2 and minimum.converged else [start]
+        starts = [*first, minimum.vector] if n2 and minimum.converged else first
         yield minimum
         worse = worse + 1 if minimum.aic > lowest + _WORSE else 0
         lowest = min(lowest, minimum.aic)

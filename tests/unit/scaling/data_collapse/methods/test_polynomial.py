@@ -22,6 +22,8 @@ RELEVANT = (1.0, -0.6, 0.1, 0.03)
 IRRELEVANT = (0.5, 0.3, -0.1, 0.02)
 BENT = 0.7
 EXACT = {"n1": 3, "n2": 1, "m": 2}
+#: Of a second irrelevant field.
+SECOND_OMEGA = 2.1
 SIZES = (8, 12, 16, 24, 32, 48, 64)
 POINTS = 13
 
@@ -33,6 +35,7 @@ def planted(
     corrections: float = 1.0,
     bent: float = BENT,
     correlation: float = 0.0,
+    second: float = 0.0,
 ) -> ScalingTable:
     """Cubics in u1 = t + bent t^2; neighbouring points of a size may move together."""
     size = np.repeat(np.array(SIZES, dtype=float), POINTS)
@@ -42,6 +45,7 @@ def planted(
     scale = size ** (TRUTH["zeta"] / TRUTH["nu"])
     fall = corrections * size ** -TRUTH["omega"]
     y = scale * (np.polyval(RELEVANT[::-1], x) + fall * np.polyval(IRRELEVANT[::-1], x))
+    y = y + scale * second * size**-SECOND_OMEGA * np.polyval(RELEVANT[::-1], 0.3 - x)
     error = noise * scale
     covariance = np.diag(error**2)
     if correlation:
@@ -80,6 +84,28 @@ def test_an_exact_expansion_is_found() -> None:
     assert whole.chi2 < 3 * whole.dof < 1e-3 * min(bare.chi2, straight.chi2)
     # Points, less 8 coefficients, b_2, omega, c_c, nu, zeta.
     assert whole.dof == len(table.size) - 8 - 5
+
+
+def test_two_irrelevant_fields_are_told_apart() -> None:
+    """Each with its omega; with one alone the exponents are wrong, and the points do not fit."""
+    both, alone = {**EXACT, "n3": 1}, EXACT
+    table = planted(1, 1e-7, second=4.0)
+    values, errors, z = fitted(table, both)
+    assert values == pytest.approx(TRUTH, abs=1e-4)
+    assert (np.abs(z) < 5).all()
+    assert (errors < 1e-4).all()
+    form = make_form(table, ["m"], corrections=True)
+    begin = form.vector(TRUTH)
+    with_both, with_one = (fit_polynomial(form, table, begin, given) for given in (both, alone))
+    assert with_both.chi2 < 3 * with_both.dof < 1e-3 * with_one.chi2
+    # Points, less 12 coefficients, b_2, c_c, nu, zeta and two omegas.
+    assert with_both.dof == len(table.size) - 12 - 6
+    seeds = 12
+    scores = np.array(
+        [fitted(planted(seed, 3e-5, second=4.0), both)[2] for seed in range(200, 200 + seeds)]
+    )
+    assert (np.abs(scores.mean(axis=0)) < 4 / np.sqrt(seeds) + 0.1).all(), scores.mean(axis=0)
+    assert (np.abs(scores.std(axis=0) - 1) < 4 / np.sqrt(2 * seeds) + 0.05).all(), scores.std(0)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.7])
@@ -194,7 +220,9 @@ def test_all_points_count_and_the_total_is_that_of_every_method() -> None:
     ("options", "words"),
     [
         ({"method": "gp", "orders": {"n1": 3}}, "order n1 with method 'gp'; use method polynomial"),
-        ({"orders": {"n3": 3}}, "no order 'n3'; use n1, n2, m"),
+        ({"orders": {"n4": 3}}, "no order 'n4'; use n1, n2, m"),
+        ({"orders": {"n3": 3}}, "n3 = 3; give a whole number from 0 to 2"),
+        ({"orders": {"n3": 1, "n2": 0}}, "n3 without n2"),
         ({"orders": {"n1": 0}}, "n1 = 0; give a whole number from 1 to 30"),
         ({"orders": {"m": 1.5}}, "m = 1.5; give a whole number from 1 to 6"),
         ({"orders": {"n2": 0}, "corrections": True}, "n2 = 0 has no corrections"),
