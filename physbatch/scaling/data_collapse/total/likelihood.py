@@ -8,12 +8,14 @@ second form is for values that are positive and change by factors: there correct
 functions are Gaussian processes in u = r asinh(x/r), as in
 `physbatch.scaling.data_collapse.likelihood`, with one length and one reach, so that
 
-.. math:: K_{ij} = s_i s_j \\{A_0^2 + A^2 k + B^2 q_i q_j (4 + k) + T^2 \\tau_{ij} (1 + k)\\}
-          + g^2 C_{ij}, \\quad \\tau = t_i t_j/(1 - 0.15\\, t_i t_j)
+.. math:: K_{ij} = s_i s_j \\{A_0^2 + A^2 k + B^2 q_i q_j (4 + A^2 k)
+          + T^2 \\tau_{ij} (1 + k)\\} + g^2 C_{ij},
+          \\quad \\tau = t_i t_j/(1 - 0.15\\, t_i t_j)
 
-(s = 1 in the second form). tau is a sum over all powers of t. A shift of c_c by N^(-1/nu - omega)
-is to first order q f_1 with f_1 ~ f_0'. C is the covariance of the data as stated; the factor g,
-near 1 a priori, is what the scatter of the data says about it.
+(s = 1 in the second form). tau is a sum over all powers of t. Corrections to x, a shift of c_c by
+N^(-1/nu - omega) or a metric factor 1 + b q, are to first order q f_1 with f_1 ~ f_0' and x f_0':
+so f_1 changes with x as much as f_0 does, by A. (Where f_0 is constant, by 1.) C is the covariance
+of the data as stated; the factor g, near 1 a priori, is what the scatter of the data says about it.
 """
 
 import math
@@ -64,11 +66,12 @@ class Sample(NamedTuple):
 
 
 class Corrections(NamedTuple):
-    """Corrections at the points: B, q and t."""
+    """Corrections at the points: B, q and t; and whether they are all of the curve."""
 
     strength: float
     factor: FloatArray
     field: FloatArray
+    alone: bool = False
 
 
 class Slopes(NamedTuple):
@@ -87,6 +90,7 @@ class _Covariance(NamedTuple):
     difference: FloatArray  # of u
     by_x: FloatArray  # du/dx
     by_reach: FloatArray  # du/d ln r
+    growing: FloatArray  # what of it goes as A^2
     powers: FloatArray  # T^2 tau
     room: FloatArray  # 1 - 0.15 t t
     outer: FloatArray  # s s
@@ -105,15 +109,15 @@ def _covariance(
     if room.min() <= _LEAST_ROOM:
         return None
     powers = field**2 * products / room
-    smooth = amplitude**2 + powers
-    constant = _WIDE**2 + powers
-    if corrections.strength > 0:
-        scaled = corrections.strength * corrections.factor
-        correction = np.multiply.outer(scaled, scaled)
-        smooth = smooth + correction
-        constant = constant + _CONSTANT * correction
-    smooth = smooth * shape
-    signal = constant + smooth
+    scaled = corrections.strength * corrections.factor
+    correction = np.multiply.outer(scaled, scaled)
+    if corrections.alone:
+        growing = np.full_like(correction, amplitude**2)
+        smooth = (growing + correction + powers) * shape
+    else:
+        growing = amplitude**2 * (1.0 + correction)
+        smooth = (growing + powers) * shape
+    signal = _WIDE**2 + _CONSTANT * correction + powers + smooth
     outer = np.ones_like(signal)
     if not sample.logarithmic:
         scale = np.exp(where.log_scale)
@@ -122,7 +126,17 @@ def _covariance(
         smooth *= outer
     total = signal + noise**2 * sample.noise
     return _Covariance(
-        total, signal, smooth, shape, difference, by_x, by_reach, powers, room, outer
+        total,
+        signal,
+        smooth,
+        shape,
+        difference,
+        by_x,
+        by_reach,
+        growing,
+        powers,
+        room,
+        outer,
     )
 
 
@@ -202,7 +216,7 @@ def _slopes(
         by_exponents = by_exponents + where.dlog_scale @ by_scale
     by_hyper = np.array(
         [
-            math.exp(2 * hyper[0]) * float(np.vdot(scaled, parts.shape)),
+            float(np.vdot(scaled * parts.growing, parts.shape)),
             0.5 * float(np.vdot(pull, parts.difference)) / length**2,
             float(by_u @ parts.by_reach),
             float(np.vdot(by_powers, parts.powers)),

@@ -30,7 +30,7 @@ from physbatch.typing import FloatArray
 _LARGEST_RELATIVE = 0.2
 _LEAST_RANGE = 0.3
 #: Standard deviation of B a priori, and where the curve is nothing but corrections.
-STRENGTH = 0.3
+STRENGTH = 0.12
 _STRONG = 1.2
 #: ln(L_min/L0) of corrections that fall with the logarithm of the size.
 _LOG_LENGTH = 1.6
@@ -197,7 +197,7 @@ class Corrected:
         if form.kind.startswith("kt"):  # corrections there fall with the logarithm of the size
             ratio = 1.0 + np.log(ratio) / _LOG_LENGTH
         factor = np.power(ratio, -self.omega)
-        corrections = Corrections(self.strength, factor, field)
+        corrections = Corrections(self.strength, factor, field, self.grounds.flat)
         for name, sample, hyper in zip(form.observables, self.samples, rows, strict=True):
             yield Part(sample, form.rescale(exponents, table, name), corrections, hyper)
 
