@@ -38,9 +38,11 @@ def test_gradient_is_that_of_differences(logarithmic: bool, drift: bool) -> None
         assert slope[column] == pytest.approx(expected, rel=2e-4, abs=2e-3), column
 
 
-@pytest.mark.parametrize("logarithmic", [False, True])
-def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool) -> None:
+@pytest.mark.parametrize(("logarithmic", "flat"), [(False, False), (True, False), (False, True)])
+def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool, flat: bool) -> None:
+    """Corrections change with x by A as the curve does, or by 1 where they are all of it."""
     objective, vector = problem(("m",), logarithmic=logarithmic)
+    objective = objective.on(objective.grounds._replace(flat=flat))
     table, unit = objective.table, objective.grounds.units[0]
     values = objective.form.exponents(vector[:3])
     where = next(objective.parts(vector)).where
@@ -53,7 +55,7 @@ def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool) 
     kernel = (
         100.0
         + amplitude**2 * shape
-        + 0.16**2 * np.outer(q, q) * (4 + shape)
+        + 0.16**2 * np.outer(q, q) * (4 + (1.0 if flat else amplitude**2) * shape)
         + field**2 * products / (1 - 0.15 * products) * (1 + shape)
     )
     y = table.values["m"] / unit
@@ -66,7 +68,7 @@ def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool) 
     else:
         cov = np.outer(scale, scale) * kernel + noise
         expected = stats.multivariate_normal.logpdf(y, cov=cov)
-    expected += hyper_prior(vector[3:])[0]
+    expected += hyper_prior(vector[3:], flat)[0]
     assert objective(vector)[0] == pytest.approx(expected, rel=1e-9)
 
 
