@@ -88,7 +88,14 @@ def sheet_of(columns: Mapping[str, object], source: str, *, named: bool = True) 
     physbatch.errors.DatasetError
         If there are none, or they differ in length.
     """
-    arrays = {str(name): np.asarray(values) for name, values in columns.items()}
+    try:
+        arrays = {str(name): np.asarray(values) for name, values in columns.items()}
+    except ValueError as error:
+        raise DatasetError(
+            "a column of lists of different lengths",
+            where=source,
+            remedy="give a number in each cell",
+        ) from error
     lengths = {array.shape for array in arrays.values()}
     if len(lengths) != 1 or len(next(iter(lengths))) != 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())

@@ -132,6 +132,16 @@ def test_arrays(tmp_path: Path, name: str) -> None:
     check(read_table(tmp_path / name))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"columns": ["L", "T", "m"], "data": [[1, 2], [3]]}, {"0": {}, "1": {}}, [{"a": [{}]}]],
+)
+def test_json_without_columns_is_refused(content: object, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="json"):
+        read_table(tmp_path / "a.json")
+
+
 def test_a_wide_table_with_the_numbers_of_its_rows(tmp_path: Path) -> None:
     columns = {"T": T[:3]}
     for size, part in FRAME.groupby("L"):
