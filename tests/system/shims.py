@@ -67,12 +67,14 @@ FAULTS = r"""
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN, READ, WRITE, FSYNC, RENAME, LINK, UNLINK, MKDIR, FLOCK, MALLOC, KINDS };
+enum { OPEN, READ, WRITE, FSYNC, RENAME, LINK, UNLINK, MKDIR, FLOCK, MALLOC,
+       PREAD, PWRITE, TRUNCATE, STAT, LIST, CLOSE, KINDS };
 enum { FAIL, KILL, KILL_HALFWAY };
 #define SMALL 65536  /* allocations below are not counted */
 
@@ -105,7 +107,7 @@ static int below_fd(int descriptor) { return below_at(descriptor, ""); }
 /* Whether this call is the one; a killed process does not come back. */
 static int hit(int what) {
     if (++seen[what] != at || what != kind) return 0;
-    if (how == KILL || (how == KILL_HALFWAY && what != WRITE)) kill(getpid(), SIGKILL);
+    if (how == KILL) kill(getpid(), SIGKILL);
     errno = number;
     return 1;
 }
@@ -183,11 +185,97 @@ int flock(int descriptor, int operation) {
     return real(descriptor, operation);
 }
 
+/* What the HDF5 library calls. */
+#define PREADS(name) \
+ssize_t name(int descriptor, void *buffer, size_t count, off_t offset) { \
+    REAL(ssize_t, #name, int, void *, size_t, off_t); \
+    if (armed && below_fd(descriptor) && hit(PREAD)) return -1; \
+    return real(descriptor, buffer, count, offset); \
+}
+PREADS(pread)
+PREADS(pread64)
+
+#define PWRITES(name) \
+ssize_t name(int descriptor, const void *buffer, size_t count, off_t offset) { \
+    REAL(ssize_t, #name, int, const void *, size_t, off_t); \
+    if (armed && below_fd(descriptor) && hit(PWRITE)) { \
+        if (how == KILL_HALFWAY) { \
+            real(descriptor, buffer, count / 2, offset); \
+            kill(getpid(), SIGKILL); \
+        } \
+        return -1; \
+    } \
+    return real(descriptor, buffer, count, offset); \
+}
+PWRITES(pwrite)
+PWRITES(pwrite64)
+
+#define TRUNCATES(name) \
+int name(int descriptor, off_t length) { \
+    REAL(int, #name, int, off_t); \
+    if (armed && below_fd(descriptor) && hit(TRUNCATE)) return -1; \
+    return real(descriptor, length); \
+}
+TRUNCATES(ftruncate)
+TRUNCATES(ftruncate64)
+
+#define STATS(name, kind_of_answer) \
+int name(const char *path, struct kind_of_answer *answer) { \
+    REAL(int, #name, const char *, struct kind_of_answer *); \
+    if (armed && below_at(AT_FDCWD, path) && hit(STAT)) return -1; \
+    return real(path, answer); \
+}
+STATS(stat, stat)
+STATS(stat64, stat64)
+STATS(lstat, stat)
+STATS(lstat64, stat64)
+
+#define FSTATATS(name, kind_of_answer) \
+int name(int folder, const char *path, struct kind_of_answer *answer, int flags) { \
+    REAL(int, #name, int, const char *, struct kind_of_answer *, int); \
+    if (armed && below_at(folder, path) && hit(STAT)) return -1; \
+    return real(folder, path, answer, flags); \
+}
+FSTATATS(fstatat, stat)
+FSTATATS(fstatat64, stat64)
+
+#define FSTATS(name, kind_of_answer) \
+int name(int descriptor, struct kind_of_answer *answer) { \
+    REAL(int, #name, int, struct kind_of_answer *); \
+    if (armed && below_fd(descriptor) && hit(STAT)) return -1; \
+    return real(descriptor, answer); \
+}
+FSTATS(fstat, stat)
+FSTATS(fstat64, stat64)
+
+DIR *opendir(const char *path) {
+    REAL(DIR *, "opendir", const char *);
+    if (armed && below_at(AT_FDCWD, path) && hit(LIST)) return NULL;
+    return real(path);
+}
+
+/* The descriptor is gone also where the call fails, as Linux has it. */
+int close(int descriptor) {
+    REAL(int, "close", int);
+    if (armed && below_fd(descriptor) && hit(CLOSE)) {
+        int number_of_the_fault = errno;
+        real(descriptor);
+        errno = number_of_the_fault;
+        return -1;
+    }
+    return real(descriptor);
+}
+
 extern void *__libc_malloc(size_t);
+extern void *__libc_realloc(void *, size_t);
 extern void *__libc_calloc(size_t, size_t);
 void *malloc(size_t size) {
     if (armed && size >= SMALL && hit(MALLOC)) return NULL;
     return __libc_malloc(size);
+}
+void *realloc(void *old, size_t size) {
+    if (armed && size >= SMALL && hit(MALLOC)) return NULL;
+    return __libc_realloc(old, size);
 }
 void *calloc(size_t count, size_t size) {
     if (armed && count * size >= SMALL && hit(MALLOC)) return NULL;
