@@ -48,7 +48,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     **dict.fromkeys(("open", "read"), (ALL_ERRORS, (KILL,))),
     "write": (ALL_ERRORS, (KILL, KILL_HALFWAY)),
     **dict.fromkeys(("fsync", "rename", "link", "unlink", "mkdir", "flock"), (ALL_ERRORS, (KILL,))),
-    "malloc": (("ENOMEM",), (KILL,)),
+    "malloc": (("ENOMEM",), ()),
     "pread": (("EIO",), ()),
     "pwrite": (("ENOSPC", "EIO"), (KILL, KILL_HALFWAY)),
     "truncate": (("ENOSPC", "EIO"), (KILL,)),
@@ -61,7 +61,7 @@ STUDY: dict[str, Any] = {
     "title": "a study for faults",
     "system": {"depth": 2, "wiring": {"kind": "regular", "degree": 3}},
     "dynamics": {"kind": "greedy"},
-    "grid": {"size": [6, 9, 12], "batch_size": [2, 3.5, 8], "replicas": 5},
+    "grid": {"size": [6, 9, 12], "batch_size": [2, 8], "replicas": 5},
     "measurement": {"duration": 20, "test_samples": 70},
 }
 
