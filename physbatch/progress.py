@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-#: All but tab and newline, of seven and of eight bits.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: All but tab and newline, of seven and of eight bits; those that turn the direction of writing
+#: round; and halves of characters, which no stream takes.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _clock(seconds: float) -> str:
@@ -195,7 +196,11 @@ def plain_text(text: str) -> str:
     >>> plain_text("m\x1b]0;title\x07\n")
     'm\\x1b]0;title\\x07\n'
     """
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _CONTROL.sub(lambda match: _escaped(ord(match[0])), text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def silence_stderr() -> None:

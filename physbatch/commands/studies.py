@@ -42,9 +42,10 @@ def changed(study: Study, settings: Sequence[str]) -> Study:
         *path, field = name.strip().split(".")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also of an integer that never ends
+            shown = text if len(text) < 80 else f"{text[:77]}..."
             raise StudyError(
-                f"{text!r} is no TOML value",
+                f"{shown!r} is no TOML value",
                 where=f"--set {name}",
                 remedy="write FIELD=VALUE, as measurement.duration=1000 or dynamics.ties='accept'",
             ) from error

@@ -107,9 +107,9 @@ def refusal(path: Path, error: BorrowedBytes) -> DatasetError:
     )
 
 
-def require_room(path: Path, data: xr.Dataset) -> None:
-    """Refuse a file whose values, when they are read, would be far larger than it."""
-    size = path.stat().st_size
+def require_room(path: Path, data: xr.Dataset, size: int | None = None) -> None:
+    """Refuse a file, of `size` bytes, whose values, when they are read, would be far larger."""
+    size = path.stat().st_size if size is None else size
     if data.nbytes > max(SMALL_CLAIM, LARGEST_EXPANSION * size):
         raise DatasetError(
             f"claims {data.nbytes / 1e9:.3g} GB in a file of {size} bytes",

@@ -130,7 +130,7 @@ def render_report(
 def write_html(path: str | os.PathLike[str], page: str) -> Path:
     """Write a page, whole or not at all."""
     target = Path(path)
-    write_atomic(target, page.encode("utf-8"))
+    write_atomic(target, page.encode("utf-8", "replace"))  # JSON knows half characters
     return target
 
 

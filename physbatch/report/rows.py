@@ -99,14 +99,20 @@ def _form_row(quantity: str, result: Extrapolation, index: int) -> Row:
 
 def study_table(dataset: xr.Dataset) -> StudyTable | None:
     """The study that the dataset carries; nothing where it carries none that can be read."""
-    raw = str(dataset.attrs.get("study", ""))
+    study = _study(dataset)
+    if not study:
+        return None
+    toml = tomli_w.dumps(_without_none(study))
+    return StudyTable(tuple(flat_rows(study)), toml, str(dataset.attrs["study"]))
+
+
+def _study(dataset: xr.Dataset) -> dict[str, Any]:
+    """The study that the dataset carries; empty where it carries none that can be read."""
     try:
-        study = json.loads(raw)
-    except json.JSONDecodeError:
-        return None
-    if not isinstance(study, dict):
-        return None
-    return StudyTable(tuple(flat_rows(study)), tomli_w.dumps(_without_none(study)), raw)
+        study = json.loads(str(dataset.attrs.get("study", "")))
+    except (ValueError, RecursionError):
+        return {}
+    return study if isinstance(study, dict) else {}
 
 
 def provenance_rows(analysis: Analysis, dataset: xr.Dataset) -> list[tuple[str, str]]:
@@ -130,11 +136,8 @@ def provenance_rows(analysis: Analysis, dataset: xr.Dataset) -> list[tuple[str, 
 def references(dataset: xr.Dataset) -> list[Reference]:
     """References of the dataset and of its study, each once, with the DOI where it has one."""
     texts = re.split(r"[;\n]+", str(dataset.attrs.get("references", "")))
-    try:
-        study = json.loads(str(dataset.attrs.get("study", "")))
-        texts += [str(text) for text in study["references"]]
-    except (json.JSONDecodeError, KeyError, TypeError):
-        pass
+    named = _study(dataset).get("references")
+    texts += [str(text) for text in named] if isinstance(named, list) else []
     known: dict[str, Reference] = {}
     for text in (text.strip() for text in texts):
         if text:

@@ -86,7 +86,7 @@ def open_results(path: str | os.PathLike[str]) -> Record:
         if version == 1:
             return read_version_1(tables[""], result_classes(), where=str(path))
         return from_tables(_class_named(str(attrs["physbatch_kind"]), str(path)), tables)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise DatasetError(
             f"damaged results ({type(error).__name__}: {' '.join(str(error).split())[:120]})",
             where=str(path),

@@ -337,7 +337,7 @@ class Study(Model):
         """Read a study from its JSON form, for example the ``study`` attribute of a dataset."""
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StudyError(f"not JSON ({error})", where=where) from error
         if not isinstance(content, dict):
             raise StudyError("not a JSON object", where=where)

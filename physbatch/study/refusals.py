@@ -11,6 +11,8 @@ import pydantic
 
 #: Characters of an offending value that are shown.
 _SHOWN = 60
+#: Integers beyond this are shown as hexadecimal numbers.
+_MOST_BITS = 10_000
 
 _TABLE = "must be a table of fields, in braces or under its own heading"
 #: Pydantic speaks of tuples, instances and booleans; a study file has other words.
@@ -63,7 +65,9 @@ def _problem(problem: dict[str, Any], model: type[pydantic.BaseModel]) -> str:
         reason = reason[:1].lower() + reason[1:]
     shown = ""
     if isinstance(given, (str, int, float, bool)):
-        words = repr(given)
+        # Python writes out no integer of more than 4300 digits; a hexadecimal one is read.
+        large = isinstance(given, int) and given.bit_length() > _MOST_BITS
+        words = f"{given:#x}" if large else repr(given)
         shown = f" (given: {words if len(words) <= _SHOWN else words[: _SHOWN - 3] + '...'})"
     return f"{path}: {reason}{shown}" if path else reason
 

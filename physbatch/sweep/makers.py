@@ -45,7 +45,7 @@ class Maker:
         try:
             told = json.loads(str(attributes["made_by"]))
             return cls(**{field.name: str(told[field.name]) for field in dataclasses.fields(cls)})
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, RecursionError):
             return cls(str(attributes.get("source", UNKNOWN)))
 
     def to_json(self) -> str:

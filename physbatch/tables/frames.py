@@ -109,7 +109,7 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
     if isinstance(content, list):
         content = _inner_rows(content)
     if isinstance(content, dict):
-        return {str(n): values for n, values in content.items() if isinstance(values, list)}
+        return {_name(n): values for n, values in content.items() if isinstance(values, list)}
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise DatasetError(
             "neither lines of objects nor an object of columns",
@@ -117,7 +117,12 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
             remedy='write {"L": 8, "T": 2.2, "m": 0.7, "dm": 0.01} on each line',
         )
     names = dict.fromkeys(name for row in content for name in row)
-    return {str(name): [row.get(name, np.nan) for row in content] for name in names}
+    return {_name(name): [row.get(name, np.nan) for row in content] for name in names}
+
+
+def _name(word: object) -> str:
+    """The name of a column; JSON knows halves of characters, which no file takes."""
+    return str(word).encode("utf-8", "replace").decode("utf-8")
 
 
 def _as_pandas_writes(content: dict[str, Any]) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,29 @@ def test_a_page_of_tables_may_do_nothing(tmp_path: Path) -> None:
     assert "default-src 'none'" in text
     assert text.index("Content-Security-Policy") < text.index("<title>")
     assert "<script" not in text
+
+
+HALF = "m\ud800"
+"""Half a character: JSON can say it, no file and no terminal takes it."""
+
+
+def test_half_a_character_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        {"L": size, "T": control, HALF: size * control, "err": 0.01}
+        for size in (8, 16)
+        for control in (1.0, 1.5, 2.0)
+    ]
+    (tmp_path / "x.json").write_text(json.dumps(rows))
+    table_file = tmp_path / "x.nc"
+    assert main(["import", str(tmp_path / "x.json"), "-o", str(table_file)]) == 0
+    assert main(["export", str(table_file), "-o", str(tmp_path / "x.csv")]) == 0
+    assert "m?" in (tmp_path / "x.csv").read_text("utf-8")
+
+
+def test_names_do_not_turn_the_writing_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["crossings", str(table(tmp_path / "x.csv", "m\u202egnp"))]) in (0, 3)
+    said = "".join(capsys.readouterr())
+    assert "\u202e" not in said
+    assert r"m\u202egnp" in said

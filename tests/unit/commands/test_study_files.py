@@ -90,6 +90,8 @@ def test_several_fields_and_tables() -> None:
         ("grid.sizes=[1]", "unknown field 'grid.sizes'; did you mean 'size'"),
         ("grid.size", "'' is no TOML value"),
         ("grid.size=[1", "is no TOML value"),
+        (f"grid.size=[{'9' * 5000}]", r"\.\.\.' is no TOML value"),
+        (f"grid.size={'[' * 5000}", r"\.\.\.' is no TOML value"),
         ("measurement.duration.a=3", "'duration' has no fields"),
         ("dynamics.order='odd'", "dynamics.order: must be 'random'"),
         ("system.inputs.label_noise=0.7", "above 0.5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -15,6 +16,7 @@ import xarray as xr
 
 from physbatch.errors import OutputError
 from physbatch.report import render_report, write_report
+from physbatch.report.rows import references, study_table
 from physbatch.results import Flag
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.transition.result import Analysis
@@ -248,6 +250,22 @@ def test_data_without_a_study(
     assert "The data name none." in words
     assert "physbatch report data.nc -o report.html" in words
     assert "physbatch run" not in words[words.index("How to reproduce") :]
+
+
+@pytest.mark.parametrize("study", ["[" * 100_000, '{"title": ' + "9" * 5000 + "}", "[]"])
+def test_a_study_that_cannot_be_read_is_none(study: str) -> None:
+    data = xr.Dataset(attrs={"study": study})
+    assert study_table(data) is None
+    assert references(data) == []
+
+
+def test_half_a_character_ends_in_a_page(
+    analysis: Analysis, dataset: xr.Dataset, tmp_path: Path
+) -> None:
+    """JSON can say it; no file takes it."""
+    data = dataset.assign_attrs(study=json.dumps({"title": "\ud800"}))
+    path = write_report(analysis, data, tmp_path / "r.html")
+    assert path.read_text("utf-8").rstrip().endswith("</html>")
 
 
 def test_empty_attributes(analysis: Analysis, words_of: Words) -> None:

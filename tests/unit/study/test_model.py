@@ -301,8 +301,11 @@ def test_not_toml(tmp_path: Path) -> None:
         (f"{'a.' * 20_000}b = 1", "line 2 has a key of more than 500 parts"),
         (f"[{'a . ' * 20_000}b]", "line 2 has a key of more than 500 parts"),
         (f"seed = {'9' * 5000}", "not a TOML file"),
+        (f"title2 = 1\nmeasurement.duration = 0x{'f' * 5000}", "problems"),
+        (f"description = 0x{'f' * 5000}", r"description: must be .*0xfff.*\.\.\."),
+        (f"deep = {'[' * 50_000}", "not a TOML file"),
     ],
-    ids=["dotted key", "dotted table", "integer"],
+    ids=["dotted key", "dotted table", "integer", "hexadecimal", "given", "nested"],
 )
 def test_what_would_take_a_parser_long_is_refused(line: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(f'title = "x ... y"\n{line}\n')
