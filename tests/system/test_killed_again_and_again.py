@@ -1,6 +1,7 @@
 """SIGKILL at random moments, to anyone: every dataset ends with the undisturbed bits.
 
-After each run, the index shows that no cell was computed twice except those in flight when
+The moment lies in a random phase of the run: it starts, computes, or merges and writes. Merge,
+select, analyse and report are one process, and are killed in `tests.system.faults`. After each run, the index shows that no cell was computed twice except those in flight when
 someone was killed.
 """
 
@@ -83,6 +84,14 @@ def wait_for_shards(target: Path, count: int, process: subprocess.Popen[str]) ->
     return True
 
 
+def wait_for_phase(target: Path, process: subprocess.Popen[str], chance: random.Random) -> bool:
+    """Until a random moment of a random phase; false if the run ended before."""
+    first, last, longest = chance.choice(((0, 0, 3.0), (1, 20, 0.1), (24, 24, 0.5)))
+    reached = wait_for_shards(target, chance.randint(first, last), process)
+    time.sleep(chance.uniform(0, longest) if reached else 0)
+    return reached and process.poll() is None
+
+
 def worker_of(process: subprocess.Popen[str], chance: random.Random) -> int | None:
     found = []
     with contextlib.suppress(OSError):
@@ -124,8 +133,7 @@ def disturb_locally(
     """Kill the main process or a worker at a random moment, then finish."""
     target = folder / "x.nc"
     process = start(study, target, "--workers", str(chance.choice((1, 2))))
-    if wait_for_shards(target, chance.randrange(1, 20), process):
-        time.sleep(chance.uniform(0, 0.1))
+    if wait_for_phase(target, process, chance):
         worker = worker_of(process, chance)
         if worker is not None and chance.random() < 0.5:
             with contextlib.suppress(ProcessLookupError):
@@ -146,8 +154,7 @@ def disturb_a_cluster(
     target = folder / "x.nc"
     with cluster(folder, workers=2) as one:
         process = start(study, target, "--scheduler", one.address)
-        if wait_for_shards(target, chance.randrange(1, 20), process):
-            time.sleep(chance.uniform(0, 0.1))
+        if wait_for_phase(target, process, chance):
             if kill_scheduler:
                 one.scheduler.kill()
             else:

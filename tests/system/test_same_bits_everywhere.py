@@ -78,9 +78,13 @@ def told(cache: Path, script: str, *words: str, **environment: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("host")
+
+
+@pytest.fixture(scope="module")
+def host(cache: Path) -> dict[str, str]:
     """By this processor, as the user has it: one process for all."""
-    cache = tmp_path_factory.mktemp("host")
     return dict(line.rsplit(" ", 1) for line in told(cache, SCRIPT, *ALL).splitlines())
 
 
@@ -107,7 +111,7 @@ def test_every_engine_on_any_processor(
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["Prescott", "Nehalem", "Haswell", "SkylakeX", "Zen"])
 def test_every_engine_with_any_linear_algebra(
-    kernel: str, host: dict[str, str], tmp_path: Path
+    kernel: str, host: dict[str, str], cache: Path
 ) -> None:
     """Compiled once, so that only the library differs."""
-    assert told(tmp_path, SCRIPT, *ALL, OPENBLAS_CORETYPE=kernel) == as_text(host)
+    assert told(cache, SCRIPT, *ALL, OPENBLAS_CORETYPE=kernel) == as_text(host)
