@@ -1,8 +1,8 @@
 """SIGKILL at random moments, to anyone: every dataset ends with the undisturbed bits.
 
 The moment lies in a random phase of the run: it starts, computes, or merges and writes. Merge,
-select, analyse and report are one process, and are killed in `tests.system.faults`. After each run, the index shows that no cell was computed twice except those in flight when
-someone was killed.
+select, analyse and report are one process, and are killed in `tests.system.faults`. After each run,
+the index shows that no cell was computed twice except those in flight when someone was killed.
 """
 
 from __future__ import annotations
