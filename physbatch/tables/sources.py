@@ -11,29 +11,45 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from physbatch.errors import DatasetError
 from physbatch.files.zarr_stores import is_zarr
 
 #: What names standard input.
 STANDARD_INPUT = Path("-")
-#: A file in an archive may not be larger when it is unpacked.
+#: A file that is packed, also in an archive, may not be larger when it is unpacked.
 _LARGEST_MEMBER = 2**30
 #: What is read.
 TEXT_REMEDY = "give CSV, columns separated by spaces, or NetCDF"
 
 
-def _zstd(content: bytes) -> bytes:
-    package = importlib.import_module("zstandard")
-    unpacked: bytes = package.ZstdDecompressor().decompressobj().decompress(content)
-    return unpacked
+class _Zstd:
+    """Reading what zstd packed, from a stream; EOFError where its end is missing."""
+
+    def __init__(self, stream: io.BytesIO) -> None:
+        self._package = importlib.import_module("zstandard")
+        self._stream = stream
+
+    def read(self, most: int) -> bytes:
+        unpacker = self._package.ZstdDecompressor().decompressobj()
+        unpacked = bytearray()
+        try:
+            while len(unpacked) < most and (piece := self._stream.read(2**16)):
+                unpacked += unpacker.decompress(piece)
+        except self._package.ZstdError as error:
+            raise ValueError(str(error)) from error
+        if len(unpacked) < most and not unpacker.eof:
+            raise EOFError("the end is missing")
+        return bytes(unpacked)
 
 
-_PACKED: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZh", bz2.decompress),
-    (b"\xfd7zXZ\x00", lzma.decompress),
-    (b"\x28\xb5\x2f\xfd", _zstd),
+#: First bytes of what is packed, and what opens a stream of them.
+_PACKED: tuple[tuple[bytes, Callable[[io.BytesIO], Any]], ...] = (
+    (b"\x1f\x8b", lambda stream: gzip.GzipFile(fileobj=stream)),
+    (b"BZh", bz2.BZ2File),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"\x28\xb5\x2f\xfd", _Zstd),
 )
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -48,7 +64,7 @@ def bytes_of(path: Path) -> bytes:
     Raises
     ------
     physbatch.errors.DatasetError
-        If it cannot be read or unpacked.
+        If it cannot be read or unpacked, or is far too large then.
     """
     try:
         content = sys.stdin.buffer.read() if path == STANDARD_INPUT else path.read_bytes()
@@ -59,7 +75,7 @@ def bytes_of(path: Path) -> bytes:
     for magic, unpack in _PACKED:
         if content.startswith(magic):
             try:
-                return unpack(content)
+                unpacked: bytes = unpack(io.BytesIO(content)).read(_LARGEST_MEMBER + 1)
             except ImportError as error:
                 raise DatasetError(
                     "compressed with zstd",
@@ -71,6 +87,13 @@ def bytes_of(path: Path) -> bytes:
                 raise DatasetError(
                     "cannot be unpacked; it is damaged", where=str(path), remedy="make it again"
                 ) from error
+            if len(unpacked) <= _LARGEST_MEMBER:
+                return unpacked
+            raise DatasetError(
+                f"unpacks to more than {_LARGEST_MEMBER / 2**30:.2g} GiB",
+                where=str(path),
+                remedy="give a smaller table, or NetCDF",
+            )
     return content
 
 

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 from physbatch.errors import DatasetError, PhysbatchError
-from physbatch.tables import ScalingTable, make_table, read_table
+from physbatch.tables import ScalingTable, make_table, read_table, sources
 from physbatch.tables.cells import Cell, read_cell
 
 ROWS = [
@@ -244,3 +244,21 @@ def test_sheets_and_arrays_agree(tmp_path: Path) -> None:
     path.write_text(PLAIN)
     made = make_table(L, T, {"m": M}, {"m": DM}, control_name="T")
     np.testing.assert_array_equal(read_table(path).values["m"], made.values["m"])
+
+
+@pytest.mark.parametrize("name", ["gzip", "bz2", "lzma", "zstandard"])
+def test_what_unpacks_without_end_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what lost its end, of which some libraries say nothing."""
+    package = pytest.importorskip(name, reason=f"component missing: {name}")
+    pack = package.ZstdCompressor().compress if name == "zstandard" else package.compress
+    content = pack(b"L T m\n" + b"8 1.5 0.25\n" * 20_000)
+    (tmp_path / "x").write_bytes(content)
+    assert len(sources.bytes_of(tmp_path / "x")) == 220_006
+    (tmp_path / "cut").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DatasetError, match="damaged"):
+        sources.bytes_of(tmp_path / "cut")
+    monkeypatch.setattr(sources, "_LARGEST_MEMBER", 200_000)
+    with pytest.raises(DatasetError, match="unpacks to more than"):
+        sources.bytes_of(tmp_path / "x")
