@@ -4,6 +4,7 @@ A group of options is a frozen dataclass; on the command line its fields are opt
 """
 
 import math
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -270,15 +271,17 @@ class ColumnsOfMany(Part):
 
     def read(self, file: Path, **more: Any) -> "ScalingTable":
         """The part of the table in a file that is within the ranges; m,U are two observables."""
-        if self.observable is not None and any("," in name for name in self.observable):
-            names = _apart(self.observable)
+        names = _apart(self.observable)
+        if names != self.observable:
             return replace(self, observable=names, error=_apart(self.error)).read(file, **more)
         return super().read(file, **more)
 
 
 def _apart(words: list[str] | None) -> list[str] | None:
-    """Words that stand between commas."""
-    return None if words is None else [part for word in words for part in word.split(",") if part]
+    """Words that stand between commas; those in brackets belong to a name, as in ``U(L,T)``."""
+    if words is None:
+        return None
+    return [part for word in words for part in re.split(r",(?![^(]*\))", word) if part]
 
 
 @Parameter(name="*")
