@@ -188,6 +188,7 @@ def status(output: Path, *, json_: Json = False) -> None:
         The dataset of the run, finished or not.
     """
     from physbatch.engines.registry import engine_for, require_built
+    from physbatch.engines.task_code import runs_own_code
     from physbatch.sweep.plan import Plan
     from physbatch.sweep.status import run_status
     from physbatch.sweep.store import Store
@@ -232,7 +233,8 @@ def status(output: Path, *, json_: Json = False) -> None:
     for line in store.damaged:
         print(f"will be computed again: {line}")
     if word == "unfinished":
-        print(f"go on with: physbatch run STUDY -o {output}")
+        allow = " --allow-code" if runs_own_code(study) else ""
+        print(f"go on with: physbatch run STUDY -o {output}{allow}")
 
 
 def merge(output: Path, *sources: Path, partial: bool = False, keep_old: Switch = False) -> None:

@@ -344,13 +344,18 @@ class Study(Model):
         return cls.from_dict(content, where=where)
 
     def to_toml(self) -> str:
-        """The resolved study, every default written out, as TOML."""
-        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+        """The resolved study, every default of its kind of system written out, as TOML."""
+        return tomli_w.dumps(self._resolved())
+
+    def _resolved(self) -> dict[str, Any]:
+        """All fields but those that a system of this kind does not have."""
+        foreign = set(self.system.foreign)
+        return self.model_dump(mode="json", exclude_none=True, exclude={"system": foreign})
 
     def _repr_html_(self) -> str:
         """A notebook shows every field under the name that a study file uses."""
-        content = self.model_dump(mode="json", exclude_none=True, exclude={"title"})
-        rows = [(name, text) for name, text in flat_rows(content) if text]
+        content = self._resolved()
+        rows = [(name, text) for name, text in flat_rows(content) if text and name != "title"]
         return html_table(self.title, ("field", "value"), rows)
 
     def canonical_json(self) -> str:

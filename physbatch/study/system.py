@@ -131,6 +131,10 @@ StudentWiring = Annotated[TeacherStudent | DenseStudent, Field(discriminator="ki
 _TASK = r"^(.+\.py|\w+(\.\w+)*):\w+$"
 
 
+#: What systems of kind ``torch`` have alone.
+_OF_TASKS = frozenset(("task", "pattern_count", "lanes"))
+
+
 class System(Model):
     """What is learned: a teacher and a student of the same kind, or what own code makes of it.
 
@@ -178,21 +182,27 @@ class System(Model):
             raise ValueError("options are for a system of kind 'own' or 'torch'")
         if (self.kind == "torch") != (self.task is not None):
             raise ValueError("task = 'file.py:Name' and a system of kind 'torch' belong together")
-        of_tasks = ("task", "pattern_count", "lanes")
-        taken = ("kind", "options", "wiring", *(of_tasks if self.kind == "torch" else ()))
+        fields = type(self).model_fields
         given = [
             name
-            for name, field in type(self).model_fields.items()
-            if name not in taken and getattr(self, name) != field.default
+            for name in fields
+            if name in self.foreign - {"wiring"} and getattr(self, name) != fields[name].default
         ]
         if is_own and given:
             raise ValueError(
                 f"a system of kind {self.kind!r} has no {given[0]}; put it into options"
             )
-        strange = [name for name in of_tasks if name in given]
-        if strange:
-            raise ValueError(f"{strange[0]} is for a system of kind 'torch'")
+        if given:
+            raise ValueError(f"{given[0]} is for a system of kind 'torch'")
         return self
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Fields that a system of this kind does not have: they keep their defaults."""
+        if self.kind == "teacher-student":
+            return _OF_TASKS
+        every = frozenset(type(self).model_fields) - {"kind", "options"}
+        return every - _OF_TASKS if self.kind == "torch" else every
 
     @model_validator(mode="after")
     def _samples_make_sense(self) -> Self:

@@ -297,6 +297,12 @@ def test_a_study_is_the_same_in_another_folder(folder: Path, tmp_path: Path) -> 
 
 def test_moved_code_is_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "study.toml", "-o", "x.nc", "-w", "1", "--allow-code"]) == 0
+    (folder / "y.nc.cells").mkdir()
+    (folder / "y.nc.cells" / "study.toml").write_bytes(
+        (folder / "x.nc.cells" / "study.toml").read_bytes()
+    )
+    assert main(["status", "y.nc"]) == 0
+    assert "physbatch run STUDY -o y.nc --allow-code" in capsys.readouterr().out
     (folder / "task.py").rename(folder / "moved.py")
     assert main(["verify", "x.nc", "--allow-code"]) == 2
     assert "give the file with --task FILE.py:Name" in capsys.readouterr().err

@@ -121,6 +121,7 @@ def test_a_study_goes_through_its_own_file(tmp_path: Any) -> None:
         },
     )
     (tmp_path / "study.toml").write_text(study.to_toml())
+    assert "activation" not in study.to_toml()  # nor what else teacher-student systems have
     again = Study.from_toml(tmp_path / "study.toml")
     assert again.hash() == study.hash()
     assert again.system.task == f"{tmp_path.resolve()}/task.py:Task"
