@@ -4,6 +4,20 @@ import sys
 import traceback
 from pathlib import Path
 
+#: Letters of a message that are shown.
+_MOST = 400
+
+
+def words_of(error: BaseException) -> str:
+    """Kind and message of an exception in one line.
+
+    Examples
+    --------
+    >>> words_of(ValueError("two\\nlines")), words_of(SystemExit(3))
+    ('ValueError: two lines', 'SystemExit: 3')
+    """
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_MOST]
+
 
 def line_of(error: BaseException) -> str | None:
     """File and line of own code where an exception arose: the last outside of installed packages.

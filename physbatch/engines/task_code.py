@@ -17,7 +17,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from physbatch.engines.faults import line_of
+from physbatch.engines.faults import line_of, words_of
 from physbatch.errors import StudyError
 from physbatch.study.model import Study
 from physbatch.study.torch_tasks import SHIPPED, split_task, task_at
@@ -232,11 +232,11 @@ def task_of(study: Study, options: dict[str, Any]) -> Any:
         raise StudyError(f"has no function {lacking[0]}", where=f"task {words}")
     try:
         return kind(**options)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = f"{line_of(error)}, " if line_of(error) else ""
         taken = ", ".join(list(inspect.signature(kind).parameters))
         raise StudyError(
-            f"{type(error).__name__}: {error}",
+            words_of(error),
             where=f"{lines}task {words}",
             remedy=f"system.options and grid.options go to {name}({taken})",
         ) from error
@@ -259,8 +259,8 @@ def _run_module(words: str, source: Source) -> types.ModuleType:
         sys.modules[module.__name__] = module
         exec(compile(source.content, str(source.path), "exec"), module.__dict__)
         return module
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = line_of(error) or str(source.path)
         if isinstance(error, SyntaxError):
             line = f"{source.path}, line {error.lineno}"
-        raise StudyError(f"{type(error).__name__}: {error}", where=line) from error
+        raise StudyError(words_of(error), where=line) from error

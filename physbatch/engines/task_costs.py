@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from physbatch.dynamics.task.descent import Network
 from physbatch.dynamics.task.run import STUDENT, TaskRun
 from physbatch.dynamics.task.samples import Source, whole
+from physbatch.errors import StudyError
 
 
 class Costs(NamedTuple):
@@ -50,7 +51,14 @@ def costs_of(task: Any, run: TaskRun) -> Costs:
             FlopCounterMode(display=False) as flop_counter,
             torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor),
         ):
-            network.calls.forward(learned, whole(inputs))
+            outputs = network.calls.forward(learned, whole(inputs))
+        numbers_out = isinstance(outputs, Tensor) and outputs.dtype.is_floating_point
+        if numbers_out and not outputs.requires_grad:
+            raise StudyError(
+                "what forward returns does not depend on the weights",
+                where=type(task).__name__,
+                remedy="leave out detach, no_grad and .data",
+            )
         flops.append(flop_counter.get_total_flops())
         kept.append(sum(sizes))
         operations = 2 * len(sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -164,7 +165,7 @@ class Students:
                     named["overlap"] = task.overlap(student, teacher) if alive else np.nan
                 if hasattr(task, "observables"):
                     x = whole({name: leaf[row] for name, leaf in inputs.items()})
-                    named.update(task.observables(student, teacher, x))
+                    named.update(_named(task.observables(student, teacher, x), task))
                 check(False)
             for name, value in named.items():
                 measured.setdefault(name, []).append(_scalar(value, name, type(task).__name__))
@@ -174,6 +175,16 @@ class Students:
 def _row(weights: Weights, row: int) -> Weights:
     """The weights of one replica."""
     return {name: values[row] for name, values in weights.items()}
+
+
+def _named(observables: Any, task: Any) -> Mapping[str, Any]:
+    """What a task measures besides, by name."""
+    if isinstance(observables, Mapping):
+        return observables
+    raise StudyError(
+        f"returns {type(observables).__name__}, not a dictionary of numbers",
+        where=f"{type(task).__name__}.observables",
+    )
 
 
 def _scalar(value: Any, name: str, where: str) -> float:
@@ -192,6 +203,15 @@ def _check_outputs(network: Network, outputs: torch.Tensor, targets: torch.Tenso
             f"teacher_forward {tuple(targets.shape[1:])}",
             where=type(network.task).__name__,
             remedy="give numbers the same shape, and classes one score each in a last dimension",
+        )
+    if not outputs.dtype.is_floating_point:
+        kind = str(outputs.dtype).removeprefix("torch.")
+        raise StudyError(f"forward returns {kind} numbers", where=type(network.task).__name__)
+    if classes and not 0 <= int(targets.min()) <= int(targets.max()) < outputs.shape[-1]:
+        raise StudyError(
+            f"teacher_forward returns class {int(targets.max())} where it has {outputs.shape[-1]} "
+            "scores: classes are 0, 1, ...",
+            where=type(network.task).__name__,
         )
 
 

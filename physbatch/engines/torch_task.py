@@ -17,7 +17,7 @@ from physbatch.dynamics.task.optimizers import Rule
 from physbatch.dynamics.task.run import TaskRun
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint, Pauses, unpack_into
 from physbatch.engines.end_states import MEASURED
-from physbatch.engines.faults import line_of
+from physbatch.engines.faults import line_of, words_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.engines.task_code import observables_of, source_of, task_of
@@ -99,7 +99,7 @@ class TorchTaskEngine:
     def compile(self, points: Sequence[GridPoint]) -> None:
         """Try the task at the smallest point: faults show before workers start."""
         point = min(points, key=lambda point: (point.size, point.batch_size))
-        with _users_code(point):
+        with _users_code(point, trial=True):
             students = _students(point, 0, 1, "cpu")
             students.measure(point.study.measurement.test_samples)
             students.advance(1)
@@ -138,19 +138,23 @@ class TorchTaskEngine:
 
 
 @contextmanager
-def _users_code(point: GridPoint) -> Iterator[None]:
-    """Faults of a user's code with its file and line, as errors that the user can act upon."""
+def _users_code(point: GridPoint, *, trial: bool = False) -> Iterator[None]:
+    """Faults of a user's code with its file and line, as errors that the user can act upon.
+
+    In a trial at small sizes torch's own complaints, and calls that do not fit, are the task's.
+    """
     try:
         with torch_of_its_own(_DTYPES[_sgd(point.study).precision]):
             yield
     except (CellPaused, PhysbatchError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = line_of(error)
+        if line is None and trial and isinstance(error, (RuntimeError, TypeError)):
+            line = f"task {point.study.system.task}"
         if line is None:
             raise
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        raise StudyError(words[:400], where=f"{line}, at {point}") from error
+        raise StudyError(words_of(error), where=f"{line}, at {point}") from error
 
 
 def _sgd(study: Study) -> SGD:
@@ -248,7 +252,7 @@ class _Costed:
 @functools.lru_cache(maxsize=1024)
 def _costs_at(costed: _Costed) -> Costs:
     point = costed.point
-    with _users_code(point):
+    with _users_code(point, trial=True):
         run = replace(_run(point, range(1), "cpu"), patterns=0)
         return costs_of(task_of(point.study, point.options), run)
 

@@ -103,6 +103,8 @@ class Network:
         for name in drawn[0]:
             if any(name not in w or w[name].shape != drawn[0][name].shape for w in drawn):
                 raise StudyError(f"gives {name!r} another shape in each replica", where=where)
+            if any(len(weights) != len(drawn[0]) for weights in drawn):
+                raise StudyError("gives other names in each replica", where=where)
             values = torch.stack([weights[name] for weights in drawn]).to(self.run.device)
             if values.dtype.is_floating_point:
                 values = values.to(self.run.dtype)
@@ -367,6 +369,9 @@ def _check_alike(outputs: Tensor, targets: Tensor, calls: Calls) -> None:
     if hasattr(calls.task, "loss"):
         return
     classes = not targets.dtype.is_floating_point
+    if not outputs.dtype.is_floating_point:
+        kind = str(outputs.dtype).removeprefix("torch.")
+        raise StudyError(f"forward returns {kind} numbers", where=type(calls.task).__name__)
     if (outputs.shape[:-1] if classes else outputs.shape) != targets.shape:
         raise StudyError(
             f"forward returns {tuple(outputs.shape)}, teacher_forward {tuple(targets.shape)}",

@@ -41,6 +41,11 @@ class Calls:
         Modules that the task returned: their structure alone is used.
     loss : {"mean-square", "logistic"}
         The loss of numbers, unless the task has its own.
+
+    Raises
+    ------
+    StudyError
+        If the task lacks a function that no module replaces.
     """
 
     def __init__(
@@ -48,6 +53,13 @@ class Calls:
     ) -> None:
         self.task = task
         self._student, self._teacher, self._loss = student, teacher, loss
+        for name, module in (("forward", student), ("teacher_forward", teacher)):
+            if module is None and not hasattr(task, name):
+                raise StudyError(
+                    f"has no function {name}",
+                    where=type(task).__name__,
+                    remedy="write it, or return an nn.Module, which needs none",
+                )
 
     def forward(self, weights: Mapping[str, Tensor], x: Any) -> Tensor:
         """Outputs of a student, shape (sample, ...)."""
@@ -106,7 +118,7 @@ def as_weights(made: Any, where: str) -> tuple[Weights, nn.Module | None]:
         return {}, None
     if not isinstance(made, Mapping):
         raise StudyError(
-            f"returns a {type(made).__name__}, not a dictionary of tensors or an nn.Module",
+            f"returns {type(made).__name__}, not a dictionary of tensors or an nn.Module",
             where=where,
         )
     weights = {}
