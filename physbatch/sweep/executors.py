@@ -83,7 +83,8 @@ def compute_group(
 
     `begun` has the end states of shorter runs from which cells go on, by their number. A cell that
     fails for a reason of its own does not stop the others; what the user can act upon, for example
-    `OutputError` on a full disk, is raised.
+    a fault in code of one's own or `OutputError` on a full disk, is raised when those before are
+    saved.
     """
     began = time.perf_counter()
     if cells[0].points.revision != plan.revision:  # an upgrade between the start and now
@@ -96,6 +97,7 @@ def compute_group(
     results: dict[int, Arrays] = {}
     failed: dict[int, str] = {}
     kept: list[FileCheckpoint] = []
+    fault: PhysbatchError | None = None
     for number, cell in enumerate(cells):
         if number and stop():
             break
@@ -106,8 +108,9 @@ def compute_group(
             kept.append(checkpoint)
         except CellPaused:
             break
-        except PhysbatchError:
-            raise
+        except PhysbatchError as error:
+            fault = error
+            break
         except Exception as error:
             failed[number] = in_one_line(error)
     note = None
@@ -117,6 +120,8 @@ def compute_group(
         note = store.save(plan, done, list(results.values()), device, ends)
         for checkpoint in kept:
             checkpoint.drop()
+    if fault is not None:
+        raise fault
     return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
 
 

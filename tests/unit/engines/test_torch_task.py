@@ -184,14 +184,6 @@ FAULTS = {
     "method": ("def inputs", "def outputs"),
     "weights": (STUDENT, "return 3\n    def teacher("),
     "branch": (FORWARD, f"{FORWARD}        if x.sum() > 0: pass\n"),
-    "detached": (f"{FORWARD}        return x @ p[\"w\"]", f"{FORWARD}        return x @ p['w'].detach()"),
-    "whole": (f"{FORWARD}        return x @ p[\"w\"]", f"{FORWARD}        return (x @ p['w']).long()"),
-    "no forward": ("def forward", "def backward"),
-    "signature": ("def inputs(self, count, size, draw)", "def inputs(self, count, size)"),
-    "ragged": (STUDENT, f"if draw.replica: return {{'w': draw.normal(size, 1), 'b': draw.normal(1)}}\n        {STUDENT}"),
-    "not a dict": (FORWARD, f"observable_names = ('a',)\n    def observables(self, s, t, x): return 3\n    {FORWARD}"),
-    "exit": ("return draw.normal(count, size)", "raise SystemExit(0)"),
-    "classes": ("return x @ p[\"w\"]\n    def forward", "return (x @ p['w'])[:, 0].long().abs() + 3\n    def forward"),
     "names": (FORWARD, f"def observables(self, s, t, x): return dict(a=1)\n    {FORWARD}"),
 }  # fmt: skip
 MESSAGES = {
@@ -207,14 +199,6 @@ MESSAGES = {
     "method": r"task.py:Task: has no function inputs",
     "weights": r"Task.student: returns int, not a dictionary of tensors or an nn.Module",
     "branch": r"task.py, line 15, at size = 4, batch_size = 2: RuntimeError: vmap",
-    "detached": r"Task: what forward returns does not depend on the weights; leave out detach",
-    "whole": r"Task: forward returns int64 numbers",
-    "no forward": r"Task: has no function forward; write it, or return an nn.Module",
-    "signature": r"task .*task.py:Task, at size = 4, batch_size = 2: TypeError: Task.inputs\(\) takes",
-    "ragged": r"Task.student: gives other names in each replica",
-    "not a dict": r"Task.observables: returns int, not a dictionary of numbers",
-    "exit": r"task.py, line 7, at size = 4, batch_size = 2: SystemExit: 0",
-    "classes": r"Task: teacher_forward returns class \d where it has 1 scores: classes are 0, 1, ...",
     "names": r"task.py, line 14: the names of its observables do not stand in the source",
 }
 FILE = """
