@@ -345,17 +345,14 @@ class Study(Model):
 
     def to_toml(self) -> str:
         """The resolved study, every default of its kind of system written out, as TOML."""
-        return tomli_w.dumps(self._resolved())
-
-    def _resolved(self) -> dict[str, Any]:
-        """All fields but those that a system of this kind does not have."""
-        foreign = set(self.system.foreign)
-        return self.model_dump(mode="json", exclude_none=True, exclude={"system": foreign})
+        foreign = {"system": self.system.foreign}
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True, exclude=foreign))
 
     def _repr_html_(self) -> str:
         """A notebook shows every field under the name that a study file uses."""
-        content = self._resolved()
-        rows = [(name, text) for name, text in flat_rows(content) if text and name != "title"]
+        rows = [
+            row for row in flat_rows(tomllib.loads(self.to_toml())) if row[1] and row[0] != "title"
+        ]
         return html_table(self.title, ("field", "value"), rows)
 
     def canonical_json(self) -> str:

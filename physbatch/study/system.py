@@ -197,11 +197,11 @@ class System(Model):
         return self
 
     @property
-    def foreign(self) -> frozenset[str]:
+    def foreign(self) -> set[str]:
         """Fields that a system of this kind does not have: they keep their defaults."""
         if self.kind == "teacher-student":
-            return _OF_TASKS
-        every = frozenset(type(self).model_fields) - {"kind", "options"}
+            return set(_OF_TASKS)
+        every = set(type(self).model_fields) - {"kind", "options"}
         return every - _OF_TASKS if self.kind == "torch" else every
 
     @model_validator(mode="after")
