@@ -49,7 +49,8 @@ def _ignore(group: int) -> None:
 class Outcome:
     """What became of a group: its shard if any cell was finished, and the time it took.
 
-    Cells are named by their number in the group; `failed` says why.
+    Cells are named by their number in the group; `failed` says why. A `fault` that the user can act
+    upon has ended the run, after those that are finished.
     """
 
     group: int
@@ -57,6 +58,7 @@ class Outcome:
     finished: tuple[int, ...]
     failed: dict[int, str]
     seconds: float
+    fault: PhysbatchError | None = None
 
     @classmethod
     def lost(cls, group: int, cells: int, reason: str) -> Outcome:
@@ -83,8 +85,8 @@ def compute_group(
 
     `begun` has the end states of shorter runs from which cells go on, by their number. A cell that
     fails for a reason of its own does not stop the others; what the user can act upon, for example
-    a fault in code of one's own or `OutputError` on a full disk, is raised when those before are
-    saved.
+    a fault in code of one's own or `OutputError` on a full disk, is raised, or given back as the
+    fault of the outcome where there are cells before it, which are saved.
     """
     began = time.perf_counter()
     if cells[0].points.revision != plan.revision:  # an upgrade between the start and now
@@ -120,9 +122,9 @@ def compute_group(
         note = store.save(plan, done, list(results.values()), device, ends)
         for checkpoint in kept:
             checkpoint.drop()
-    if fault is not None:
+    if fault is not None and note is None:
         raise fault
-    return Outcome(group, note, tuple(results), failed, time.perf_counter() - began)
+    return Outcome(group, note, tuple(results), failed, time.perf_counter() - began, fault)
 
 
 def _simulate(plan: Plan, cell: GridPoint, device: str, checkpoint: FileCheckpoint) -> Arrays:

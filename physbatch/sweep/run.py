@@ -293,6 +293,8 @@ class _Run:
                 for outcome in self._outcomes(groups, workers):
                     self._note(groups[outcome.group], outcome)
                     self._finish(len(outcome.finished))
+                    if outcome.fault is not None:
+                        raise outcome.fault
         finally:
             self.display.stop()
         if self.failed:
