@@ -298,9 +298,9 @@ class Campaign:
         return digest.hexdigest()
 
     def _judge_first(self, command: Command, code: int, said: str, fault: Fault) -> list[str]:
-        # Libraries abort without memory; and libnetcdf 4.9 crashes where HDF5 cannot write what is
-        # left when a file is closed (docs/reliability.md, "Not covered").
-        crash = fault.kind == "malloc" or (fault.kind == "pwrite" and command.in_pieces)
+        # Libraries abort without memory; and libnetcdf 4.9 crashes where HDF5 cannot close a file,
+        # or write what is left of it then (docs/reliability.md, "Not covered").
+        crash = fault.kind in ("malloc", "close") or (fault.kind == "pwrite" and command.in_pieces)
         died = fault.manner != FAIL or crash
         deaths = (-signal.SIGKILL, -signal.SIGPROF, -signal.SIGABRT, -signal.SIGSEGV)
         if code not in command.codes and not (died and code in deaths):
