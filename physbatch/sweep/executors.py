@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 
 from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
 from physbatch.engines.point import GridPoint
@@ -172,7 +174,7 @@ def run_in_processes(
     of a worker is raised here; shards already written stay.
     """
     limit_threads()
-    team = _Team(plan.study.model_dump_json(), output)
+    team = _Team(plan.study, output)
     try:
         for _ in range(min(workers, len(groups))):
             team.hire()
@@ -190,19 +192,34 @@ def limit_threads() -> None:
 def leave_if_importing() -> None:
     """End this process if it is a worker that imports the script of its parent.
 
-    A script that starts a run without ``if __name__ == "__main__":`` starts it again in every
-    worker, before that one can do any work; the parent is told by the exit code.
+    A script with dynamics of its own that starts a run without ``if __name__ == "__main__":``
+    starts it again in every worker, before that one can do any work; the parent is told by the
+    exit code.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         os._exit(_UNGUARDED)
 
 
+@contextlib.contextmanager
+def _without_the_script() -> Iterator[None]:
+    """Processes that start in here do not import the script which this one runs."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
 class _Team:
     """Worker processes, each with a pipe; `busy` says which group each one computes."""
 
-    def __init__(self, study: str, output: Path) -> None:
+    def __init__(self, study: Study, output: Path) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._arguments = (study, str(output))
+        self._arguments = (study.model_dump_json(), str(output))
+        # Dynamics of one's own may be registered by the script; no other study needs it.
+        own = study.system.kind == "own"
+        self._starting = contextlib.nullcontext if own else _without_the_script
         self._all: dict[Connection, SpawnProcess] = {}
         self.idle: list[Connection] = []
         self.busy: dict[Connection, int] = {}
@@ -211,7 +228,7 @@ class _Team:
         """Start one more worker."""
         here, there = self._context.Pipe()
         process = self._context.Process(target=_work, args=(there, *self._arguments), daemon=True)
-        with shielded():
+        with shielded(), self._starting():
             process.start()
         there.close()
         self._all[here] = process
@@ -275,7 +292,8 @@ def _hand_out(
                 code = team.bury(ready)
                 if code == _UNGUARDED:
                     raise StudyError(
-                        "the script starts its run again in every worker process",
+                        "the script with dynamics of its own starts its run again in every worker "
+                        "process",
                         where="run_study",
                         remedy='call it under `if __name__ == "__main__":`, or with workers=1',
                     ) from None

@@ -31,14 +31,37 @@ def run_script(folder: Path, study: Path, guard: str, workers: int, more: str = 
     return f"{done.stderr}exit code {done.returncode}"
 
 
-def test_a_script_without_a_guard_is_told_so(tiny_file: Path, tmp_path: Path) -> None:
-    """One error, not one for each of six cells in each of two workers."""
-    found = run_script(tmp_path, tiny_file, "", workers=2).splitlines()
+OWN = """
+title = "dynamics of a script"
+system = { kind = "own" }
+dynamics = { kind = "constant" }
+
+[grid]
+size = [4]
+batch_size = [1, 2, 3, 4]
+replicas = 2
+
+[measurement]
+duration = 1
+"""
+#: Registers the dynamics of `OWN`, before the guard.
+DYNAMICS = """
+import numpy as np
+from physbatch.engines import register
+register("constant", lambda point, streams: {"overlap": np.ones((point.replicas, len(point.times)))})
+"""
+
+
+def test_a_script_with_dynamics_and_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    """One error, not one for each of four cells in each of two workers."""
+    study = tmp_path / "own.toml"
+    study.write_text(OWN)
+    found = run_script(tmp_path, study, DYNAMICS, workers=2).splitlines()
     assert found[-1] == "exit code 1"
     assert sum(line.startswith("Traceback") for line in found) == 1
     assert found[-2] == (
-        "physbatch.errors.StudyError: run_study: the script starts its run again in every worker "
-        'process; call it under `if __name__ == "__main__":`, or with workers=1'
+        "physbatch.errors.StudyError: run_study: the script with dynamics of its own starts its run "
+        'again in every worker process; call it under `if __name__ == "__main__":`, or with workers=1'
     )
     assert not list(tmp_path.glob("x.nc.cells/lock*"))
 
@@ -51,7 +74,16 @@ def test_so_is_one_that_computes_on_local_dask_workers(tiny_file: Path, tmp_path
     assert found[-2].endswith('in a script, call it under `if __name__ == "__main__":`')
 
 
-@pytest.mark.parametrize(("guard", "workers"), [("", 1), ('if __name__ == "__main__": ', 2)])
-def test_a_script_that_is_right(guard: str, workers: int, tiny_file: Path, tmp_path: Path) -> None:
-    assert run_script(tmp_path, tiny_file, guard, workers) == "exit code 0"
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_script_needs_no_guard(workers: int, tiny_file: Path, tmp_path: Path) -> None:
+    """Nor do its workers print what it prints."""
+    assert run_script(tmp_path, tiny_file, "", workers) == "exit code 0"
+    assert (tmp_path / "x.nc").exists()
+
+
+def test_a_script_with_dynamics_and_a_guard_is_right(tmp_path: Path) -> None:
+    study = tmp_path / "own.toml"
+    study.write_text(OWN)
+    guard = f'{DYNAMICS}if __name__ == "__main__": '
+    assert run_script(tmp_path, study, guard, 2) == "exit code 0"
     assert (tmp_path / "x.nc").exists()
