@@ -218,8 +218,8 @@ class _Team:
         self._context = multiprocessing.get_context("spawn")
         self._arguments = (study.model_dump_json(), str(output))
         # Dynamics of one's own may be registered by the script; no other study needs it.
-        own = study.system.kind == "own"
-        self._starting = contextlib.nullcontext if own else _without_the_script
+        registered = study.system.kind == "own"
+        self._starting = contextlib.nullcontext if registered else _without_the_script
         self._all: dict[Connection, SpawnProcess] = {}
         self.idle: list[Connection] = []
         self.busy: dict[Connection, int] = {}

@@ -48,7 +48,9 @@ duration = 1
 DYNAMICS = """
 import numpy as np
 from physbatch.engines import register
-register("constant", lambda point, streams: {"overlap": np.ones((point.replicas, len(point.times)))})
+def ones(point, streams):
+    return {"overlap": np.ones((point.replicas, len(point.times)))}
+register("constant", ones)
 """
 
 
@@ -60,8 +62,9 @@ def test_a_script_with_dynamics_and_without_a_guard_is_told_so(tmp_path: Path) -
     assert found[-1] == "exit code 1"
     assert sum(line.startswith("Traceback") for line in found) == 1
     assert found[-2] == (
-        "physbatch.errors.StudyError: run_study: the script with dynamics of its own starts its run "
-        'again in every worker process; call it under `if __name__ == "__main__":`, or with workers=1'
+        "physbatch.errors.StudyError: run_study: the script with dynamics of its own starts its "
+        'run again in every worker process; call it under `if __name__ == "__main__":`, or with '
+        "workers=1"
     )
     assert not list(tmp_path.glob("x.nc.cells/lock*"))
 
