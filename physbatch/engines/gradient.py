@@ -1,13 +1,13 @@
 """Stochastic gradient descent of continuous weights, as an engine of the sweep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from physbatch.dataset import OPTIONAL_VARIABLES, UNIT_DIMS, VARIABLES, VariableSpec
 from physbatch.dynamics.rules import batch_rule
-from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
+from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun, unchanged
 from physbatch.engines.checkpoint import UNSAVED, Checkpoint, Pauses
 from physbatch.engines.gradient_measurement import (
     RANDOM_STUDENTS,
@@ -23,6 +23,7 @@ from physbatch.engines.gradient_measurement import (
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.study.model import Study
+from physbatch.study.schedules import Schedule, mean_factor
 from physbatch.study.system import DenseWiring, GaussianInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import draw_continuous_system
@@ -112,7 +113,9 @@ class GradientEngine:
         forward = _forward_nanoseconds(student)
         fresh = _forward_nanoseconds(point.teacher) + gaussian
         sample = 3 * forward + (fresh if point.pattern_count is None else 0.5 * point.size)
-        step = 1700.0 + point.batch_size * sample + 0.5 * student.learnable
+        batch = dynamics_of(study).batch_schedule
+        samples = point.batch_size * mean_factor(batch, point.updates[-1])
+        step = 1700.0 + samples * sample + 0.5 * student.learnable
         measurement = 50_000.0
         if not closed_form(study):
             measurement += study.measurement.test_samples * (fresh + forward)
@@ -140,7 +143,8 @@ def _state_bytes(point: GridPoint) -> int:
 
 def _batch_bytes(point: GridPoint) -> int:
     """What the definition needs for the batch of one replica, with the gradient's graph."""
-    samples = max(batch_rule(point.batch_size).largest, point.study.measurement.test_samples)
+    most = point.batch_size * dynamics_of(point.study).batch_schedule.largest
+    samples = max(batch_rule(most).largest, point.study.measurement.test_samples)
     layers = (*point.teacher.layers, *point.student.layers)
     terms = sum(layer.units if layer.wiring == "full" else layer.edges for layer in layers)
     return 32 * samples * (2 * point.size + terms)
@@ -212,7 +216,7 @@ def prepare_gradient(point: GridPoint) -> Prepared:
         point.teacher,
         point.student,
         functions_of(study),
-        orthogonal=study.system.teacher_vectors == "orthogonal",
+        vectors=study.system.teacher_vectors,
         initial_overlap=point.initial_overlap,
         keys=keys,
         first_replica=point.first_replica,
@@ -233,6 +237,9 @@ def prepare_gradient(point: GridPoint) -> Prepared:
         weight_decay=dynamics.weight_decay,
         margin_exponent=getattr(inputs, "margin_exponent", 0),
         stop=dynamics.stop == "zero-loss",
+        rate_factor=_factor(dynamics.learning_rate.schedule),
+        batch_factor=_factor(dynamics.batch_schedule),
+        largest_factor=dynamics.batch_schedule.largest,
         precision=dynamics.precision,
         dynamics_key=keys.dynamics,
         patterns_key=keys.patterns,
@@ -240,6 +247,10 @@ def prepare_gradient(point: GridPoint) -> Prepared:
         first_replica=point.first_replica,
     )
     return Prepared(system, run, keys, closed_form(study))
+
+
+def _factor(schedule: Schedule) -> Callable[[int], float]:
+    return unchanged if schedule.kind == "constant" else schedule.factor
 
 
 def _descent(prepared: Prepared, device: str) -> Descent:

@@ -94,6 +94,7 @@ def functions_of(study: Study) -> Functions:
         raise StudyError("activation 'sign' has no gradient")
     return Functions(
         activation=system.activation,
+        teacher_activation=system.teacher_activation,
         sqrt_fan_in=system.field_scaling == "sqrt_fan_in",
         activated_readout=system.readout == "activated",
         committee=isinstance(system.wiring, DenseWiring) and system.learned_layers == "first",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from physbatch.study.base import MOST_SAMPLES
 from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid
+from physbatch.study.measurement import Measurement
 from physbatch.study.system import GaussianInputs, PatternInputs, System
 
 
@@ -20,6 +22,43 @@ def check_batches(grid: Grid) -> None:
         )
 
 
+def largest_batch(dynamics: SGD, grid: Grid, measurement: Measurement) -> float:
+    """The largest m of a study of gradient descent.
+
+    Raises
+    ------
+    ValueError
+        If it is beyond all memory, or if m changes where times count samples.
+    """
+    schedule = dynamics.batch_schedule
+    if measurement.unit == "samples" and schedule.kind != "constant":
+        raise ValueError("measurement.unit 'samples' needs a constant dynamics.batch_schedule")
+    largest = _largest(grid) * schedule.largest
+    if largest > MOST_SAMPLES:
+        raise ValueError(f"a batch of {largest:g} samples is above {MOST_SAMPLES}")
+    return largest
+
+
+def check_distinct(
+    inputs: PatternInputs, dynamics: Dynamics, grid: Grid, measurement: Measurement
+) -> None:
+    """ValueError if a batch without repetitions is larger than the set it is drawn from."""
+    fewest = min(grid.pattern_count or (inputs.count or 0,))
+    if isinstance(dynamics, SGD):
+        largest = largest_batch(dynamics, grid, measurement)
+    else:
+        largest = _largest(grid)
+    if largest > fewest:
+        raise ValueError(
+            f"a batch of {largest:g} distinct patterns needs as many, but there are {fewest}; "
+            "make batches smaller or the pattern count larger"
+        )
+
+
+def _largest(grid: Grid) -> float:
+    return max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
+
+
 def check_classified(dynamics: SGD) -> None:
     """ValueError for what the training of classifiers lacks.
 
@@ -32,6 +71,8 @@ def check_classified(dynamics: SGD) -> None:
     for name, sensible in (
         ("loss 'hinge'", dynamics.loss != "hinge"),
         ("weight_decay", dynamics.weight_decay == 0),
+        ("learning_rate.schedule", dynamics.learning_rate.schedule.kind == "constant"),
+        ("batch_schedule", dynamics.batch_schedule.kind == "constant"),
     ):
         if not sensible:
             raise ValueError(f"{name} is not for inputs 'samples'; leave it out")

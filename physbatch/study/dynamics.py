@@ -72,8 +72,8 @@ class SGD(Model):
     ``without-replacement``). `weight_decay` is lambda of the force -lambda w on each weight. With
     `stop` ``zero-loss`` a replica ends where the hinge loss of all its patterns is zero: from there
     on its weights would not change.
-    Tasks in torch also have other optimizers, with the definitions of torch.optim, and schedules
-    of the learning rate and of the batch size.
+    The learning rate and, as `batch_schedule`, the batch size may change with the step. Tasks in
+    torch also have other optimizers, with the definitions of torch.optim.
     """
 
     kind: Literal["sgd"]

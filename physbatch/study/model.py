@@ -23,7 +23,14 @@ from pydantic import Field, model_validator
 from physbatch.errors import StudyError
 from physbatch.results.render import flat_rows, html_table
 from physbatch.study.base import Model
-from physbatch.study.checks import check_batches, check_classified, check_inputs, check_stopping
+from physbatch.study.checks import (
+    check_batches,
+    check_classified,
+    check_distinct,
+    check_inputs,
+    check_stopping,
+    largest_batch,
+)
 from physbatch.study.dynamics import SGD, Dynamics, OwnDynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
@@ -135,18 +142,7 @@ class Study(Model):
         if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
             raise ValueError("grid.initial_overlap of ternary weights must not be negative")
         if isinstance(inputs, PatternInputs):
-            self._check_distinct_patterns(inputs)
-
-    def _check_distinct_patterns(self, inputs: PatternInputs) -> None:
-        """A batch without repetitions is no larger than the set that it is drawn from."""
-        grid = self.grid
-        fewest = min(grid.pattern_count or (inputs.count or 0,))
-        largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
-        if largest > fewest:
-            raise ValueError(
-                f"a batch of {largest:g} distinct patterns needs as many, but there are {fewest}; "
-                "make batches smaller or the pattern count larger"
-            )
+            check_distinct(inputs, self.dynamics, grid, self.measurement)
 
     def _check_projected(self, dynamics: SGD) -> None:
         """The overlaps must be a Markov chain of their own."""
@@ -168,12 +164,14 @@ class Study(Model):
                     "or epochs"
                 )
             if dynamics.sampling != "with-replacement":
-                self._check_distinct_patterns(system.inputs)
+                check_distinct(system.inputs, dynamics, self.grid, self.measurement)
         elif dynamics.sampling != "one-pass":
             raise ValueError(
                 f"sampling {dynamics.sampling!r} needs a finite set; set inputs.kind to patterns"
             )
-        relu_outputs = system.activation == "relu" and system.readout == "activated"
+        relu = "relu" in (system.activation, system.teacher_activation)
+        relu_outputs = relu and system.readout == "activated"
+        largest_batch(dynamics, self.grid, self.measurement)
         if dynamics.loss != "mean-square" and relu_outputs:
             raise ValueError(
                 f"relu outputs have one sign only, so the {dynamics.loss} loss has nothing to tell "

@@ -93,4 +93,17 @@ class StepSchedule(Model):
         return max(1.0, *self.factors)
 
 
+def mean_factor(schedule: Schedule, steps: int) -> float:
+    """The mean factor of so many steps, from a thousand of them at most.
+
+    Examples
+    --------
+    >>> mean_factor(GradualSchedule(kind="linear", to=3, steps=100), 101)
+    2.0
+    """
+    stride = max(1, steps // 1000)
+    factors = [schedule.factor(step) for step in range(0, steps, stride)]
+    return sum(factors) / len(factors) if factors else 1.0
+
+
 Schedule = Annotated[ConstantSchedule | GradualSchedule | StepSchedule, Field(discriminator="kind")]

@@ -162,9 +162,11 @@ class System(Model):
     #: Whether the last layer's field passes through the activation, or is the output itself
     #: (a soft committee).
     readout: Literal["activated", "linear"] = "activated"
-    #: First-layer vectors of a dense continuous teacher: independent Gaussian ones, or
-    #: orthogonal ones of squared length N (T = 1 exactly).
-    teacher_vectors: Literal["random", "orthogonal"] = "random"
+    #: Weights of a continuous teacher: independent Gaussian ones; first-layer vectors of a dense
+    #: one that are orthogonal and of squared length N (T = 1 exactly); or +-1.
+    teacher_vectors: Literal["random", "orthogonal", "binary"] = "random"
+    #: What units of a continuous teacher compute, if it is not what those of the student do.
+    teacher_activation: Literal["erf", "tanh", "relu", "linear"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -220,6 +222,7 @@ class System(Model):
             ("initial_overlap", self.initial_overlap == 0),
             ("readout", self.readout == "linear"),
             ("teacher_vectors", self.teacher_vectors == "random"),
+            ("teacher_activation", self.teacher_activation is None),
             ("field_scaling", self.field_scaling == "unscaled"),
         ):
             if not sensible:
@@ -265,10 +268,7 @@ class System(Model):
             )
         if self.readout == "linear" and self.weights != "continuous":
             raise ValueError("readout 'linear' needs continuous weights")
-        if self.teacher_vectors == "orthogonal" and (
-            self.wiring.kind != "dense" or self.weights != "continuous"
-        ):
-            raise ValueError("orthogonal teacher_vectors need dense wiring and continuous weights")
+        self._check_teacher()
         self._check_hidden_units()
         if self.activation == "linear" and self.depth > 1 and self.learned_layers == "all":
             raise ValueError(
@@ -276,6 +276,23 @@ class System(Model):
                 "use depth 1 or learned_layers 'first'"
             )
         return self
+
+    def _check_teacher(self) -> None:
+        """What a teacher of continuous students may have of its own."""
+        continuous, vectors = self.weights == "continuous", self.teacher_vectors
+        if vectors == "orthogonal" and not (continuous and self.wiring.kind == "dense"):
+            raise ValueError("orthogonal teacher_vectors need dense wiring and continuous weights")
+        if vectors == "binary" and not continuous:
+            raise ValueError(
+                "teacher_vectors 'binary' is the teacher of a continuous student; that of a "
+                "discrete one has the student's weights already"
+            )
+        if self.teacher_activation is None:
+            return
+        if not continuous:
+            raise ValueError("teacher_activation needs continuous weights")
+        if self.teacher_activation == self.activation:
+            raise ValueError("teacher_activation is that of the student; leave it out")
 
     def _check_hidden_units(self) -> None:
         """A number of hidden units that nothing would read is a slip."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from physbatch.study.base import MOST_SAMPLES
-from physbatch.study.checks import check_batches
+from physbatch.study.checks import check_batches, largest_batch
 from physbatch.study.dynamics import SGD, Dynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement
@@ -15,7 +14,7 @@ from physbatch.study.system import System
 #: Tasks of this package, which are no code of the user's.
 SHIPPED = "physbatch.tasks."
 #: What gradient descent of tasks alone offers.
-_OF_TASKS = ("optimizer", "nesterov", "betas", "epsilon", "batch_schedule")
+_OF_TASKS = ("optimizer", "nesterov", "betas", "epsilon")
 
 
 def split_task(task: str) -> tuple[str, str]:
@@ -67,8 +66,6 @@ def refuse_tasks_of_others(dynamics: Dynamics, measurement: Measurement) -> None
     if not isinstance(dynamics, SGD):
         return
     named = [name for name in _OF_TASKS if getattr(dynamics, name) != _default(SGD, name)]
-    if dynamics.learning_rate.schedule.kind != "constant":
-        named.append("learning_rate.schedule")
     if named:
         raise ValueError(f"dynamics.{named[0]} is for a system of kind 'torch'")
 
@@ -115,13 +112,7 @@ def _check_batches(system: System, dynamics: SGD, grid: Grid, measurement: Measu
         )
     if measurement.duration * measurement.sharpness_batches > 2**42:
         raise ValueError("measurement.duration times sharpness_batches is above 2^42")
-    schedule = dynamics.batch_schedule
-    if measurement.unit == "samples" and schedule.kind != "constant":
-        raise ValueError("measurement.unit 'samples' needs a constant dynamics.batch_schedule")
-    largest = max(grid.batch_size or (max(grid.batch_ratio or ()) * max(grid.size),))
-    largest *= schedule.largest
-    if largest > MOST_SAMPLES:
-        raise ValueError(f"a batch of {largest:g} samples is above {MOST_SAMPLES}")
+    largest = largest_batch(dynamics, grid, measurement)
     if counts and dynamics.sampling != "with-replacement" and largest > min(counts):
         raise ValueError(
             f"a batch of {largest:g} distinct samples needs as many, but there are {min(counts)}; "

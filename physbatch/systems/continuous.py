@@ -17,6 +17,7 @@ from physbatch.systems.wiring import draw_wiring, embed
 from physbatch.typing import FloatArray
 
 Activation = Literal["erf", "tanh", "relu", "linear"]
+TeacherVectors = Literal["random", "orthogonal", "binary"]
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,21 @@ class Functions:
     committee : bool
         Whether all weights above the first layer are fixed to +1; fields are then sums of
         hidden units as they are.
+    teacher_activation : {"erf", "tanh", "relu", "linear"} or None
+        g of the teacher, if it is another one.
     """
 
     activation: Activation
     sqrt_fan_in: bool
     activated_readout: bool
     committee: bool
+    teacher_activation: Activation | None = None
+
+    @property
+    def of_teacher(self) -> Functions:
+        """What the teacher's units compute."""
+        activation = self.teacher_activation or self.activation
+        return replace(self, activation=activation, teacher_activation=None)
 
     @property
     def odd(self) -> bool:
@@ -65,7 +75,7 @@ class ContinuousSystem:
     teacher_layers, student_layers : Architecture
         Their layers: the same, or dense ones for the student.
     functions : Functions
-        What the units of both compute.
+        What units compute.
     teacher_sources, student_sources : ndarray of int32, shape (replica, edge)
         Which unit of the layer below each edge reads.
     teacher, student : ndarray, shape (replica, edge)
@@ -99,7 +109,7 @@ def draw_continuous_system(
     student_layers: Architecture,
     functions: Functions,
     *,
-    orthogonal: bool,
+    vectors: TeacherVectors = "random",
     initial_overlap: float,
     keys: StreamKeys,
     first_replica: int,
@@ -107,9 +117,10 @@ def draw_continuous_system(
 ) -> ContinuousSystem:
     """Draw graphs, teachers and students.
 
-    The teacher's weights are independent standard normal numbers, or its first-layer vectors
-    are orthogonal and of squared length N. The student starts at w = r w* + sqrt(1 - r^2) z
-    with z standard normal. Weights that are not learned are the teacher's, in a committee +1.
+    The teacher's weights are independent standard normal numbers, or their signs, or its
+    first-layer vectors are orthogonal and of squared length N. The student starts at
+    w = r w* + sqrt(1 - r^2) z with z standard normal. Weights that are not learned are the
+    teacher's, in a committee +1.
 
     Parameters
     ----------
@@ -117,8 +128,8 @@ def draw_continuous_system(
         Layers of the teachers; those of the students are the same or dense.
     functions : Functions
         What units compute.
-    orthogonal : bool
-        Orthogonal vectors of a dense first layer.
+    vectors : {"random", "orthogonal", "binary"}
+        Standard normal weights, orthogonal vectors of a dense first layer, or weights +-1.
     initial_overlap : float
         r.
     keys : StreamKeys
@@ -130,11 +141,12 @@ def draw_continuous_system(
     teacher = normal_rows(
         keys.teacher, KIND_GAUSSIAN, 0, first_replica, replicas, teacher_layers.edges
     )
-    if orthogonal:
+    if vectors == "binary":
+        teacher = np.copysign(1.0, teacher)
+    if vectors == "orthogonal":
         first = teacher_layers.layers[0]
         for row in teacher:
-            vectors = row[: first.edges].reshape(first.units, first.fan_in)
-            _orthogonalise(vectors)
+            _orthogonalise(row[: first.edges].reshape(first.units, first.fan_in))
     if functions.committee:
         teacher[:, teacher_layers.layers[0].edges :] = 1.0
     if student_layers.layers == teacher_layers.layers:

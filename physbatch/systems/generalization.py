@@ -71,10 +71,10 @@ def has_closed_form(
     """Whether `closed_form_error` knows the error of this system.
 
     One layer of any wiring, or two with a dense first one and a linear readout (soft
-    committees), for Gaussian inputs and erf, linear or relu units; with losses of signs one
-    layer only.
+    committees), for Gaussian inputs and erf, linear or relu units of both networks; with losses
+    of signs one layer only.
     """
-    if inputs != "gaussian":
+    if inputs != "gaussian" or (functions.teacher_activation and loss == "mean-square"):
         return False
     if teacher.depth == 1:
         return loss != "mean-square" or _unit_activation(functions) in ("erf", "linear", "relu")

@@ -97,7 +97,6 @@ def _setup(
         layers,
         layers,
         Functions("erf", sqrt_fan_in=True, activated_readout=False, committee=True),
-        orthogonal=False,
         initial_overlap=0.0,
         keys=keys,
         first_replica=first_replica,

@@ -35,6 +35,8 @@ def descent(
     engine: Any = CompiledDescent,
     label_noise: float = 0.0,
     scales: np.ndarray | None = None,
+    teacher: str | None = None,
+    schedule: dict[str, Any] | None = None,
 ) -> tuple[Any, ContinuousSystem]:
     layers = build_architecture(
         wiring="dense",
@@ -49,8 +51,7 @@ def descent(
     system = draw_continuous_system(
         layers,
         layers,
-        Functions("linear", sqrt_fan_in=False, activated_readout=True, committee=False),
-        orthogonal=False,
+        Functions("linear", False, True, False, teacher),
         initial_overlap=0.0,
         keys=keys,
         first_replica=0,
@@ -72,6 +73,7 @@ def descent(
         patterns_key=keys.patterns,
         test_key=keys.test,
         first_replica=0,
+        **(schedule or {}),
     )
     return engine(system, run), system
 
@@ -107,6 +109,33 @@ def test_one_step_contraction(learning_rate: float, batch_size: float, size: int
 def test_one_step_contraction_of_the_definition() -> None:
     found = factors(0.5, 10, 29, 20_000, engine=TensorDescent)
     assert_mean(found, linear_sgd.mean_square_factor(0.5, 29, 10))
+
+
+def test_contraction_while_rate_and_batch_change() -> None:
+    """Factors of independent steps multiply: eta falls to a half, m goes to 50 and back."""
+    rates, batches = [1.0, 0.875, 0.75, 0.625, 0.5, 0.5], [1.0, 1.5, 2.0, 2.5, 2.0, 1.5]
+    schedule = {
+        "rate_factor": rates.__getitem__,
+        "batch_factor": batches.__getitem__,
+        "largest_factor": 2.5,
+    }
+    engine, system = descent(0.6, 20, 15, 40_000, schedule=schedule)
+    before = squares(engine, system).sum(axis=1)
+    engine.advance(6)
+    steps = [(0.6 * r, 15, 20 * m) for r, m in zip(rates, batches, strict=True)]
+    exact = float(np.prod([linear_sgd.mean_square_factor(*step) for step in steps]))
+    assert_mean(squares(engine, system).sum(axis=1) / before, exact)
+
+
+def test_the_mean_of_a_linear_student_of_an_erf_teacher() -> None:
+    """E w = (1 - eta)^t w_0 + (1 - (1 - eta)^t) a w*, a = sqrt(2/pi)/sqrt(1 + |w*|^2)."""
+    engine, system = descent(0.1, 30, 10, 20_000, teacher="erf")
+    start = engine.students()
+    engine.advance(12)
+    square = (system.teacher**2).sum(axis=1)
+    left = (engine.students() - 0.9**12 * start) * system.teacher
+    found = left.sum(axis=1) / square * np.sqrt(1 + square)
+    assert_mean(found, (1 - 0.9**12) * sqrt(2 / np.pi))
 
 
 @pytest.mark.parametrize(("learning_rate", "batch_size", "size"), CASES)

@@ -40,7 +40,6 @@ def draw_system(
         layers,
         student or layers,
         Functions(activation, sqrt_fan_in=True, activated_readout=False, committee=committee),
-        orthogonal=False,
         initial_overlap=overlap,
         keys=stream_keys(SEEDS, f"continuous {seed}"),
         first_replica=0,

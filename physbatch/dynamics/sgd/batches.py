@@ -21,10 +21,7 @@ _ZERO = np.uint64(0)
 class Rules(NamedTuple):
     """The dynamics of one cell as numbers; codes are 0 or 1, or those of losses."""
 
-    rate: float  # eta / m
     momentum: float
-    floor: int
-    threshold: np.uint64
     decay: float  # lambda m
     loss: int  # 0: mean square; others tell signs
     gaussian: int
@@ -40,6 +37,15 @@ class Rules(NamedTuple):
     test_key: np.uint64
     first_replica: int
     size: int
+
+
+class Pace(NamedTuple):
+    """What steps may differ in, for each of them or once for all; m is that of the first step."""
+
+    rates: FloatArray  # eta / m
+    gains: FloatArray  # m over the m of the step
+    floors: IntArray
+    thresholds: Any
 
 
 class Patterns(NamedTuple):

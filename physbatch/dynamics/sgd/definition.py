@@ -165,7 +165,11 @@ class TensorDescent:
     def _taught(self, inputs: Tensor) -> Tensor:
         system = self.system
         return forward(
-            system.teacher_layers, system.functions, self._teacher_sources, self._teacher, inputs
+            system.teacher_layers,
+            system.functions.of_teacher,
+            self._teacher_sources,
+            self._teacher,
+            inputs,
         )
 
     def _found(self, weights: Tensor, inputs: Tensor) -> Tensor:
@@ -198,7 +202,7 @@ class TensorDescent:
 
     def _selected(self, step: int) -> Tensor:
         """Which patterns make up the batch of a step, shape (replica, sample)."""
-        run, largest = self.run, self.run.batch.largest
+        run, largest = self.run, self.run.largest
         if run.replacement:
             numbers = self._numbers(run.dynamics_key, KIND_SELECT, step, largest)
             return bounded(numbers, run.patterns)
@@ -213,16 +217,16 @@ class TensorDescent:
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs, labels and, as weights 0 or 1, which samples are in the batch of a step."""
-        run = self.run
+        run, rule = self.run, self.run.rule(step)
         number = self._numbers(run.dynamics_key, KIND_BATCH, step, 1)[:, 0]
-        counts = run.batch.floor + (number < run.batch.threshold).long()
-        kept = torch.arange(run.batch.largest, device=self._device)[None, :] < counts[:, None]
+        counts = rule.floor + (number < rule.threshold).long()
+        kept = torch.arange(run.largest, device=self._device)[None, :] < counts[:, None]
         if run.patterns:
             rows = torch.arange(len(counts), device=self._device)[:, None]
             chosen = self._selected(step)
             inputs, targets = (values[rows, chosen] for values in self._patterns)
         else:
-            inputs, targets = self._fresh(run.dynamics_key, step, run.batch.largest)
+            inputs, targets = self._fresh(run.dynamics_key, step, run.largest)
         return inputs, targets, kept.to(self._dtype)
 
     def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -244,11 +248,12 @@ class TensorDescent:
             inputs, targets, kept = self._batch(self._step)
             weights = self._weights.detach().requires_grad_()
             losses = self._losses(self._found(weights, inputs), targets)
-            (gradient,) = torch.autograd.grad((losses * kept).sum() / run.batch_size, weights)
+            mean = (losses * kept).sum() / run.mean_batch(self._step)
+            (gradient,) = torch.autograd.grad(mean, weights)
             gradient += run.weight_decay * self._weights
             gradient[:, learnable:] = 0
             self._velocity = run.momentum * self._velocity + gradient
-            moved = weights.detach() - run.learning_rate * self._velocity
+            moved = weights.detach() - run.rate(self._step) * self._velocity
             alive = (self._diverged_at < 0) & (self._stopped_at < 0)
             self._weights = torch.where(alive[:, None], moved, self._weights)
             self._step += 1

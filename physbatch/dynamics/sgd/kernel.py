@@ -122,21 +122,21 @@ def _draw_pattern_sets(cell, work):
 
 
 @compiled_within
-def _begin_batch(rules, work, step, replica):
+def _begin_batch(rules, pace, at, work, step, replica):
     """Number of samples in the batch of a step; which patterns they are stands in `work`."""
     key, index = rules.dynamics_key, np.uint64(step)
-    count = draw_count(rules.floor, rules.threshold, key, index, replica)
+    count = draw_count(pace.floors[at], pace.thresholds[at], key, index, replica)
     if rules.patterns:
         select_patterns(rules, work, step, replica)
     return count
 
 
 @compiled_within
-def _add_gradients(cell, work, step, replica):
+def _add_gradients(cell, pace, at, work, step, replica):
     """The gradient of a replica, summed over the batch of a step; whether any sample has one."""
     rules, network = cell.rules, cell.student.network
     units, top = network.units[-1], network.unit_offsets[-2] * TILE
-    count = _begin_batch(rules, work, step, replica)
+    count = _begin_batch(rules, pace, at, work, step, replica)
     work.gradient[:] = 0
     moves = False
     for first in range(0, count, TILE):
@@ -183,9 +183,10 @@ def _is_time_to_look(rules, work, quiet):
 
 
 @compiled_within
-def _advance(cell, work, velocity, ends, start, stop):
+def _advance(cell, work, velocity, ends, pace, steps):
     rules, like = cell.rules, cell.student.weights.dtype
-    rate, momentum = like.type(rules.rate), like.type(rules.momentum)
+    momentum, last = like.type(rules.momentum), pace.rates.shape[0] - 1
+    start, stop = steps
     decay = like.type(rules.decay)
     rests = velocity.shape[1] == 0 and decay == 0.0
     for row in range(ends.diverged_at.shape[0]):
@@ -195,13 +196,18 @@ def _advance(cell, work, velocity, ends, start, stop):
         for step in range(start, stop):
             if ends.diverged_at[row] >= 0 or ends.stopped_at[row] >= 0:
                 break
-            moves = _add_gradients(mine, work, step, replica)
+            at = min(step - start, last)
+            moves = _add_gradients(mine, pace, at, work, step, replica)
             if rests and not moves:
                 quiet = step + 1 - ends.changed_at[row]
                 look = rules.stop and _is_time_to_look(rules, work, quiet)
                 if look and _is_zero_loss(mine, work):
                     ends.stopped_at[row] = ends.changed_at[row]
                 continue
+            gain, rate = like.type(pace.gains[at]), like.type(pace.rates[at])
+            if gain != 1.0:
+                for j in range(work.gradient.shape[0]):
+                    work.gradient[j] *= gain
             weights = mine.student.weights
             square = _update(weights, velocity[row], work.gradient, rate, momentum, decay)
             ends.changed_at[row] = step + 1
@@ -214,13 +220,13 @@ def _advance(cell, work, velocity, ends, start, stop):
 
 
 @compiled_within
-def _batch_losses(cell, work, loss, step):
+def _batch_losses(cell, work, loss, pace, step):
     rules = cell.rules
     for row in range(loss.shape[0]):
         replica = np.uint64(rules.first_replica + row)
         mine = _replica_of(cell, row)
         work.order[0] = -1
-        count = _begin_batch(rules, work, step, replica)
+        count = _begin_batch(rules, pace, 0, work, step, replica)
         total = 0.0
         for first in range(0, count, TILE):
             samples = min(TILE, count - first)
@@ -280,16 +286,16 @@ def make_kernels(version: int) -> Kernels:
         _draw_pattern_sets(cell, work)
 
     @cached_njit(nogil=True, error_model="numpy", _nrt=False)
-    def advance(cell, work, velocity, ends, start, stop):
-        """Steps `start` ... `stop` - 1 of all replicas that have not diverged or stopped."""
+    def advance(cell, work, velocity, ends, pace, steps):
+        """Steps start ... stop - 1 of all replicas that have not diverged or stopped."""
         _ = version
-        _advance(cell, work, velocity, ends, start, stop)
+        _advance(cell, work, velocity, ends, pace, steps)
 
     @cached_njit(nogil=True, error_model="numpy", _nrt=False)
-    def measure(cell, work, loss, step):
+    def measure(cell, work, loss, pace, step):
         """Mean loss per sample and output on the batch of a step."""
         _ = version
-        _batch_losses(cell, work, loss, step)
+        _batch_losses(cell, work, loss, pace, step)
 
     @cached_njit(nogil=True, error_model="numpy", _nrt=False)
     def test(cell, work, error, time, test_samples):

@@ -3,22 +3,33 @@
 A step on a batch of n samples, with n = floor(m) or floor(m) + 1 and mean m, is
 
     v <- beta v + (1/m) sum grad l + lambda w,   w <- w - eta v.
+
+eta and m may be functions of the step.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from physbatch.dynamics.rules import BatchRule
-from physbatch.dynamics.sgd.batches import Cell, Patterns, Rules, Scratch
+from physbatch.dynamics.rules import BatchRule, batch_rule
+from physbatch.dynamics.sgd.batches import Cell, Pace, Patterns, Rules, Scratch
 from physbatch.dynamics.sgd.kernel import LOSSES, SOURCE_HASH, Ends, make_kernels
 from physbatch.dynamics.sgd.margins import patterns_of_margins
 from physbatch.dynamics.sgd.parts import ACTIVATIONS, TILE, Activity, Network, Side
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.continuous import ContinuousSystem, Functions
 from physbatch.typing import FloatArray, IntArray
+
+#: Steps of a schedule that are laid out at once.
+_STEPS_AT_ONCE = 2**16
+
+
+def unchanged(step: int) -> float:
+    """The factor of what no schedule changes."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,11 @@ class GradientRun:
     Attributes
     ----------
     batch : BatchRule
-        How many samples a batch holds.
+        How many samples the first batch holds.
     batch_size : float
-        m, by which gradients are divided.
+        m of the first step, by which gradients are divided.
     learning_rate : float
-        eta.
+        eta of the first step.
     momentum : float
         beta.
     loss : {"mean-square", "logistic", "hinge"}
@@ -57,6 +68,9 @@ class GradientRun:
         chi: patterns have a component u along the teacher of density ~ abs(u)^chi exp(-u^2/2).
     stop : bool
         Whether a replica ends where the hinge loss of all its patterns is zero.
+    rate_factor, batch_factor : callable
+        What eta and m are multiplied by, as functions of the step; batches have a mean of one
+        sample at least. `largest_factor` is the largest of the second.
     precision : {"float32", "float64"}
         Of weights and fields.
     dynamics_key, patterns_key, test_key : int
@@ -84,6 +98,44 @@ class GradientRun:
     weight_decay: float = 0.0
     margin_exponent: int = 0
     stop: bool = False
+    rate_factor: Callable[[int], float] = unchanged
+    batch_factor: Callable[[int], float] = unchanged
+    largest_factor: float = 1.0
+
+    @property
+    def constant(self) -> bool:
+        """Whether all steps have the same eta and m."""
+        return self.rate_factor is unchanged and self.batch_factor is unchanged
+
+    @property
+    def largest(self) -> int:
+        """Samples of the largest batch."""
+        return max(self.batch.largest, batch_rule(self.batch_size * self.largest_factor).largest)
+
+    def mean_batch(self, step: int) -> float:
+        """m at a step."""
+        if self.batch_factor is unchanged:
+            return self.batch_size
+        return max(self.batch_size * self.batch_factor(step), 1.0)
+
+    def rule(self, step: int) -> BatchRule:
+        """How many samples the batch of a step holds."""
+        return self.batch if self.batch_factor is unchanged else batch_rule(self.mean_batch(step))
+
+    def rate(self, step: int) -> float:
+        """eta at a step."""
+        return self.learning_rate * self.rate_factor(step)
+
+    def pace(self, start: int, stop: int) -> Pace:
+        """Steps `start` ... `stop` - 1, or one for all where they are alike."""
+        steps = range(start, start + 1 if self.constant else stop)
+        rules = [self.rule(step) for step in steps]
+        return Pace(
+            rates=np.array([self.rate(step) / self.batch_size for step in steps]),
+            gains=np.array([self.batch_size / self.mean_batch(step) for step in steps]),
+            floors=np.array([rule.floor for rule in rules], dtype=np.int64),
+            thresholds=np.array([rule.threshold for rule in rules], dtype=np.uint64),
+        )
 
 
 def network_of(layers: Architecture, functions: Functions) -> Network:
@@ -127,7 +179,7 @@ class CompiledDescent:
         self._cell = Cell(
             _rules(system, run),
             Side(
-                network_of(system.teacher_layers, system.functions),
+                network_of(system.teacher_layers, system.functions.of_teacher),
                 system.teacher.astype(dtype),
                 system.teacher_sources,
             ),
@@ -151,7 +203,7 @@ class CompiledDescent:
         # m times the velocity v.
         learnable = system.student_layers.learnable if run.momentum > 0 else 0
         self._velocity = np.zeros((replicas, learnable), dtype)
-        self._scratch = _scratch(self._cell)
+        self._scratch = _scratch(self._cell, run.largest)
         if run.patterns:
             self._kernels.draw_patterns(self._cell, self._scratch)
             if run.margin_exponent:
@@ -192,11 +244,15 @@ class CompiledDescent:
 
     def advance(self, stop: int) -> None:
         """Go on to `stop` steps."""
-        with np.errstate(all="ignore"):
-            self._kernels.advance(
-                self._cell, self._scratch, self._velocity, self._ends, self.step, stop
-            )
-        self.step = stop
+        together = stop if self.run.constant else _STEPS_AT_ONCE
+        while self.step < stop:
+            end = min(self.step + together, stop)
+            pace = self.run.pace(self.step, end)
+            with np.errstate(all="ignore"):
+                self._kernels.advance(
+                    self._cell, self._scratch, self._velocity, self._ends, pace, (self.step, end)
+                )
+            self.step = end
 
     def give_up(self, replica: int) -> None:
         """Count a replica as diverged from now on."""
@@ -234,7 +290,8 @@ class CompiledDescent:
         Before the first step, on the first batch.
         """
         loss = np.empty(len(self._weights))
-        self._kernels.measure(self._cell, self._scratch, loss, max(self.step - 1, 0))
+        step = max(self.step - 1, 0)
+        self._kernels.measure(self._cell, self._scratch, loss, self.run.pace(step, step + 1), step)
         return loss
 
     def test_error(self, students: npt.NDArray[np.floating], time: int, samples: int) -> FloatArray:
@@ -253,10 +310,7 @@ class CompiledDescent:
 def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
     layers = system.student_layers
     return Rules(
-        rate=run.learning_rate / run.batch_size,
         momentum=run.momentum,
-        floor=run.batch.floor,
-        threshold=np.uint64(run.batch.threshold),
         decay=run.weight_decay * run.batch_size,
         loss=LOSSES[run.loss],
         gaussian=int(run.inputs == "gaussian"),
@@ -275,12 +329,11 @@ def _rules(system: ContinuousSystem, run: GradientRun) -> Rules:
     )
 
 
-def _scratch(cell: Cell) -> Scratch:
+def _scratch(cell: Cell, largest: int) -> Scratch:
     rules, like = cell.rules, cell.student.weights.dtype
     network = cell.student.network
     units, outputs = int(network.unit_offsets[-1]) * TILE, int(network.units[-1])
     teacher_units = int(cell.teacher.network.unit_offsets[-1]) * TILE
-    largest = rules.floor + (1 if rules.threshold else 0)
     return Scratch(
         inputs=np.empty((TILE, rules.size), like),
         targets=np.empty((TILE, outputs), like),

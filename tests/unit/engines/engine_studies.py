@@ -22,8 +22,14 @@ _DESCENT: dict[str, Any] = {
         "weights": "continuous",
         "wiring": {"kind": "regular", "degree": 3},
         "inputs": {"kind": "gaussian"},
+        "teacher_vectors": "binary",
+        "teacher_activation": "erf",
     },
-    "dynamics": {"kind": "sgd", "learning_rate": {"base": 0.5}},
+    "dynamics": {
+        "kind": "sgd",
+        "learning_rate": {"base": 0.5, "schedule": {"kind": "cosine", "to": 0.3, "steps": 50}},
+        "batch_schedule": {"kind": "ramp", "to": 2.5, "steps": 40},
+    },
     "grid": {"size": [8, 11], "batch_size": [2, 3.5], "replicas": 3},
     "measurement": {"duration": 60, "test_samples": 40},
 }

@@ -222,6 +222,21 @@ def test_success_is_below_the_fraction_of_a_random_student(tmp_path: Path) -> No
             "11 orthogonal teacher_vectors",
         ),
         ({"system": {"activation": "linear", "learned_layers": "all"}}, "only the product"),
+        ({"system": {"teacher_activation": "erf"}}, "is that of the student; leave it out"),
+        (
+            {"dynamics": {"loss": "logistic"},
+             "system": {"teacher_activation": "relu", "readout": "activated"}},
+            "one sign only",
+        ),
+        (
+            {"dynamics": {"batch_schedule": {"kind": "linear", "to": 2**24, "steps": 5}}},
+            "above 16777216",
+        ),
+        (
+            {"dynamics": {"batch_schedule": {"kind": "linear", "to": 2, "steps": 5}},
+             "measurement": {"unit": "samples"}},
+            "needs a constant dynamics.batch_schedule",
+        ),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], words: str) -> None:

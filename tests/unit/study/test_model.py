@@ -204,6 +204,7 @@ def test_batches_beyond_the_limit_are_refused_by_ratio_as_well() -> None:
     [
         ("grid.initial_overlap", [0.0, 0.5], "no teacher to start from"),
         ("system.teacher_vectors", "orthogonal", "teacher_vectors does not fit"),
+        ("system.teacher_activation", "erf", "teacher_activation does not fit"),
         ("system.field_scaling", "sqrt_fan_in", "field_scaling does not fit"),
         ("system.depth", 5, "two layers of filters"),
     ],

@@ -73,8 +73,11 @@ def test_what_makes_no_sense_is_refused(sections: dict[str, Any], words: str) ->
         ("dynamics", {"epsilon": 0.1}, "dynamics.epsilon is for"),
         (
             "dynamics",
-            {"learning_rate": {"base": 1, "schedule": {"kind": "linear", "to": 2, "steps": 5}}},
-            "learning_rate.schedule is for",
+            {
+                "engine": "projected",
+                "learning_rate": {"base": 1, "schedule": {"kind": "linear", "to": 2, "steps": 5}},
+            },
+            "projected dynamics is not exact for .*learning_rate.schedule",
         ),
         ("measurement", {"replica_overlaps": True}, "replica_overlaps is for"),
         ("system", {"task": "task.py:Task"}, "belong together"),

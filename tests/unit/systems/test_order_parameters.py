@@ -58,7 +58,7 @@ def draw(
         layers,
         student or layers,
         Functions(activation, sqrt_fan_in, readout, committee),
-        orthogonal=orthogonal,
+        vectors="orthogonal" if orthogonal else "random",
         initial_overlap=overlap,
         keys=KEYS,
         first_replica=0,

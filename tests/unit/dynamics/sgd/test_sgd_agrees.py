@@ -17,6 +17,7 @@ from physbatch.dynamics.rules import batch_rule
 from physbatch.dynamics.sgd.definition import TensorDescent
 from physbatch.dynamics.sgd.run import CompiledDescent, GradientRun
 from physbatch.streams.keys import StreamKeys, stream_keys
+from physbatch.study.schedules import GradualSchedule
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 from physbatch.systems.continuous import (
     ContinuousSystem,
@@ -75,8 +76,19 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 }
 
 
+#: A learning rate that falls, and a batch that grows.
+FALLS = GradualSchedule(kind="linear", to=0.2, steps=4).factor
+GROWS = GradualSchedule(kind="linear", to=3.0, steps=5).factor
+
+
 def draw(
-    name: str, activation: str = "erf", *, sqrt_fan_in: bool = True, readout: bool = True
+    name: str,
+    activation: str = "erf",
+    *,
+    sqrt_fan_in: bool = True,
+    readout: bool = True,
+    teacher_activation: str | None = None,
+    vectors: str = "random",
 ) -> ContinuousSystem:
     choice = {"learned_layers": "all", **SYSTEMS[name]}
     student_units = choice.pop("student_units", None)
@@ -87,12 +99,12 @@ def draw(
         free = Architecture(teacher.size, teacher.layers, "all") if committee else teacher
         student = dense_student(free, student_units)
         student = Architecture(student.size, student.layers, teacher.learned)
-    functions = Functions(activation, sqrt_fan_in, readout, committee)  # type: ignore[arg-type]
+    functions = Functions(activation, sqrt_fan_in, readout, committee, teacher_activation)  # type: ignore[arg-type]
     return draw_continuous_system(
         teacher,
         student,
         functions,
-        orthogonal=False,
+        vectors=vectors,
         initial_overlap=0.2,
         keys=KEYS,
         first_replica=FIRST,
@@ -148,7 +160,10 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
         velocity = [torch.zeros_like(matrix) for matrix in learned]
 
         def output(
-            matrices: list[torch.Tensor], architecture: Architecture, x: torch.Tensor
+            matrices: list[torch.Tensor],
+            architecture: Architecture,
+            x: torch.Tensor,
+            activation: str = functions.activation,
         ) -> torch.Tensor:
             for number, matrix in enumerate(matrices):
                 fan_in = architecture.layers[number].fan_in
@@ -161,7 +176,7 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
                     "tanh": torch.tanh,
                     "relu": torch.relu,
                     "linear": lambda u: u,
-                }[functions.activation](x)
+                }[activation](x)
             return x
 
         for step in range(steps):
@@ -169,7 +184,8 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
             total = torch.zeros((), dtype=torch.float64)
             for x, label in zip(inputs[kept > 0], labels[kept > 0], strict=True):
                 if not run.patterns and run.label_noise == 0 and run.loss == "mean-square":
-                    label = output(teacher, system.teacher_layers, x)
+                    of_teacher = functions.teacher_activation or functions.activation
+                    label = output(teacher, system.teacher_layers, x, of_teacher)
                 y = output(student, layers, x)
                 if run.loss == "logistic":
                     total = total + torch.log1p(torch.exp(-label * y)).sum()
@@ -177,12 +193,14 @@ def plain_loop(system: ContinuousSystem, run: GradientRun, steps: int) -> np.nda
                     total = total + torch.clamp(1 - label * y, min=0).sum()
                 else:
                     total = total + ((y - label) ** 2).sum() / 2
-            gradients = torch.autograd.grad(total / run.batch_size, learned)
+            mean = total / (run.batch_size * run.batch_factor(step))
+            gradients = torch.autograd.grad(mean, learned)
             with torch.no_grad():
                 for number, (matrix, gradient) in enumerate(zip(learned, gradients, strict=True)):
                     force = gradient + run.weight_decay * matrix
                     velocity[number] = run.momentum * velocity[number] + force
-                    matrix -= run.learning_rate * velocity[number] * masks[number]
+                    rate = run.learning_rate * run.rate_factor(step)
+                    matrix -= rate * velocity[number] * masks[number]
         weights = []
         for number, layer in enumerate(layers.layers):
             matrix = student[number].detach().numpy()
@@ -243,12 +261,32 @@ def test_every_activation(name: str, activation: str) -> None:
         {"loss": "hinge", "label_noise": 0.1},
         {"weight_decay": 0.2},
         {"weight_decay": 0.2, "momentum": 0.5, "loss": "hinge"},
+        {"rate_factor": FALLS},
+        {"batch_factor": GROWS, "largest_factor": 3.0},
+        {"rate_factor": FALLS, "batch_factor": GROWS, "largest_factor": 3.0}
+        | {"momentum": 0.5, "weight_decay": 0.2},
+        {"batch_factor": GROWS, "largest_factor": 3.0, "patterns": 12, "subsets": True},
+        {"batch_factor": GROWS, "largest_factor": 3.0, "patterns": 12, "replacement": True},
+        {"batch_factor": GROWS, "largest_factor": 3.0, "patterns": 12},
     ],
     ids=lambda changes: "-".join(changes),
 )
 @pytest.mark.parametrize("name", ["dense", "regular"])
 def test_every_rule(name: str, changes: dict[str, Any]) -> None:
     assert_agree(draw(name, readout=False), rules(**changes))
+
+
+@pytest.mark.parametrize("activation", ["erf", "tanh", "relu", "linear"])
+@pytest.mark.parametrize("name", ["dense", "regular"])
+def test_every_activation_of_a_teacher(name: str, activation: str) -> None:
+    student = "tanh" if activation == "erf" else "erf"
+    assert_agree(draw(name, student, teacher_activation=activation), rules())
+
+
+def test_binary_teachers_have_the_signs_of_random_ones() -> None:
+    random, binary = draw("regular"), draw("regular", vectors="binary")
+    np.testing.assert_array_equal(binary.teacher, np.sign(random.teacher))
+    assert_agree(binary, rules())
 
 
 @pytest.mark.parametrize("batch_size", [1.0, 1.5, 128.0, 300.25])
