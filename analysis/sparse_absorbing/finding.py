@@ -127,16 +127,20 @@ def _end(runs: xr.Dataset, size: float, power: ScalingFit) -> Iterator[Number]:
     smaller = float(runs["size"].values[-2])
     small = _power(runs, smaller)
     corrected = _fitted(runs, size, "A * maximum(m_c - x, 1e-9)**beta * (1 + k * (m_c - x))")
+    spinodal = _fitted(runs, size, "j + A * sqrt(maximum(m_c - x, 0)) * (1 + k * (m_c - x))")
     windows = [_power(runs, size, PARTS[1]), *(_power(runs, size, left_out=n) for n in (1, 2))]
     note = (
         f"A (m_c - m)^beta, 1 - q >= {SMALLEST:g}: chi2/dof {power.chi2:.2g}/{power.dof}, p = "
         f"{power.p_value:.2g}; second bracket: last quarter, one or two controls fewer, "
-        f"a factor 1 + k (m_c - m), a third of the change from N = {smaller:g}"
+        f"a factor 1 + k (m_c - m), a third of the change from N = {smaller:g}, and for m_c the "
+        "end of a spinodal with a jump"
     )
     for name, parameter, sign in (("m_c", "c_s", 1.0), ("beta", "y", -1.0)):
         best = sign * power[parameter].value
         others = [sign * window[parameter].value for window in windows] + [corrected[name].value]
         others.append(best + (best - sign * small[parameter].value) / 3.0)
+        if name == "m_c":
+            others.append(spinodal[name].value)
         shifts = np.abs(np.array(others) - best)
         estimate = replace(
             power[parameter],
@@ -153,7 +157,6 @@ def _end(runs: xr.Dataset, size: float, power: ScalingFit) -> Iterator[Number]:
             f"{name} (1 - q, N = {smaller:g})",
             replace(small[parameter], value=sign * small[parameter].value),
         )
-    spinodal = _fitted(runs, size, "j + A * sqrt(maximum(m_c - x, 0)) * (1 + k * (m_c - x))")
     yield Number(f"jump of 1 - q at a spinodal, N = {size:g}", spinodal["j"], note=SPINODAL)
 
 
