@@ -266,6 +266,13 @@ class System(Model):
                 "the fixed upper weights of a dense network are all +1, which makes its outputs "
                 "equal; with learned_layers 'first' use depth 2 and scalar output, or learn all"
             )
+        if (
+            (self.depth, self.output, self.wiring.kind) == (1, "scalar", "tree")
+        ) and not dense_student:
+            raise ValueError(
+                "a unit that reads d of N inputs is learned by a dense student; set student_wiring "
+                "to dense, or use vector output and a degree equal to the size"
+            )
         if self.readout == "linear" and self.weights != "continuous":
             raise ValueError("readout 'linear' needs continuous weights")
         self._check_teacher()

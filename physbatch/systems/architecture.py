@@ -121,7 +121,7 @@ def build_architecture(
         Number of weight layers L.
     output : {"vector", "scalar"}
         Vector: every unit of the last layer is observed. Scalar: the last layer is one
-        unit that reads the whole last hidden layer.
+        unit that reads the whole last hidden layer, or in a tree of depth 1 the first d inputs.
     learned_layers : {"all", "first"}
         The rest stays fixed to the teacher's.
     odd_fan_in : bool or "above-first"
@@ -206,13 +206,12 @@ def _sparse_layers(
 ) -> list[Layer]:
     if degree is None:
         raise ValueError(f"wiring {wiring!r} needs a degree")
-    if output == "scalar" and depth == 1:
-        raise ValueError(
-            "a scalar output of depth 1 reads all inputs; "
-            "use wiring 'tree' with degree equal to the size"
-        )
     if degree > size:
         raise ValueError(f"degree {degree} is larger than size {size}")
+    if output == "scalar" and depth == 1:
+        if wiring == "regular":
+            raise ValueError("a scalar output of depth 1 is one unit; use wiring 'tree'")
+        return [Layer(size, 1, degree, "tree")]
     layers: list[Layer] = []
     below = size
     sparse_layers = depth - 1 if output == "scalar" else depth

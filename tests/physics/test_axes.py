@@ -14,7 +14,7 @@ import pytest
 
 from physbatch.engines import GridPoints, engine_for, prepare_discrete
 from physbatch.exact import linear_sgd
-from physbatch.study import Study
+from physbatch.study import Study, catalogue
 from tests.physics.plain_moves import PlainMoves
 
 SIZE, DEGREE, SWEEPS, REPLICAS = 7, 3, 5, 2000
@@ -87,6 +87,47 @@ def test_moves_agree_with_a_plain_simulator(name: str) -> None:
         else:
             assert abs(difference.mean()) < 4 * stderr, sweep
         plain.sweep(m, **told)
+
+
+def test_one_sparse_unit_and_a_dense_ternary_student() -> None:
+    """A unit of 3 of 9 inputs: the cosine of student and teacher over 12 sweeps of 9 tries."""
+    size, m, sweeps = 9, 12, 12
+    study = catalogue.study(
+        "ternary-unit",
+        size=[size],
+        batch_size=[m],
+        replicas=REPLICAS,
+        duration=sweeps,
+        times={"kind": "linear", "every": 4},
+    )
+    point = GridPoints(study).at({"size": size, "batch_size": m}, replicas=REPLICAS)
+    measured = np.asarray(engine_for(study).simulate(point, "cpu")["overlap"])
+    system, _ = prepare_discrete(point)
+    assert system.teacher.shape == (REPLICAS, 3)
+    assert (np.abs(system.teacher) == 1).all()
+    chance, rows = np.random.default_rng(13), np.arange(REPLICAS)
+    teacher = np.concatenate([system.teacher, np.zeros((REPLICAS, size - 3))], axis=1)
+    student = chance.integers(-1, 2, size=(REPLICAS, size))
+
+    def wrong(weights: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        signs = np.sign(np.einsum("rmi,ri->rm", inputs, weights))
+        return np.asarray(np.abs(signs - labels).sum(axis=1))  # 1 for a field of 0, 2 if wrong
+
+    for sweep in range(sweeps + 1):
+        if sweep % 4 == 0:
+            lengths = np.sqrt(3 * (student != 0).sum(axis=1))
+            found = (teacher * student).sum(axis=1) / np.where(lengths > 0, lengths, 1)
+            column = measured[:, sweep // 4]
+            stderr = np.sqrt((found.var() + column.var()) / REPLICAS)
+            assert abs(found.mean() - column.mean()) < 4 * stderr, sweep
+        inputs = chance.choice([-1, 1], size=(REPLICAS, m, size))
+        labels = np.sign(np.einsum("rmi,ri->rm", inputs, teacher))
+        for _ in range(size):
+            trial, edge = student.copy(), chance.integers(size, size=REPLICAS)
+            step = chance.integers(1, 3, size=REPLICAS)
+            trial[rows, edge] = (trial[rows, edge] + 1 + step) % 3 - 1
+            better = wrong(trial) < wrong(student)
+            student = np.where(better[:, None], trial, student)
 
 
 @pytest.mark.parametrize("order", ["sequential", "permutation"])

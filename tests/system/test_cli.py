@@ -261,6 +261,7 @@ REDUCED: dict[str, dict[str, object]] = {
     "sparse-vector-ties": {"size": [10], "batch_size": [3, 20], "duration": 60},
     "sparse-vector-ties-5": {"size": [10], "batch_size": [6, 30], "duration": 60},
     "sparse-vector-ties-7": {"size": [14], "batch_size": [12, 60], "duration": 60},
+    "ternary-unit": {"size": [9], "batch_size": [4, 48], "duration": 100},
     "linear-anneal": {"size": [10], "batch_size": [8, 24], "duration": 500},
     "linear-of-erf": {"size": [10], "batch_size": [8, 64], "duration": 60},
     "sparse-sgd-signs": {"size": [10], "batch_size": [2.0, 8.0], "duration": 60},
