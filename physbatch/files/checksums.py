@@ -4,6 +4,7 @@ What is read from a file is believed only if its checksum holds.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,13 +40,18 @@ def holds_checksum(path: Path) -> bool:
 
     DatasetError if there is a checksum and the content is not what was written.
     """
-    length = path.stat().st_size
     with open_regular(path) as stream:
-        stated = _stated_digest(stream, length)
-        if stated is None:
-            return False
-        if sha256(stream, length - FOOTER_BYTES) != stated:
-            raise damaged(path, "its checksum does not match")
+        return stream_holds_checksum(stream, where=path)
+
+
+def stream_holds_checksum(stream: BinaryIO, *, where: Path) -> bool:
+    """The same for what is open already."""
+    length = stream.seek(0, os.SEEK_END)
+    stated = _stated_digest(stream, length)
+    if stated is None:
+        return False
+    if sha256(stream, length - FOOTER_BYTES) != stated:
+        raise damaged(where, "its checksum does not match")
     return True
 
 

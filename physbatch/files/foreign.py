@@ -32,6 +32,10 @@ PATIENCE = 45
 LARGEST_EXPANSION = 2000
 SMALL_CLAIM = 256_000_000
 
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: The HDF5 library neither copies nor frees the bytes of an image, nor writes to them.
+_IMAGE_IS_OURS = 2 | 4
+
 _REFUSED = 3
 _BORROWED = 4
 _SLAB_ELEMENTS = 4_000_000
@@ -53,14 +57,20 @@ class BorrowedBytes(Exception):
 # --- bytes of other files ---------------------------------------------------------------
 
 
-def borrowed(path: Path | str) -> None:
+def borrowed(path: Path | str, image: bytes | None = None) -> None:
     """Look at all links and layouts of an HDF5 file, without following any of them.
 
-    BorrowedBytes if one leads to another file. What is no HDF5 file borrows nothing.
+    Its content is `image`, if that is given. BorrowedBytes if one leads to another file; OSError if
+    the library cannot open it. What is no HDF5 file borrows nothing.
     """
-    library = _library()
-    file = library.H5Fopen(os.fsencode(path), 0, 0)
+    library = hdf5_library()
+    if image is None:
+        file = library.H5Fopen(os.fsencode(path), 0, 0)
+    else:
+        file = library.H5LTopen_file_image(image, len(image), _IMAGE_IS_OURS)
     if file < 0:
+        if _is_hdf5(path, image):
+            raise OSError("the HDF5 library cannot open it")
         return
     try:
         _look(library, file, "", [0])
@@ -68,8 +78,15 @@ def borrowed(path: Path | str) -> None:
         library.H5Fclose(file)
 
 
+def _is_hdf5(path: Path | str, image: bytes | None) -> bool:
+    if image is None:
+        with open(path, "rb") as stream:
+            image = stream.read(len(HDF5_SIGNATURE))
+    return image.startswith(HDF5_SIGNATURE)
+
+
 @functools.cache
-def _library() -> ctypes.CDLL:
+def hdf5_library() -> ctypes.CDLL:
     """The HDF5 library that netCDF4 uses; its C interface is not all in Python's."""
     extension = importlib.import_module("netCDF4._netCDF4")
     library = ctypes.CDLL(str(extension.__file__))
@@ -77,6 +94,7 @@ def _library() -> ctypes.CDLL:
     for name, result, arguments in (
         ("H5Eset_auto2", ctypes.c_int, (identifier, ctypes.c_void_p, ctypes.c_void_p)),
         ("H5Fopen", identifier, (ctypes.c_char_p, ctypes.c_uint, identifier)),
+        ("H5LTopen_file_image", identifier, (ctypes.c_char_p, size, ctypes.c_uint)),
         ("H5Fclose", ctypes.c_int, (identifier,)),
         ("H5Gget_info", ctypes.c_int, (identifier, ctypes.c_void_p)),
         (

@@ -5,10 +5,11 @@ crash the process.
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import netCDF4
 import numpy as np
@@ -17,10 +18,19 @@ from xarray.backends import NetCDF4DataStore
 
 from physbatch.errors import DatasetError, FileBusyError
 from physbatch.files.checksums import damaged
-from physbatch.files.foreign import LARGEST_EXPANSION, SMALL_CLAIM, BorrowedBytes, borrowed
+from physbatch.files.foreign import (
+    LARGEST_EXPANSION,
+    SMALL_CLAIM,
+    BorrowedBytes,
+    borrowed,
+    hdf5_library,
+)
 
 #: Held by whoever calls the HDF5 library, also through netCDF4 and xarray.
 HDF5 = threading.RLock()
+
+#: Files that could not be closed.
+_NEVER_CLOSED: list[Any] = []
 
 #: Values of what was never written, by kind and width; one byte has no room for such a value.
 _NEVER_WRITTEN: Mapping[str, Any] = {
@@ -77,27 +87,69 @@ def named_errors(path: Path, *, whole: bool) -> Iterator[None]:
         raise damaged(path, reason) from error
 
 
-def open_lazily(path: Path) -> xr.Dataset:
-    """Open a dataset whose values are read when they are asked for, each time alone."""
-    opener: Any = NetCDF4DataStore
-    store = opener.open(str(path), lock=HDF5)
+class OpenFile:
+    """A NetCDF file that is open, from its content in memory (`image`) or on the disk.
 
-    def close() -> None:
+    Where the HDF5 library cannot close a file, libnetcdf 4.9 lists what is still open in it and
+    dies of that. So one on the disk is opened twice: while the second handle is open, libnetcdf
+    closes nothing in earnest, and that of the second handle is told.
+    """
+
+    def __init__(self, path: Path, image: bytes | None = None, mode: Literal["r", "w"] = "r"):
+        self._mode = mode
+        self._second = -1
+        if image is not None:  # its name is nothing to the library, and some names are
+            self.root: Any = netCDF4.Dataset("image.nc", memory=image)
+            return
+        self.root = netCDF4.Dataset(path, mode)
+        self._second = hdf5_library().H5Fopen(os.fsencode(path), int(mode == "w"), 0)
+        if self._second < 0 and self.root.data_model.startswith("NETCDF4"):
+            self.root.close()
+            raise OSError("the HDF5 library cannot open it")
+
+    def close(self) -> None:
+        """Close the file, which writes what is left; OSError or RuntimeError if that fails."""
         with HDF5:
-            store.close()
+            if not self.root.isopen():
+                return
+            try:
+                if self._mode == "w":
+                    self.root.sync()
+            finally:
+                self._close()
 
-    data = xr.open_dataset(store, decode_timedelta=False)
-    data.set_close(close)
-    return data
-
-
-def require_own_bytes(path: Path) -> None:
-    """Refuse a file that takes bytes from other files: they would be taken for its data."""
-    with HDF5:
+    def _close(self) -> None:
         try:
-            borrowed(path)
-        except BorrowedBytes as error:
-            raise refusal(path, error) from None
+            self.root.close()
+        except RuntimeError:  # it would be tried once more where the object ends
+            _NEVER_CLOSED.append(self.root)
+            raise
+        if self._second >= 0 and hdf5_library().H5Fclose(self._second) < 0:
+            raise OSError("the HDF5 library cannot close it")
+
+
+def groups_of(file: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """A file or group, named as given, and all groups within it by their paths."""
+    yield name, file
+    for inner, group in file.groups.items():
+        yield from groups_of(group, f"{name}/{inner}".strip("/"))
+
+
+def as_dataset(file: Any, *, decode_cf: bool = True) -> xr.Dataset:
+    """The variables of a file or group, read when they are asked for, each time alone."""
+    store: Any = NetCDF4DataStore
+    return xr.open_dataset(
+        store(file, lock=HDF5), decode_cf=decode_cf, decode_timedelta=False if decode_cf else None
+    )
+
+
+def require_own_bytes(path: Path, image: bytes | None) -> None:
+    """Refuse a file that takes bytes from other files: they would be taken for its data."""
+    try:
+        with named_errors(path, whole=True):
+            borrowed(path, image)
+    except BorrowedBytes as error:
+        raise refusal(path, error) from None
 
 
 def refusal(path: Path, error: BorrowedBytes) -> DatasetError:

@@ -4,38 +4,43 @@ A NetCDF file that physbatch wrote ends with one line after the HDF5 content: ``
 sha256`` and the digest of everything before it. HDF5 readers stop at the end-of-file address
 in the superblock and never see it. A damaged file can hang or crash the HDF5 library itself,
 so a file is opened only if its checksum holds, or, without one, after `physbatch.files.foreign` has
-read it in a process of its own.
+read it in a process of its own. So can a disk that fails: files up to `IN_MEMORY_BYTES` are read
+here, checked, and opened in memory.
 """
 
 import contextlib
-import errno
 import glob
+import io
 import os
-import stat
 import struct
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
+import netCDF4
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
 from physbatch.errors import DatasetError
-from physbatch.files.atomic import replacing, write_atomic
+from physbatch.files.atomic import open_regular, read_regular, replacing, write_atomic
 from physbatch.files.checksums import (
     FOOTER_BYTES,
     MAKE_AGAIN,
     MARK,
     checksum_line,
-    holds_checksum,
     sha256,
+    stream_holds_checksum,
     with_checksum,
 )
-from physbatch.files.foreign import BorrowedBytes, HarmfulFile, probe
+from physbatch.files.foreign import HDF5_SIGNATURE, BorrowedBytes, HarmfulFile, probe
 from physbatch.files.library import (
     HDF5,
+    OpenFile,
+    as_dataset,
     busy,
+    groups_of,
     in_use,
     named_errors,
-    open_lazily,
     refusal,
     require_own_bytes,
     require_room,
@@ -43,7 +48,9 @@ from physbatch.files.library import (
 )
 from physbatch.files.zarr_stores import is_zarr, open_zarr
 
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+#: Files of at most this size are read into memory and opened there.
+IN_MEMORY_BYTES = 256 * 2**20
+
 #: Where the end-of-file address stands in each version of the superblock, and how far one
 #: must read to have it.
 _END_ADDRESS = {0: 40, 1: 44, 2: 28, 3: 28}
@@ -86,17 +93,18 @@ def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) ->
 
 def _image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> bytes:
     """A file with datasets as its groups, each with how its variables are written."""
-    import netCDF4  # xarray loads it with the first file, too
-    from xarray.backends import NetCDF4DataStore
-
     with HDF5:
         memory = netCDF4.Dataset("image.nc", mode="w", format="NETCDF4", memory=1)
         for name, (data, encoding) in groups.items():
-            group = memory.createGroup(name) if name else memory
-            store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
-            data.dump_to_store(store, encoding=encoding)
+            dump(data, memory.createGroup(name) if name else memory, encoding)
         image = bytes(memory.close())
     return with_checksum(image[: _end_of_file_address(image)])
+
+
+def dump(data: xr.Dataset, group: Any, encoding: Encodings) -> None:
+    """Write a dataset into an open file, or a group of it, of netCDF4."""
+    store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
+    data.dump_to_store(store, encoding=encoding)
 
 
 def encoding_of(data: xr.Dataset, least: int = 1) -> Encodings:
@@ -127,10 +135,10 @@ def save(data: xr.Dataset, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
+def save_piecewise(path: Path, write: Callable[[Any], None]) -> None:
     """Write a NetCDF-4 file that does not fit into memory, whole or not at all, like `save`.
 
-    `write` makes the HDF5 file under the name that it is given; the checksum line is added here.
+    `write` fills the file of netCDF4 that it is given; the checksum line is added here.
     What killed processes left of the same file is removed: nobody else may be writing it.
     """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
@@ -138,8 +146,8 @@ def save_piecewise(path: Path, write: Callable[[Path], None]) -> None:
             left.unlink()
     with replacing(path) as temporary:
         try:
-            with HDF5:
-                write(temporary)
+            with HDF5, contextlib.closing(OpenFile(temporary, mode="w")) as file:
+                write(file.root)
         except RuntimeError as error:  # what netCDF4 makes of a full disk
             raise OSError(f"{' '.join(str(error).split())[:80]}: is the disk full?") from error
         with open(temporary, "r+b") as stream:
@@ -188,60 +196,69 @@ def open_netcdf(
     source = Path(path)
     if is_zarr(source):
         return open_zarr(source, load=load, check=check)
-    ours = require_sound(source)
-    with named_errors(source, whole=ours), contextlib.ExitStack() as stack:
-        if not load:
-            data = open_lazily(source)
-        else:  # what is missing in a foreign file must be known before it is decoded
-            data = stack.enter_context(
-                xr.open_dataset(source, engine="netcdf4", decode_timedelta=False)
-                if ours
-                else xr.open_dataset(source, engine="netcdf4", decode_cf=False)
-            )
-        require_room(source, data)
+    sound = require_sound(source)
+    with named_errors(source, whole=sound.ours), contextlib.ExitStack() as stack:
+        file = stack.enter_context(contextlib.closing(OpenFile(source, sound.image)))
+        # What is missing in a foreign file must be known before it is decoded.
+        data = as_dataset(file.root, decode_cf=sound.ours or not load)
+        require_room(source, data, sound.length)
         if check is not None:
             check(data)
         if load:
             data.load()
-            data = data if ours else without_unwritten(data)
+            return data if sound.ours else without_unwritten(data)
+        stack.pop_all()
+    data.set_close(file.close)
     return data
 
 
 def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     """Load every group of a NetCDF file like `open_netcdf`; that of the root is named ``""``."""
     source = Path(path)
-    with named_errors(source, whole=require_sound(source)):
-        groups = xr.open_groups(source, engine="netcdf4", decode_timedelta=False)
-        for table in groups.values():
-            require_room(source, table)
-        tables = {name.strip("/"): table.load() for name, table in groups.items()}
-        for table in groups.values():
-            table.close()
-    return tables
+    sound = require_sound(source)
+    with (
+        named_errors(source, whole=sound.ours),
+        contextlib.closing(OpenFile(source, sound.image)) as file,
+    ):
+        tables = {name: as_dataset(group) for name, group in groups_of(file.root)}
+        for table in tables.values():
+            require_room(source, table, sound.length)
+        return {name: table.load() for name, table in tables.items()}
 
 
-def require_sound(source: Path) -> bool:
-    """Make sure that the HDF5 library may be given a file; whether it is one of ours.
+class Sound(NamedTuple):
+    """A file that the HDF5 library may be given: whether physbatch wrote it, and its length.
+
+    `image` is its content, if it is small enough to be in memory.
+    """
+
+    ours: bool
+    length: int
+    image: bytes | None
+
+
+def require_sound(source: Path) -> Sound:
+    """Make sure that the HDF5 library may be given a file.
 
     DatasetError if it is missing, not NetCDF, truncated, altered, harmful to the library, or takes
     bytes from other files.
     """
     try:
-        if not stat.S_ISREG(source.stat().st_mode):
-            raise OSError(errno.EINVAL, "is no regular file")
-        with open(source, "rb") as stream:
-            head = stream.read(_SUPERBLOCK)
-        _require_whole(source, head, source.stat().st_size)
-        sound = holds_checksum(source)
+        small = source.stat().st_size <= IN_MEMORY_BYTES
+        image = read_regular(source) if small else None
+        with io.BytesIO(image) if image is not None else open_regular(source) as stream:
+            length = stream.seek(0, os.SEEK_END)
+            _require_whole(source, stream, length)
+            ours = stream_holds_checksum(stream, where=source)
     except OSError as error:
         raise DatasetError(
             f"cannot read ({error.strerror or error})", where=str(source), remedy="check the path"
         ) from error
     except DatasetError as error:
         raise busy(source) if in_use(source) else error from None
-    if sound:
-        require_own_bytes(source)
-        return True
+    if ours:
+        require_own_bytes(source, image)
+        return Sound(ours, length, image)
     try:
         probe(source)
     except BorrowedBytes as error:
@@ -254,22 +271,23 @@ def require_sound(source: Path) -> bool:
             where=str(source),
             remedy="get an undamaged copy of it",
         ) from None
-    return False
+    return Sound(ours, length, image)
 
 
-def _require_whole(source: Path, head: bytes, length: int) -> None:
-    if not head.startswith(_HDF5_SIGNATURE) and not head.startswith(b"CDF"):
+def _require_whole(source: Path, stream: BinaryIO, length: int) -> None:
+    stream.seek(0)
+    head = stream.read(_SUPERBLOCK)
+    if not head.startswith(HDF5_SIGNATURE) and not head.startswith(b"CDF"):
         raise DatasetError(
             "not a NetCDF file", where=str(source), remedy="give a file that physbatch wrote"
         )
     end = _end_of_file_address(head)
-    if not head.startswith(_HDF5_SIGNATURE):
+    if not head.startswith(HDF5_SIGNATURE):
         return
     lost = length < _SUPERBLOCK or (end is not None and length < end)
     if end is not None and end < length < end + FOOTER_BYTES:
-        with open(source, "rb") as stream:
-            stream.seek(end)
-            lost = stream.read().startswith(MARK[: length - end])
+        stream.seek(end)
+        lost = stream.read().startswith(MARK[: length - end])
     if lost:
         raise DatasetError(
             f"truncated: {length} of {end or 'many more'} bytes are there",
@@ -280,7 +298,7 @@ def _require_whole(source: Path, head: bytes, length: int) -> None:
 
 def _end_of_file_address(head: bytes) -> int | None:
     """End-of-file address in an HDF5 superblock with 8-byte offsets, any of its versions."""
-    if len(head) < _SUPERBLOCK or not head.startswith(_HDF5_SIGNATURE):
+    if len(head) < _SUPERBLOCK or not head.startswith(HDF5_SIGNATURE):
         return None
     version = head[8]
     if version not in _END_ADDRESS or head[9 if version >= 2 else 13] != 8:

@@ -5,20 +5,18 @@ A slab is a rectangle of grid points and replicas that fits into memory. Its cel
 one compressed file; the values are the same, bit for bit.
 """
 
-import contextlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
 from physbatch.dataset import STATUS_MISSING, open_dataset, validate, variable_attributes
 from physbatch.errors import OutputError
-from physbatch.files.netcdf import COMPRESSION, encoding_of, save, save_piecewise
+from physbatch.files.netcdf import COMPRESSION, dump, encoding_of, save, save_piecewise
 from physbatch.study.grid import REPLICAS_PER_CELL
 from physbatch.sweep.ends import add_begun
 from physbatch.sweep.makers import Maker
@@ -119,15 +117,14 @@ class _LargeMerge:
         empty = frame(self._plan, self._makers, self._begun, decisions)
         slabs = list(_slabs(self._plan))
 
-        def write(path: Path) -> None:
-            empty.to_netcdf(path, engine="netcdf4", format="NETCDF4", encoding=encoding_of(empty))
-            with contextlib.closing(netCDF4.Dataset(path, "a")) as file:
+        def write(file: Any) -> None:
+            dump(empty, file, encoding_of(empty))
+            for name in self._plan.variables:
+                _create(file, self._plan, name, slabs[0])
+            for slab in slabs:
+                part = merge(self._plan, self._shards(slab), slab)
                 for name in self._plan.variables:
-                    _create(file, self._plan, name, slabs[0])
-                for slab in slabs:
-                    part = merge(self._plan, self._shards(slab), slab)
-                    for name in self._plan.variables:
-                        file[name][tuple(slab.values())] = part[name].values
+                    file[name][tuple(slab.values())] = part[name].values
 
         save_piecewise(target, write)
 

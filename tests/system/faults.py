@@ -298,12 +298,8 @@ class Campaign:
         return digest.hexdigest()
 
     def _judge_first(self, command: Command, code: int, said: str, fault: Fault) -> list[str]:
-        # Libraries abort without memory; and libnetcdf 4.9 crashes where HDF5 cannot close a file,
-        # or write what is left of it then (docs/reliability.md, "Not covered").
-        crash = fault.kind in ("malloc", "close") or (fault.kind == "pwrite" and command.in_pieces)
-        died = fault.manner != FAIL or crash
-        deaths = (-signal.SIGKILL, -signal.SIGPROF, -signal.SIGABRT, -signal.SIGSEGV)
-        if code not in command.codes and not (died and code in deaths):
+        died = fault.manner != FAIL and code in (-signal.SIGKILL, -signal.SIGPROF)
+        if code not in command.codes and not died:
             return [f"exit code {code}: {said[-300:]!r}"]
         if "Traceback" in said:
             return [f"a traceback: {said[-300:]!r}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,25 +43,42 @@ def test_a_file_system_without_locks(
 
 
 def test_locks_that_the_user_wants_and_does_not_get(
-    no_locks: dict[str, str], tiny_file: Path, tmp_path: Path, physbatch_command: Command
+    no_locks: dict[str, str], tiny_file: Path, tmp_path: Path
 ) -> None:
-    """One line that says what to do; nothing is taken for damaged and nothing is set aside."""
+    """One line that says what to do; nothing is taken for damaged and nothing is set aside.
+
+    It concerns files that are too large to be read into memory: the others take no locks.
+    """
     target = tmp_path / "x.nc"
     run_study(Study.from_dict(TINY), target, workers=1)
-    wanted = {**no_locks, "HDF5_USE_FILE_LOCKING": "TRUE"}
-    for words in (("analyse", target), ("run", tiny_file, "-o", target)):
-        done = physbatch_command(*words, env=wanted)
+
+    def command(*words: object, in_memory: int) -> subprocess.CompletedProcess[str]:
+        script = (
+            "import sys; from physbatch.files import netcdf; from physbatch.cli import main\n"
+            f"netcdf.IN_MEMORY_BYTES = {in_memory}\n"
+            "if __name__ == '__main__': sys.exit(main())"
+        )
+        return subprocess.run(
+            [sys.executable, "-c", script, *map(str, words)],
+            env={**os.environ, **no_locks, "HDF5_USE_FILE_LOCKING": "TRUE"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def refused(*words: object) -> None:
+        done = command(*words, in_memory=0)
         assert done.returncode == 2
         assert "its checksum holds" in done.stderr
         assert "HDF5_USE_FILE_LOCKING" in done.stderr
         assert "damaged" not in done.stderr
+
+    refused("analyse", target)
+    refused("run", tiny_file, "-o", target)
     target.unlink()
-    done = physbatch_command("run", tiny_file, "-o", target, env=wanted)
-    assert done.returncode == 2
-    assert "damaged" not in done.stderr
-    assert "HDF5_USE_FILE_LOCKING" in done.stderr
+    refused("run", tiny_file, "-o", target)
     assert not list((tmp_path / "x.nc.cells").glob("*.damaged"))
-    done = physbatch_command("run", tiny_file, "-o", target)
+    done = command("run", tiny_file, "-o", target, in_memory=2**28)
     assert done.returncode == 0, done.stderr
 
 

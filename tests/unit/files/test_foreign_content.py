@@ -91,7 +91,7 @@ class Writer:
     """The calls of the C library that make such files; netCDF4 cannot."""
 
     def __init__(self) -> None:
-        self.library = foreign._library()
+        self.library = foreign.hdf5_library()
         for name in (
             *("H5Screate_simple", "H5Pcreate", "H5Dcreate2", "H5Gcreate2", "H5Fcreate"),
             "H5Gopen2",
