@@ -24,7 +24,7 @@ import physbatch
 from physbatch.commands.options import Json, Stored
 from physbatch.commands.output import finish, keep_other_results, print_json
 from physbatch.errors import PhysbatchError
-from physbatch.progress import plain_text, silence_stderr
+from physbatch.terminal import plain_text, silence_stderr
 
 app = App(
     name="physbatch",

@@ -55,10 +55,10 @@ class BinaryEngine:
             return {"sweep": np.array(start), **pack("now", fixed), **pack(MEASURED, measured)}
 
         for stop in pauses.pieces(start, run.duration, state):
-            advance(system, run, trajectory, start, stop)
+            # The last piece measures as well, which changes no weight.
+            advance(system, run, trajectory, start, stop if stop < run.duration else end)
             start = stop
         pauses.finish(state())
-        advance(system, run, trajectory, start, end)
         return _observables(system.architecture, run, trajectory)
 
     def end_state_bytes(self, point: GridPoint) -> int:

@@ -54,7 +54,7 @@ class Checkpoint(Protocol):
         """
 
     def finish(self, state: State) -> None:
-        """Called at the end, before what is due at the last time is measured."""
+        """Called with the state at the last time; what was measured there is not part of it."""
 
 
 class _Unsaved:
@@ -109,7 +109,7 @@ class Pauses:
         return state
 
     def finish(self, state: State) -> None:
-        """Tell the state of the cell at its last time, before anything is measured there."""
+        """Tell the state of the cell at its last time; what was measured there does not count."""
         self._checkpoint.finish({**self._named, **state})
 
     def pieces(self, first: int, last: int, state: Callable[[], State]) -> Iterator[int]:

@@ -1,11 +1,12 @@
 """End states: where a cell was at the end of its run, from which a longer run goes on.
 
-A checkpoint holds a cell that was stopped, an end state one that is done, just before what was due
-at its last time was measured. It stands in the cell's shard as a line of JSON, the names, types and
-shapes of the arrays, and their bytes. Arrays under the common name ``measured`` have the measuring
-times along their second dimension, if they have two.
+A checkpoint holds a cell that was stopped, an end state one that is done, at its last time: what
+was due then is measured again by whoever goes on. It stands in the cell's shard as a line of JSON,
+the names, types and shapes of the arrays, and their bytes. Arrays under the common name
+``measured`` have the measuring times along their second dimension, if they have two.
 """
 
+import functools
 import json
 import math
 from typing import Protocol, runtime_checkable
@@ -43,8 +44,13 @@ def pack_state(state: State) -> bytes:
     """
     if sum(array.nbytes for array in state.values()) > MOST_BYTES:
         return b""
-    header = [[name, array.dtype.str, list(array.shape)] for name, array in state.items()]
-    return b"\n".join((json.dumps(header).encode(), *(a.tobytes() for a in state.values())))
+    header = _header(tuple((name, array.dtype.str, array.shape) for name, array in state.items()))
+    return b"\n".join((header, *(array.tobytes() for array in state.values())))
+
+
+@functools.lru_cache(maxsize=64)  # that of most cells of a study is the same
+def _header(arrays: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
+    return json.dumps(arrays).encode()
 
 
 def unpack_state(content: bytes) -> State:

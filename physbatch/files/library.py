@@ -5,6 +5,7 @@ crash the process.
 """
 
 import contextlib
+import ctypes
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -28,9 +29,6 @@ from physbatch.files.foreign import (
 
 #: Held by whoever calls the HDF5 library, also through netCDF4 and xarray.
 HDF5 = threading.RLock()
-
-#: Files that could not be closed.
-_NEVER_CLOSED: list[Any] = []
 
 #: Values of what was never written, by kind and width; one byte has no room for such a value.
 _NEVER_WRITTEN: Mapping[str, Any] = {
@@ -104,11 +102,11 @@ class OpenFile:
         self.root = netCDF4.Dataset(path, mode)
         self._second = hdf5_library().H5Fopen(os.fsencode(path), int(mode == "w"), 0)
         if self._second < 0 and self.root.data_model.startswith("NETCDF4"):
-            self.root.close()
+            _leave_open(self.root)
             raise OSError("the HDF5 library cannot open it")
 
     def close(self) -> None:
-        """Close the file, which writes what is left; OSError or RuntimeError if that fails."""
+        """Close the file; OSError or RuntimeError if what is left cannot be written."""
         with HDF5:
             if not self.root.isopen():
                 return
@@ -121,11 +119,17 @@ class OpenFile:
     def _close(self) -> None:
         try:
             self.root.close()
-        except RuntimeError:  # it would be tried once more where the object ends
-            _NEVER_CLOSED.append(self.root)
+        except RuntimeError:
+            _leave_open(self.root)
             raise
-        if self._second >= 0 and hdf5_library().H5Fclose(self._second) < 0:
+        failed = self._second >= 0 and hdf5_library().H5Fclose(self._second) < 0
+        if failed and self._mode == "w":  # of a file that was read nothing is lost
             raise OSError("the HDF5 library cannot close it")
+
+
+def _leave_open(file: Any) -> None:
+    """Never close a file, which would be done where the object ends: its disk fails."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(file))
 
 
 def groups_of(file: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -135,11 +139,32 @@ def groups_of(file: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield from groups_of(group, f"{name}/{inner}".strip("/"))
 
 
-def as_dataset(file: Any, *, decode_cf: bool = True) -> xr.Dataset:
-    """The variables of a file or group, read when they are asked for, each time alone."""
+class _Reading:
+    """The lock for reading values, also long after a file was opened: errors name the file."""
+
+    def __init__(self, path: Path, whole: bool) -> None:
+        self._path, self._whole = path, whole
+        self._entered: list[contextlib.AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        context = named_errors(self._path, whole=self._whole)
+        context.__enter__()
+        self._entered.append(context)
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._entered.pop().__exit__(*error)
+
+
+def as_dataset(group: Any, path: Path, *, whole: bool, decode_cf: bool = True) -> xr.Dataset:
+    """The variables of an open file, or a group of it, read when they are asked for, each alone.
+
+    What fails then is told as by `named_errors`.
+    """
     store: Any = NetCDF4DataStore
     return xr.open_dataset(
-        store(file, lock=HDF5), decode_cf=decode_cf, decode_timedelta=False if decode_cf else None
+        store(group, lock=_Reading(path, whole)),
+        decode_cf=decode_cf,
+        decode_timedelta=False if decode_cf else None,
     )
 
 

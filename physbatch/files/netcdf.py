@@ -93,12 +93,19 @@ def save_tree(tables: Mapping[str, xr.Dataset], path: str | os.PathLike[str]) ->
 
 def _image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> bytes:
     """A file with datasets as its groups, each with how its variables are written."""
+    try:
+        image = _unchecked_image(groups)
+    except RuntimeError as error:  # in memory nothing else can fail
+        raise MemoryError(f"no room for a file in memory ({error})") from error
+    return with_checksum(image[: _end_of_file_address(image)])
+
+
+def _unchecked_image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> bytes:
     with HDF5:
         memory = netCDF4.Dataset("image.nc", mode="w", format="NETCDF4", memory=1)
         for name, (data, encoding) in groups.items():
             dump(data, memory.createGroup(name) if name else memory, encoding)
-        image = bytes(memory.close())
-    return with_checksum(image[: _end_of_file_address(image)])
+        return bytes(memory.close())
 
 
 def dump(data: xr.Dataset, group: Any, encoding: Encodings) -> None:
@@ -200,7 +207,8 @@ def open_netcdf(
     with named_errors(source, whole=sound.ours), contextlib.ExitStack() as stack:
         file = stack.enter_context(contextlib.closing(OpenFile(source, sound.image)))
         # What is missing in a foreign file must be known before it is decoded.
-        data = as_dataset(file.root, decode_cf=sound.ours or not load)
+        decode = sound.ours or not load
+        data = as_dataset(file.root, source, whole=sound.ours, decode_cf=decode)
         require_room(source, data, sound.length)
         if check is not None:
             check(data)
@@ -220,7 +228,10 @@ def open_tree(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
         named_errors(source, whole=sound.ours),
         contextlib.closing(OpenFile(source, sound.image)) as file,
     ):
-        tables = {name: as_dataset(group) for name, group in groups_of(file.root)}
+        tables = {
+            name: as_dataset(group, source, whole=sound.ours)
+            for name, group in groups_of(file.root)
+        }
         for table in tables.values():
             require_room(source, table, sound.length)
         return {name: table.load() for name, table in tables.items()}

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from physbatch.progress import plain_text, silence_stderr
+from physbatch.terminal import plain_text, silence_stderr
 
 
 class ProgressDisplay(Protocol):

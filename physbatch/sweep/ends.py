@@ -1,7 +1,7 @@
 """End states in shards: what a longer run of the same cells goes on from.
 
 Each shard has, for each of its cells, the key of its end state, its place among the bytes of all,
-and the time of the shorter run from which the cell itself went on.
+and the time of the shorter run from which the cell itself went on, if any did.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def end_variables(cells: Sequence[GridPoint], ends: Sequence[EndState]) -> dict[
     """The end states of cells as variables of their shard."""
     content = b"".join(end.content for end in ends)
     keys = [cell.state_key if end.content else "" for cell, end in zip(cells, ends, strict=True)]
-    variables: dict[str, Any] = {_BEGAN: ("cell", np.array([end.began_at for end in ends]))}
+    variables: dict[str, Any] = {}
+    if any(end.began_at for end in ends):
+        variables[_BEGAN] = ("cell", np.array([end.began_at for end in ends]))
     if content:
         stops = np.cumsum([len(end.content) for end in ends])
         variables |= {

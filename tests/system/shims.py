@@ -75,7 +75,7 @@ FAULTS = r"""
 
 enum { OPEN, READ, WRITE, FSYNC, RENAME, LINK, UNLINK, MKDIR, FLOCK, MALLOC,
        PREAD, PWRITE, TRUNCATE, STAT, LIST, CLOSE, KINDS };
-enum { FAIL, KILL, KILL_HALFWAY };
+enum { FAIL, KILL, KILL_HALFWAY, FAIL_FOR_EVER };
 #define SMALL 65536  /* allocations below are not counted */
 
 static volatile int armed, kind, number, how;
@@ -106,7 +106,8 @@ static int below_fd(int descriptor) { return below_at(descriptor, ""); }
 
 /* Whether this call is the one; a killed process does not come back. */
 static int hit(int what) {
-    if (++seen[what] != at || what != kind) return 0;
+    long now = ++seen[what];
+    if (what != kind || (how == FAIL_FOR_EVER ? now < at : now != at)) return 0;
     if (how == KILL) kill(getpid(), SIGKILL);
     errno = number;
     return 1;

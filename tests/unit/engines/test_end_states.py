@@ -106,6 +106,31 @@ def test_a_run_that_goes_on_can_be_stopped_and_goes_on_again(
             assert continued[variable].tobytes() == values.tobytes(), variable
 
 
+def test_replicas_that_learn_at_the_very_end(tmp_path: Path) -> None:
+    """The first passage is at the last time of the shorter run, which measures it."""
+    content = STUDIES["bit-sliced"]
+    grid = {**content["grid"], "size": [6], "batch_size": [8, 12], "replicas": 8}
+
+    def of(duration: int) -> Study:
+        measurement = {"duration": duration, "test_samples": 9}
+        return Study.from_dict({**content, "title": "x", "grid": grid, "measurement": measurement})
+
+    long = plan_of(of(60))
+    ends = 0
+    for number, cell in enumerate(long.cells):
+        whole = long.engine.simulate(cell, "cpu")
+        passages = whole["first_passage"].ravel()
+        for duration in sorted({int(time) for time in passages if 0 < time < 60}):
+            checkpoint = FileCheckpoint(
+                tmp_path, cell.key, never, ends_of(of(duration), tmp_path)[number]
+            )
+            continued = long.engine.simulate(cell, "cpu", checkpoint)
+            for variable, values in whole.items():
+                assert continued[variable].tobytes() == values.tobytes(), variable
+            ends += 1
+    assert ends >= 3
+
+
 def test_an_end_that_does_not_fit_is_not_used(tmp_path: Path) -> None:
     """Measured at other times before its end, or of a longer run."""
     long = plan_of(lasting("bit-sliced", 40))
