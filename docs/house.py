@@ -15,7 +15,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 #: Rooms from the ground up. A module imports from lower floors and from its own room.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "typing", "progress", "compilation", "lazy", "sources"),
+    ("errors", "typing", "progress", "terminal", "compilation", "lazy", "sources"),
     ("files", "streams"),
     ("results",),
     ("dataset", "systems"),
