@@ -42,6 +42,15 @@ compiled_counting_floats = numba.njit(error_model="numpy", **WITH_COUNTS)
 
 
 @compiled
+def first_due(times, start):
+    """Number of the first measuring time from `start` on; numpy's search compiles longer."""
+    for column in range(times.shape[0]):
+        if times[column] >= start:
+            return column
+    return times.shape[0]
+
+
+@compiled
 def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`, as `physbatch.dynamics.rules.BatchRule` says."""
     if threshold == _ZERO:

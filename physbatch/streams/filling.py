@@ -130,7 +130,8 @@ def _make_rows(version: int) -> tuple[Callable[..., Any], ...]:
         for row in range(out.shape[0]):
             replica = np.uint64(first_replica + row)
             draw_numbers(words, 0, out.shape[1], key, kind, index, replica)
-            out[row] = words[: out.shape[1]]
+            for j in range(out.shape[1]):  # a slice would bring its error messages to compile
+                out[row, j] = words[j]
 
     @cached_njit(nogil=True)
     def fill_numbers(out, key, kind, index, first_replica):

@@ -50,7 +50,7 @@ from physbatch.dynamics.bitsliced.parts import (
     empty_batch,
 )
 from physbatch.dynamics.bitsliced.shape import AT_ONCE, offset_for, planes_for, shape_of, stride_for
-from physbatch.dynamics.compiled import WITHOUT_COUNTS, compiled, compiled_within
+from physbatch.dynamics.compiled import WITHOUT_COUNTS, compiled, compiled_within, first_due
 from physbatch.sources import hash_of_sources
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT
@@ -193,7 +193,7 @@ def _run_row(work, shape, trial, replicas, run, out, row, ones):
     index = np.uint64(max(drawn - 1, 0))
     draw = Draw(run.floor, run.threshold, run.dynamics_key, index, ZERO)
     draw_batch(work, shape, draw, row, ones)
-    column = np.searchsorted(run.times, run.start)
+    column = first_due(run.times, run.start)
     for time in range(run.start, min(run.pause, run.duration + 1)):
         due = column < run.times.shape[0] and run.times[column] == time
         passed = note(work, shape, replicas, run, out, row, (time, column, due))
@@ -220,13 +220,24 @@ def _run_rows(work, shape, trial, replicas, run, out, ones):
         members = min(shape.together, count - first, left)
         everyone = (ONE << np.uint64(shape.lanes if shape.together == 1 else members)) - ONE
         row = Row(first, members, replica, np.uint64(replica // run.replicas_per_graph), everyone)
-        passages = out.first_passage[first : first + members]
-        if run.absorbing and passages.min() >= 0:  # before `run.start`
-            column = np.searchsorted(run.times, run.start)
+        passed = 0  # before `run.start`
+        for member in range(members):
+            passed += out.first_passage[first + member] >= 0
+        if run.absorbing and passed == members:
+            column = first_due(run.times, run.start)
             fill_in(layout, replicas, run, out, row, column)
         else:
             _run_row(work, shape, trial, replicas, run, out, row, ones)
         first += members
+
+
+@compiled
+def _widest(layout, replicas):
+    """Units of the largest layer, inputs among them."""
+    widest = layout.size
+    for units in replicas.unit_counts:
+        widest = max(widest, units)
+    return widest
 
 
 @functools.cache
@@ -281,7 +292,7 @@ def make_kernel(
             np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros(layout.learnable + 3, dtype=np.uint32),
             np.zeros((together, layout.learnable + 3), dtype=np.uint32),
-            np.zeros((2, max(layout.size, replicas.unit_counts.max())), dtype=np.int64),
+            np.zeros((2, _widest(layout, replicas)), dtype=np.int64),
         )
         trial = empty_trial(shape, layout, state)
         _run_rows(work, shape, trial, replicas, run, out, fill(state, ONES, lanes))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from physbatch.compilation import cached_njit
-from physbatch.dynamics.compiled import compiled, compiled_within, draw_count
+from physbatch.dynamics.compiled import compiled, compiled_within, draw_count, first_due
 from physbatch.dynamics.discrete.parts import (
     accept,
     commit,
@@ -212,7 +212,7 @@ def _run_replica(work, units, run, out, row, start, pause):
     # The batch that the student saw last, the first one at time 0.
     seen = np.uint64(max((start * run.learnable if run.each_proposal else start) - 1, 0))
     batch = _new_batch(work, rule, seen, replica)
-    column = np.searchsorted(run.times, start)
+    column = first_due(run.times, start)
     for time in range(start, pause):
         # A perfect student makes no error, unless labels are wrong.
         if (
@@ -239,7 +239,7 @@ def _run_replicas(work, teacher, student, run, out, start, pause, has_patterns):
         wire(work.teacher, teacher, row)
         wire(work.student, student, row)
         if run.absorbing and out.first_passage[row] >= 0:  # before `start`
-            column = np.searchsorted(run.times, start)
+            column = first_due(run.times, start)
             _fill_in(work, run, out, row, column, np.uint64(run.first_replica + row))
             continue
         if run.rule.pattern_count > 0 and not has_patterns:
