@@ -126,7 +126,7 @@ STUDIES: dict[str, dict[str, Any]] = {
     "gradient, diverging": _changed(
         _DESCENT,
         system={"activation": "linear", "learned_layers": "first", "readout": "linear"},
-        dynamics={"learning_rate": {"base": 30.0}},
+        dynamics={"learning_rate": {"base": 30.0}, "batch_schedule": {"kind": "constant"}},
         measurement={"unit": "samples", "duration": 600, "times": {"kind": "linear", "every": 3}},
     ),
     "projected": _COMMITTEE,
