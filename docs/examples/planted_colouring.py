@@ -191,3 +191,5 @@ if __name__ == "__main__":
     matched = effective_temperature(batches, thermal, after=100)
     print("Metropolis", matched.from_energy)
     print("+-        ", matched.from_energy_stderr)
+    # The overlap is 0 at every temperature here, so that only flags of the energy matter.
+    print(*(flag for flag in matched.flags if "overlap" not in flag.text), sep="\n")

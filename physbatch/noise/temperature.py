@@ -7,6 +7,7 @@ overlap, and the result says whether the two agree.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -18,6 +19,7 @@ from scipy import interpolate, optimize
 from physbatch.dataset import STATUS_OK, batch_sizes, validate
 from physbatch.errors import AnalysisError
 from physbatch.noise.plane import counted_repr, stated_rows
+from physbatch.noise.stationarity import drift_flags
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag
 from physbatch.results.flags import INCONSISTENT, OUTSIDE
@@ -103,7 +105,9 @@ class EffectiveTemperature(Record):
         Their difference in standard errors.
     flags : tuple of Flag
         ``outside`` (no temperature of the thermal data matches), ``inconsistent`` (the two
-        temperatures differ by more than 4 standard errors: no temperature describes the state).
+        temperatures differ by more than 4 standard errors: no temperature describes the state),
+        ``still_relaxing`` (a state that the temperatures rest on drifts, or was measured once:
+        it need not be the stationary one).
     """
 
     main_dim: ClassVar[str] = "batch_size"
@@ -140,6 +144,12 @@ def effective_temperature(
     patterns); averages over time within a replica are one number, so correlations in time do not
     matter.
 
+    A state counts as stationary unless its means change from the first half of the late times to
+    the second: Student's test over replicas, of both observables, at every m and at the two
+    nearest temperatures on each side of every T(m). The chance that any of them seems to drift
+    if none does is 1 %. What is left of a transient at the start of the late times is seen if it
+    moves the average by about four standard errors; a slower drift may hide behind the noise.
+
     Parameters
     ----------
     batches : xarray.Dataset
@@ -155,7 +165,7 @@ def effective_temperature(
     ------
     AnalysisError
         If a dataset lacks ``training_error``, is swept over something else, has fewer than
-        three temperatures, or no time after `after`.
+        three temperatures or two replicas, or no time after `after`.
 
     References
     ----------
@@ -163,8 +173,11 @@ def effective_temperature(
     arXiv 2309.05337.
     """
     control = str(batches.attrs.get("control_dim", "batch_size"))
-    here = _stationary(batches, control, after, "batches")
-    there = _stationary(thermal, "temperature", after, "thermal")
+    series = (
+        _late(batches, control, after, "batches"),
+        _late(thermal, "temperature", after, "thermal"),
+    )
+    here, there = (values.mean(axis=-1) for values in series)
     temperature = np.asarray(thermal["temperature"].values, dtype=np.float64)
     if len(temperature) < 3:
         raise AnalysisError(
@@ -187,18 +200,9 @@ def effective_temperature(
                 temperature, there[number] @ other[sample], here[number] @ weights[sample]
             )
     # A value at the edge of the thermal range is lost in some resamples; half must hold it.
-    kept = np.isfinite(drawn).mean(axis=2) >= 0.5
-    equivalent[~kept] = math.nan
-    stderr = np.array(
-        [
-            [np.nanstd(drawn[k, j], ddof=1) if kept[k, j] else math.nan for j in range(len(m))]
-            for k in range(2)
-        ]
-    )
-    apart = drawn[0] - drawn[1]
-    spread = np.array(
-        [np.nanstd(apart[j], ddof=1) if kept[:, j].all() else math.nan for j in range(len(m))]
-    )
+    equivalent[np.isfinite(drawn).mean(axis=2) < 0.5] = math.nan
+    stderr = np.where(np.isfinite(equivalent), _spread(drawn), math.nan)
+    spread = np.where(np.isfinite(equivalent).all(axis=0), _spread(drawn[0] - drawn[1]), math.nan)
     difference = (equivalent[0] - equivalent[1]) / spread
     return EffectiveTemperature(
         batch_size=m,
@@ -207,7 +211,7 @@ def effective_temperature(
         from_overlap=equivalent[1],
         from_overlap_stderr=stderr[1],
         difference=difference,
-        flags=_flags(m, equivalent, difference),
+        flags=(*_flags(m, equivalent, difference), *_drifts(m, temperature, equivalent, series)),
     )
 
 
@@ -270,15 +274,43 @@ def stationary_state(data: xr.Dataset, dim: str, *, after: float) -> StationaryS
     after : float
         Times from here on count.
     """
-    values = _stationary(data, dim, after, dim)
+    values = _late(data, dim, after, dim).mean(axis=-1)
     mean = values.mean(axis=2)
     stderr = values.std(axis=2, ddof=1) / math.sqrt(values.shape[2])
     control = np.asarray(data[dim].values, dtype=np.float64)
     return StationaryState(control, mean[0], stderr[0], mean[1], stderr[1])
 
 
-def _stationary(data: xr.Dataset, dim: str, after: float, where: str) -> FloatArray:
-    """Time averages of both observables, shape (2, swept, replica)."""
+def _spread(drawn: FloatArray) -> FloatArray:
+    """Standard deviation of the values along the last axis that are known; nan of one alone."""
+    finite = np.isfinite(drawn)
+    count = finite.sum(axis=-1)
+    mean = np.where(finite, drawn, 0.0).sum(axis=-1) / np.maximum(count, 1)
+    squares = np.where(finite, (drawn - mean[..., None]) ** 2, 0.0).sum(axis=-1)
+    variance = np.where(count > 1, squares / np.maximum(count - 1, 1), math.nan)
+    return np.asarray(np.sqrt(variance))
+
+
+def _drifts(
+    m: FloatArray, temperature: FloatArray, equivalent: FloatArray, series: Sequence[FloatArray]
+) -> tuple[Flag, ...]:
+    """Flags of the states that T(m) rests on; `series` are those of batches and of temperatures."""
+    matched = equivalent[np.isfinite(equivalent)]
+    near = np.searchsorted(temperature, matched)[:, None] + np.arange(-2, 2)
+    used = np.unique(near[(near >= 0) & (near < len(temperature))])
+    states = [(f"m = {value:g}", series[0][:, row]) for row, value in enumerate(m)]
+    states += [(f"T = {temperature[row]:g}", series[1][:, row]) for row in used]
+    return drift_flags(
+        [
+            (name.replace("_", " "), state, values)
+            for state, pair in states
+            for name, values in zip(_OBSERVABLES, pair, strict=True)
+        ]
+    )
+
+
+def _late(data: xr.Dataset, dim: str, after: float, where: str) -> FloatArray:
+    """Both observables at the late times, shape (2, swept, replica, time)."""
     data = validate(data, where=where)
     for name in _OBSERVABLES:
         if name not in data:
@@ -301,9 +333,13 @@ def _stationary(data: xr.Dataset, dim: str, after: float, where: str) -> FloatAr
         )
     if bool((late["status"] != STATUS_OK).any()):
         raise AnalysisError("some replicas are missing or diverged", where=where)
+    if late.sizes["replica"] < 2:
+        raise AnalysisError(
+            "one replica, and errors are those of replicas", where=where, remedy="run more"
+        )
     others = [name for name in late["overlap"].dims if name not in (dim, "replica", "time")]
-    means = late[list(_OBSERVABLES)].mean("time").squeeze(others).transpose(dim, "replica")
-    return np.stack([means[name].values for name in _OBSERVABLES]).astype(np.float64)
+    series = late[list(_OBSERVABLES)].squeeze(others).transpose(dim, "replica", "time")
+    return np.stack([series[name].values for name in _OBSERVABLES]).astype(np.float64)
 
 
 def _invert(temperature: FloatArray, curve: FloatArray, values: FloatArray) -> FloatArray:

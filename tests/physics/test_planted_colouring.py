@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,8 @@ import pytest
 import xarray as xr
 
 from physbatch import run_study
+from physbatch.noise import effective_temperature
+from physbatch.results import flag_names
 from physbatch.study import select
 from physbatch.sweep import verify_dataset
 
@@ -66,10 +69,27 @@ def test_a_batch_has_the_energy_of_metropolis_at_its_temperature(
     assert (its_error < 0.006 * exact).all()  # a fault of some per cent of T would be seen
     # Nobody finds the hidden colouring here, so the formula holds.
     assert float(thermal["overlap"].max()) < 0.15
+    matched = effective_temperature(batches, thermal, after=AFTER, resamples=2)
+    assert "still_relaxing" not in flag_names(matched.flags)
     # One temperature can be selected, and its cells are computed again bit for bit.
     part = select(thermal, {"temperature": [temperature[0]]})
     assert part.sizes.get("temperature", 1) == 1
     assert not verify_dataset(part, cells=1).differences
+
+
+def test_batches_that_have_not_relaxed_are_called_so(example: ModuleType, tmp_path: Path) -> None:
+    """B = 0.95: the energy falls for thousands of sweeps."""
+    grid = {"duration": 160, "replicas": REPLICAS, "size": [1000]}
+    batches = run_study(example.study([11.4], **grid), tmp_path / "batches.nc", workers=1)
+    temperatures = [0.4, 0.6, 0.9]
+    thermal = run_study(
+        example.study([12.0], temperatures, **grid), tmp_path / "thermal.nc", workers=1
+    )
+    flags = effective_temperature(batches, thermal, after=20, resamples=2).flags
+    drifts = [flag.text for flag in flags if flag.name == "still_relaxing"]
+    assert any(
+        re.search(r"training error moves by -0\.00.* at m = 11\.4$", text) for text in drifts
+    )
 
 
 def test_the_hidden_colouring_obeys_its_graph_and_has_overlap_one(example: ModuleType) -> None:
