@@ -1,8 +1,12 @@
-"""Where in a user's own code a fault arose."""
+"""Faults of a user's own code: where they arose, and names that it cannot give."""
 
 import sys
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
+
+from physbatch.dataset import COORDINATES
+from physbatch.errors import StudyError
 
 #: Letters of a message that are shown.
 _MOST = 400
@@ -40,3 +44,16 @@ def line_of(error: BaseException) -> str | None:
         or Path(frame.filename).parent == library / "tasks"
     ]
     return f"{users[-1].filename}, line {users[-1].lineno}" if users else None
+
+
+def refuse_names(names: Iterable[str], taken: Iterable[str], where: str) -> None:
+    """StudyError if an observable has a name of the dataset: a dimension, or one that is taken.
+
+    Examples
+    --------
+    >>> refuse_names(["energy"], ["k"], "a task")
+    """
+    known = {"time", *COORDINATES, *taken}
+    for name in names:
+        if name in known or not name.isidentifier():
+            raise StudyError(f"no observable can be called {name!r}", where=where)

@@ -25,8 +25,9 @@ from typing import Any, cast
 import numpy as np
 
 from physbatch.dataset import NEEDED, STATUS_DIVERGED, STATUS_OK, VARIABLES, VariableSpec
+from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint
-from physbatch.engines.faults import line_of
+from physbatch.engines.faults import line_of, refuse_names, words_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, Engine
 from physbatch.errors import PhysbatchError, StudyError
@@ -41,6 +42,12 @@ GROUP = "physbatch.engines"
 SHIPPED = {"giant-steps": "physbatch.engines.giant_steps:GiantSteps"}
 #: Kinds of dynamics that this package simulates.
 BUILT_IN = ("greedy", "metropolis", "sgd", "own")
+#: What every class of an engine has.
+_METHODS = ("variables", "lengths", "simulate", "compile", "seconds", "replica_bytes")
+#: Variables that hold one of a few numbers.
+_CODES = {"status": (STATUS_OK, STATUS_DIVERGED), "success": (0, 1)}
+#: Where a function takes random numbers from.
+_STREAMS = "streams.generator(purpose, replica)"
 
 Simulate = Callable[[GridPoint, "Streams"], Mapping[str, Any]]
 
@@ -80,7 +87,8 @@ def register(
     Raises
     ------
     physbatch.errors.StudyError
-        If the kind is one of this package's, or an observable has the name of another variable.
+        If the kind is one of this package's, a class lacks a function of the protocol, or an
+        observable has the name of another variable.
 
     Examples
     --------
@@ -112,12 +120,13 @@ def register(
     if isinstance(engine, type):
         if observables is not None:
             raise StudyError("a class names its own variables", where="register")
+        for name in _METHODS:
+            if not callable(getattr(engine, name, None)):
+                raise StudyError(f"{engine.__name__} has no function {name}", where="register")
         _registered[kind] = _Registered(engine, engine)
         return
     names = dict(observables or {})
-    for name in names:
-        if name in VARIABLES or not name.isidentifier():
-            raise StudyError(f"no observable can be called {name!r}", where="register")
+    refuse_names(names, VARIABLES, where="register")
     make = functools.partial(FunctionEngine, engine, names, success_at)
     _registered[kind] = _Registered(make, engine)
 
@@ -161,10 +170,11 @@ def _found(kind: str) -> _Registered:
                 continue
             try:
                 code = point.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
+                line = f"{line_of(error)}, " if line_of(error) else ""
                 raise StudyError(
-                    f"cannot import the engine {kind!r}: {type(error).__name__}: {error}",
-                    where=f"entry point {point.value}",
+                    f"cannot import the engine {kind!r}: {words_of(error)}",
+                    where=f"{line}entry point {point.value}",
                 ) from error
             if kind not in _registered:  # its module may have called register, with more words
                 register(kind, code)
@@ -230,6 +240,7 @@ class FunctionEngine:
 
     def variables(self, study: Study) -> Mapping[str, VariableSpec]:
         """What every dataset holds, and the observables of the function."""
+        refuse_names(self._observables, study.grid.options, where=self._name())
         named = {name: VariableSpec(words) for name, words in self._observables.items()}
         return {**{name: VARIABLES[name] for name in NEEDED}, **named}
 
@@ -252,12 +263,14 @@ class FunctionEngine:
         """Call the function, and check what it returns."""
         where = f"{self._name()} at {point}"
         try:
-            returned = self._function(point, Streams(point))
+            with no_global_draws(self._name(), instead=_STREAMS) as check:
+                returned = self._function(point, Streams(point))
+                check(False)
         except (CellPaused, PhysbatchError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StudyError(
-                f"{type(error).__name__}: {error}", where=f"{line_of(error) or 'own code'}, {where}"
+                words_of(error), where=f"{line_of(error) or 'own code'}, {where}"
             ) from error
         if not isinstance(returned, Mapping):
             raise StudyError("does not return a dictionary of arrays", where=where)
@@ -299,8 +312,11 @@ class FunctionEngine:
 def _checked(name: str, values: Any, shape: tuple[int, ...], where: str) -> FloatArray:
     """An array of numbers of this shape."""
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO" or any(isinstance(v, str) for v in array.flat):
+            raise TypeError  # numpy would read words, and cut complex numbers
+        array = array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError):
         raise StudyError(f"{name!r} holds something else than numbers", where=where) from None
     if array.shape != shape:
         raise StudyError(
@@ -308,4 +324,7 @@ def _checked(name: str, values: Any, shape: tuple[int, ...], where: str) -> Floa
             where=where,
             remedy="one row for each replica, one column for each of point.times",
         )
+    if name in _CODES and not np.isin(array, _CODES[name]).all():
+        known = " or ".join(map(str, _CODES[name]))
+        raise StudyError(f"{name!r} is something else than {known}", where=where)
     return array

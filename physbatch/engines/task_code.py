@@ -17,14 +17,17 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from physbatch.dynamics.task.global_draws import kept_settings, no_global_draws
 from physbatch.engines.faults import line_of, words_of
-from physbatch.errors import StudyError
+from physbatch.errors import PhysbatchError, StudyError
 from physbatch.study.model import Study
 from physbatch.study.torch_tasks import SHIPPED, split_task, task_at
 
 _REMEDY = "give the file with --task FILE.py:Name"
 #: What a task must have; a teacher's or a student's module takes the place of its own function.
 _NEEDED = ("inputs", "student")
+#: Where a task that is built takes random numbers from: it is built anew in every worker.
+_DRAWN = "draw in inputs, teacher or student, or from a generator with a seed of its own"
 
 
 class Source(NamedTuple):
@@ -231,7 +234,12 @@ def task_of(study: Study, options: dict[str, Any]) -> Any:
     if lacking:
         raise StudyError(f"has no function {lacking[0]}", where=f"task {words}")
     try:
-        return kind(**options)
+        with no_global_draws(f"{name}.__init__", instead=_DRAWN) as check:
+            task = kind(**options)
+            check(False)
+        return task
+    except PhysbatchError:
+        raise
     except (Exception, SystemExit) as error:
         lines = f"{line_of(error)}, " if line_of(error) else ""
         taken = ", ".join(list(inspect.signature(kind).parameters))
@@ -251,16 +259,17 @@ def _run_module(words: str, source: Source) -> types.ModuleType:
     """The module of a task, run once in each process for each state of its file."""
     home = split_task(words)[0]
     try:
-        if not home.endswith(".py"):
-            return importlib.import_module(home)
-        # Neither a cache beside the user's file nor its folder on the path: one file is a task.
-        module = types.ModuleType(f"physbatch_task_{source.digest}")
-        module.__file__ = str(source.path)
-        sys.modules[module.__name__] = module
-        exec(compile(source.content, str(source.path), "exec"), module.__dict__)
-        return module
+        with kept_settings():  # of torch: all cells are computed under the same
+            if not home.endswith(".py"):
+                return importlib.import_module(home)
+            # Neither a cache beside the user's file nor its folder on the path: one file is a task.
+            module = types.ModuleType(f"physbatch_task_{source.digest}")
+            module.__file__ = str(source.path)
+            sys.modules[module.__name__] = module
+            exec(compile(source.content, str(source.path), "exec"), module.__dict__)
+            return module
     except (Exception, SystemExit) as error:
         line = line_of(error) or str(source.path)
-        if isinstance(error, SyntaxError):
+        if isinstance(error, SyntaxError) and error.lineno:
             line = f"{source.path}, line {error.lineno}"
         raise StudyError(words_of(error), where=line) from error

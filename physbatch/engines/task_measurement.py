@@ -159,7 +159,7 @@ class Students:
         for row in range(len(network.run.replicas)):
             student, teacher = _row(students, row), _row(network.teacher, row)
             alive = self.diverged_at[row] < 0
-            with no_global_draws(type(task).__name__) as check, torch.no_grad():
+            with torch.no_grad(), no_global_draws(type(task).__name__) as check:
                 named: dict[str, Any] = {}
                 if hasattr(task, "overlap"):
                     named["overlap"] = task.overlap(student, teacher) if alive else np.nan
@@ -189,7 +189,9 @@ def _named(observables: Any, task: Any) -> Mapping[str, Any]:
 
 def _scalar(value: Any, name: str, where: str) -> float:
     try:
-        return float(value)
+        if not isinstance(value, str):
+            return float(value)
+        raise TypeError
     except (TypeError, ValueError, RuntimeError):
         raise StudyError(f"{name!r} is not one number", where=where) from None
 

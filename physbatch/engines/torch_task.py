@@ -15,9 +15,10 @@ from physbatch.dynamics.sgd.curvature import CURVATURE_PRODUCTS
 from physbatch.dynamics.task.descent import Network, torch_of_its_own
 from physbatch.dynamics.task.optimizers import Rule
 from physbatch.dynamics.task.run import TaskRun
+from physbatch.dynamics.task.trial import check_loss, check_repeatable
 from physbatch.engines.checkpoint import UNSAVED, CellPaused, Checkpoint, Pauses, unpack_into
 from physbatch.engines.end_states import MEASURED
-from physbatch.engines.faults import line_of, words_of
+from physbatch.engines.faults import line_of, refuse_names, words_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, unmeasured
 from physbatch.engines.task_code import observables_of, source_of, task_of
@@ -54,12 +55,10 @@ class TorchTaskEngine:
         for name, words in _long_names(study).items():
             if name in specs:
                 specs[name] = replace(specs[name], long_name=words)
-        for name in observables_of(study):
-            if name in {*VARIABLES, *OPTIONAL_VARIABLES}:
-                raise StudyError(
-                    f"no observable can be called {name!r}", where=f"task {study.system.task}"
-                )
-            specs[name] = VariableSpec(f"{name}, of the task")
+        own = observables_of(study)
+        taken = (*VARIABLES, *OPTIONAL_VARIABLES, *study.grid.options)
+        refuse_names(own, taken, where=f"task {study.system.task}")
+        specs.update({name: VariableSpec(f"{name}, of the task") for name in own})
         return specs
 
     def lengths(self, study: Study) -> Mapping[str, int]:
@@ -100,8 +99,12 @@ class TorchTaskEngine:
         """Try the task at the smallest point: faults show before workers start."""
         point = min(points, key=lambda point: (point.size, point.batch_size))
         with _users_code(point, trial=True):
+            check_repeatable(
+                lambda: task_of(point.study, point.options), _run(point, range(1), "cpu")
+            )
             students = _students(point, 0, 1, "cpu")
             students.measure(point.study.measurement.test_samples)
+            check_loss(students.descents[0])
             students.advance(1)
 
     def seconds(self, point: GridPoint) -> float:
@@ -141,7 +144,8 @@ class TorchTaskEngine:
 def _users_code(point: GridPoint, *, trial: bool = False) -> Iterator[None]:
     """Faults of a user's code with its file and line, as errors that the user can act upon.
 
-    In a trial at small sizes torch's own complaints, and calls that do not fit, are the task's.
+    In a trial at small sizes complaints of torch, and of ours where calls do not fit, are the
+    task's.
     """
     try:
         with torch_of_its_own(_DTYPES[_sgd(point.study).precision]):
@@ -150,7 +154,7 @@ def _users_code(point: GridPoint, *, trial: bool = False) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         line = line_of(error)
-        if line is None and trial and isinstance(error, (RuntimeError, TypeError)):
+        if line is None and trial:
             line = f"task {point.study.system.task}"
         if line is None:
             raise

@@ -15,6 +15,13 @@ _SHOWN = 60
 _MOST_BITS = 10_000
 
 _TABLE = "must be a table of fields, in braces or under its own heading"
+#: Kinds of values of which one may have several, in words.
+_KINDS = {
+    "bool": "true or false",
+    "int": "a finite number",
+    "float": "a finite number",
+    "str": "words",
+}
 #: Pydantic speaks of tuples, instances and booleans; a study file has other words.
 _REASONS = {
     "model_type": _TABLE,
@@ -36,11 +43,37 @@ def refusal(error: pydantic.ValidationError, model: type[pydantic.BaseModel]) ->
     unknown field 'replica'; did you mean 'replicas'? (and 1 more problem)
     """
     # A name that nobody knows comes first: what then seems to be missing may stand under it.
-    problems = error.errors(include_url=False)
+    problems = _of_values([dict(problem) for problem in error.errors(include_url=False)])
     problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
-    text = _problem(dict(problems[0]), model)
+    text = _problem(problems[0], model)
     more = len(problems) - 1
     return text if more == 0 else f"{text} (and {more} more problem{'s' if more > 1 else ''})"
+
+
+def _of_values(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The problems, those of one value that may be of several kinds as one.
+
+    Pydantic has one for each kind, with the kind at the end of the place, as in ``k.0.int``.
+    """
+    by_value: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}
+    for problem in problems:
+        place = problem["loc"]
+        kind = _kind(str(place[-1])) if place else ""
+        by_value.setdefault(place[:-1] if kind else place, []).append((kind, problem))
+    whole = []
+    for place, alike in by_value.items():
+        kinds = list(dict.fromkeys(kind for kind, _ in alike if kind))
+        if kinds:
+            reason = f"must be {', '.join(kinds[:-1])}{' or ' if kinds[1:] else ''}{kinds[-1]}"
+            whole.append({**alike[0][1], "loc": place, "type": "value_error", "msg": reason})
+        else:
+            whole += [problem for _, problem in alike]
+    return whole
+
+
+def _kind(part: str) -> str:
+    """The kind of values that pydantic puts at the end of a place, in words; "" for a place."""
+    return _KINDS["float"] if part.startswith("function-") else _KINDS.get(part, "")
 
 
 def _problem(problem: dict[str, Any], model: type[pydantic.BaseModel]) -> str:

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class Attention:
@@ -34,6 +35,7 @@ class Attention:
     """
 
     def __init__(self, length: int = 4, rank: int = 2) -> None:
+        at_least(1, length=length, rank=rank)
         self.length, self.rank = length, rank
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

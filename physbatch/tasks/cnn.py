@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class CNN:
@@ -33,6 +34,7 @@ class CNN:
     """
 
     def __init__(self, channels: int = 4) -> None:
+        at_least(1, channels=channels)
         self.channels = channels
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

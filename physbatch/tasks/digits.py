@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 from physbatch.systems.samples import Samples, load_samples
 
 #: Digits that are only measured on; the other 1297 are learned.
@@ -39,6 +40,10 @@ class Digits:
     """
 
     def __init__(self, noise: float = 0.0, hidden: int = 32) -> None:
+        at_least(1, hidden=hidden)
+        at_least(0.0, noise=noise)
+        if noise > 1:
+            raise ValueError(f"noise = {noise} is a part of the labels, at most 1")
         self.noise, self.hidden = noise, hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class GaussianMixture:
@@ -40,6 +41,8 @@ class GaussianMixture:
     def __init__(self, centres: str = "xor", distance: float = 4.0, hidden: int = 16) -> None:
         if centres not in ("pair", "xor"):
             raise ValueError(f"centres {centres!r} are none of pair, xor")
+        at_least(0.0, distance=distance)
+        at_least(1, hidden=hidden)
         self.axes = 1 if centres == "pair" else 2
         self.distance, self.hidden = distance, hidden
 

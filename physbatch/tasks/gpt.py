@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import gelu, layer_norm
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class GPT:
@@ -36,6 +37,8 @@ class GPT:
     """
 
     def __init__(self, vocabulary: int = 8, length: int = 4, heads: int = 2) -> None:
+        at_least(1, length=length, heads=heads)
+        at_least(2, vocabulary=vocabulary)
         self.vocabulary, self.length, self.heads = vocabulary, length, heads
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class Hermite:
@@ -33,6 +34,7 @@ class Hermite:
     """
 
     def __init__(self, degree: int = 2) -> None:
+        at_least(1, degree=degree)
         self.degree = degree
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

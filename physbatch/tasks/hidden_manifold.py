@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class HiddenManifold:
@@ -37,6 +38,7 @@ class HiddenManifold:
     """
 
     def __init__(self, latent: int = 4, teacher_units: int = 2, hidden: int = 8) -> None:
+        at_least(1, latent=latent, teacher_units=teacher_units, hidden=hidden)
         self.latent, self.teacher_units, self.hidden = latent, teacher_units, hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class Linear:
@@ -33,6 +34,7 @@ class Linear:
     """
 
     def __init__(self, noise: float = 0.0) -> None:
+        at_least(0.0, noise=noise)
         self.noise = noise
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

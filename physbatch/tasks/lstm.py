@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class LSTM:
@@ -35,6 +36,7 @@ class LSTM:
     """
 
     def __init__(self, length: int = 4, hidden: int = 4) -> None:
+        at_least(1, length=length, hidden=hidden)
         self.length, self.hidden = length, hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

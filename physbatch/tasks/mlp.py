@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 _ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "erf": torch.erf}
 
@@ -38,6 +39,8 @@ class MLP:
     def __init__(self, depth: int = 2, hidden: int = 8, activation: str = "tanh") -> None:
         if activation not in _ACTIVATIONS:
             raise ValueError(f"activation {activation!r} is none of {', '.join(_ACTIVATIONS)}")
+        at_least(0, depth=depth)
+        at_least(1, hidden=hidden)
         self.depth, self.hidden, self.activation = depth, hidden, _ACTIVATIONS[activation]
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

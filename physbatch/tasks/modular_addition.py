@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class ModularAddition:
@@ -31,6 +32,7 @@ class ModularAddition:
     """
 
     def __init__(self, hidden: int = 64) -> None:
+        at_least(1, hidden=hidden)
         self.hidden = hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class MultiIndex:
@@ -41,6 +42,7 @@ class MultiIndex:
     def __init__(self, directions: int = 2, link: str = "staircase", hidden: int = 32) -> None:
         if link not in ("staircase", "product"):
             raise ValueError(f"link {link!r} is none of staircase, product")
+        at_least(1, directions=directions, hidden=hidden)
         self.directions, self.product, self.hidden = directions, link == "product", hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

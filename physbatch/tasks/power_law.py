@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class PowerLaw:
@@ -33,6 +34,7 @@ class PowerLaw:
     """
 
     def __init__(self, decay: float = 1.5, noise: float = 0.0) -> None:
+        at_least(0.0, decay=decay, noise=noise)
         self.decay, self.noise = decay, noise
 
     def variances(self, size: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbatch.dynamics.task.draw import Draw
+from physbatch.dynamics.task.options import at_least
 
 
 class SparseParity:
@@ -32,6 +33,7 @@ class SparseParity:
     """
 
     def __init__(self, k: int = 2, hidden: int = 32) -> None:
+        at_least(1, k=k, hidden=hidden)
         self.k, self.hidden = k, hidden
 
     def inputs(self, count: int, size: int, draw: Draw) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import grad, vjp, vmap
 
 from physbatch.dynamics.task.draw import Use
-from physbatch.dynamics.task.global_draws import no_global_draws
+from physbatch.dynamics.task.global_draws import kept_settings, no_global_draws
 from physbatch.dynamics.task.optimizers import Optimizer
 from physbatch.dynamics.task.protocol import Calls, Weights, as_weights
 from physbatch.dynamics.task.run import STUDENT, Member, TaskRun
@@ -43,14 +43,11 @@ def _traces_of(*_task_and_run: object) -> Traces:
 @contextmanager
 def torch_of_its_own(dtype: torch.dtype) -> Iterator[None]:
     """One thread, so that sums are taken in one order, and new tensors in the study's precision."""
-    threads, before = torch.get_num_threads(), torch.get_default_dtype()
-    torch.set_num_threads(1)
-    torch.set_default_dtype(dtype)
-    try:
+    with kept_settings():
+        torch.set_num_threads(1)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(True)
         yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.set_default_dtype(before)
 
 
 class Network:
@@ -77,9 +74,13 @@ class Network:
         """The students of all replicas before they learn, by the number of their start."""
         if number not in self._students:
             weights, module = self._drawn("student", number)
-            if not any(w.dtype.is_floating_point for w in weights.values()):
-                raise StudyError("has no weights", where=f"{type(self.task).__name__}.student")
             self._students[number], self._module = weights, self._module or module
+            if not any(map(self.is_learned, weights)):
+                raise StudyError(
+                    "has no weights that are learned",
+                    where=f"{type(self.task).__name__}.student",
+                    remedy="give floating-point tensors, of modules parameters that require grad",
+                )
         return {name: weights.clone() for name, weights in self._students[number].items()}
 
     def is_learned(self, name: str) -> bool:
@@ -155,7 +156,8 @@ class Network:
 
         def say(teacher: Weights, inputs: Leaves) -> list[Tensor]:
             x = whole(inputs)
-            return [_counted(calls.teacher_forward(teacher, x), x, "teacher_forward")]
+            said = calls.teacher_forward(teacher, x)
+            return [_counted(said, x, f"{type(self.task).__name__}.teacher_forward")]
 
         targets = self.batched("teacher_forward", say, (self.teacher, inputs))[0]
         if targets.dtype.is_floating_point:
@@ -171,7 +173,7 @@ class Network:
 
         def say(student: Weights, inputs: Leaves) -> list[Tensor]:
             x = whole(inputs)
-            return [_counted(calls.forward(student, x), x, "forward")]
+            return [_counted(calls.forward(student, x), x, f"{type(self.task).__name__}.forward")]
 
         return self.batched("forward", say, (students, inputs))[0]
 
@@ -355,12 +357,12 @@ class TaskDescent:
             yield from buffers
 
 
-def _counted(outputs: Any, x: Any, name: str) -> Tensor:
+def _counted(outputs: Any, x: Any, where: str) -> Tensor:
     """Outputs, one for each sample."""
     count = next(iter(x.values())).shape[0] if isinstance(x, dict) else x.shape[0]
     if not isinstance(outputs, Tensor) or outputs.shape[:1] != (count,):
         shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        raise StudyError(f"{name} returns {shape}, not one row for each of {count} samples")
+        raise StudyError(f"returns {shape}, not one row for each of {count} samples", where=where)
     return outputs
 
 

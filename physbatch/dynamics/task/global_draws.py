@@ -1,4 +1,4 @@
-"""Global random numbers: a task that drew them would not be the same in every company."""
+"""Global states: own code that draws from them or changes them is not the same everywhere."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 
 from physbatch.errors import StudyError
+
+#: Where the functions of a task take random numbers from.
+DRAW = "draw: normal, uniform, signs, integers, permutation, generator()"
 
 
 def _states() -> dict[str, tuple[Any, ...]]:
@@ -27,41 +29,77 @@ def _states() -> dict[str, tuple[Any, ...]]:
     return {"random": random.getstate(), "numpy.random": (words[1].tobytes(), *words[2:])}
 
 
+def _settings() -> dict[str, Any]:
+    """What torch takes from its process: it decides in which order and precision sums are taken."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:  # own code need not use it
+        return {}
+    return {
+        "set_default_dtype": torch.get_default_dtype(),
+        "set_num_threads": torch.get_num_threads(),
+        "set_grad_enabled": torch.is_grad_enabled(),
+    }
+
+
 @contextmanager
-def no_global_draws(where: str, seed: int | None = None) -> Iterator[Callable[[bool], None]]:
-    """Run a user's code and refuse what it does to global generators, which it then gets back.
+def kept_settings() -> Iterator[None]:
+    """Put torch's settings back at the end."""
+    before = _settings()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if _settings()[name] != value:
+                getattr(sys.modules["torch"], name)(value)
+
+
+@contextmanager
+def no_global_draws(
+    where: str, seed: int | None = None, *, instead: str = DRAW
+) -> Iterator[Callable[[bool], None]]:
+    """Run a user's code and refuse what it does to global states, which are then put back.
 
     The function that is yielded is called after the code, with whether torch's generator may have
-    been used: for modules, whose own initialisation draws from it. It then starts at `seed`. Code
-    that imports a module is not judged, since modules may draw when they are loaded; its next call
-    is.
+    been used: for modules, whose own initialisation draws from it. It then starts at `seed`.
+    `instead` names where random numbers are to be taken from. Code that imports a module is not
+    judged, since modules may draw when they are loaded; its next call is.
 
     Raises
     ------
     StudyError
-        If the code drew from a global generator, or set its seed.
+        If the code drew from a global generator, set its seed, or changed a setting of torch.
     """
-    before, modules = _states(), len(sys.modules)
-    words = torch.random.get_rng_state()
+    torch: Any = sys.modules.get("torch")
+    before, settings, modules = _states(), _settings(), len(sys.modules)
+    words = torch.random.get_rng_state() if torch else None
     if seed is not None:
         torch.manual_seed(seed)
-    started = torch.random.get_rng_state()
+    started = torch.random.get_rng_state() if torch else None
 
     def check(torch_may: bool) -> None:
         now = _states()
         used = [name for name, state in before.items() if state != now[name]]
         seeded = seed is not None and torch.initial_seed() != seed
-        if seeded or not (torch_may or torch.equal(started, torch.random.get_rng_state())):
+        drawn = torch and not torch.equal(started, torch.random.get_rng_state())
+        if seeded or (drawn and not torch_may):
             used.append("torch")
         if used and len(sys.modules) == modules:
             raise StudyError(
                 f"uses the global random numbers of {used[0]}",
                 where=where,
-                remedy="take them from draw: normal, uniform, signs, integers, permutation, "
-                "generator()",
+                remedy=f"take them from {instead}",
             )
+        for name, value in settings.items():
+            if _settings()[name] != value:
+                raise StudyError(
+                    f"calls torch.{name}, which changes all that follows",
+                    where=where,
+                    remedy="leave it out; dynamics.precision says in which numbers is computed",
+                )
 
-    try:
-        yield check
-    finally:
-        torch.random.set_rng_state(words)
+    with kept_settings():
+        try:
+            yield check
+        finally:
+            if torch:
+                torch.random.set_rng_state(words)

@@ -8,6 +8,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import UninitializedParameter
 
 from physbatch.dynamics.task.draw import Draw
 from physbatch.errors import StudyError
@@ -92,6 +95,9 @@ class Calls:
                     f"loss returns {shape}, not one number for each of {outputs.shape[0]} samples",
                     where=type(self.task).__name__,
                 )
+            if not losses.dtype.is_floating_point:
+                kind = str(losses.dtype).removeprefix("torch.")
+                raise StudyError(f"loss returns {kind} numbers", where=type(self.task).__name__)
             return losses
         if not targets.dtype.is_floating_point:
             scores = outputs.movedim(-1, 1)
@@ -112,6 +118,7 @@ def as_weights(made: Any, where: str) -> tuple[Weights, nn.Module | None]:
         If it is neither a module nor a dictionary of tensors.
     """
     if isinstance(made, nn.Module):
+        _check_module(made, where)
         named = {**dict(made.named_parameters()), **dict(made.named_buffers())}
         return {name: tensor.detach() for name, tensor in named.items()}, made
     if made is None:
@@ -128,3 +135,24 @@ def as_weights(made: Any, where: str) -> tuple[Weights, nn.Module | None]:
         except (TypeError, ValueError, RuntimeError):
             raise StudyError(f"{name!r} is no tensor", where=where) from None
     return weights, None
+
+
+def _check_module(module: nn.Module, where: str) -> None:
+    """StudyError if a module is not a function of its weights and inputs alone."""
+    for part in module.modules():
+        changes = isinstance(part, _BatchNorm) and part.track_running_stats
+        draws = isinstance(part, _DropoutNd) and part.p > 0.0
+        if part.training and (changes or draws):
+            raise StudyError(
+                f"holds {type(part).__name__}, which {'draws' if draws else 'changes its buffers'}",
+                where=where,
+                remedy="leave it out, or return the module after eval()",
+            )
+        if any(
+            isinstance(weight, UninitializedParameter) for weight in part.parameters(recurse=False)
+        ):
+            raise StudyError(
+                f"holds {type(part).__name__}, whose shape is not known",
+                where=where,
+                remedy="give its sizes",
+            )

@@ -57,6 +57,20 @@ def whole(leaves: Mapping[str, Tensor]) -> Any:
     return leaves[ONE] if ONE in leaves else dict(leaves)
 
 
+def _check_alike(made: list[Leaves], where: str) -> None:
+    """Samples of all replicas have the same names, shapes and kinds of numbers."""
+    if not made[0]:
+        raise StudyError("returns no samples", where=where)
+    for leaves in made[1:]:
+        for name in {**made[0], **leaves}:
+            here, there = (each.get(name) for each in (made[0], leaves))
+            if here is None or there is None:
+                raise StudyError("gives other names in each replica", where=where)
+            if here.shape != there.shape or here.dtype != there.dtype:
+                words = f"{name!r} " if name != ONE else ""
+                raise StudyError(f"gives {words}another shape in each replica", where=where)
+
+
 def _finite(values: Tensor) -> bool:
     """Whether all numbers are finite: their extremes are, in one fast pass."""
     if values.numel() == 0:
@@ -99,6 +113,7 @@ class Source:
                 draw = run.draw(replica, use, 0 if use == "probe" else number, batch)
                 made.append(self._checked(self._task.inputs(count, run.size, draw), count))
             check(False)
+        _check_alike(made, f"{type(self._task).__name__}.inputs")
         return {
             name: torch.stack([leaves[name] for leaves in made]).to(run.device) for name in made[0]
         }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from physbatch.cli import main
@@ -124,11 +126,24 @@ def _point() -> GridPoint:
         (lambda point, streams: {"overlap": [["a"] * 3] * 2}, "something else than numbers"),
         (lambda point, streams: {"overlap": np.zeros((2, 3)), "x": 1}, "returns 'x'"),
         (lambda point, streams: {"overlap": streams.generator("luck", 0)}, "no random numbers"),
+        (lambda point, streams: sys.exit(3), r"test_own\.py, line \d+, .*SystemExit: 3"),
+        (
+            lambda point, streams: {"overlap": np.full((2, 3), random.random())},
+            r"numbers of random; take them from streams",
+        ),
+        (lambda point, streams: {"overlap": torch.rand(2, 3)}, "global random numbers of torch"),
+        (lambda point, streams: {"overlap": torch.ones(2, 3).requires_grad_()}, "than numbers"),
+        (lambda point, streams: {"overlap": np.zeros((2, 3)) * 1j}, "something else than numbers"),
+        (lambda point, streams: {"overlap": [["1"] * 3] * 2}, "something else than numbers"),
+        (lambda point, streams: {"overlap": np.zeros((2, 3)), "status": [0, 7]}, "than 0 or 1"),
+        (lambda point, streams: {"overlap": np.zeros((2, 3)), "success": [5, 0]}, "than 0 or 1"),
     ],
 )
 def test_faults_of_own_code_are_named(function: Any, words: str) -> None:
+    numbers = random.getstate()
     with pytest.raises(StudyError) as fault:
         FunctionEngine(function, {}, 1.0).simulate(_point(), "cpu")
+    random.setstate(numbers)
     assert re.search(words, str(fault.value)), fault.value
 
 
@@ -156,6 +171,20 @@ def test_names_of_ours_cannot_be_taken() -> None:
         register("sgd", relax)
     with pytest.raises(StudyError, match="no observable can be called 'success'"):
         register("other", relax, observables={"success": ""})
+    with pytest.raises(StudyError, match="no observable can be called 'time'"):
+        register("other", relax, observables={"time": ""})
+    engine = FunctionEngine(relax, {"tau": "an option of the study"}, 1.0)
+    with pytest.raises(StudyError, match="relax: no observable can be called 'tau'"):
+        engine.variables(Study.from_dict(CONTENT))
+
+
+def test_a_class_that_lacks_a_function_is_refused() -> None:
+    class Half:
+        def variables(self, study: Study) -> dict[str, Any]:
+            return {}
+
+    with pytest.raises(StudyError, match="Half has no function lengths"):
+        register("other", cast("Any", Half))
 
 
 def test_a_study_is_read_without_its_engine_and_round_trips() -> None:

@@ -47,6 +47,35 @@ def test_a_student_that_is_its_teacher_has_overlap_one(name: str) -> None:
     assert abs(compare_functions(task.forward(other, x)[None], targets[None]).overlap[0]) < 0.9
 
 
+#: Options that make no sense, and what is said of them.
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("Linear", {"noise": -1.0}, r"noise = -1.0 is no number of at least 0"),
+    ("Linear", {"noise": "much"}, r"noise = 'much' is no number"),
+    ("PowerLaw", {"decay": -0.5}, r"decay = -0.5 is no number"),
+    ("MLP", {"depth": -1}, r"depth = -1 is no whole number of at least 0"),
+    ("MLP", {"hidden": 2.5}, r"hidden = 2.5 is no whole number"),
+    ("CNN", {"channels": True}, r"channels = True is no whole number"),
+    ("LSTM", {"length": 0}, r"length = 0"),
+    ("Attention", {"rank": 0}, r"rank = 0"),
+    ("GPT", {"vocabulary": 1}, r"vocabulary = 1 is no whole number of at least 2"),
+    ("Hermite", {"degree": 0}, r"degree = 0"),
+    ("SparseParity", {"k": 0}, r"k = 0"),
+    ("MultiIndex", {"directions": 0}, r"directions = 0"),
+    ("ModularAddition", {"hidden": 0}, r"hidden = 0"),
+    ("HiddenManifold", {"latent": 0}, r"latent = 0"),
+    ("GaussianMixture", {"distance": -1}, r"distance = -1"),
+    ("Digits", {"noise": 2.0}, r"noise = 2.0 is a part of the labels, at most 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "words"), REFUSED)
+def test_options_that_make_no_sense_are_refused(
+    name: str, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        getattr(tasks, name)(**options)
+
+
 #: Size, options, learning rate, steps and optimizer with which a student learns in a blink, with
 #: 32 samples in a batch.
 LEARNED: dict[str, tuple[int, dict[str, Any], float, int, str]] = {
