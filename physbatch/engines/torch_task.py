@@ -55,10 +55,10 @@ class TorchTaskEngine:
         for name, words in _long_names(study).items():
             if name in specs:
                 specs[name] = replace(specs[name], long_name=words)
-        own = observables_of(study)
+        observables = observables_of(study)
         taken = (*VARIABLES, *OPTIONAL_VARIABLES, *study.grid.options)
-        refuse_names(own, taken, where=f"task {study.system.task}")
-        specs.update({name: VariableSpec(f"{name}, of the task") for name in own})
+        refuse_names(observables, taken, where=f"task {study.system.task}")
+        specs.update({name: VariableSpec(f"{name}, of the task") for name in observables})
         return specs
 
     def lengths(self, study: Study) -> Mapping[str, int]:

@@ -57,15 +57,15 @@ def _of_values(problems: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     by_value: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}
     for problem in problems:
-        place = problem["loc"]
-        kind = _kind(str(place[-1])) if place else ""
-        by_value.setdefault(place[:-1] if kind else place, []).append((kind, problem))
+        path = problem["loc"]
+        kind = _kind(str(path[-1])) if path else ""
+        by_value.setdefault(path[:-1] if kind else path, []).append((kind, problem))
     whole = []
-    for place, alike in by_value.items():
+    for path, alike in by_value.items():
         kinds = list(dict.fromkeys(kind for kind, _ in alike if kind))
         if kinds:
             reason = f"must be {', '.join(kinds[:-1])}{' or ' if kinds[1:] else ''}{kinds[-1]}"
-            whole.append({**alike[0][1], "loc": place, "type": "value_error", "msg": reason})
+            whole.append({**alike[0][1], "loc": path, "type": "value_error", "msg": reason})
         else:
             whole += [problem for _, problem in alike]
     return whole

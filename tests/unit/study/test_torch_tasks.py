@@ -33,6 +33,11 @@ def build(**sections: dict[str, Any]) -> Study:
         ({"system": {"depth": 3}}, "has no depth"),
         ({"system": {"lanes": 3}}, "system.lanes"),
         ({"system": {"options": {"k": 3}}}, "option 'k' in one place"),
+        ({"grid": {"options": {"k": ["a", 1]}}}, r"k\.0: must be a finite number \(given: 'a'\)$"),
+        (
+            {"system": {"options": {"k": [1]}}},
+            "k: must be true or false, a finite number or words$",
+        ),
         ({"dynamics": {"engine": "projected"}}, "learned by direct sgd"),
         ({"dynamics": {"optimizer": "adam", "momentum": 0.9}}, "momentum and nesterov"),
         ({"dynamics": {"nesterov": True}}, "nesterov needs a momentum"),
