@@ -10,7 +10,6 @@ from physbatch.dataset import CONTROL_DIMS, plural
 from physbatch.results.estimate import Estimate
 from physbatch.results.flag import Flag, flag_names
 from physbatch.results.render import math_symbol
-from physbatch.scaling.data_collapse.result import Collapse
 from physbatch.scaling.transition.result import Analysis
 
 OVERLAP_LABEL = "overlap $q$"
@@ -186,20 +185,6 @@ def typeset(words: str) -> str:
     '$m_c$, $N \\\\to \\\\infty$'
     """
     return _SYMBOLS.sub(lambda found: f"${_TYPESET.get(found[0], found[0])}$", words)
-
-
-def parameter_symbol(labels: Labels, result: Collapse, name: str) -> str:
-    """Math of a parameter of a collapse; empty for odd names."""
-    if name == "c_c":
-        return labels.critical(result.control_name)
-    if name.endswith("_over_nu"):
-        above = parameter_symbol(labels, result, name.removesuffix("_over_nu"))
-        return rf"{above}/\nu" if above else ""
-    greek, _, observable = name.partition("_")
-    if greek in ("zeta", "beta", "gamma") and observable in result.observables:
-        symbol = labels.observable_symbol(observable)
-        return rf"\{greek}_{{{symbol}}}" if symbol else ""
-    return result.symbol(name)
 
 
 def _written(given: str) -> str:

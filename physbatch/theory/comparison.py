@@ -14,7 +14,6 @@ from physbatch.results.record import Record, result
 from physbatch.scaling.statistics.replica_moments import moments
 from physbatch.study.model import Study
 from physbatch.theory.points import Prediction
-from physbatch.theory.prediction import predict
 from physbatch.typing import Dims, FloatArray
 
 
@@ -111,6 +110,8 @@ def compare(data: xr.Dataset) -> Comparison:
             where="theory",
             remedy=f"choose one of each: `physbatch select DATA.nc {extra[0]}=... -o PART.nc`",
         )
+    from physbatch.theory.prediction import predict  # its kernels are compiled; a figure has none
+
     prediction = predict(study_of(data))
     name = "overlap" if prediction.quantity == "overlap" else "success"
     variable = {"overlap": "overlap_mean", "success": "success_probability"}[name]

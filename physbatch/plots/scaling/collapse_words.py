@@ -3,10 +3,24 @@
 import math
 from collections.abc import Sequence
 
-from physbatch.plots.labels import Labels, estimate_text, parameter_symbol, plain_text
+from physbatch.plots.labels import Labels, estimate_text, plain_text
 from physbatch.results.estimate import Estimate
 from physbatch.scaling.data_collapse.exponent_names import EXPONENTS
 from physbatch.scaling.data_collapse.result import Collapse
+
+
+def parameter_symbol(labels: Labels, result: Collapse, name: str) -> str:
+    """Math of a parameter of a collapse; empty for odd names."""
+    if name == "c_c":
+        return labels.critical(result.control_name)
+    if name.endswith("_over_nu"):
+        above = parameter_symbol(labels, result, name.removesuffix("_over_nu"))
+        return rf"{above}/\nu" if above else ""
+    greek, _, observable = name.partition("_")
+    if greek in ("zeta", "beta", "gamma") and observable in result.observables:
+        symbol = labels.observable_symbol(observable)
+        return rf"\{greek}_{{{symbol}}}" if symbol else ""
+    return result.symbol(name)
 
 
 def x_label(labels: Labels, result: Collapse) -> str:

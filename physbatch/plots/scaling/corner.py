@@ -11,8 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
-from physbatch.plots.labels import estimate_text, flag_words, math_or_text, parameter_symbol
+from physbatch.plots.labels import estimate_text, flag_words, math_or_text
 from physbatch.plots.options import Options, Where
+from physbatch.plots.scaling.collapse_words import parameter_symbol
 from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     DOUBLE_COLUMN_MM,

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from physbatch.plots.docstrings import documented
 from physbatch.plots.drawn import Drawn
-from physbatch.plots.labels import math_or_text, parameter_symbol, plain_text
+from physbatch.plots.labels import math_or_text, plain_text
 from physbatch.plots.options import Options, Where
+from physbatch.plots.scaling.collapse_words import parameter_symbol
 from physbatch.plots.sheet import Sheet, new_sheet
 from physbatch.plots.style import (
     LIMIT_COLOUR,
