@@ -56,6 +56,39 @@ def test_collapse_and_crossings_within_their_total_errors() -> None:
         assert np.mean(np.square(z)) < 7.0, name
 
 
+def sweep(seed: int) -> tuple[ScalingTable, dict[str, float]]:
+    """A susceptibility at the same controls for all sizes, each of them one set of runs.
+
+    What a set is off by changes with x, so at small sizes it is a factor; no covariance is given.
+    """
+    generator = np.random.default_rng([seed, 8])
+    control = np.tile(np.linspace(0.49, 0.51, 13), 6)
+    size = np.repeat(8.0 * 2.0 ** np.arange(6), 13)
+    x = size**0.75 * (control - 0.5)
+    waves = generator.normal(scale=1 / 0.3, size=(30, 1))
+    parts = generator.normal(size=(6, 2, 30)) / np.sqrt(30)
+    phases = np.stack([np.cos(waves * x), np.sin(waves * x)])
+    off = np.einsum("ikj,kji->i", np.repeat(parts, 13, axis=0), phases)
+    y = size**1.75 * np.exp(-0.5 * x - 0.6 * x**2) * (1.0 + 0.3 / size)
+    table = make_table(size, control, {"S": y * (1 + 0.006 * off)}, {"S": 0.006 * y})
+    return table, {"c_c": 0.5, "nu": 4 / 3, "zeta": 7 / 3}
+
+
+def test_sweeps_of_controls_that_all_sizes_share() -> None:
+    """Two seeds: the mean square of z is below the 1e-4 quantile of chi^2/2, 9.2."""
+    pulls: dict[str, list[float]] = {"c_c": [], "nu": [], "zeta": []}
+    for seed in range(2):
+        table, exact = sweep(seed)
+        fit = collapse(table, "S")
+        assert flags.CORRELATED_POINTS.among(fit.flags)
+        assert not flags.ERRORS_TOO_LARGE.among(fit.flags)
+        for name, value in exact.items():
+            pulls[name].append((fit[name].value - value) / fit[name].total)
+            assert fit[name].total < 0.1 * value
+    for name, z in pulls.items():
+        assert np.mean(np.square(z)) < 9.2, (name, z)
+
+
 @pytest.mark.slow
 def test_reweighted_series_of_the_ising_model() -> None:
     """Binder's cumulant at L = 6 to 16, eight seeds: rms of z, and no flags on the errors.

@@ -32,6 +32,11 @@ from physbatch.typing import FloatArray
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.13), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.3, 0.5])
+#: T in units of the reach of the controls where that is known, and the width of ln T then.
+_FIELD = 1.5
+_FIELD_WIDTH = 0.7
+#: Controls that reach less far than this from c_c do not show where their zero is.
+_LEAST_REACH = 0.01
 #: Standard deviation of ln g of points that share runs.
 _EXACT = 0.02
 #: Mean and standard deviation of ln A of a curve that is constant but for its corrections.
@@ -226,20 +231,39 @@ def _slopes(
     return Slopes(by_exponents, by_field, by_hyper)
 
 
-def hyper_prior(
-    hyper: FloatArray, flat: bool = False, exact: bool = False
-) -> tuple[float, FloatArray]:
-    """Weak Gaussian prior on the logarithms, and its gradient.
+class HyperPrior(NamedTuple):
+    """Means and widths of the weak Gaussian prior on the logarithms."""
 
-    A flat curve has a tiny A, and errors that are exact a g of 1.
+    mean: FloatArray
+    width: FloatArray
+
+    def __call__(self, hyper: FloatArray) -> tuple[float, FloatArray]:
+        """ln of it, up to a constant, and the gradient."""
+        pull = (hyper - self.mean) / self.width
+        return -0.5 * float(pull @ pull), -pull / self.width
+
+
+def hyper_prior(reach: float = math.nan, *, flat: bool = False, exact: bool = False) -> HyperPrior:
+    """The prior of the hyperparameters of an observable.
+
+    Parameters
+    ----------
+    reach : float
+        Half the range of the controls over their middle; nan where they have no zero of their own.
+        An analytic function of T, beta, p or c changes by about (c - c_c)/c_c: so much is T.
+    flat : bool
+        Whether the curve is constant but for its corrections: A is tiny.
+    exact : bool
+        Whether g is 1, since points share runs.
     """
     mean, width = PRIOR_MEAN.copy(), PRIOR_WIDTH.copy()
+    if reach > _LEAST_REACH:
+        mean[3], width[3] = math.log(_FIELD * reach), _FIELD_WIDTH
     if flat:
         mean[0], width[0] = FLAT
     if exact:
         width[-1] = _EXACT
-    pull = (hyper - mean) / width
-    return -0.5 * float(pull @ pull), -pull / width
+    return HyperPrior(mean, width)
 
 
 def left_out_scores(

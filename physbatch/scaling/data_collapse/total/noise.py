@@ -7,6 +7,7 @@ flexible enough not to take a form that does not hold for noise.
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +23,27 @@ class NoiseModel(NamedTuple):
     .. math:: C_{ij} = e_i e_j [r \\delta_{ij} + (1 - r) e^{-(c_i - c_j)^2/2\\lambda^2}]
               + (D \\tilde e)^2 \\qquad\\text{within one size}
 
+    Curves of one set of runs (reweighted histograms, Newman-Ziff sweeps) are off by something that
+    changes with the control as fast as the curve does: by the width of the critical region. That is
+    a part of the range of each size where ranges follow that width; lambda falls as N^(-1/nu) where
+    all sizes have the same controls.
+
     Attributes
     ----------
     rough : float
         r, the part of the variance that is a point's own; 1 for independent points.
     reach : float
-        lambda in units of the range of the controls of a size.
+        lambda in units of the range of the controls: of each size, or, where it falls, of the
+        largest.
+    falling : float
+        lambda goes as N to minus this; 0 where it is a part of the range of each size.
     offset : float
-        D, the standard deviation of a common offset of a size, in units of the median error.
+        D, the standard deviation of a common offset of a size, in units of its median error.
     """
 
     rough: float = 1.0
     reach: float = 1.0
+    falling: float = 0.0
     offset: float = 0.0
 
     @property
@@ -41,13 +51,23 @@ class NoiseModel(NamedTuple):
         """Whether the points of a size share part of their errors."""
         return self.rough < 1.0
 
+    @property
+    def smooth(self) -> bool:
+        """Whether they share so much that their scatter does not judge the errors."""
+        return self.rough < _JUDGING
 
+
+#: Points with so much noise of their own show how large errors are.
+_JUDGING = 0.05
 INDEPENDENT = NoiseModel()
-#: What independent points are compared with.
-OTHERS = (
-    *(NoiseModel(rough, reach) for rough in (0.5, 0.1) for reach in (0.1, 1 / 3)),
-    *(NoiseModel(offset=offset) for offset in (1.0, 2.0, 4.0)),
-)
+#: What independent points are compared with: common offsets of a size ...
+OFFSETS = tuple(NoiseModel(offset=offset) for offset in (1.0, 2.0, 4.0))
+#: ... and points that move together: r, and lambda where it is a part of every range.
+_ROUGH = (0.5, 0.1)
+_REACHES = (0.1, 1 / 3)
+#: r goes down by this as long as the data ask for it: the whole curve may be off, and smooth.
+_SMOOTHER, _SMOOTHEST = 0.1, 1e-4
+TOGETHER = tuple(NoiseModel(rough, reach) for rough in _ROUGH for reach in _REACHES)
 #: ln of the ratio of evidences from which another model than independent points is taken.
 CLEARLY = 3.0
 #: A value is an outlier if it is so many robust standard deviations from what all others predict.
@@ -76,15 +96,39 @@ def noise_covariance(
     if noise is None:
         noise = np.diag(errors**2)
         if model.moving_together:
-            ranges = {s: float(np.ptp(whole.control[whole.size == s])) or 1.0 for s in whole.sizes}
-            reach = model.reach * np.array([ranges[size] for size in table.size])
+            reaches = dict(zip(whole.sizes, _reaches(whole, model), strict=True))
+            reach = np.array([reaches[size] for size in table.size])
             distance = (table.control[:, None] - table.control[None, :]) / reach[:, None]
             common = np.where(same, np.exp(-0.5 * distance**2), 0.0)
             outer = np.multiply.outer(errors, errors)
             noise = model.rough * noise + (1.0 - model.rough) * outer * common
     if model.offset:
-        noise = noise + same * (model.offset * float(np.median(whole.errors[observable]))) ** 2
+        error = whole.errors[observable]
+        medians = {size: float(np.median(error[whole.size == size])) for size in whole.sizes}
+        offset = model.offset * np.array([medians[size] for size in table.size])
+        noise = noise + np.where(same, np.multiply.outer(offset, offset), 0.0)
     return noise
+
+
+def _reaches(whole: ScalingTable, model: NoiseModel) -> FloatArray:
+    """Of each size lambda, over which points move together."""
+    sizes = whole.sizes
+    ranges = np.array([float(np.ptp(whole.control[whole.size == s])) or 1.0 for s in sizes])
+    if model.falling:
+        ranges = ranges[-1] * (sizes / sizes[-1]) ** -model.falling
+    return np.asarray(model.reach * ranges)
+
+
+def smoother(model: NoiseModel, inverse_nu: float) -> Iterator[NoiseModel]:
+    """What to compare next with a model of points that move together, if that is the likeliest."""
+    if not model.moving_together:
+        return
+    further = model._replace(rough=max(_SMOOTHER * model.rough, _SMOOTHEST))
+    if further.rough < 0.9 * model.rough:
+        yield further
+    if not model.falling:
+        for each in (model, further):
+            yield from (each._replace(reach=r, falling=inverse_nu) for r in _REACHES)
 
 
 def outliers(scores: list[FloatArray]) -> BoolArray:

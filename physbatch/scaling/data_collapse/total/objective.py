@@ -15,6 +15,7 @@ from physbatch.scaling.data_collapse.total.likelihood import (
     HYPERPARAMETERS,
     PRIOR_MEAN,
     Corrections,
+    HyperPrior,
     Sample,
     corrected_likelihood,
     hyper_prior,
@@ -71,10 +72,20 @@ class Grounds(NamedTuple):
         return _STRONG if self.flat else STRENGTH
 
     @property
+    def reach(self) -> float:
+        """Half the range of the controls over their middle; nan where these have two signs."""
+        low, high = self.table.control.min(), self.table.control.max()
+        return float((high - low) / abs(low + high)) if low * high > 0 else math.nan
+
+    @property
     def shared(self) -> tuple[bool, ...]:
         """Of each observable, whether points share runs: their scatter is not that of errors."""
         known = (self.table.covariance.get(name) for name in self.form.observables)
-        return tuple(noise is not None and share_runs(noise) for noise in known)
+        smooth = self.noise or (INDEPENDENT,) * len(self.form.observables)
+        return tuple(
+            model.smooth or (noise is not None and share_runs(noise))
+            for noise, model in zip(known, smooth, strict=True)
+        )
 
     def noise_covariance(self, table: ScalingTable, row: int) -> FloatArray:
         """Covariance of some points of an observable, given by its number, in its unit."""
@@ -157,9 +168,12 @@ class Corrected:
         return len(self.form.names)
 
     @cached_property
-    def exact(self) -> tuple[bool, ...]:
-        """Of which observables errors are as stated."""
-        return self.grounds.shared
+    def hyper_priors(self) -> tuple[HyperPrior, ...]:
+        """Of each observable."""
+        grounds = self.grounds
+        return tuple(
+            hyper_prior(grounds.reach, flat=grounds.flat, exact=shared) for shared in grounds.shared
+        )
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -208,7 +222,7 @@ class Corrected:
         total = 0.0
         for row, part in enumerate(self.parts(vector)):
             value, slopes = corrected_likelihood(*part, gradient=gradient)
-            prior, pull = hyper_prior(part.hyper, self.grounds.flat, self.exact[row])
+            prior, pull = self.hyper_priors[row](part.hyper)
             total += value + prior
             slope[:count] += slopes.exponents
             if "c_c" in self.form.names:  # the fit vector has c_c in units of the controls' range

@@ -1,5 +1,6 @@
 """What is stated of a collapse: the noise of the data first, then the mixture."""
 
+import math
 from itertools import compress
 from typing import NamedTuple
 
@@ -24,10 +25,12 @@ from physbatch.scaling.data_collapse.total.noise import (
     CLEARLY,
     INDEPENDENT,
     MOST_OUTLIERS,
-    OTHERS,
+    OFFSETS,
+    TOGETHER,
     NoiseModel,
     error_factor,
     outliers,
+    smoother,
 )
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
 from physbatch.scaling.data_collapse.total.rivals import (
@@ -43,6 +46,8 @@ from physbatch.typing import BoolArray, FloatArray
 MOST_POINTS = 180
 #: Weight of a drift, and of a power of the logarithm, from which it is said.
 _LIKELY = {"drift": 0.1, "log": 0.1}
+#: ln of the odds that a point is no outlier.
+_RARE = 4.6
 #: ln of the ratio of evidences above which the form of Kosterlitz and Thouless is not excluded.
 _NOT_EXCLUDED = -6.0
 
@@ -68,7 +73,8 @@ def far_values(form: ScalingForm, table: ScalingTable, optima: Optima) -> BoolAr
     """Points of which a value lies far from all others: outliers, found one by one.
 
     None are found where they are so many that the form is wrong and not the values. Values of
-    points that share runs are not judged.
+    points that share runs are not judged, and those of a size that is off as a whole by what it
+    leaves to them.
 
     Parameters
     ----------
@@ -77,22 +83,58 @@ def far_values(form: ScalingForm, table: ScalingTable, optima: Optima) -> BoolAr
     optima : Optima
         Where the plain form has led.
     """
-    far = np.zeros(len(table.size), dtype=bool)
-    if len(far) > MOST_POINTS:
-        return far  # among so many points one outlier does not matter
+    nothing = np.zeros(len(table.size), dtype=bool)
+    if len(nothing) > MOST_POINTS:
+        return nothing  # among so many points one outlier does not matter
     grounds = Grounds(form, table, optima.units, drift_priors(form))
     judged = ~np.array(grounds.shared)
     if not judged.any():
-        return far
-    objective = Corrected(grounds, table, (False,) * len(form.observables), 1.0, 0.16)
+        return nothing
+    rows = len(form.observables)
+    objective = Corrected(grounds, table, (False,) * rows, 1.0, 0.16)
     node = node_at(objective, objective.start(optima.best.vector), None)
-    while node is not None and far.sum() <= MOST_OUTLIERS * len(far):
-        worst = outliers(list(compress(node.objective.scores(node.vector), judged)))
+    if node is None:
+        return nothing
+    single = _without_far(node, judged)
+    if not single.far.any():
+        return nothing
+    # A size that is off as a whole looks like outliers where errors are small.
+    offsets = []
+    for model in OFFSETS:
+        moved = objective.on(grounds._replace(noise=(model,) * rows))
+        again = node_at(moved, node.vector, node.covariance)
+        if again is not None:
+            offsets.append(_without_far(again, judged))
+    likeliest = max(offsets, key=lambda kept: kept.height, default=single)
+    return likeliest.far if likeliest.height > single.height + CLEARLY else single.far
+
+
+class _Kept(NamedTuple):
+    """Points that are far from all others, and ln of the evidence of the rest without them."""
+
+    far: BoolArray
+    height: float
+
+
+def _without_far(node: Node, judged: BoolArray) -> _Kept:
+    """Leave out the worst point as long as there is one; a point pays for being left out."""
+    objective = node.objective
+    grounds, table = objective.grounds, objective.table
+    errors = [table.errors[name] for name in objective.form.observables]
+    relative = np.array(errors) / np.array(grounds.units)[:, None]
+    price = -(np.log(math.sqrt(2 * math.pi) * relative) + 1.0).sum(axis=0) - _RARE
+    far = np.zeros(len(table.size), dtype=bool)
+    kept, height = node, node.log_weight
+    while far.sum() <= MOST_OUTLIERS * len(far):
+        worst = outliers(list(compress(kept.objective.scores(kept.vector), judged)))
         if not worst.any():
-            return far
+            return _Kept(far, height)
         far[np.flatnonzero(~far)[worst]] = True
-        node = node_at(objective.of(table.select(~far)), node.vector, node.covariance)
-    return np.zeros_like(far)
+        again = node_at(objective.of(table.select(~far)), kept.vector, kept.covariance)
+        if again is None:
+            break
+        kept, height = again, again.log_weight + float(price[far].sum())
+    return _Kept(np.zeros_like(far), node.log_weight)
 
 
 def state(
@@ -121,18 +163,22 @@ def _noise_models(best: Node) -> tuple[NoiseModel, ...]:
     """For each observable the model of its noise: independent points, or what is far likelier."""
     objective = best.objective
     grounds = objective.grounds
+    inverse_nu = 1.0 / objective.form.exponents(best.vector[: objective.exponents]).get("nu", 1.0)
     chosen = [INDEPENDENT] * len(grounds.form.observables)
     for row, name in enumerate(grounds.form.observables):
         heights = {INDEPENDENT: _height(objective, best) + CLEARLY}
-        for model in OTHERS:
-            if model.moving_together and name in grounds.table.covariance:
-                continue
-            noise = (*chosen[:row], model, *chosen[row + 1 :])
-            moved = objective.on(grounds._replace(noise=noise))
-            node = node_at(moved, best.vector, best.covariance)
-            if node is not None:
-                heights[model] = node.log_weight
-        chosen[row] = max(heights, key=lambda model: heights[model])
+        likeliest = INDEPENDENT
+        stated = name in grounds.table.covariance
+        models = list(OFFSETS if stated else (*TOGETHER, *OFFSETS))
+        while models:
+            for model in models:
+                noise = (*chosen[:row], model, *chosen[row + 1 :])
+                moved = objective.on(grounds._replace(noise=noise))
+                node = node_at(moved, best.vector, best.covariance)
+                heights[model] = -math.inf if node is None else node.log_weight
+            before, likeliest = likeliest, max(heights, key=lambda model: heights[model])
+            models = list(smoother(likeliest, inverse_nu)) if likeliest != before else []
+        chosen[row] = likeliest
     return tuple(chosen)
 
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from physbatch.scaling.data_collapse.total.noise import (
-    OTHERS,
+    OFFSETS,
+    TOGETHER,
     NoiseModel,
     error_factor,
     noise_covariance,
     outliers,
+    smoother,
 )
 from physbatch.tables import ScalingTable, make_table
 
@@ -25,12 +27,36 @@ def test_covariance_by_hand() -> None:
     model = NoiseModel(rough=0.25, reach=0.5, offset=2.0)
     covariance = noise_covariance(table, "m", model, table)
     common = 0.75 * math.exp(-0.5 * (0.5 / 0.5) ** 2)  # 0.5 apart, reach 0.5 of a range of 1
-    offset = (2.0 * 0.25) ** 2  # the median error is 0.25
+    offset = (2.0 * 0.2) ** 2  # the median error of the size is 0.2
     assert covariance[0, 0] == pytest.approx(0.1**2 + offset)
     assert covariance[0, 1] == pytest.approx(common * 0.1 * 0.2 + offset)
     assert covariance[0, 2] == pytest.approx(0.75 * math.exp(-2.0) * 0.1 * 0.3 + offset)
     assert covariance[2, 3] == 0.0
-    assert covariance[3, 3] == pytest.approx(0.4**2 + offset)
+    assert covariance[3, 3] == pytest.approx(0.4**2 + (2.0 * 0.4) ** 2)
+
+
+def test_where_all_sizes_have_the_same_controls_the_common_part_is_narrower_in_large_ones() -> None:
+    """lambda = 0.5 of the range at N = 16, and 2^0.75 times that at 8."""
+    table = make_table([8, 8, 16, 16], [1.0, 2.0] * 2, {"m": np.arange(4)}, {"m": np.ones(4)})
+    model = NoiseModel(rough=0.0, reach=0.5, falling=0.75)
+    covariance = noise_covariance(table, "m", model, table)
+    assert covariance[2, 3] == pytest.approx(math.exp(-0.5 * 2.0**2))
+    assert covariance[0, 1] == pytest.approx(math.exp(-0.5 * (2.0 / 2**0.75) ** 2))
+
+
+def test_points_that_move_together_are_compared_with_smoother_ones() -> None:
+    assert not list(smoother(NoiseModel(), 0.75))
+    assert not list(smoother(NoiseModel(offset=2.0), 0.75))
+    further = list(smoother(NoiseModel(0.1, 0.1), 0.75))
+    assert [(model.reach, model.falling) for model in further] == [
+        (0.1, 0.0),
+        *[(0.1, 0.75), (1 / 3, 0.75)] * 2,
+    ]
+    assert [model.rough for model in further] == pytest.approx([0.01, 0.1, 0.1, 0.01, 0.01])
+    # Whether the scatter of points judges their errors.
+    assert [model.smooth for model in further] == [True, False, False, True, True]
+    least = NoiseModel(1e-4, 0.1, 0.75)
+    assert not list(smoother(least, 0.75))
 
 
 def test_a_stated_covariance_stays() -> None:
@@ -43,7 +69,7 @@ def test_a_stated_covariance_stays() -> None:
     np.testing.assert_allclose(off, stated + 4.0 * np.eye(2))
 
 
-@pytest.mark.parametrize("model", OTHERS, ids=str)
+@pytest.mark.parametrize("model", [*TOGETHER, *OFFSETS], ids=str)
 def test_every_model_is_a_covariance_with_the_stated_errors(model: NoiseModel) -> None:
     rng = np.random.default_rng(5)
     size, control = np.repeat([8, 16, 32], 12), np.tile(np.linspace(0, 1, 12), 3)
@@ -52,7 +78,8 @@ def test_every_model_is_a_covariance_with_the_stated_errors(model: NoiseModel) -
     covariance = noise_covariance(table, "m", model, table)
     assert np.linalg.eigvalsh(covariance).min() > 0
     np.testing.assert_allclose(covariance, covariance.T)
-    offset = (model.offset * np.median(errors)) ** 2
+    medians = np.repeat(np.median(errors.reshape(3, 12), axis=1), 12)
+    offset = (model.offset * medians) ** 2
     np.testing.assert_allclose(np.diag(covariance), errors**2 + offset)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,8 +69,28 @@ def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool, 
     else:
         cov = np.outer(scale, scale) * kernel + noise
         expected = stats.multivariate_normal.logpdf(y, cov=cov)
-    expected += hyper_prior(vector[3:], flat)[0]
+    expected += hyper_prior(objective.grounds.reach, flat=flat)(vector[3:])[0]
     assert objective(vector)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_analytic_terms_are_as_large_a_priori_as_the_controls_reach() -> None:
+    """ln T ~ N(ln(1.5 (c_max - c_min)/(c_max + c_min)), 0.7); elsewhere N(ln 0.13, 1.3)."""
+    objective, _ = problem(("m",))
+    grounds, table = objective.grounds, objective.table
+    low, high = table.control.min(), table.control.max()
+    assert grounds.reach == pytest.approx((high - low) / (high + low))
+    prior = hyper_prior(0.4)
+    at_top = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.6), 0.0])
+    assert prior(at_top)[0] == pytest.approx(0.0)
+    value, slope = prior(at_top + np.array([0.0, 0.0, 0.0, 0.7, 0.0]))
+    assert value == pytest.approx(-0.5)
+    assert slope == pytest.approx([0.0, 0.0, 0.0, -1 / 0.7, 0.0])
+    around_zero = replace(table, control=table.control - 0.5 * (low + high))
+    moved = grounds._replace(table=around_zero)
+    assert math.isnan(moved.reach)
+    assert hyper_prior(moved.reach)(at_top)[0] == pytest.approx(
+        -0.5 * (math.log(0.6 / 0.13) / 1.3) ** 2
+    )
 
 
 def test_powers_of_the_field_must_be_a_sum() -> None:
