@@ -33,7 +33,7 @@ HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.13), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.3, 0.5])
 #: T in units of the reach of the controls where that is known, and the width of ln T then.
-_FIELD = 1.5
+_FIELD = 1.0
 _FIELD_WIDTH = 0.7
 #: Controls that reach less far than this from c_c do not show where their zero is.
 _LEAST_REACH = 0.01

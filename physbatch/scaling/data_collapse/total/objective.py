@@ -31,7 +31,7 @@ from physbatch.typing import FloatArray
 _LARGEST_RELATIVE = 0.2
 _LEAST_RANGE = 0.3
 #: Standard deviation of B a priori, and where the curve is nothing but corrections.
-STRENGTH = 0.12
+STRENGTH = 0.11
 _STRONG = 1.2
 #: ln(L_min/L0) of corrections that fall with the logarithm of the size.
 _LOG_LENGTH = 1.6
