@@ -79,14 +79,7 @@ def make_form(
         _check(given, [parameter.name for parameter in parameters], expressed)
         return expressed
     if form != "power":
-        near = get_close_matches(str(form), FORMS, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise AnalysisError(
-            f"form = {form!r}",
-            where="collapse",
-            remedy=f"{hint}there are {', '.join(FORMS)}"
-            + ("; custom needs x and y" if form == "custom" else ""),
-        )
+        raise _unknown(str(form))
     names = ["c_c", "nu", *(zeta_name(observables, name) for name in observables)]
     names += ["omega"] if corrections else []
     names += ["shift", "phi"] if drift else []
@@ -101,6 +94,21 @@ def make_form(
     )
     _check(given, names, power)
     return power
+
+
+def _unknown(form: str) -> AnalysisError:
+    """The refusal of a form that there is not, or that needs formulas."""
+    if form == "custom":
+        return AnalysisError(
+            "form 'custom' without x and y",
+            where="collapse",
+            remedy="custom needs x and y, as in x = (c - c_c)*L**(1/nu) and y = m*L**(1/8)",
+        )
+    near = get_close_matches(form, FORMS, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return AnalysisError(
+        f"form = {form!r}", where="collapse", remedy=f"{hint}there are {', '.join(FORMS)}"
+    )
 
 
 def _check(given: Mapping[str, float], names: Sequence[str], form: ScalingForm) -> None:
