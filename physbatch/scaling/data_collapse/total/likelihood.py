@@ -32,8 +32,7 @@ from physbatch.typing import FloatArray
 HYPERPARAMETERS = ("amplitude", "length", "reach", "field", "noise")
 PRIOR_MEAN = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.13), 0.0])
 PRIOR_WIDTH = np.array([2.0, 1.5, 1.5, 1.3, 0.5])
-#: T in units of the reach of the controls where that is known, and the width of ln T then.
-_FIELD = 1.0
+#: Width of ln T where the reach of the controls is known.
 _FIELD_WIDTH = 0.7
 #: Controls that reach less far than this from c_c do not show where their zero is.
 _LEAST_REACH = 0.01
@@ -258,7 +257,7 @@ def hyper_prior(reach: float = math.nan, *, flat: bool = False, exact: bool = Fa
     """
     mean, width = PRIOR_MEAN.copy(), PRIOR_WIDTH.copy()
     if reach > _LEAST_REACH:
-        mean[3], width[3] = math.log(_FIELD * reach), _FIELD_WIDTH
+        mean[3], width[3] = math.log(reach), _FIELD_WIDTH
     if flat:
         mean[0], width[0] = FLAT
     if exact:

@@ -74,13 +74,13 @@ def test_it_is_the_normal_density_with_the_stated_covariance(logarithmic: bool, 
 
 
 def test_analytic_terms_are_as_large_a_priori_as_the_controls_reach() -> None:
-    """ln T ~ N(ln(1.5 (c_max - c_min)/(c_max + c_min)), 0.7); elsewhere N(ln 0.13, 1.3)."""
+    """ln T ~ N(ln((c_max - c_min)/(c_max + c_min)), 0.7); elsewhere N(ln 0.13, 1.3)."""
     objective, _ = problem(("m",))
     grounds, table = objective.grounds, objective.table
     low, high = table.control.min(), table.control.max()
     assert grounds.reach == pytest.approx((high - low) / (high + low))
     prior = hyper_prior(0.4)
-    at_top = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.6), 0.0])
+    at_top = np.array([0.0, math.log(0.5), math.log(0.5), math.log(0.4), 0.0])
     assert prior(at_top)[0] == pytest.approx(0.0)
     value, slope = prior(at_top + np.array([0.0, 0.0, 0.0, 0.7, 0.0]))
     assert value == pytest.approx(-0.5)
@@ -89,7 +89,7 @@ def test_analytic_terms_are_as_large_a_priori_as_the_controls_reach() -> None:
     moved = grounds._replace(table=around_zero)
     assert math.isnan(moved.reach)
     assert hyper_prior(moved.reach)(at_top)[0] == pytest.approx(
-        -0.5 * (math.log(0.6 / 0.13) / 1.3) ** 2
+        -0.5 * (math.log(0.4 / 0.13) / 1.3) ** 2
     )
 
 
