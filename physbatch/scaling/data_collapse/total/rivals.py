@@ -50,9 +50,9 @@ def drift_priors(form: ScalingForm) -> dict[str, tuple[float, float]]:
     return {name: prior for name, prior in priors.items() if name in form.names}
 
 
-def rivalled(form: ScalingForm) -> bool:
+def rivalled(form: ScalingForm, kinds: tuple[str, ...] = ("power",)) -> bool:
     """Whether a form has rivals: the power law with c_c and nu free."""
-    return form.kind == "power" and not form.drift and {"c_c", "nu"} <= set(form.names)
+    return form.kind in kinds and not form.drift and {"c_c", "nu"} <= set(form.names)
 
 
 def mixed_rivals(nodes: Sequence[Node]) -> list[Node]:
@@ -160,13 +160,13 @@ def kosterlitz_thouless(nodes: Sequence[Node], optima: Optima) -> float:
     Parameters
     ----------
     nodes : sequence of Node
-        The fits of all points with the power law.
+        The fits of all points with the power law, or with a logarithm besides.
     optima : Optima
         Where the plain power law has led.
     """
     objective = nodes[0].objective
     grounds = objective.grounds
-    if not rivalled(grounds.form):
+    if not rivalled(grounds.form, ("power", "log")):
         return -math.inf
     form = make_form(grounds.table, grounds.form.observables, form="kt").without_corrections()
     plain = global_optima(form, grounds.table)

@@ -86,10 +86,11 @@ def kosterlitz_thouless_table() -> ScalingTable:
     return ScalingTable(size, control, {"y": value}, {"y": error})
 
 
-@pytest.mark.parametrize("kind", ["kt", "power"])
-def test_kosterlitz_and_thouless_win_on_their_own_data_alone(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "asked"), [("kt", "power"), ("kt", "log"), ("power", "power")])
+def test_kosterlitz_and_thouless_win_on_their_own_data_alone(kind: str, asked: str) -> None:
+    """Whether the power law was asked for, or one with a logarithm."""
     table = kosterlitz_thouless_table() if kind == "kt" else planted_table("Ising 2-D", (8, 16, 32))
-    form = make_form(table, table.observables)
+    form = make_form(table, table.observables, form=asked)
     optima = global_optima(form, table)
     nodes = whole_nodes(Grounds(form, table, optima.units), optima.best.vector)
     log_ratio = kosterlitz_thouless(nodes, optima)
