@@ -8,6 +8,7 @@ block of replicas always has the same length and always begins at a multiple of 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import BuiltinFunctionType
@@ -30,6 +31,8 @@ from physbatch.errors import StudyError
 
 State = dict[str, npt.NDArray[np.generic]]
 Traces = dict[tuple[object, ...], Function]
+#: Who has torch's settings.
+_TURN = threading.RLock()
 #: Attributes that are the same thing wherever they are equal.
 _PLAIN = (bool, int, float, str, type(None), BuiltinFunctionType)
 
@@ -42,8 +45,11 @@ def _traces_of(*_task_and_run: object) -> Traces:
 
 @contextmanager
 def torch_of_its_own(dtype: torch.dtype) -> Iterator[None]:
-    """One thread, so that sums are taken in one order, and new tensors in the study's precision."""
-    with kept_settings():
+    """One thread, so that sums are taken in one order, and new tensors in the study's precision.
+
+    Both belong to the process: of several threads, as in a worker of dask, one has its turn.
+    """
+    with _TURN, kept_settings():
         torch.set_num_threads(1)
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(True)

@@ -6,7 +6,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,7 @@ DRAW = "draw: normal, uniform, signs, integers, permutation, generator()"
 
 
 def _states() -> dict[str, tuple[Any, ...]]:
-    """The states of Python's and numpy's global generators.
-
-    Outside of the main thread, as in a worker of dask, other threads draw from them at any time,
-    so that there nothing can be said of them.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return {}
+    """The states of Python's and numpy's global generators."""
     words: Any = np.random.get_state()
     return {"random": random.getstate(), "numpy.random": (words[1].tobytes(), *words[2:])}
 
@@ -70,14 +64,18 @@ def no_global_draws(
         If the code drew from a global generator, set its seed, or changed a setting of torch.
     """
     torch: Any = sys.modules.get("torch")
-    before, settings, modules = _states(), _settings(), len(sys.modules)
+    # Outside of the main thread, as in a worker of dask, other threads draw and change settings at
+    # any time, so that there nothing can be said of them.
+    judged = threading.current_thread() is threading.main_thread()
+    before, settings = (_states(), _settings()) if judged else ({}, {})
+    modules = len(sys.modules)
     words = torch.random.get_rng_state() if torch else None
     if seed is not None:
         torch.manual_seed(seed)
     started = torch.random.get_rng_state() if torch else None
 
     def check(torch_may: bool) -> None:
-        now = _states()
+        now = _states() if judged else {}
         used = [name for name, state in before.items() if state != now[name]]
         seeded = seed is not None and torch.initial_seed() != seed
         drawn = torch and not torch.equal(started, torch.random.get_rng_state())
@@ -97,9 +95,9 @@ def no_global_draws(
                     remedy="leave it out; dynamics.precision says in which numbers is computed",
                 )
 
-    with kept_settings():
-        try:
+    try:
+        with kept_settings() if judged else nullcontext():
             yield check
-        finally:
-            if torch:
-                torch.random.set_rng_state(words)
+    finally:
+        if torch:
+            torch.random.set_rng_state(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 from scipy import stats
 
+from physbatch.dynamics.task.descent import torch_of_its_own
 from physbatch.dynamics.task.draw import Draw, Use
 from physbatch.dynamics.task.global_draws import no_global_draws
 from physbatch.errors import StudyError
@@ -85,6 +87,49 @@ def test_global_draws_are_refused_and_undone() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
     run_with_check(lambda: torch.nn.Linear(3, 4), 5, True)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_settings_of_torch_are_refused_and_put_back() -> None:
+    threads = torch.get_num_threads()
+    for code, name in (
+        (lambda: torch.set_default_dtype(torch.float16), "set_default_dtype"),
+        (lambda: torch.set_num_threads(threads + 1), "set_num_threads"),
+        (lambda: torch.set_grad_enabled(False), "set_grad_enabled"),
+    ):
+        before = torch.get_default_dtype()
+        with pytest.raises(StudyError, match=f"here: calls torch.{name}, which changes"):
+            run_with_check(code, None, False)
+        assert torch.get_default_dtype() == before
+        assert torch.get_num_threads() == threads
+        assert torch.is_grad_enabled()
+
+
+def test_in_another_thread_nothing_is_said_of_what_threads_share() -> None:
+    """Another cell may end there at any time and put its settings back."""
+
+    before = torch.get_default_dtype()
+
+    def end_of_another() -> None:
+        torch.set_default_dtype(torch.float16)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(run_with_check, end_of_another, None, False).result()
+        assert torch.get_default_dtype() == torch.float16
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_each_of_several_threads_has_its_precision() -> None:
+    def asked(dtype: torch.dtype) -> bool:
+        with torch_of_its_own(dtype):
+            alike = [torch.ones(3).dtype == dtype for _ in range(20)]
+            return all(alike) and torch.get_num_threads() == 1
+
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(asked, [torch.float32, torch.float64] * 100))
+    assert before == (torch.get_default_dtype(), torch.get_num_threads())
 
 
 def test_a_module_that_draws_when_it_is_loaded_is_no_fault() -> None:
