@@ -26,10 +26,14 @@ class Grid(NamedTuple):
 
 
 def numbers(name: str, values: object) -> FloatArray:
-    """An array of numbers, or the error that names it."""
+    """An array of numbers, nan where it is masked, or the error that names it."""
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex numbers")
+        if isinstance(values, np.ma.MaskedArray):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
         array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise DatasetError(f"{name!r} holds something else than numbers", where=_WHERE) from error
     if np.isinf(array).any() and not name.startswith("first_passage"):
         raise DatasetError(

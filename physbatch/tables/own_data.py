@@ -127,6 +127,8 @@ def _sorted(grid: Grid) -> Grid:
     """Coordinates in order; DatasetError for equal or infinite ones, or no size."""
     if "size" not in grid.coordinates:
         raise DatasetError("no sizes", where=_WHERE, remedy="give size=..., the N of every system")
+    if np.any(grid.coordinates["size"] <= 0):
+        raise DatasetError("sizes are not above 0", where=_WHERE)
     coordinates, fields = dict(grid.coordinates), dict(grid.fields)
     for axis, (name, values) in enumerate(grid.coordinates.items()):
         order = np.argsort(values, kind="stable")
@@ -188,7 +190,8 @@ def _dataset(grid: Grid, control: str) -> xr.Dataset:
 
 
 def _coordinate(name: str, values: FloatArray) -> xr.Variable:
-    whole = name != "time" and bool(np.all(values == np.round(values)))
+    exact = name != "time" and bool(np.all(np.abs(values) < 2.0**53))
+    whole = exact and bool(np.all(values == np.round(values)))
     kept: FloatArray | IntArray = values.astype(np.int64) if whole else values
     return coordinate(name, name, kept, _TIME_UNIT if name == "time" else None)
 
@@ -196,6 +199,8 @@ def _coordinate(name: str, values: FloatArray) -> xr.Variable:
 def _with_success(data: xr.Dataset, level: float | None) -> xr.Dataset:
     """The dataset with first passages and success: from the overlap, as given, or unknown."""
     stated = [name for name in ("success", "first_passage") if name in data]
+    if level is not None and (np.asarray(level).dtype.kind not in "iuf" or np.isnan(level)):
+        raise DatasetError(f"success_at is {level!r}, no number", where=_WHERE)
     if level is not None and stated:
         raise DatasetError(f"success_at and {stated[0]} exclude each other", where=_WHERE)
     times = data["time"].values

@@ -157,6 +157,14 @@ def test_a_part_of_a_parameter_of_any_name_can_be_selected() -> None:
         batch_sizes(part)
 
 
+def test_masked_values_are_missing_and_large_sizes_stay() -> None:
+    masked = np.ma.masked_greater(np.array([[[1.0, 2.0], [3.0, 4.0]]]), 3.5)
+    data = make_dataset(masked, size=[10.0**30], batch_size=[1, 2])
+    assert float(data["size"][0]) == 10.0**30
+    np.testing.assert_array_equal(data["overlap"].values.ravel(), [1.0, 2.0, 3.0, np.nan])
+    assert data["status"].values.ravel().tolist() == [0, 0, 0, 2]
+
+
 GOOD: dict[str, Any] = {"size": [5, 6], "batch_size": [1, 2]}
 
 
@@ -172,6 +180,9 @@ GOOD: dict[str, Any] = {"size": [5, 6], "batch_size": [1, 2]}
         (np.ones((2, 2, 4)), {**GOOD, "batch_size": [1, np.nan]}, "'batch_size' are not"),
         (np.full((2, 2, 4), np.inf), GOOD, "'overlap' holds an infinite number"),
         (np.full((2, 2, 4), "a"), GOOD, "'overlap' holds something else"),
+        (np.full((2, 2, 4), 1j), GOOD, "'overlap' holds something else"),
+        (np.ones((2, 2, 4)), {**GOOD, "size": [-5, 6]}, "sizes are not above 0"),
+        (np.ones((2, 2, 4)), {**GOOD, "success_at": "high"}, "success_at is 'high', no number"),
         (np.ones((2, 2, 4)), {**GOOD, "accuracy": np.ones((2, 2, 3))}, "'accuracy' has the shape"),
         (np.ones(2), {**GOOD, "replica": [0, 0], "size": [5, 5], "batch_size": [1, 1]}, "twice"),
         (np.ones(2), {"size": [5, np.nan], "batch_size": 1}, "'size' of row 1"),
