@@ -28,7 +28,7 @@ class Grid(NamedTuple):
 def numbers(name: str, values: object) -> FloatArray:
     """An array of numbers, nan where it is masked, or the error that names it."""
     try:
-        if np.iscomplexobj(values):
+        if np.asarray(values).dtype.kind == "c":  # numpy would cut them
             raise TypeError("complex numbers")
         if isinstance(values, np.ma.MaskedArray):
             values = np.ma.filled(values.astype(np.float64), np.nan)
