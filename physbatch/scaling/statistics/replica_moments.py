@@ -209,8 +209,10 @@ def _cell_moments(
     for name in _ERRORS:
         source = name.removesuffix("_mean")
         if source in observed:
-            means = (counts / n) @ observed[source]
-            cell[name] = (observed[source].mean(axis=0), unbiased_spread(means, units))
+            # A replica that is about to diverge may have an infinite loss: a mean without an error.
+            with np.errstate(invalid="ignore"):
+                means = (counts / n) @ observed[source]
+                cell[name] = (observed[source].mean(axis=0), unbiased_spread(means, units))
     return cell
 
 

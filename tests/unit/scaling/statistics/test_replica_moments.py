@@ -193,3 +193,14 @@ def test_fluctuations_of_gamma_laws_are_exact_within_their_errors() -> None:
         z = (value - exact) / stderr
         assert abs(z.mean()) < 0.35
         assert abs(z.std() - 1) < 0.16
+
+
+def test_an_infinite_loss_has_a_mean_without_an_error() -> None:
+    """As a replica has it at the last measurement before it is found to have diverged."""
+    data = first_order(sizes=(50,), replicas=8, seed=1)
+    loss = data["overlap"] + 1.0
+    loss[{"replica": 3, "time": 0}] = np.inf
+    result = moments(data.assign(batch_error=loss))
+    assert np.isinf(result["batch_error_mean"].isel(time=0)).all()
+    assert np.isnan(result["batch_error_mean_stderr"].isel(time=0)).all()
+    assert np.isfinite(result["batch_error_mean_stderr"].isel(time=-1)).all()
