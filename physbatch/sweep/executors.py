@@ -21,10 +21,12 @@ from pathlib import Path
 from types import ModuleType
 
 from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
+from physbatch.engines.faults import line_of, words_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
 from physbatch.engines.registry import engine_for
 from physbatch.errors import PhysbatchError, StudyError
+from physbatch.study.dynamics import OwnDynamics
 from physbatch.study.model import Study
 from physbatch.sweep.ends import BegunCells, EndState, usable
 from physbatch.sweep.index import ShardNote
@@ -116,6 +118,9 @@ def compute_group(
             fault = error
             break
         except Exception as error:
+            fault = _fault_of_own_code(plan, error)
+            if fault is not None:
+                break
             failed[number] = in_one_line(error)
     note = None
     if results:
@@ -127,6 +132,17 @@ def compute_group(
     if fault is not None and note is None:
         raise fault
     return Outcome(group, note, tuple(results), failed, time.perf_counter() - began, fault)
+
+
+def _fault_of_own_code(plan: Plan, error: Exception) -> StudyError | None:
+    """An exception of an engine of one's own, with file and line: it would come in every cell."""
+    dynamics = plan.study.dynamics
+    if not isinstance(dynamics, OwnDynamics) or isinstance(error, MemoryError):
+        return None
+    line = line_of(error)
+    if line is None:
+        return None
+    return StudyError(words_of(error), where=f"{line}, dynamics {dynamics.engine!r}")
 
 
 def _simulate(plan: Plan, cell: GridPoint, device: str, checkpoint: FileCheckpoint) -> Arrays:

@@ -187,6 +187,28 @@ def test_a_class_that_lacks_a_function_is_refused() -> None:
         register("other", cast("Any", Half))
 
 
+def test_an_exception_of_a_class_ends_the_run_with_its_line_and_keeps_finished_cells(
+    tmp_path: Path,
+) -> None:
+    class Fragile(FunctionEngine):
+        def __init__(self) -> None:
+            super().__init__(relax, {"energy": "energy per spin"}, 1.0)
+
+        def simulate(self, point: GridPoint, *rest: Any) -> Any:
+            if point.batch_size == 10 and point.options["tau"] == 10:
+                raise KeyError("no such spin")
+            return super().simulate(point, *rest)
+
+    register("relaxation", Fragile)
+    target = tmp_path / "data.nc"
+    words = r"test_own.py, line \d+, dynamics 'relaxation': KeyError: 'no such spin'"
+    with pytest.raises(StudyError, match=words):
+        run_study(Study.from_dict(CONTENT), target, workers=1)
+    with xr.open_dataset(next(Path(f"{target}.cells").glob("*.nc"))) as kept:
+        assert 0 < kept.sizes["cell"] < 8
+    register("relaxation", relax, observables={"energy": "energy per spin"})
+
+
 def test_a_study_is_read_without_its_engine_and_round_trips() -> None:
     study = Study.from_dict({**CONTENT, "dynamics": {"kind": "unheard-of"}})
     assert Study.from_json(study.canonical_json()) == study
