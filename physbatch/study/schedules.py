@@ -22,6 +22,11 @@ class ConstantSchedule(Model):
         return 1.0
 
     @property
+    def settled(self) -> int:
+        """The step from which on the factor is the same."""
+        return 0
+
+    @property
     def largest(self) -> float:
         """The largest factor of all steps."""
         return 1.0
@@ -55,6 +60,11 @@ class GradualSchedule(Model):
         return 1.0 + (self.to - 1.0) * share
 
     @property
+    def settled(self) -> int:
+        """The step from which on the factor is the same."""
+        return self.steps
+
+    @property
     def largest(self) -> float:
         """The largest factor of all steps."""
         return max(1.0, self.to)
@@ -86,6 +96,11 @@ class StepSchedule(Model):
         """
         passed = sum(step >= start for start in self.at)
         return self.factors[passed - 1] if passed else 1.0
+
+    @property
+    def settled(self) -> int:
+        """The step from which on the factor is the same."""
+        return self.at[-1]
 
     @property
     def largest(self) -> float:

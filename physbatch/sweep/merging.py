@@ -121,8 +121,11 @@ def _batches(plan: Plan) -> FloatArray:
     dynamics = plan.study.dynamics
     if not isinstance(dynamics, SGD) or dynamics.batch_schedule.kind == "constant":
         return times.astype(np.float64)
-    factors = [dynamics.batch_schedule.factor(step) for step in range(times[-1])]
-    return np.append(0.0, np.cumsum(factors))[times]
+    schedule = dynamics.batch_schedule
+    changing = min(schedule.settled, int(times[-1]))
+    batches = np.append(0.0, np.cumsum([schedule.factor(step) for step in range(changing)]))
+    after = np.maximum(times - changing, 0) * schedule.factor(changing)
+    return np.asarray(batches[np.minimum(times, changing)] + after)
 
 
 def _attributes(study: Study, makers: Counter[Maker]) -> dict[str, str | int]:

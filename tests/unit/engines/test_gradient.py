@@ -57,6 +57,15 @@ def same_bits(one: xr.Dataset, other: xr.Dataset) -> None:
         assert one[name].values.tobytes() == other[name].values.tobytes(), name
 
 
+def test_samples_count_batches_that_grow(tmp_path: Path) -> None:
+    """m, 3 m/2, 2 m, 5 m/2 and from the fourth step on 3 m."""
+    grows = {"kind": "linear", "to": 3, "steps": 4}
+    times = {"kind": "list", "values": [0, 2, 4, 10]}
+    measurement = {"duration": 10, "times": times, "test_samples": 20}
+    data = run(tmp_path, dynamics={"batch_schedule": grows}, measurement=measurement)
+    np.testing.assert_allclose(data["samples"] / data["batch_size"], [[0, 2.5, 7, 25]] * 2)
+
+
 def test_a_committee_study(tmp_path: Path) -> None:
     data = run(tmp_path)
     assert dict(data["student_overlap"].sizes) == {
