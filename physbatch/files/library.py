@@ -158,14 +158,17 @@ class _Reading:
 def as_dataset(group: Any, path: Path, *, whole: bool, decode_cf: bool = True) -> xr.Dataset:
     """The variables of an open file, or a group of it, read when they are asked for, each alone.
 
-    What fails then is told as by `named_errors`.
+    What fails then is told as by `named_errors`. The dataset does not close the file: the number
+    under which the library knows it may be that of another one by then.
     """
     store: Any = NetCDF4DataStore
-    return xr.open_dataset(
+    data = xr.open_dataset(
         store(group, lock=_Reading(path, whole)),
         decode_cf=decode_cf,
         decode_timedelta=False if decode_cf else None,
     )
+    data.set_close(None)
+    return data
 
 
 def require_own_bytes(path: Path, image: bytes | None) -> None:

@@ -18,7 +18,7 @@ import xarray as xr
 from physbatch.errors import DatasetError
 from physbatch.files import foreign as probe
 from physbatch.files.checksums import FOOTER_BYTES, with_checksum, without_checksum
-from physbatch.files.netcdf import open_netcdf, save
+from physbatch.files.netcdf import open_netcdf, open_tree, save
 
 
 @pytest.fixture
@@ -78,6 +78,22 @@ def test_a_checked_file_needs_no_probe(
 ) -> None:
     monkeypatch.setattr(probe, "probe", lambda path: pytest.fail("was probed"))
     xr.testing.assert_identical(open_netcdf(file), data)
+
+
+def test_a_dataset_that_was_loaded_closes_no_other_file(
+    file: Path, data: xr.Dataset, tmp_path: Path
+) -> None:
+    """The library may give the number of a closed file to the next one."""
+    loaded = [open_netcdf(file), *open_tree(file).values()]
+    other = save(data, tmp_path / "other.nc")
+    lazy = open_netcdf(other, load=False)
+    for table in loaded:
+        table.close()
+        with table:
+            pass
+    xr.testing.assert_identical(lazy.load(), open_netcdf(other))
+    lazy.close()
+    lazy.close()
 
 
 def test_content_and_checksum_round_trip() -> None:
