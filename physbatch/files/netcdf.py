@@ -110,8 +110,8 @@ def _unchecked_image(groups: Mapping[str, tuple[xr.Dataset, Encodings]]) -> byte
 
 def dump(data: xr.Dataset, group: Any, encoding: Encodings) -> None:
     """Write a dataset into an open file, or a group of it, of netCDF4."""
-    store = NetCDF4DataStore(group)  # type: ignore[no-untyped-call]
-    data.dump_to_store(store, encoding=encoding)
+    store: Any = NetCDF4DataStore
+    data.dump_to_store(store(group), encoding=encoding)
 
 
 def encoding_of(data: xr.Dataset, least: int = 1) -> Encodings:

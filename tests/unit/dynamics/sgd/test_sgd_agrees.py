@@ -20,8 +20,10 @@ from physbatch.streams.keys import StreamKeys, stream_keys
 from physbatch.study.schedules import GradualSchedule
 from physbatch.systems.architecture import Architecture, build_architecture, dense_student
 from physbatch.systems.continuous import (
+    Activation,
     ContinuousSystem,
     Functions,
+    TeacherVectors,
     draw_continuous_system,
 )
 from physbatch.systems.wiring import layer_matrices
@@ -83,12 +85,12 @@ GROWS = GradualSchedule(kind="linear", to=3.0, steps=5).factor
 
 def draw(
     name: str,
-    activation: str = "erf",
+    activation: Activation = "erf",
     *,
     sqrt_fan_in: bool = True,
     readout: bool = True,
-    teacher_activation: str | None = None,
-    vectors: str = "random",
+    teacher_activation: Activation | None = None,
+    vectors: TeacherVectors = "random",
 ) -> ContinuousSystem:
     choice = {"learned_layers": "all", **SYSTEMS[name]}
     student_units = choice.pop("student_units", None)
@@ -99,7 +101,7 @@ def draw(
         free = Architecture(teacher.size, teacher.layers, "all") if committee else teacher
         student = dense_student(free, student_units)
         student = Architecture(student.size, student.layers, teacher.learned)
-    functions = Functions(activation, sqrt_fan_in, readout, committee, teacher_activation)  # type: ignore[arg-type]
+    functions = Functions(activation, sqrt_fan_in, readout, committee, teacher_activation)
     return draw_continuous_system(
         teacher,
         student,
