@@ -51,6 +51,14 @@ def first_due(times, start):
 
 
 @compiled
+def batch_of(batches, sweep):
+    """Floor and threshold of the batches of a sweep; see `physbatch.dynamics.rules.BatchTable`."""
+    floors, thresholds = batches
+    row = min(sweep, floors.shape[0] - 1)
+    return floors[row], thresholds[row]
+
+
+@compiled
 def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`, as `physbatch.dynamics.rules.BatchRule` says."""
     if threshold == _ZERO:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,6 +63,28 @@ def batch_rule(batch_size: float, *, alternating: bool = False) -> BatchRule:
     return BatchRule(floor, threshold + ALWAYS if alternating and threshold else threshold)
 
 
+class BatchTable(NamedTuple):
+    """`BatchRule`s of sweep 0, 1, ...; the last is that of all sweeps that follow."""
+
+    floors: IntArray
+    thresholds: npt.NDArray[np.uint64]
+
+
+def batch_table(batch_sizes: Sequence[float]) -> BatchTable:
+    """The rules of batch sizes that change from sweep to sweep.
+
+    Examples
+    --------
+    >>> batch_table([2, 2.5])
+    BatchTable(floors=array([2, 2]), thresholds=array([         0, 2147483648], dtype=uint64))
+    """
+    rules = [batch_rule(batch_size) for batch_size in batch_sizes]
+    return BatchTable(
+        np.array([rule.floor for rule in rules], dtype=np.int64),
+        np.array([rule.threshold for rule in rules], dtype=np.uint64),
+    )
+
+
 def acceptance_table(
     *, ties: str = "reject", temperature: float | None = None
 ) -> npt.NDArray[np.uint64]:
@@ -84,7 +107,7 @@ class CellRun:
     Attributes
     ----------
     batch : BatchRule
-        How many samples a batch holds.
+        How many samples a batch holds, as long as `schedule` does not say it.
     acceptance : ndarray of uint64
         See `acceptance_table`.
     refresh_each_proposal : bool
@@ -107,6 +130,8 @@ class CellRun:
     order : str
         One of `ORDERS`: each proposal is a uniformly random weight, or a sweep tries every weight
         once, in the order of the edges (layer by layer) or of a fresh random permutation.
+    schedule : BatchTable, optional
+        How many samples the batches of each sweep hold, if that changes.
     """
 
     batch: BatchRule
@@ -121,6 +146,29 @@ class CellRun:
     first_replica: int
     replicas_per_graph: int = 1
     order: str = "random"
+    schedule: BatchTable | None = None
+
+    @property
+    def batches(self) -> BatchTable:
+        """The rules of all sweeps; one if they are alike."""
+        if self.schedule is not None:
+            return self.schedule
+        return BatchTable(
+            np.array([self.batch.floor], dtype=np.int64),
+            np.array([self.batch.threshold], dtype=np.uint64),
+        )
+
+    @property
+    def largest_batch(self) -> int:
+        """The largest batch that can be drawn."""
+        floors, thresholds = self.batches
+        return int((floors + (thresholds > 0)).max())
+
+    def rule(self, sweep: int) -> BatchRule:
+        """How many samples the batches of a sweep hold."""
+        floors, thresholds = self.batches
+        row = min(sweep, len(floors) - 1)
+        return BatchRule(int(floors[row]), int(thresholds[row]))
 
 
 class Trajectory(NamedTuple):

@@ -72,7 +72,7 @@ class BinaryEngine:
         smallest: dict[KernelShape, GridPoint] = {}
         for point in points:
             shared = point.study.grid.replicas_per_graph
-            shape = kernel_shape(point.teacher, batch_rule(point.batch_size), shared)
+            shape = kernel_shape(point.teacher, point.largest_batch, shared)
             if shape not in smallest or point.size < smallest[shape].size:
                 smallest[shape] = point
         for point in smallest.values():
@@ -92,7 +92,7 @@ class BinaryEngine:
         """
         study, architecture = point.study, point.teacher
         degree = architecture.layers[0].fan_in
-        samples = batch_rule(point.batch_size).largest
+        samples = point.largest_batch
         words = -(-samples // 64)
         shared = study.grid.replicas_per_graph
         nanoseconds = 8.5 + 0.8 * degree + (7.0 if words > 4 else 0.0)
@@ -111,7 +111,7 @@ class BinaryEngine:
     def replica_bytes(self, point: GridPoint) -> int:
         """Graph, weights and measurements, and a share of the counters of the one that runs."""
         architecture = point.teacher
-        words = -(-batch_rule(point.batch_size).largest // 64)
+        words = -(-point.largest_batch // 64)
         planes = max(layer.fan_in.bit_length() for layer in architecture.layers)
         state = 8 * words * (architecture.size + architecture.units * (planes + 1))
         each = architecture.edges * 22 + len(point.times) * 32
@@ -123,7 +123,8 @@ def _run_on_device(system: BinarySystem, run: CellRun, device: str) -> Trajector
     from physbatch.dynamics.bitsliced.cuda.run import cuda_ready, fits_cuda, run_cuda
     from physbatch.dynamics.bitsliced.definition import run_definition
 
-    plain = run.order == "random" and run.batch.floor > 0 and not run.batch.alternates
+    smallest = run.batches.floors.min()
+    plain = run.order == "random" and smallest > 0 and not run.batch.alternates
     if plain and fits_cuda(system.architecture) and cuda_ready():
         return run_cuda(system, run)
     return run_definition(system, run, device=device)
@@ -157,6 +158,7 @@ def _prepare(point: GridPoint) -> tuple[BinarySystem, CellRun]:
         first_replica=point.first_replica,
         replicas_per_graph=study.grid.replicas_per_graph,
         order=dynamics.order,
+        schedule=point.batches,
     )
     return system, run
 

@@ -26,6 +26,7 @@ from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays, first_passage_interval, share_of, unmeasured
 from physbatch.study.dynamics import Greedy, Metropolis
 from physbatch.study.model import Study
+from physbatch.study.schedules import mean_factor
 from physbatch.study.system import PatternInputs, SampleInputs
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.discrete import DiscreteSystem, draw_discrete_system
@@ -100,14 +101,18 @@ class DiscreteEngine:
         moves = measurement.duration * student.learnable
         each_proposal = getattr(study.dynamics, "refresh", "sweep") == "proposal"
         batches = moves if each_proposal else measurement.duration
-        batch = point.batch_size * student.size * (0.4 if patterns else input_nanoseconds)
-        batch += (student.edges if patterns else both) * (6 + 0.13 * point.batch_size)
+        schedule = getattr(study.dynamics, "batch_schedule", None)
+        samples = point.batch_size
+        if schedule is not None:
+            samples *= mean_factor(schedule, measurement.duration)
+        batch = samples * student.size * (0.4 if patterns else input_nanoseconds)
+        batch += (student.edges if patterns else both) * (6 + 0.13 * samples)
         test = measurement.test_samples * (student.size * input_nanoseconds + 0.23 * both)
         return (
             1e-9
             * point.replicas
             * (
-                moves * _proposal_nanoseconds(student, point.batch_size)
+                moves * _proposal_nanoseconds(student, samples)
                 + batches * batch
                 + len(point.times) * test
             )
@@ -117,7 +122,7 @@ class DiscreteEngine:
         """Weights and, for the one replica that runs, the samples and all measurements."""
         student, times = point.student, len(point.times)
         each = 8 * (student.edges + point.teacher.edges) + 40 * times
-        columns = batch_rule(point.batch_size).largest
+        columns = point.largest_batch
         running = times * student.edges + columns * 20 * (student.units + student.size)
         running += 5 * (point.pattern_count or 0) * student.size
         return each + running // point.replicas
@@ -258,6 +263,7 @@ def prepare_discrete(point: GridPoint) -> tuple[DiscreteSystem, DiscreteRun]:
         first_replica=point.first_replica,
         inputs=inputs,
         order=dynamics.order,
+        schedule=point.batches,
     )
     return system, run
 

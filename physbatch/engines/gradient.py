@@ -143,8 +143,7 @@ def _state_bytes(point: GridPoint) -> int:
 
 def _batch_bytes(point: GridPoint) -> int:
     """What the definition needs for the batch of one replica, with the gradient's graph."""
-    most = point.batch_size * dynamics_of(point.study).batch_schedule.largest
-    samples = max(batch_rule(most).largest, point.study.measurement.test_samples)
+    samples = max(point.largest_batch, point.study.measurement.test_samples)
     layers = (*point.teacher.layers, *point.student.layers)
     terms = sum(layer.units if layer.wiring == "full" else layer.edges for layer in layers)
     return 32 * samples * (2 * point.size + terms)

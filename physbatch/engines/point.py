@@ -12,8 +12,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from physbatch.dynamics.rules import BatchTable, batch_rule, batch_table
 from physbatch.streams.keys import StreamKeys, stream_keys
-from physbatch.study.dynamics import SGD, Metropolis, OwnDynamics
+from physbatch.study.dynamics import SGD, Greedy, Metropolis, OwnDynamics
 from physbatch.study.measurement import Purpose
 from physbatch.study.model import Study, canonical_json
 from physbatch.study.system import PatternInputs, SampleInputs
@@ -130,6 +131,25 @@ class GridPoint:
         if self.study.grid.control == "batch_size":
             return float(self.coordinates["batch_size"])
         return float(f"{self.coordinates['batch_ratio'] * self.coordinates['size']:.12g}")
+
+    @property
+    def largest_batch(self) -> int:
+        """Samples of the largest batch that can be drawn."""
+        schedule = getattr(self.study.dynamics, "batch_schedule", None)
+        largest = 1.0 if schedule is None else schedule.largest
+        return batch_rule(self.batch_size * largest).largest
+
+    @property
+    def batches(self) -> BatchTable | None:
+        """The batches of each sweep of discrete weights; None if they are alike."""
+        dynamics = self.study.dynamics
+        if not isinstance(dynamics, Greedy | Metropolis):
+            return None
+        schedule = dynamics.batch_schedule
+        if schedule.kind == "constant":
+            return None
+        sweeps = min(schedule.settled, self.study.measurement.duration) + 1
+        return batch_table([self.batch_size * schedule.factor(sweep) for sweep in range(sweeps)])
 
     @property
     def degree(self) -> int | None:

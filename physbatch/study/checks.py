@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from physbatch.study.base import MOST_SAMPLES
-from physbatch.study.dynamics import SGD, Dynamics
+from physbatch.study.base import MAX_VALUES, MOST_SAMPLES
+from physbatch.study.dynamics import SGD, Dynamics, Greedy, Metropolis
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement
 from physbatch.study.system import GaussianInputs, PatternInputs, System
@@ -20,6 +20,31 @@ def check_batches(grid: Grid) -> None:
             f"batches of {smallest:g} samples; below 1 they are for greedy and metropolis, whose "
             "sweeps may have none"
         )
+
+
+def check_scheduled(dynamics: Greedy | Metropolis, grid: Grid, measurement: Measurement) -> float:
+    """The largest m of a study of discrete weights.
+
+    Raises
+    ------
+    ValueError
+        If m changes too often for its table, is beyond all memory, or changes where batches take
+        turns or cut a permutation.
+    """
+    schedule = dynamics.batch_schedule
+    if schedule.kind != "constant":
+        for field, value, other in (
+            ("rounding", dynamics.rounding, "random"),
+            ("sampling", dynamics.sampling, "subsets"),
+        ):
+            if value != other:
+                raise ValueError(f"{field} {value!r} needs a constant batch_schedule; use {other}")
+        if min(schedule.settled, measurement.duration) > MAX_VALUES:
+            raise ValueError(f"a batch_schedule of sweeps settles within {MAX_VALUES} of them")
+    largest = _largest(grid) * schedule.largest
+    if largest > MOST_SAMPLES:
+        raise ValueError(f"a batch of {largest:g} samples is above {MOST_SAMPLES}")
+    return largest
 
 
 def largest_batch(dynamics: SGD, grid: Grid, measurement: Measurement) -> float:
@@ -46,6 +71,8 @@ def check_distinct(
     fewest = min(grid.pattern_count or (inputs.count or 0,))
     if isinstance(dynamics, SGD):
         largest = largest_batch(dynamics, grid, measurement)
+    elif isinstance(dynamics, Greedy | Metropolis):
+        largest = check_scheduled(dynamics, grid, measurement)
     else:
         largest = _largest(grid)
     if largest > fewest:

@@ -23,7 +23,8 @@ class Greedy(Model):
     """Zero-temperature single-weight moves on mini-batches (discrete weights).
 
     `order` says which weights a sweep tries, `sampling` how batches of a finite set are drawn,
-    `rounding` how many samples a batch holds where m is not whole.
+    `rounding` how many samples a batch holds where m is not whole, and `batch_schedule` what m is
+    multiplied by in each sweep.
     """
 
     kind: Literal["greedy"]
@@ -32,12 +33,13 @@ class Greedy(Model):
     order: _Order = "random"
     sampling: _Sampling = "subsets"
     rounding: _Rounding = "random"
+    batch_schedule: Schedule = ConstantSchedule(kind="constant")
 
 
 class Metropolis(Model):
     """Metropolis moves at temperature T > 0 on mini-batches (discrete weights).
 
-    `order`, `sampling` and `rounding` are those of `Greedy`.
+    `order`, `sampling`, `rounding` and `batch_schedule` are those of `Greedy`.
     """
 
     kind: Literal["metropolis"]
@@ -46,6 +48,7 @@ class Metropolis(Model):
     order: _Order = "random"
     sampling: _Sampling = "subsets"
     rounding: _Rounding = "random"
+    batch_schedule: Schedule = ConstantSchedule(kind="constant")
 
 
 class LearningRate(Model):

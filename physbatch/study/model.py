@@ -28,10 +28,11 @@ from physbatch.study.checks import (
     check_classified,
     check_distinct,
     check_inputs,
+    check_scheduled,
     check_stopping,
     largest_batch,
 )
-from physbatch.study.dynamics import SGD, Dynamics, OwnDynamics
+from physbatch.study.dynamics import SGD, Dynamics, Greedy, Metropolis, OwnDynamics
 from physbatch.study.grid import Grid
 from physbatch.study.measurement import Measurement, Seed
 from physbatch.study.own import is_own, own_kind_in_full
@@ -136,8 +137,9 @@ class Study(Model):
     def _check_discrete(self) -> None:
         """What only discrete weights ask for."""
         grid, inputs = self.grid, self.system.inputs
-        sampling = getattr(self.dynamics, "sampling", "subsets")
-        if sampling != "subsets" and not isinstance(inputs, PatternInputs):
+        assert isinstance(self.dynamics, Greedy | Metropolis)  # others are checked elsewhere
+        check_scheduled(self.dynamics, grid, self.measurement)
+        if self.dynamics.sampling != "subsets" and not isinstance(inputs, PatternInputs):
             raise ValueError("sampling 'epochs' needs a finite set; set inputs.kind to patterns")
         if self.system.weights == "ternary" and min(grid.initial_overlap or (0,)) < 0:
             raise ValueError("grid.initial_overlap of ternary weights must not be negative")

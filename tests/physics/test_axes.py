@@ -38,6 +38,22 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], float, dict[str, Any]]] =
         {"temperature": 0.7},
     ),
     "noise on fresh labels": ({}, {"label_noise": 0.2}, 3.0, {"noise": 0.2}),
+    "m there and back": ({"batch_schedule": {"kind": "ramp", "to": 4, "steps": 4}}, {}, 2.5, {}),
+    "m in steps, Metropolis on noisy labels": (
+        {
+            "kind": "metropolis",
+            "temperature": 0.7,
+            "batch_schedule": {"kind": "steps", "at": [1, 3], "factors": [6, 0.5]},
+        },
+        {"label_noise": 0.2},
+        2.5,
+        {"temperature": 0.7, "noise": 0.2},
+    ),
+}
+#: What m is multiplied by in each sweep.
+FACTORS = {
+    "m there and back": (1, 2.5, 4, 2.5, 1),
+    "m in steps, Metropolis on noisy labels": (1, 6, 6, 0.5, 0.5),
 }
 
 
@@ -86,7 +102,8 @@ def test_moves_agree_with_a_plain_simulator(name: str) -> None:
             assert np.abs(difference).max() < 1e-12  # the same students
         else:
             assert abs(difference.mean()) < 4 * stderr, sweep
-        plain.sweep(m, **told)
+        if sweep < SWEEPS:
+            plain.sweep(m * FACTORS.get(name, (1,) * SWEEPS)[sweep], **told)
 
 
 def test_one_sparse_unit_and_a_dense_ternary_student() -> None:

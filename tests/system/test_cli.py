@@ -269,6 +269,7 @@ REDUCED: dict[str, dict[str, object]] = {
     "sgd-regimes": {"size": [10], "batch_size": [1, 16], "learning_rate": [8], "duration": 4000},
     "hinge-perceptron": {"size": [10], "batch_size": [2, 8], "duration": 300},
     "task-linear": {"size": [8], "batch_size": [4, 16], "duration": 100},
+    "sparse-hysteresis": {"size": [10], "duration": 60},
     "sparse-vector-in-order": {"size": [10], "batch_size": [3, 60], "duration": 60},
     "noisy-labels": {"size": [10], "batch_size": [3, 20], "duration": 60},
     "sparse-pattern-epochs": {"size": [11], "batch_size": [4, 24], "duration": 100},

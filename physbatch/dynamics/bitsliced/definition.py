@@ -67,11 +67,11 @@ class _Cell:
     def outputs(self, weights: Tensor, inputs: Tensor) -> Tensor:
         return forward(self.architecture, self.sources, weights, inputs)
 
-    def batch(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def batch(self, sweep: int, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Inputs, targets, and how many samples count in each replica."""
-        run = self.run
-        inputs = self.streams.binary_inputs(run.dynamics_key, index, run.batch.largest)
-        counts = self.streams.batch_count(run.dynamics_key, run.batch, index)
+        run, rule = self.run, self.run.rule(sweep)
+        inputs = self.streams.binary_inputs(run.dynamics_key, index, rule.largest)
+        counts = self.streams.batch_count(run.dynamics_key, rule, index)
         return inputs, self.outputs(self.teacher, inputs), counts
 
     def wrong_bits(self, weights: Tensor, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
@@ -116,7 +116,7 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
     out = Trajectory.empty(len(run.times), system.student)
     perfect = architecture.outputs * architecture.paths_per_output
     columns = {int(time): column for column, time in enumerate(run.times)}
-    batch = cell.batch(0)
+    batch = cell.batch(0, 0)
     energy = cell.wrong_bits(student, batch)
 
     for sweep in range(run.duration + 1):
@@ -134,9 +134,8 @@ def run_definition(system: BinarySystem, run: CellRun, device: str = "cpu") -> T
         positions, chances = cell.proposals(sweep)
         for number in range(learnable):
             if number == 0 or run.refresh_each_proposal:
-                batch = cell.batch(
-                    sweep * learnable + number if run.refresh_each_proposal else sweep
-                )
+                index = sweep * learnable + number if run.refresh_each_proposal else sweep
+                batch = cell.batch(sweep, index)
                 energy = cell.wrong_bits(student, batch)
             trial = student.clone()
             trial[rows, positions[:, number]] *= -1

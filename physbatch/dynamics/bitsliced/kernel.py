@@ -50,7 +50,13 @@ from physbatch.dynamics.bitsliced.parts import (
     empty_batch,
 )
 from physbatch.dynamics.bitsliced.shape import AT_ONCE, offset_for, planes_for, shape_of, stride_for
-from physbatch.dynamics.compiled import WITHOUT_COUNTS, compiled, compiled_within, first_due
+from physbatch.dynamics.compiled import (
+    WITHOUT_COUNTS,
+    batch_of,
+    compiled,
+    compiled_within,
+    first_due,
+)
 from physbatch.sources import hash_of_sources
 from physbatch.streams.filling import draw_numbers
 from physbatch.streams.keys import KIND_ACCEPT
@@ -164,10 +170,11 @@ def _sweep(work, shape, trial, run, row, time, ones):
         network.reader_of,
     )
     far = work.state.nbytes > _NEAR
+    floor, threshold = batch_of(run.batches, time)
     for number in range(learnable):
         if number == 0 or run.each_proposal:
             index = time * learnable + number if run.each_proposal else time
-            draw = Draw(run.floor, run.threshold, run.dynamics_key, np.uint64(index), ZERO)
+            draw = Draw(floor, threshold, run.dynamics_key, np.uint64(index), ZERO)
             draw_batch(work, shape, draw, row, ones)
             if shape.foreseen:
                 fill_gains(work, shape)
@@ -191,7 +198,8 @@ def _run_row(work, shape, trial, replicas, run, out, row, ones):
     # Measured is the batch last drawn; at time 0 the first batch, before any move.
     drawn = run.start * work.layout.learnable if run.each_proposal else run.start
     index = np.uint64(max(drawn - 1, 0))
-    draw = Draw(run.floor, run.threshold, run.dynamics_key, index, ZERO)
+    floor, threshold = batch_of(run.batches, max(run.start - 1, 0))
+    draw = Draw(floor, threshold, run.dynamics_key, index, ZERO)
     draw_batch(work, shape, draw, row, ones)
     column = first_due(run.times, run.start)
     for time in range(run.start, min(run.pause, run.duration + 1)):

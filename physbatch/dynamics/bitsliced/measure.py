@@ -7,7 +7,8 @@ import numpy as np
 from physbatch.dynamics.bitsliced.batches import count_mistakes, draw_batch
 from physbatch.dynamics.bitsliced.layout import ZERO, Array, path_sum
 from physbatch.dynamics.bitsliced.parts import Draw
-from physbatch.dynamics.compiled import compiled, draw_count
+from physbatch.dynamics.compiled import batch_of, compiled, draw_count
+from physbatch.dynamics.rules import BatchTable
 
 _CHUNK = np.uint64(40)
 
@@ -15,8 +16,7 @@ _CHUNK = np.uint64(40)
 class Instructions(NamedTuple):
     """A `CellRun` as compiled code reads it."""
 
-    floor: int
-    threshold: np.uint64
+    batches: BatchTable
     acceptance: Array
     each_proposal: bool
     absorbing: bool
@@ -82,9 +82,10 @@ def fill_in(layout, replicas, run, out, row, column):
     for later in range(column, run.times.shape[0]):
         proposals = layout.learnable if run.each_proposal else 1
         last = np.uint64(run.times[later] * proposals - 1)
+        floor, threshold = batch_of(run.batches, run.times[later] - 1)
         for member in range(row.members):
             replica = np.uint64(row.replica + member)
-            count = draw_count(run.floor, run.threshold, run.dynamics_key, last, replica)
+            count = draw_count(floor, threshold, run.dynamics_key, last, replica)
             at = row.first + member
             out.path_sum[at, later] = np.int64(layout.outputs) * replicas.fan_ins.prod()
             out.batch_bits[at, later] = count * layout.outputs

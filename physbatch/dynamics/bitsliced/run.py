@@ -11,7 +11,7 @@ import numpy as np
 from physbatch.dynamics.bitsliced.kernel import SOURCE_HASH, make_kernel
 from physbatch.dynamics.bitsliced.layout import Replicas
 from physbatch.dynamics.bitsliced.measure import Instructions
-from physbatch.dynamics.rules import ORDERS, BatchRule, CellRun, Trajectory
+from physbatch.dynamics.rules import ORDERS, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
@@ -44,21 +44,21 @@ def words_for(largest_batch: int) -> int:
     return -(-needed // 8) * 8 if needed > 4 else (1, 2, 4, 4)[needed - 1]
 
 
-def _lane_bits(architecture: Architecture, batch: BatchRule) -> int:
+def _lane_bits(architecture: Architecture, largest_batch: int) -> int:
     """Narrowest lane that holds the samples of a replica, and any change of its error."""
     reached = 1
     for layer in architecture.layers[1:]:
         reached = min(reached * layer.fan_out, layer.units)
     for bits in (16, 32):
-        if batch.largest <= bits and reached * batch.largest < 2 ** (bits - 1):
+        if largest_batch <= bits and reached * largest_batch < 2 ** (bits - 1):
             return bits
     return 64
 
 
 def kernel_shape(
-    architecture: Architecture, batch: BatchRule, replicas_per_graph: int = 1
+    architecture: Architecture, largest_batch: int, replicas_per_graph: int = 1
 ) -> KernelShape:
-    """The kernel for a network and a batch size.
+    """The kernel for a network and its largest batch.
 
     Replicas that share a graph stand side by side in a vector if their batches fit one word;
     larger batches fill vectors by themselves.
@@ -66,10 +66,10 @@ def kernel_shape(
     layers = architecture.layers
     readers = layers[-1].fan_out if len(layers) > 1 else 0
     network = (len(layers), layers[0].fan_in, layers[-1].fan_in, readers)
-    if replicas_per_graph == 1 or batch.largest > 64:
-        row = words_for(batch.largest)
+    if replicas_per_graph == 1 or largest_batch > 64:
+        row = words_for(largest_batch)
         return KernelShape(*network, row, min(row, _REGISTER // 64), 1, 64)
-    bits = _lane_bits(architecture, batch)
+    bits = _lane_bits(architecture, largest_batch)
     together = min(_REGISTER // bits, 2 ** (replicas_per_graph - 1).bit_length())
     return KernelShape(*network, together, together, together, bits)
 
@@ -103,7 +103,7 @@ def advance(system: BinarySystem, run: CellRun, out: Trajectory, start: int, pau
     goes to the end.
     """
     architecture = system.architecture
-    shape = kernel_shape(architecture, run.batch, run.replicas_per_graph)
+    shape = kernel_shape(architecture, run.largest_batch, run.replicas_per_graph)
     kernel = make_kernel(
         shape.depth,
         shape.fan_in,
@@ -140,8 +140,7 @@ def replicas_of(system: BinarySystem) -> Replicas:
 def instructions(run: CellRun, start: int, pause: int) -> Instructions:
     """A cell's instructions as compiled code reads them."""
     return Instructions(
-        run.batch.floor,
-        np.uint64(run.batch.threshold),
+        run.batches,
         run.acceptance,
         run.refresh_each_proposal,
         run.absorbing,

@@ -85,13 +85,13 @@ class DiscreteData:
             return torch.round(NORMAL_UNIT * numbers)
         return self.streams.binary_inputs(key, index, samples).double()
 
-    def batch(self, index: int) -> _Batch:
-        """Batch number `index`: fresh samples, or distinct patterns of the set."""
-        run = self.run
-        largest = run.batch.largest
-        counts = self.streams.batch_count(run.dynamics_key, run.batch, index)
+    def batch(self, sweep: int, index: int) -> _Batch:
+        """Batch number `index`, of a sweep: fresh samples, or distinct patterns of the set."""
+        run, rule = self.run, self.run.rule(sweep)
+        largest = rule.largest
+        counts = self.streams.batch_count(run.dynamics_key, rule, index)
         if run.inputs.pattern_count:
-            chosen = self.chosen(index)[:, :, None]
+            chosen = self.chosen(index, largest)[:, :, None]
             inputs = self.patterns.gather(1, chosen.expand(-1, -1, self.patterns.shape[2]))
             targets = self.labels.gather(1, chosen.expand(-1, -1, self.labels.shape[2]))
         else:
@@ -100,9 +100,9 @@ class DiscreteData:
             targets = self.noisy(labels, run.dynamics_key, index)
         return _Batch(inputs, targets, counts)
 
-    def chosen(self, index: int) -> Tensor:
-        """Which patterns batch number `index` holds, shape (replica, sample)."""
-        key, largest = self.run.dynamics_key, self.run.batch.largest
+    def chosen(self, index: int, largest: int) -> Tensor:
+        """Which patterns batch number `index` of at most so many holds, shape (replica, sample)."""
+        key = self.run.dynamics_key
         patterns = self.run.inputs.pattern_count
         if not self.run.inputs.epochs:
             return self.streams.selection(key, index, largest, patterns)
@@ -196,7 +196,7 @@ def run_general_definition(
     replicas, learnable = len(system.student), layers.learnable
     out = DiscreteTrajectory.empty(replicas, len(run.times), layers.edges)
     columns = {int(time): column for column, time in enumerate(run.times)}
-    batch = data.batch(0)
+    batch = data.batch(0, 0)
     energy = data.half_errors(student.matrices(student.weights), batch)
 
     for sweep in range(run.duration + 1):
@@ -221,7 +221,7 @@ def run_general_definition(
         for number in range(learnable):
             if number == 0 or run.refresh_each_proposal:
                 index = sweep * learnable + number if run.refresh_each_proposal else sweep
-                batch = data.batch(index)
+                batch = data.batch(sweep, index)
                 energy = data.half_errors(student.matrices(student.weights), batch)
             now = slice(number, number + 1)
             trial = student.proposal(edges[:, now], sides[:, now])

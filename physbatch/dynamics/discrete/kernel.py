@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from physbatch.compilation import cached_njit
-from physbatch.dynamics.compiled import compiled, compiled_within, draw_count, first_due
+from physbatch.dynamics.compiled import batch_of, compiled, compiled_within, draw_count, first_due
 from physbatch.dynamics.discrete.parts import (
     accept,
     commit,
@@ -99,10 +99,11 @@ def _training_half_errors(student, scratch):
 
 
 @compiled
-def _new_batch(work, rule, index, replica):
-    """Draw batch `index`, run both networks, and return its size and half errors."""
+def _new_batch(work, rule, sweep, index, replica):
+    """Draw batch `index` of a sweep, run both networks, and return its size and half errors."""
     teacher, student, state, scratch = work
-    count = draw_count(rule.floor, rule.threshold, rule.key, index, replica)
+    floor, threshold = batch_of(rule.batches, sweep)
+    count = draw_count(floor, threshold, rule.key, index, replica)
     if rule.pattern_count == 0:
         fill_inputs(state.inputs, count, rule.gaussian, rule.key, index, replica)
         forward(teacher, state.inputs, count, scratch.teacher_fields, scratch.teacher_values)
@@ -164,7 +165,8 @@ def _fill_in(work, run, out, row, column, replica):
     rule = run.rule
     for later in range(column, run.times.shape[0]):
         last = run.times[later] * (run.learnable if run.each_proposal else 1) - 1
-        count = draw_count(rule.floor, rule.threshold, rule.key, np.uint64(last), replica)
+        floor, threshold = batch_of(rule.batches, run.times[later] - 1)
+        count = draw_count(floor, threshold, rule.key, np.uint64(last), replica)
         copy(out.students[row, later], work.student.weights)
         out.batch_bits[row, later] = work.state.targets.shape[0] * count
 
@@ -187,7 +189,7 @@ def _sweep(work, run, batch, time, replica):
     for number in range(learnable):
         if number == 0 or run.each_proposal:
             index = np.uint64(time * learnable + number if run.each_proposal else time)
-            count, energy = _new_batch(work, rule, index, replica)
+            count, energy = _new_batch(work, rule, time, index, replica)
         if in_order:
             edge, side = edges[number], np.int64(bounded(np.uint64(proposals[number]), _TWO))
         else:
@@ -211,7 +213,7 @@ def _run_replica(work, units, run, out, row, start, pause):
     rule, replica = run.rule, np.uint64(run.first_replica + row)
     # The batch that the student saw last, the first one at time 0.
     seen = np.uint64(max((start * run.learnable if run.each_proposal else start) - 1, 0))
-    batch = _new_batch(work, rule, seen, replica)
+    batch = _new_batch(work, rule, max(start - 1, 0), seen, replica)
     column = first_due(run.times, start)
     for time in range(start, pause):
         # A perfect student makes no error, unless labels are wrong.

@@ -136,8 +136,7 @@ class DiscreteWalk:
 def _instructions(system: DiscreteSystem, run: DiscreteRun) -> Instructions:
     return Instructions(
         rule=Rule(
-            floor=run.batch.floor,
-            threshold=np.uint64(run.batch.threshold),
+            batches=run.batches,
             gaussian=run.inputs.gaussian,
             pattern_count=run.inputs.pattern_count,
             epochs=run.inputs.epochs,
@@ -182,7 +181,7 @@ def _types(run: DiscreteRun) -> tuple[type[np.integer], type[np.integer]]:
 
 def _state(system: DiscreteSystem, run: DiscreteRun) -> State:
     input_type, field_type = _types(run)
-    units, width = system.student_layers.units, run.batch.largest
+    units, width = system.student_layers.units, run.largest_batch
     return State(
         inputs=np.zeros((system.student_layers.size, width), dtype=input_type),
         fields=np.zeros((units, width), dtype=field_type),
@@ -200,7 +199,7 @@ def _state(system: DiscreteSystem, run: DiscreteRun) -> State:
 
 def _scratch(system: DiscreteSystem, run: DiscreteRun) -> Scratch:
     input_type, field_type = _types(run)
-    size, width, count = system.student_layers.size, run.batch.largest, run.inputs.pattern_count
+    size, width, count = system.student_layers.size, run.largest_batch, run.inputs.pattern_count
     teacher, student = system.teacher_layers.units, system.student_layers.units
     learnable, outputs = system.student_layers.learnable, system.student_layers.outputs
     return Scratch(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from physbatch.dynamics.compiled import compiled, compiled_counting
+from physbatch.dynamics.rules import BatchTable
 
 
 class Layout(NamedTuple):
@@ -106,10 +107,9 @@ class Work(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """Numbers that say how samples are drawn; see `BatchRule` and `InputRule`."""
+    """Numbers that say how samples are drawn; see `BatchTable` and `InputRule`."""
 
-    floor: int
-    threshold: np.uint64
+    batches: BatchTable
     gaussian: bool
     pattern_count: int
     epochs: bool

@@ -103,6 +103,9 @@ STUDIES: dict[str, dict[str, Any]] = {
     "bit-sliced, a batch for each proposal": _changed(
         _BITS, dynamics={"ties": "accept", "refresh": "proposal"}
     ),
+    "bit-sliced, batches that change": _changed(
+        _BITS, dynamics={"batch_schedule": {"kind": "ramp", "to": 2.5, "steps": 30}}
+    ),
     "discrete": _changed(
         _BITS, system={"weights": "ternary", "depth": 1, "student_wiring": {"kind": "dense"}}
     ),
@@ -115,6 +118,11 @@ STUDIES: dict[str, dict[str, Any]] = {
         _BITS,
         system={"inputs": _PATTERNS},
         dynamics={"kind": "metropolis", "temperature": 0.4, "refresh": "proposal"},
+    ),
+    "discrete, batches that change": _changed(
+        _BITS,
+        system={"inputs": {"kind": "gaussian"}},
+        dynamics={"batch_schedule": {"kind": "steps", "at": [3, 9], "factors": [4, 0.5]}},
     ),
     "gradient": _DESCENT,
     "gradient, momentum on noisy patterns": _changed(

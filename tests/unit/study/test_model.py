@@ -189,6 +189,29 @@ def test_wrong_fields_are_refused_in_one_line(path: str, value: object, words: s
     assert len(line) < 300
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"rounding": "alternating"}, "rounding 'alternating' needs a constant batch_schedule"),
+        ({"sampling": "epochs"}, "sampling 'epochs' needs a constant batch_schedule"),
+        ({"batch_schedule": {"kind": "ramp", "to": 2**24, "steps": 5}}, "is above 16777216"),
+        (
+            {"batch_schedule": {"kind": "ramp", "to": 2, "steps": 10**7}},
+            "settles within 1000000 of them",
+        ),
+    ],
+)
+def test_schedules_that_sweeps_cannot_follow(fields: dict[str, Any], words: str) -> None:
+    content = changed("measurement.duration", 10**8)
+    content["system"]["inputs"] = {"kind": "patterns", "count": 10_000}
+    ramp = {"kind": "ramp", "to": 2, "steps": 50}
+    content["dynamics"] = {**content["dynamics"], "batch_schedule": ramp}
+    Study.from_dict(content)
+    content["dynamics"].update(fields)
+    with pytest.raises(StudyError, match=words):
+        Study.from_dict(content)
+
+
 def test_batches_beyond_the_limit_are_refused_by_ratio_as_well() -> None:
     """A batch of more than 2^24 samples, however it is written."""
     content = changed("grid.batch_size", ...)

@@ -12,6 +12,7 @@ from physbatch.dynamics.bitsliced.cuda.parts import (
     Block,
     Shape,
     accepts,
+    batch_of,
     count_mistakes,
     draw_batch,
     draw_numbers,
@@ -141,10 +142,11 @@ def _sweep(block, shape, layout, run, row, time):
             chances = block.chances[member]
             draw_numbers(chances, learnable, _ACCEPT, key, now, np.uint64(replica + member), ZERO)
     cuda.syncthreads()
+    floor, threshold = batch_of(run.batches, time)
     for number in range(learnable):
         if number == 0 or run.each_proposal:
             index = np.uint64(time * learnable + number if run.each_proposal else time)
-            draw = Draw(run.floor, run.threshold, key, index, ZERO)
+            draw = Draw(floor, threshold, key, index, ZERO)
             draw_batch(block, shape, layout, draw, members, replica)
         _try_flip(block, shape, layout, run, members, number)
 
@@ -205,7 +207,8 @@ def make_cuda_kernel(
         column = 0
         for time in range(run.duration + 1):
             if time == 0:  # measured is the first batch, before any move
-                draw = Draw(run.floor, run.threshold, run.dynamics_key, ZERO, ZERO)
+                floor, threshold = batch_of(run.batches, 0)
+                draw = Draw(floor, threshold, run.dynamics_key, ZERO, ZERO)
                 draw_batch(block, shape, layout, draw, members, run.first_replica + first)
             count_mistakes(block, shape, layout, members)
             due = column < run.times.shape[0] and run.times[column] == time

@@ -3,7 +3,12 @@
 import numpy as np
 from numba import cuda
 
-from physbatch.dynamics.bitsliced.cuda.parts import count_mistakes, draw_batch, draw_count
+from physbatch.dynamics.bitsliced.cuda.parts import (
+    batch_of,
+    count_mistakes,
+    draw_batch,
+    draw_count,
+)
 from physbatch.dynamics.bitsliced.layout import ONE, ZERO
 from physbatch.dynamics.bitsliced.parts import Draw
 
@@ -97,8 +102,9 @@ def fill_in(layout, run, out, perfect, row, column):
     for later in range(column + cuda.threadIdx.x, run.times.shape[0], cuda.blockDim.x):
         proposals = layout.learnable if run.each_proposal else 1
         last = np.uint64(run.times[later] * proposals - 1)
+        floor, threshold = batch_of(run.batches, run.times[later] - 1)
         for member in range(members):
             replica = np.uint64(run.first_replica + first + member)
-            count = draw_count(run.floor, run.threshold, run.dynamics_key, last, replica)
+            count = draw_count(floor, threshold, run.dynamics_key, last, replica)
             out.path_sum[first + member, later] = perfect
             out.batch_bits[first + member, later] = count * layout.outputs

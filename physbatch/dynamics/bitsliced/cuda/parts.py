@@ -81,6 +81,14 @@ class Rows(NamedTuple):
 
 
 @cuda.jit(device=True)
+def batch_of(batches, sweep):
+    """Floor and threshold of the batches of a sweep."""
+    last = batches.floors.shape[0] - 1
+    row = sweep if sweep < last else last
+    return batches.floors[row], batches.thresholds[row]
+
+
+@cuda.jit(device=True)
 def draw_count(floor, threshold, key, index, replica):
     """Number of samples of batch `index`."""
     if threshold == ZERO:

@@ -17,7 +17,7 @@ from physbatch.dynamics.bitsliced.cuda.parts import Block, Rows
 from physbatch.dynamics.bitsliced.layout import Layout, lay_out
 from physbatch.dynamics.bitsliced.run import instructions, replicas_of, words_for
 from physbatch.dynamics.bitsliced.shape import planes_for
-from physbatch.dynamics.rules import CellRun, Trajectory
+from physbatch.dynamics.rules import BatchTable, CellRun, Trajectory
 from physbatch.systems.architecture import Architecture
 from physbatch.systems.binary import BinarySystem
 
@@ -64,8 +64,8 @@ def run_cuda(system: BinarySystem, run: CellRun, threads: int = THREADS) -> Traj
     architecture = system.architecture
     if not fits_cuda(architecture):
         raise ValueError(f"the GPU kernel knows networks of one or two layers, not {architecture}")
-    together = 1 if run.batch.largest > 64 else min(run.replicas_per_graph, TOGETHER)
-    words = words_for(run.batch.largest) if together == 1 else 1
+    together = 1 if run.largest_batch > 64 else min(run.replicas_per_graph, TOGETHER)
+    words = words_for(run.largest_batch) if together == 1 else 1
     row = together * words
     layers = architecture.layers
     readers = layers[-1].fan_out if len(layers) > 1 else 0
@@ -80,7 +80,9 @@ def run_cuda(system: BinarySystem, run: CellRun, threads: int = THREADS) -> Traj
         chosen = slice(begin, begin + at_a_time)
         rows = _load(system, layout, row, firsts[chosen], members[chosen])
         told = instructions(run, 0, run.duration + 1)._replace(
-            acceptance=cuda.to_device(run.acceptance), times=cuda.to_device(run.times)
+            batches=BatchTable(*map(cuda.to_device, run.batches)),
+            acceptance=cuda.to_device(run.acceptance),
+            times=cuda.to_device(run.times),
         )
         measured = Trajectory(*map(cuda.to_device, out))
         kernel[len(rows.first), threads](rows, layout, told, measured)

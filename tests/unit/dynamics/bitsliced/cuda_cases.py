@@ -14,7 +14,7 @@ import numpy as np
 
 from physbatch.dynamics.bitsliced.cuda.run import run_cuda
 from physbatch.dynamics.bitsliced.definition import run_definition
-from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
+from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule, batch_table
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.binary import draw_system
@@ -39,6 +39,7 @@ def main() -> None:
     duration = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for number, case in enumerate(CASES):
         system, learned, rule, each_proposal, batch_size, first, replicas, per_graph = case
+        halved = batch_table((batch_size, batch_size / 2, batch_size))
         layers = build_architecture(**system, learned_layers=learned, odd_fan_in=True)
         keys = stream_keys(dict.fromkeys(("wiring", "teacher", "start", "dynamics"), 7), "cuda")
         drawn = draw_system(layers, 0.2, keys, first, replicas, per_graph)
@@ -54,6 +55,7 @@ def main() -> None:
             test_key=keys.test,
             first_replica=first,
             replicas_per_graph=per_graph,
+            schedule=halved if number % 2 else None,
         )
         fast, exact = run_cuda(drawn, run, threads=4), run_definition(drawn, run)
         for name in Trajectory._fields:

@@ -10,7 +10,13 @@ import pytest
 
 from physbatch.dynamics.bitsliced.definition import run_definition
 from physbatch.dynamics.bitsliced.run import advance, run_bitsliced
-from physbatch.dynamics.rules import CellRun, Trajectory, acceptance_table, batch_rule
+from physbatch.dynamics.rules import (
+    CellRun,
+    Trajectory,
+    acceptance_table,
+    batch_rule,
+    batch_table,
+)
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture
 from physbatch.systems.binary import BinarySystem, draw_system
@@ -142,6 +148,25 @@ def test_batches_that_alternate_hold_m_samples_on_average() -> None:
         assert (np.abs(windows - 2.3 * length) < 1).all()
     assert 2.0 < samples[:, 0].mean() < 2.6
     assert samples[:, 0].std() > 0.2
+
+
+def test_batches_that_change_from_sweep_to_sweep() -> None:
+    """More and fewer samples than at first, within one word and beyond; the last row stays."""
+    for refresh_each_proposal in (False, True):
+        for system, table, shared in (
+            (SYSTEMS[1], (3.4, 3.4, 0.3, 20.5, 2.0), 1),
+            (SYSTEMS[1], (3.4, 70.0, 5.0), 1),
+            (SYSTEMS[2], (3.4, 15.5), 5),
+        ):
+            for rule in RULES:
+                drawn, run = set_up(system, "all", rule, refresh_each_proposal, 3.4, 3, 4, shared)
+                run = replace(run, schedule=batch_table(table))
+                fast = run_bitsliced(drawn, run)
+                assert_same(fast, run_definition(drawn, run))
+                in_pieces = Trajectory.empty(len(run.times), drawn.student)
+                for start, stop in ((0, 1), (1, 3), (3, run.duration + 1)):
+                    advance(drawn, run, in_pieces, start, stop)
+                assert_same(in_pieces, fast)
 
 
 def test_a_sweep_in_order_tries_every_weight_once() -> None:

@@ -60,7 +60,7 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     from physbatch.dynamics.bitsliced.cuda.parts import Block, Rows
     from physbatch.dynamics.bitsliced.layout import Layout
     from physbatch.dynamics.bitsliced.measure import Instructions
-    from physbatch.dynamics.rules import Trajectory
+    from physbatch.dynamics.rules import BatchTable, Trajectory
 
     # Functions called on the device ask the driver, which is not there, for the capability.
     device = SimpleNamespace(compute_capability=(9, 0))
@@ -74,8 +74,9 @@ def test_gpu_kernel_compiles_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> N
     rows = Rows(array("i8", 1), array("i8", 1), Block(*map(array, kinds, dims)))
     layout = Layout(*range(len(Layout._fields)))
     word = np.uint64(1)
+    batches = BatchTable(array("i8", 1), array("u8", 1))
     told = Instructions(
-        1, word, array("u8", 1), True, True, array("i8", 1), 5, 5, word, word, 0, 1, 0, 1
+        batches, array("u8", 1), True, True, array("i8", 1), 5, 5, word, word, 0, 1, 0, 0, 1
     )
     measured = Trajectory(*(array("i8", count) for count in (2, 2, 2, 2, 1)), array("u1", 2))
     kernel = make_cuda_kernel(2, 7, 7, 7, 1, 1)

@@ -13,7 +13,7 @@ from physbatch.dynamics.bitsliced.run import run_bitsliced
 from physbatch.dynamics.discrete.definition import DiscreteData, run_general_definition
 from physbatch.dynamics.discrete.rules import DiscreteRun, DiscreteTrajectory, InputRule
 from physbatch.dynamics.discrete.run import run_discrete
-from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule
+from physbatch.dynamics.rules import CellRun, acceptance_table, batch_rule, batch_table
 from physbatch.streams.keys import stream_keys
 from physbatch.systems.architecture import build_architecture, dense_student
 from physbatch.systems.binary import draw_system
@@ -112,6 +112,17 @@ def altered(case: tuple[DiscreteSystem, DiscreteRun], **fields: Any) -> None:
     assert_same(run_discrete(drawn, run), run_general_definition(drawn, run))
 
 
+@pytest.mark.parametrize("refresh_each_proposal", [False, True])
+@pytest.mark.parametrize("inputs", ["binary", "gaussian", "patterns", "noisy-patterns"])
+def test_batches_that_change_from_sweep_to_sweep(inputs: str, refresh_each_proposal: bool) -> None:
+    """More and fewer samples than at first; the last row stays."""
+    for rule in RULES:
+        case = set_up(
+            KNOWN[1], rule=rule, refresh_each_proposal=refresh_each_proposal, inputs=INPUTS[inputs]
+        )
+        altered(case, schedule=batch_table((3.4, 0.5, 6.0)))
+
+
 @pytest.mark.parametrize("order", ["sequential", "permutation"])
 @pytest.mark.parametrize("ternary", [False, True])
 def test_orders_of_proposals(order: str, ternary: bool) -> None:
@@ -148,7 +159,7 @@ def test_an_epoch_holds_each_pattern_at_most_once() -> None:
     run = dataclasses.replace(run, inputs=dataclasses.replace(run.inputs, epochs=True))
     data = DiscreteData(drawn, run, torch.device("cpu"))
     for epoch in range(5):
-        batches = torch.cat([data.chosen(2 * epoch), data.chosen(2 * epoch + 1)], dim=1)
+        batches = torch.cat([data.chosen(2 * epoch + half, 4) for half in (0, 1)], dim=1)
         assert all(len(set(row)) == 8 for row in batches.tolist())
 
 
