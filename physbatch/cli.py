@@ -23,6 +23,7 @@ from cyclopts import App, Parameter
 import physbatch
 from physbatch.commands.options import Json, Stored
 from physbatch.commands.output import finish, keep_other_results, print_json
+from physbatch.commands.ranges import Ranges
 from physbatch.errors import PhysbatchError
 from physbatch.terminal import plain_text, silence_stderr
 
@@ -92,6 +93,7 @@ def analyse(
     observable: str | None = None,
     control: str | None = None,
     time: float | None = None,
+    ranges: Ranges = Ranges(),
     outputs: Stored = Stored(),
 ) -> None:
     """Find m_c with its error, its drift with run time, and the jump of the overlap.
@@ -111,7 +113,8 @@ def analyse(
     from physbatch.scaling import analyse as analyse_dataset
 
     keep_other_results(outputs.output, "analysis")
-    result = analyse_dataset(open_dataset(dataset), observable, control=control, time=time)
+    data = ranges.of_dataset(open_dataset(dataset), control)
+    result = analyse_dataset(data, observable, control=control, time=time)
     finish(result, outputs, [result])
 
 

@@ -6,14 +6,14 @@ A group of options is a frozen dataclass; on the command line its fields are opt
 import math
 import re
 import shlex
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from physbatch.commands.ranges import Ranges
 from physbatch.errors import AnalysisError
 
 if TYPE_CHECKING:
@@ -128,18 +128,11 @@ class Sizes:
     ] = None
 
 
-_Limit = Annotated[float | None, Parameter(negative=())]
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Part(Sizes):
-    """Columns of sizes and controls, and the range of either that is taken."""
+class Part(Ranges, Sizes):
+    """Columns of sizes and controls, and the part of the points that is taken."""
 
-    size_min: Annotated[_Limit, Parameter(help="Leave out smaller sizes.")] = None
-    size_max: Annotated[_Limit, Parameter(help="Leave out larger sizes.")] = None
-    control_min: Annotated[_Limit, Parameter(help="Leave out smaller controls.")] = None
-    control_max: Annotated[_Limit, Parameter(help="Leave out larger controls.")] = None
     size_from_name: SizeFromName = None
     strict: Annotated[
         bool,
@@ -148,65 +141,30 @@ class Part(Sizes):
         ),
     ] = False
 
-    @property
-    def limits(self) -> dict[str, float]:
-        """Ends of the ranges that are given.
-
-        Raises
-        ------
-        physbatch.errors.AnalysisError
-            If a range is empty.
-        """
-        names = ("size_min", "size_max", "control_min", "control_max")
-        limits = {name: getattr(self, name) for name in names}
-        given = {name: limit for name, limit in limits.items() if limit is not None}
-        for role in ("size", "control"):
-            low = given.get(f"{role}_min", -math.inf)
-            high = given.get(f"{role}_max", math.inf)
-            if not low <= high:
-                raise AnalysisError(
-                    f"no {role} is from {low:g} to {high:g}",
-                    where=f"--{role}-min, --{role}-max",
-                    remedy="give the smaller number first",
-                )
-        return given
-
     def read(self, file: Path, **more: Any) -> "ScalingTable":
-        """The part of the table in a file that is within the ranges."""
+        """The part of the table in a file that is taken."""
         from physbatch.tables.read import read_table
 
-        limits = self.limits
-        columns = {n: v for n, v in self.__dict__.items() if not n.endswith(("_min", "_max"))}
+        ranges = {field.name for field in fields(Ranges)}
+        columns = {name: value for name, value in vars(self).items() if name not in ranges}
         table = read_table(file, **columns, **more)
         _refuse_swapped(table, file)
-        part = table.window(**limits)
-        if part.size.size == 0:
-            sizes, controls = table.sizes, table.control
-            raise AnalysisError(
-                "no point is within the range",
-                where=str(file),
-                remedy=f"{table.size_name} is {sizes[0]:g} to {sizes[-1]:g} and "
-                f"{table.control_name} {controls.min():g} to {controls.max():g}",
-            )
-        say_cut(part.size.size, table.size.size, limits)
-        return part
+        return self.of_table(table, file)
 
 
 def _refuse_swapped(table: "ScalingTable", file: Path) -> None:
-    """An AnalysisError where sizes look like controls and controls look like sizes.
+    """An AnalysisError where columns of sizes and controls have changed places."""
+    from physbatch.tables.columns import look_swapped
 
-    Sizes that are fractions within a factor of two and controls that are whole numbers over more
-    than one are taken for columns that changed places.
-    """
-    sizes, controls = table.sizes, sorted(set(table.control.tolist()))
-    fractions = sizes[-1] < 2 * sizes[0] and any(size % 1 for size in sizes)
-    whole = controls[0] >= 1 and controls[-1] > 2 * controls[0] and not any(c % 1 for c in controls)
-    if fractions and whole:
+    if look_swapped(table.size, table.control):
+        sizes, controls = table.sizes, table.control
+        words = ["--size", table.control_name, "--control", table.size_name]
+        call = shlex.join(["physbatch", "collapse", str(file), *words])
         raise AnalysisError(
             f"{table.size_name} is {sizes[0]:g} to {sizes[-1]:g} and {table.control_name} is "
-            f"{controls[0]:g} to {controls[-1]:g}: size and control are swapped",
+            f"{controls.min():g} to {controls.max():g}: size and control are swapped",
             where=str(file),
-            remedy=f"give --size {table.control_name} --control {table.size_name}",
+            remedy=f"give them as in `{call}`",
         )
 
 
@@ -227,13 +185,6 @@ def require_named(table: "ScalingTable", file: Path, command: str, most: int = 1
             where=str(file),
             remedy=f"name what is wanted, as in `{call}`",
         )
-
-
-def say_cut(kept: int, total: int, limits: Mapping[str, float]) -> None:
-    """Say on stderr what a range has left of the points."""
-    if limits:
-        words = ", ".join(f"{name.replace('_', '-')} {limit!r}" for name, limit in limits.items())
-        print(f"range    {kept} of {total} points kept: {words}", file=sys.stderr)
 
 
 @Parameter(name="*")
@@ -286,8 +237,8 @@ def _apart(words: list[str] | None) -> list[str] | None:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Samples(Sizes):
-    """Where the samples are, and which of them are independent."""
+class Samples(Ranges, Sizes):
+    """Where the samples are, which of them are taken, and which are independent."""
 
     observable: Annotated[str | None, Parameter(help="Column of the order parameter.")] = None
     rows: Annotated[

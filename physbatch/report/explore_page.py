@@ -111,7 +111,8 @@ def render_explore(
         raise AnalysisError(
             f"{len(data.size)} points, more than {_MOST_POINTS}",
             where="explore",
-            remedy="thin the controls out, or leave sizes out",
+            remedy="give a narrower range (--control-min, --control-max), or leave sizes out "
+            "(--exclude)",
         )
     fitted, why_not = _optimum(fit)
     regions = {} if fit is None or fitted is None else _regions(fit)

@@ -42,7 +42,8 @@ AT_EDGE = FlagKind(
 )
 BAD_FIT = FlagKind(
     "No form describes the data within their errors; what stands there is the nearest one.",
-    "Leave out small sizes or far points, try corrections to scaling, or check the errors.",
+    "Leave out small sizes or far points (--size-min, --control-min, --control-max), try "
+    "corrections to scaling, or check the errors.",
 )
 BELOW_GRID = FlagKind(
     "What is sought lies below the smallest control of the grid, so there is no number.",
@@ -57,11 +58,11 @@ BEYOND_CONTROLS = FlagKind(
 )
 BIMODAL = FlagKind(
     "Two different answers fit about equally well: none is stated.",
-    "Keep the controls near one of them, or fix an exponent.",
+    "Keep the controls near one of them (--control-min, --control-max), or fix an exponent.",
 )
 BINNED = FlagKind(
     "Neighbouring points of a size are averaged, as there are more than the fit can take.",
-    "None is needed; a narrower range of controls keeps more of the points.",
+    "None is needed; a narrower range (--control-min, --control-max) keeps more of the points.",
 )
 CELLS_LEFT_OUT = FlagKind(
     "Cells of the dataset hold no number and are not in the table.",
@@ -125,7 +126,7 @@ FEW_POINTS = FlagKind(
 )
 FEW_SAMPLES = FlagKind(
     "A point rests on so few samples that its error is itself uncertain.",
-    "Add samples, or leave the point out.",
+    "Add samples, or leave the point out (--exclude).",
 )
 FEW_SIZES = FlagKind(
     "With fewer than four sizes no extrapolation can be tested: the text says what the limit is.",

@@ -1,8 +1,8 @@
 """One cell of a text file: a number as physicists and their programs write it.
 
-``0.70``, ``7.0D-01`` (Fortran), ``70%``, ``0,70`` (where the comma is decimal), ``L=8``, and a
-value with its error, ``0.703(12)`` or ``0.703 +- 0.012``. Cells are parsed as data, never
-evaluated.
+``0.70``, ``7.0D-01`` (Fortran, also ``7.0-101``), ``7.0*^-1`` (Mathematica), ``70%``, ``0,70``
+(where the comma is decimal), ``L=8``, ``8x8``, ``2^3``, and a value with its error, ``0.703(12)``
+or ``0.703 +- 0.012``. Cells are parsed as data, never evaluated.
 """
 
 import math
@@ -10,14 +10,18 @@ import re
 from typing import NamedTuple
 
 _DIGITS = r"(?:\d+\.?\d*|\.\d+)"
-_POWER = r"(?:[eEdD][+-]?\d+)?"
-_NUMBER = re.compile(rf"([+-]?{_DIGITS}{_POWER})\s*(%?)")
+_POWER = r"(?:(?:[eEdD]|\*\^)[+-]?\d+)?"
+# Fortran leaves out the letter where the power has three digits.
+_NUMBER = re.compile(rf"([+-]?{_DIGITS}{_POWER}|[+-]?\d*\.\d+[+-]\d{{3}})\s*(%?)")
 _BRACKET = re.compile(rf"([+-]?{_DIGITS})\(({_DIGITS})\)({_POWER})")
 _PLUS_MINUS = re.compile(r"\s*(?:\+/-|\+-|±|\\pm)\s*")
 _NAMED = re.compile(r"[A-Za-z]\w*\s*=\s*(?=[-+.\d])")
 _COMMA = re.compile(r"(?<=\d),(?=\d)")
+_SQUARE = re.compile(r"(\d+)(?:\s*[x×*]\s*\1)+")
+_TO_THE = re.compile(r"(\d+)(?:\^|\*\*)(\d{1,2})")
+_STARS = re.compile(r"\*+")
 #: What stands where nothing was measured.
-_MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", ".", "?"})
+_MISSING = frozenset({"", "-", "--", "na", "n/a", "nan", "null", "none", "missing", ".", "?"})
 
 
 class Cell(NamedTuple):
@@ -56,7 +60,7 @@ def read_cell(text: str, *, decimal_comma: bool = False) -> Cell | None:
     text = _NAMED.sub("", text.strip(), count=1) if "=" in text else text.strip()
     if decimal_comma:
         text = _COMMA.sub(".", text)
-    if text.lower() in _MISSING:
+    if text.lower() in _MISSING or _STARS.fullmatch(text):
         return Cell(math.nan)
     if match := _BRACKET.fullmatch(text):
         value, digits, power = match.groups()
@@ -76,6 +80,10 @@ def read_cell(text: str, *, decimal_comma: bool = False) -> Cell | None:
 def _number(text: str) -> float | None:
     if text.lower() in ("inf", "+inf", "-inf", "infinity", "-infinity"):
         return float(text)
+    if match := _SQUARE.fullmatch(text):
+        return float(match[1])
+    if match := _TO_THE.fullmatch(text):
+        return float(match[1]) ** int(match[2])
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -83,4 +91,4 @@ def _number(text: str) -> float | None:
 
 
 def _float(text: str) -> float:
-    return float(text.replace("D", "e").replace("d", "e"))
+    return float(re.sub(r"[Dd]|\*\^|(?<=\d)(?=[+-])", "e", text))

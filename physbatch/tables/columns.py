@@ -13,18 +13,19 @@ import numpy as np
 from physbatch.errors import DatasetError
 from physbatch.results.flag import Flag
 from physbatch.results.flags import COLUMNS_GUESSED
-from physbatch.tables.sheet import Sheet
+from physbatch.tables.sheet import SIZE_NAMES, Sheet
+from physbatch.tables.sources import is_plain
 from physbatch.tables.table import Dimension
+from physbatch.typing import FloatArray
 
 Names = str | int | Sequence[str | int] | None
 
-SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size", "lattice_size")
 CONTROL_NAMES = ("x", "p", "T", "beta", "control", "temperature", "batch_size", "batch_ratio")
 #: Letters of couplings, fields and strengths, which other columns may have as well: they are taken
 #: where no column is plainly the control.
 OTHER_CONTROLS = (
     *("K", "J", "h", "g", "W", "U", "lambda", "mu", "alpha", "density", "t", "c"),
-    *("coupling", "field", "disorder", "tau", "τ", "β", "λ", "μ", "δ", "delta"),
+    *("temp", "coupling", "field", "disorder", "tau", "τ", "β", "λ", "μ", "δ", "delta"),
 )
 OBSERVABLE_NAMES = ("y", "observable")
 ERROR_NAMES = (
@@ -41,9 +42,18 @@ ERROR_PATTERNS = (
 ROW_NAMES = (
     *("seed", "run", "replica", "sample", "realization", "realisation", "disorder_sample", "rep"),
     *("index", "idx", "id", "i", "chain", "trial", "instance", "row", "#"),
+    *("Ly", "Lz"),  # of a system whose size is Lx
+)
+#: Columns that say how data scatter, or how many there are, and are no standard errors.
+#: A command to leave out bad lines names at most so many.
+_MOST_LINES = 5
+_NO_ERRORS = re.compile(
+    r"(?:^|[_\W])(?:var|variance|rel|relative|n|count|samples?|nsamples|num)(?:$|[_\W])",
+    re.IGNORECASE,
 )
 #: A size in the name of a file.
 _SIZE_IN_NAME = re.compile(r"(?P<before>[A-Za-z]*[=_]?)(?P<size>\d+)")
+_MEAN = re.compile(r"(?<=.)_(?:mean|avg|average|value|val)$")
 #: A unit behind a name: T [K], B (tesla).
 _UNIT = re.compile(r"\s*[\[(][^\])]*[\])]\s*$")
 
@@ -146,7 +156,7 @@ def _first_hits(free: Sequence[str], groups: Sequence[Sequence[str]]) -> list[st
     """
     measured = {name for name in free if _has_errors(name, free)}
     for group in groups:
-        hits = [name for name in free if _common(name) in group]
+        hits = [name for name in free if {_common(name), name.partition("/")[0]} & {*group}]
         if hits:
             return [name for name in hits if name not in measured] or hits
     return []
@@ -154,7 +164,13 @@ def _first_hits(free: Sequence[str], groups: Sequence[Sequence[str]]) -> list[st
 
 def _has_errors(name: str, others: Sequence[str]) -> bool:
     known = {bare(other) for other in others if other != name}
-    return any(pattern.format(bare(name)) in known for pattern in ERROR_PATTERNS)
+    return not known.isdisjoint(error_names(name))
+
+
+def error_names(name: str) -> list[str]:
+    """Usual names of the error of an observable, which may be called a mean."""
+    words = dict.fromkeys((bare(name), _MEAN.sub("", bare(name))))
+    return [pattern.format(word) for word in words for pattern in ERROR_PATTERNS]
 
 
 def _named_columns(names: Sequence[str], given: Names, role: str, where: str) -> tuple[str, ...]:
@@ -219,14 +235,27 @@ def suggestion(role: str, names: Sequence[str], where: str) -> str:
     measured = [name for name in rest if _has_errors(name, rest)]
     roles["observable"] = next(iter([*measured, *rest]), "")
     rest = [name for name in rest if name != roles["observable"]]
-    likely = [pattern.format(bare(roles["observable"])) for pattern in ERROR_PATTERNS]
+    likely = error_names(roles["observable"])
     errors = [name for name in rest if any(bare(name).startswith(word) for word in likely)]
     errors += [name for name in rest if _common(name) in ERROR_NAMES]
-    roles["error"] = next(iter([*errors, *(rest if len(rest) == 1 else ())]), "")
+    errors += rest if len(rest) == 1 and not _NO_ERRORS.search(rest[0]) else ()
+    roles["error"] = next(iter(errors), "")
     if not roles["observable"]:
         return ""
     words = [word for part, name in roles.items() if name for word in (f"--{part}", name)]
     return shlex.join(["physbatch", "collapse", where, *words])
+
+
+def without_lines(lines: Sequence[int], columns: Columns, where: str) -> str:
+    """The command that reads a file of text without some of its lines; empty if these are many."""
+    if not 0 < len(lines) <= _MOST_LINES or not is_plain(Path(where)):
+        return ""
+    roles = [("--size", columns.size), ("--control", columns.control)]
+    roles += [("--observable", name) for name in columns.observables]
+    roles += [("--error", name) for name in columns.errors]
+    cut = shlex.join(["sed", "-e", ";".join(f"{line}d" for line in lines), where])
+    words = [word for role in roles for word in role]
+    return f"{cut} | {shlex.join(['physbatch', 'collapse', '-', *words])}"
 
 
 def _of_sizes(path: Path, count: int) -> str:
@@ -241,9 +270,7 @@ def _of_sizes(path: Path, count: int) -> str:
 
 
 def _names_an_error(name: str, others: Sequence[str]) -> bool:
-    of_another = (
-        pattern.format(bare(o)) for pattern in ERROR_PATTERNS for o in others if o != name
-    )
+    of_another = (word for other in others if other != name for word in error_names(other))
     return _common(name) in ERROR_NAMES or bare(name) in of_another
 
 
@@ -251,7 +278,7 @@ def _guess_errors(rest: Sequence[str], observables: Sequence[str], where: str) -
     """Error columns by name; none at all means rows of single replicas."""
     candidates = []
     for observable in observables:
-        likely = [pattern.format(bare(observable)) for pattern in ERROR_PATTERNS]
+        likely = error_names(observable)
         likely += ERROR_NAMES if len(observables) == 1 else ()
         hits = [name for name in rest if {bare(name), _common(name)} & {*likely}]
         hits = [name for name in hits if name not in observables]
@@ -293,7 +320,8 @@ def by_place(sheet: Sheet, given: Roles) -> Roles:
         sizes, errors = data[:, 0], data[:, 3:]
         repeated = np.unique(sizes).size <= max(1, len(sizes) // 2)
         if repeated and (sizes > 0).all() and (np.isnan(errors) | (errors >= 0)).all():
-            return Roles(1, 2, 3, 4 if count == 4 else given.error)
+            order = (2, 1) if look_swapped(sizes, data[:, 1]) else (1, 2)
+            return Roles(*order, 3, 4 if count == 4 else given.error)
     numbers = "--size 1 --control 2 --observable 3" + (" --error 4" if count > 3 else "")
     command = f"physbatch collapse {shlex.quote(sheet.source)} {numbers}"
     raise DatasetError(
@@ -301,6 +329,17 @@ def by_place(sheet: Sheet, given: Roles) -> Roles:
         where=sheet.source,
         remedy=f"say which they are: `{_of_sizes(Path(sheet.source), count) or command}`",
     )
+
+
+def look_swapped(sizes: FloatArray, controls: FloatArray) -> bool:
+    """Whether sizes look like controls and controls like sizes.
+
+    Sizes that are fractions within a factor of two and controls that are whole numbers over more
+    than one are taken for columns that changed places.
+    """
+    fractions = sizes.max() < 2 * sizes.min() and bool((sizes % 1).any())
+    whole = controls.min() >= 1 and controls.max() > 2 * controls.min()
+    return bool(fractions and whole and not (controls % 1).any())
 
 
 def labels_of(columns: Columns, dimension: Dimension | None) -> dict[str, str]:

@@ -6,15 +6,16 @@ import importlib
 import io
 import json
 import re
+import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from physbatch.errors import DatasetError
-from physbatch.tables.sheet import Sheet, sheet_of
+from physbatch.tables.sheet import Sheet, by_sizes, sheet_of
 from physbatch.tables.sources import bytes_of
 
 #: Readers of pandas by suffix, and the package that each needs.
@@ -25,8 +26,10 @@ _PANDAS = {
     ".parquet": ("read_parquet", "pyarrow"),
     ".feather": ("read_feather", "pyarrow"),
 }
-_JSON = (".jsonl", ".ndjson", ".json")
 _SPLIT = {"columns", "data", "index"}
+#: Members of an object that is one number with its error.
+_MEANS = ("mean", "value", "val", "average", "avg", "Mean", "Value")
+_ERRORS = ("error", "err", "stderr", "sem", "std", "sigma", "standard_error", "Error", "Err")
 
 
 def sheet_of_file(path: Path) -> Sheet | None:
@@ -41,11 +44,17 @@ def sheet_of_file(path: Path) -> Sheet | None:
     if suffix in _PANDAS:
         return sheet_of_data(_by_pandas(path, *_PANDAS[suffix]), str(path))
     if suffix in (".npz", ".npy", ".mat"):
-        columns = on_grids(_by_matlab(path) if suffix == ".mat" else _by_numpy(path))
-        return sheet_of(columns, str(path), named="1" not in columns)
-    if suffix in _JSON:
-        return sheet_of(_by_json(path), str(path))
-    return None
+        arrays = _by_matlab(path) if suffix == ".mat" else _by_numpy(path)
+    elif suffix in _TREES:
+        columns = _of_tree(_TREES[suffix](path), path)
+        try:
+            arrays = {name: np.asarray(values) for name, values in columns.items()}
+        except ValueError:  # lists of different lengths
+            return sheet_of(columns, str(path))
+    else:
+        return None
+    arrays = on_grids(by_sizes(arrays))
+    return sheet_of(arrays, str(path), named="1" not in arrays)
 
 
 def sheet_of_data(data: Any, source: str = "data") -> Sheet:
@@ -60,19 +69,24 @@ def sheet_of_data(data: Any, source: str = "data") -> Sheet:
 
 
 def _by_pandas(path: Path, reader: str, package: str) -> Any:
-    try:
-        importlib.import_module(package.replace("odfpy", "odf"))
-    except ImportError as error:
-        raise DatasetError(
-            f"a {path.suffix} file needs the package {package}",
-            where=str(path),
-            remedy=f"`pip install {package}`, or save it as CSV",
-        ) from error
+    _package(package.replace("odfpy", "odf"), package, path)
     read = getattr(importlib.import_module("pandas"), reader)
     try:
         return read(io.BytesIO(bytes_of(path)))
     except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from error
+
+
+def _package(module: str, name: str, path: Path) -> Any:
+    """A package that reads a file, or the error that says how to have it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise DatasetError(
+            f"a {path.suffix} file needs the package {name}",
+            where=str(path),
+            remedy=f"save it as CSV, or `pip install {name}`",
+        ) from error
 
 
 def _by_numpy(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -94,20 +108,51 @@ def _by_numpy(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     )
 
 
-def _by_json(path: Path) -> dict[str, list[Any]]:
-    """Lines of objects, a list of objects, or an object of lists."""
+def _by_json(path: Path) -> Any:
+    """One object, or one in each line."""
     try:
         text = bytes_of(path).decode("utf-8-sig")
         try:
-            content = json.loads(text)
+            return json.loads(text)
         except json.JSONDecodeError:
-            content = [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
+
+
+def _by_toml(path: Path) -> Any:
+    try:
+        return tomllib.loads(bytes_of(path).decode("utf-8-sig"))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
+def _by_yaml(path: Path) -> Any:
+    yaml = _package("yaml", "pyyaml", path)
+    try:
+        return yaml.safe_load(bytes_of(path))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from error
+
+
+#: Readers of objects within objects, by suffix.
+_TREES: dict[str, Callable[[Path], Any]] = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), _by_json),
+    ".toml": _by_toml,
+    **dict.fromkeys((".yaml", ".yml"), _by_yaml),
+}
+
+
+def _of_tree(content: Any, path: Path) -> dict[str, list[Any]]:
+    """The columns of a list of objects, a list of rows, or an object of lists."""
     if isinstance(content, dict):
         content = _as_pandas_writes(content) or _flat(content)
-    if isinstance(content, list):
-        content = _inner_rows(content)
+    if isinstance(content, list) and all(isinstance(row, list) for row in content):
+        lengths = {len(row) for row in content}
+        if len(lengths) == 1 and lengths != {0}:
+            return {str(n): list(column) for n, column in enumerate(zip(*content, strict=True), 1)}
+    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
+        content = [part for row in _inner_rows(content) for part in _spread(_plain(row))]
     if isinstance(content, dict):
         return {_name(n): values for n, values in content.items() if isinstance(values, list)}
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
@@ -117,7 +162,9 @@ def _by_json(path: Path) -> dict[str, list[Any]]:
             remedy='write {"L": 8, "T": 2.2, "m": 0.7, "dm": 0.01} on each line',
         )
     names = dict.fromkeys(name for row in content for name in row)
-    return {_name(name): [row.get(name, np.nan) for row in content] for name in names}
+    columns = {_name(name): [row.get(name, np.nan) for row in content] for name in names}
+    words = [name for name, values in columns.items() if all(isinstance(v, str) for v in values)]
+    return {name: values for name, values in columns.items() if name not in words}
 
 
 def _name(word: object) -> str:
@@ -156,6 +203,33 @@ def _inner_rows(rows: list[Any]) -> list[Any]:
         outer = {name: value for name, value in row.items() if name != inner[0]}
         out += [outer | part for part in row[inner[0]]]
     return out
+
+
+def _plain(row: dict[str, Any], name: str = "") -> dict[str, Any]:
+    """An object within another as members of that; its mean and its error as two of one name."""
+    value, error = (next((key for key in keys if key in row), None) for keys in (_MEANS, _ERRORS))
+    if name and value is not None:
+        told = {} if error is None else {f"{name}_error": row[error]}
+        out = {name: row[value], **told}
+    else:
+        parts = (_plain(v, k) if isinstance(v, dict) else {k: v} for k, v in row.items())
+        out = {key: inner for part in parts for key, inner in part.items()}
+    alone = (key for key, inner in out.items() if isinstance(inner, list) and len(inner) == 1)
+    return out | {key: out[key][0] for key in alone}
+
+
+def _spread(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of an object that holds lists of equal length; two numbers alone are value and error."""
+    lists = {name: values for name, values in row.items() if isinstance(values, list)}
+    lengths = {len(values) for values in lists.values()}
+    if len(lists) == 1 and lengths == {2}:
+        ((name, (value, error)),) = lists.items()
+        return [row | {name: value, f"{name}_error": error}]
+    if len(lengths) != 1:
+        return [row]
+    return [
+        row | dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)
+    ]
 
 
 def _flat(content: dict[str, Any]) -> dict[str, Any] | list[Any]:

@@ -28,6 +28,7 @@ from physbatch.tables.columns import (
     dimension_of,
     labels_of,
     pick_columns,
+    without_lines,
 )
 from physbatch.tables.datasets import at_time, cells_of, refuse_results, stored_table
 from physbatch.tables.frames import sheet_of_data, sheet_of_file
@@ -36,7 +37,7 @@ from physbatch.tables.samples import Rows, table_of
 from physbatch.tables.sheet import Sheet, long_form, sheet_of, stacked
 from physbatch.tables.sources import is_netcdf
 from physbatch.tables.table import Dimension, ScalingTable
-from physbatch.tables.text import sniff
+from physbatch.tables.text import TextSheet, sniff
 from physbatch.typing import BoolArray, FloatArray
 
 
@@ -204,8 +205,15 @@ def _from_sheet(
         sheet = long_form(sheet)
     roles = given if sheet.named else by_place(sheet, given)
     columns = pick_columns(sheet.names, roles, sheet.source)
-    guessed = () if roles is given else (COLUMNS_GUESSED("the file names none: L, c, y, dy"),)
-    column = sheet.columns(columns.all)
+    names = "L, c, y, dy" if roles.size == 1 else "c, L, y, dy"
+    guessed = () if roles is given else (COLUMNS_GUESSED(f"the file names none: {names}"),)
+    try:
+        column = sheet.columns(columns.all)
+    except DatasetError as error:
+        bad = sheet.lines_of_words(columns.all) if isinstance(sheet, TextSheet) else []
+        if command := without_lines(bad, columns, sheet.source):
+            error.remedy = f"write a number there, or leave such lines out: `{command}`"
+        raise
     kept, flags = (None, ()) if strict else _kept(column, columns, sheet)
     rows = np.arange(len(column[columns.size])) if kept is None else np.flatnonzero(kept)
     labels = dict(zip(columns.all, columns.all, strict=True))

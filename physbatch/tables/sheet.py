@@ -12,6 +12,9 @@ import numpy as np
 from physbatch.errors import DatasetError
 from physbatch.typing import FloatArray
 
+#: Usual names of the column of the sizes.
+SIZE_NAMES = ("L", "N", "size", "linear_size", "system_size", "lattice_size", "Lx")
+
 
 @dataclass(frozen=True)
 class Sheet(ABC):
@@ -165,7 +168,12 @@ def _numeric(sheet: Sheet) -> list[str]:
 _SIZE = re.compile(
     r"(?:^|(?<=[^A-Za-z]))(?P<key>L|N|size|Size)\s*[=_:]?\s*(?P<size>\d+(?:\.\d+)?)(?!\d)"
 )
+#: A name that ends, or begins, with a size.
+_KEY = re.compile(
+    r"(?P<name>[^\W\d]\w*?)_?(?:[LN]=?)?(?P<size>\d+)|[LN]=?(?P<first>\d+)[_/. ](?P<rest>\w+)"
+)
 _ALONE = re.compile(r"(?P<size>\d+(?:\.\d+)?)(?P<rest>\D.*)?")
+_EQUALS = re.compile(r"(?P<key>[^\W\d]\w*)\s*=\s*(?P<size>-?\d*\.?\d+)(?P<rest>\D.*)?")
 _ERROR_WORD = re.compile(
     r"(?:^|[_\W])(?:d|err|error|errors|stderr|std|se|sem|sigma|unc|\+-|±)(?:$|[_\W])", re.IGNORECASE
 )
@@ -183,8 +191,12 @@ class _Wide:
 def long_form(sheet: Sheet) -> Sheet:
     """A table with a column for each size (``T, L=20, L=20_err, ...``) as one with a row for each.
 
-    Any other sheet is given back as it is.
+    So it is where rows are sizes and columns controls (``L, 2.2, 2.3``), and where each size has
+    controls of its own (``T_8, m_8, T_16, m_16``). Any other sheet is given back as it is.
     """
+    if sheet.named and all(map(_KEY.fullmatch, sheet.names)):
+        columns = by_sizes(sheet.columns(sheet.names))
+        return sheet_of(columns, sheet.source) if len(columns) < len(sheet.names) else sheet
     told = {name: _said(name) for name in sheet.names} if sheet.named else {}
     if not any(told.values()):
         return sheet
@@ -198,14 +210,18 @@ def long_form(sheet: Sheet) -> Sheet:
         return sheet
     if errors and set(errors) != set(values):
         return sheet
+    keys = {w.key for w in told.values() if w is not None and w.key}
+    key = keys.pop() if len(keys) == 1 else ""
+    size_name, control_name, of_rows = _corner(plain[0], key)
+    if key not in ("", *SIZE_NAMES) and not of_rows:
+        return sheet
     data = sheet.columns([plain[0], *values.values(), *errors.values()])
     control = data[plain[0]]
     rows = len(control)
-    keys = {w.key for w in told.values() if w is not None and w.key}
-    names = [keys.pop() if len(keys) == 1 else "L", plain[0], "y"]
+    names = [size_name, control_name, "y"]
+    coordinates = [np.repeat(np.array(list(values)), rows), np.tile(control, len(values))]
     arrays = [
-        np.repeat(np.array(list(values)), rows),
-        np.tile(control, len(values)),
+        *(reversed(coordinates) if of_rows else coordinates),
         np.concatenate([data[name] for name in values.values()]),
     ]
     if errors:
@@ -222,6 +238,39 @@ def long_form(sheet: Sheet) -> Sheet:
     )
 
 
+def _corner(name: str, key: str) -> tuple[str, str, bool]:
+    r"""Names of size and control in the corner of a wide table, and whether rows are the sizes.
+
+    Examples
+    --------
+    >>> _corner("T", "L"), _corner("L", "T"), _corner(r"N\T", ""), _corner("T/N", "")
+    (('L', 'T', False), ('L', 'T', True), ('N', 'T', True), ('N', 'T', False))
+    """
+    row, *column = re.split(r"\s*(?:[\\/|]|\bvs\b)\s*", name)
+    if row in SIZE_NAMES and len(column) < 2:
+        return row, column[0] if column else key or "c", True
+    if len(column) == 1 and column[0] in SIZE_NAMES:
+        return column[0], row, False
+    return key or "L", name or "c", False
+
+
+def by_sizes(columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Columns of all sizes, where every name tells one: ``T_8, m_8, T_16, m_16``; else the same."""
+    parts: dict[float, dict[str, FloatArray]] = {}
+    for key, values in columns.items():
+        match = _KEY.fullmatch(key)
+        if match is None or values.ndim != 1:
+            return dict(columns)
+        size = float(match["size"] or match["first"])
+        parts.setdefault(size, {})[match["name"] or match["rest"]] = values
+    names = list(next(iter(parts.values()), ()))
+    if len(parts) < 2 or len(names) < 2 or any(list(part) != names for part in parts.values()):
+        return dict(columns)
+    sizes = [np.full(len(part[names[0]]), size) for size, part in parts.items()]
+    rows = {name: np.concatenate([part[name] for part in parts.values()]) for name in names}
+    return {"L": np.concatenate(sizes), **rows}
+
+
 def _counts_rows(name: str) -> bool:
     return name.strip() in ("", "#") or name.lower().startswith(("unnamed", "index"))
 
@@ -232,6 +281,8 @@ def _said(name: str) -> _Wide | None:
         rest = name[: match.start()] + " " + name[match.end() :]
         key = "N" if match["key"] == "N" else "L"
         return _Wide(float(match["size"]), key, _is_error(rest))
+    if match := _EQUALS.fullmatch(name.strip()):
+        return _Wide(float(match["size"]), match["key"], _is_error(match["rest"] or ""))
     alone = _ALONE.fullmatch(name.strip())
     if alone is None:
         return None

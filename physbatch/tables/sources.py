@@ -7,6 +7,7 @@ import io
 import lzma
 import shlex
 import sys
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -134,8 +135,19 @@ def lines_of(path: Path) -> list[str]:
     return lines
 
 
+def is_plain(path: Path) -> bool:
+    """Whether a file is text that is not packed, which every program reads."""
+    if not path.is_file():
+        return False
+    head = path.read_bytes()[:4]
+    odd = (b"PK", *(magic for magic, _ in _PACKED), *(mark for mark, _ in _MARKS[1:]))
+    return not any(head.startswith(magic[:4]) for magic in odd)
+
+
 def _only_member(content: bytes, path: Path) -> bytes:
-    """The one file in a ZIP archive; other content as it is."""
+    """The one file in an archive, ZIP or tar; other content as it is."""
+    if content[257:262] == b"ustar":
+        return _only_in_tar(content, path)
     if not content.startswith(b"PK\x03\x04"):
         return content
     try:
@@ -147,10 +159,29 @@ def _only_member(content: bytes, path: Path) -> bytes:
         raise DatasetError(
             "cannot be unpacked; it is damaged", where=str(path), remedy="make it again"
         ) from error
-    raise DatasetError(
-        f"a ZIP archive of {len(names)} files",
+    raise _several(names, path, "unzip")
+
+
+def _only_in_tar(content: bytes, path: Path) -> bytes:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            members = [member for member in archive if member.isfile()]
+            inner = archive.extractfile(members[0]) if len(members) == 1 else None
+            if inner is not None and members[0].size <= _LARGEST_MEMBER:
+                return inner.read()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DatasetError(
+            "cannot be unpacked; it is damaged", where=str(path), remedy="make it again"
+        ) from error
+    raise _several([member.name for member in members], path, "tar -xf")
+
+
+def _several(names: list[str], path: Path, command: str) -> DatasetError:
+    return DatasetError(
+        f"an archive of {len(names)} files",
         where=str(path),
-        remedy=f"unpack it and give one of {', '.join(names[:6])}",
+        remedy=f"give one of {', '.join(names[:6])}, or all by a pattern, after "
+        f"`{command} {shlex.quote(str(path))}`",
     )
 
 

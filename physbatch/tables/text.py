@@ -5,6 +5,7 @@ Text is parsed as data, never evaluated.
 
 import csv
 import itertools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,8 @@ import numpy as np
 
 from physbatch.errors import DatasetError
 from physbatch.tables.cells import Cell, joined_errors, read_cell
-from physbatch.tables.sheet import Sheet
+from physbatch.tables.columns import ERROR_NAMES
+from physbatch.tables.sheet import SIZE_NAMES, Sheet
 from physbatch.tables.sources import lines_of
 from physbatch.tables.tidy import tidied
 from physbatch.typing import FloatArray
@@ -25,6 +27,14 @@ _DELIMITERS = (",", ";", "\t", None)  # None: any white space
 _LEAST_COLUMNS = 3
 #: Lines among which the names of the columns stand.
 _LINES_OF_HEAD = 60
+#: The number of a column before its name, and what stands before all names: "# columns: 1:L 2:T".
+_NUMBER_OF_COLUMN = re.compile(
+    r"(?<![^\s,;])(?:[\[(]\d+[\])]|(?:col(?:umn)?\s*)?\d+\s*[:=.)\]])\s*(?=[^\W\d]|\|)"
+)
+_TITLE = re.compile(r"^\W*(?:columns?|cols?|fields?|format|data)\b(?:\s+are)?\s*[:=]\s*", re.I)
+#: A column of errors that has no other name than the sign for them.
+_SIGN_OF_ERRORS = re.compile(r"([^\s,;]+)([\s,;]+)(?:\+/-|\+-|±)(?=[\s,;]|$)")
+_UNIT = re.compile(r"(.*\d)\s*([A-Za-zµμΩ°Å]\S*)")
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,13 @@ class TextSheet(Sheet):
         """Number of the line, from 1, and content of every row of data."""
         numbered = _contents(self.lines)
         return [(n, text) for n, text, _ in numbered if n > self.header and text.strip()]
+
+    @cached_property
+    def _units(self) -> list[str]:
+        """The unit that stands behind the number in each cell of the first row, if there is one."""
+        matches = map(_UNIT.fullmatch, split(self._rows[0][1], self.delimiter))
+        units = [match[2] if match and _is_number(match[1]) else "" for match in matches]
+        return units if len(units) == len(self.cells) else [""] * len(self.cells)
 
     def locate(self, row: int) -> str:
         return f"{self.source}, line {self._rows[row][0] - self.offset}"
@@ -89,6 +106,16 @@ class TextSheet(Sheet):
                 return np.asarray(data, dtype=np.float64)
         return None
 
+    def lines_of_words(self, needed: Sequence[str]) -> list[int]:
+        """Lines in which a column that is needed holds no number."""
+        bad = []
+        for row, (number, content) in enumerate(self._rows):
+            try:
+                self._numbers(row, content, needed)
+            except DatasetError:
+                bad.append(number - self.offset)
+        return bad
+
     def _cell_by_cell(self, needed: Sequence[str]) -> FloatArray:
         data = np.zeros((len(self._rows), len(self.names)))
         for row, (_, content) in enumerate(self._rows):
@@ -104,8 +131,8 @@ class TextSheet(Sheet):
                 remedy="separate columns by comma, semicolon, tab or spaces; fill missing cells",
             )
         out = []
-        for name, text in zip(self.cells, texts, strict=True):
-            cell = read_cell(text, decimal_comma=self.decimal_comma)
+        for name, text, unit in zip(self.cells, texts, self._units, strict=True):
+            cell = read_cell(text.removesuffix(unit), decimal_comma=self.decimal_comma)
             wanted = name in needed
             if cell is None and wanted:
                 raise DatasetError(
@@ -218,12 +245,13 @@ def sniff(path: Path) -> TextSheet:
 
 
 def _sniffed(lines: list[str], source: str) -> TextSheet:
-    filled, comment = [], ""
+    filled: list[tuple[int, str]] = []
+    comments: list[str] = []
     for number, content, remark in _contents(lines):
         if content.strip():
             filled.append((number, content))
         elif remark and not filled:
-            comment = remark
+            comments.append(remark)
         if len(filled) == 2:
             break
     if not filled:
@@ -233,12 +261,9 @@ def _sniffed(lines: list[str], source: str) -> TextSheet:
     cells = split(first, delimiter)
     numeric = [_is_number(cell, decimal_comma=delimiter != ",") for cell in cells]
     if all(numeric):
-        names = split(comment, delimiter)
-        names = names if len(names) == len(cells) else split(comment, None)
-        named = len(names) == len(cells) and not any(map(_is_number, names))
-        if not named:
-            names = [str(column) for column in range(1, len(cells) + 1)]
-        return _sheet(source, lines, delimiter, number - 1, tuple(names), filled[0][1], named)
+        names = _names_in(comments, delimiter, len(cells))
+        head = tuple(names or map(str, range(1, len(cells) + 1)))
+        return _sheet(source, lines, delimiter, number - 1, head, filled[0][1], bool(names))
     # Beside words L=8 is the name of a column.
     numeric = ["=" not in cell and number for cell, number in zip(cells, numeric, strict=True)]
     if any(numeric) and (len(filled) == 1 or not _names_sizes(cells, numeric)):
@@ -258,7 +283,46 @@ def _sniffed(lines: list[str], source: str) -> TextSheet:
             where=f"{source}, line {number}",
             remedy="separate columns by comma, semicolon, tab or spaces",
         )
+    row = split(filled[1][1], delimiter)
+    if len(row) == len(cells) + 1 and (filled[1][1].startswith('"') or row[0] in ("0", "1")):
+        cells = ["", *cells]  # R numbers the rows in a column without a name
+    cells = _distinct(_names(first, delimiter, len(row)) or cells)
     return _sheet(source, lines, delimiter, number, tuple(cells), filled[1][1], True)
+
+
+def _names_in(comments: Sequence[str], delimiter: str | None, count: int) -> list[str]:
+    """Names of so many columns: in the last comment, or in one before that names a size."""
+    for comment in reversed(comments):
+        names = _distinct(_names(comment, delimiter, count))
+        if _are_units(names):
+            continue
+        if (
+            names
+            and not any(map(_is_number, names))
+            and (comment is comments[-1] or any(name in SIZE_NAMES for name in names))
+        ):
+            return names
+    return []
+
+
+def _names(line: str, delimiter: str | None, count: int) -> list[str]:
+    """Names of so many columns in a line, which another delimiter may part; else none."""
+    line = _NUMBER_OF_COLUMN.sub("", _TITLE.sub("", line))
+    line = _SIGN_OF_ERRORS.sub(r"\1\2" + error_name(r"\1"), line)
+    ways = [split(line, mark) for mark in dict.fromkeys((delimiter, ",", ";", "\t", None))]
+    for names in [*ways, re.split(r"\s{2,}", line)]:
+        if len(names) == count and not any(name.endswith((",", ";")) for name in names):
+            return names
+    return []
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names, where a word for errors that stands again is that of the column before it."""
+    again = {name for name in names if names.count(name) > 1 and name.lower() in ERROR_NAMES}
+    return [
+        error_name(before) if name in again else name
+        for before, name in zip(["", *names], names, strict=False)
+    ]
 
 
 def _sheet(

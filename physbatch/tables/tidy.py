@@ -7,6 +7,8 @@ becomes blank or a comment.
 import re
 from collections.abc import Callable, Sequence
 
+from physbatch.tables.cells import joined_errors
+
 #: Signs that begin a comment in what other programs write: MATLAB, C, Fortran, Grace.
 _COMMENT = re.compile(r"^\s*(%(?!\d)|//|!|@|\*|--\s|REM\s)")
 _FORTRAN_GROUP = re.compile(r"^\s*(&\w*|/)\s*$")
@@ -14,6 +16,9 @@ _RULE = re.compile(r"^[\s|+:=\-─━│┃┌┐└┘├┤┬┴┼╪]*[-=�
 _LATEX_COMMAND = re.compile(r"^\s*\\[a-zA-Z]+")
 _TEN_TO = re.compile(r"(?<=\d)\s*(?:[×x·*]|\\times|\\cdot)\s*10\s*\^?\s*\{?\s*([+-]?\d+)\}?")
 _PAIR = re.compile(r"([A-Za-z]\w*)\s*[=:]\s*([^\s,;=:]+)")
+#: The day and the time of day before a line of a log.
+_CLOCK = re.compile(r"\d{4}-\d\d-\d\d|\d\d:\d\d(:\d\d)?([.,]\d+)?")
+_LIST_BEGINS = re.compile(r"^(?:[\w.]+\s*(?:=|<-)\s*)?(?:[\w.]+\()?[\[({]+\s*")
 _BLOCK = re.compile(
     r"^[^\w\n]*(L|N|size|linear[_ ]size|system[_ ]size|lattice[_ ]size)"
     r"[ \t]*[=:]?[ \t]*(\d+(?:\.\d+)?)[^\w\n]*$",
@@ -91,6 +96,7 @@ def _latex(lines: list[str]) -> list[str]:
             continue
         line = re.sub(r"\\(hline|toprule|midrule|bottomrule)\b", "", line)
         line = re.sub(r"\\\\(\[.*?\])?\s*$", "", line.rstrip()).replace("\\,", "")
+        line = re.sub(r"\\(num|SI|qty|ang|textbf|textit|mathbf|boldsymbol)\b", "", line)
         line = line.replace("\\pm", "+-").replace("$", "").replace("{", "").replace("}", "")
         line = re.sub(r"\\([A-Za-z]+)\s+", r"\1_", line)
         out.append(re.sub(r"\\([A-Za-z]+)", r"\1", line).replace("&", ";"))
@@ -99,19 +105,52 @@ def _latex(lines: list[str]) -> list[str]:
 
 def _pairs(lines: list[str]) -> list[str]:
     """Lines of ``name = value`` with the same names in each: the names are told in the first."""
+    lines = [joined_errors(line) for line in lines]
     filled = _filled(lines)
     if len(filled) < 2 or len(_PAIR.findall(filled[0])) < 3:
         return lines
     names = [[name for name, _ in _PAIR.findall(line)] for line in filled]
     if any(each != names[0] for each in names):
         return lines
-    if any(_PAIR.sub("", line).strip(" ,;\t") for line in filled):
+    if any(re.search(r"\d", _PAIR.sub("", _CLOCK.sub("", line))) for line in filled):
         return lines
     out = []
     for line in lines:
         pairs = _PAIR.findall(line) if line.strip() and not line.lstrip().startswith("#") else []
         out.append(" ".join(value for _, value in pairs) if pairs else line)
     return ["# " + " ".join(names[0]), *out]
+
+
+def _lists(lines: list[str]) -> list[str]:
+    """Rows of a list as programs write it: Mathematica, MATLAB, Python."""
+    filled = _filled(lines)
+    if (
+        not filled
+        or not _LIST_BEGINS.match(filled[0])
+        or filled[-1].strip(" \t;,")[-1:] not in "])}"
+    ):
+        return lines
+    out = []
+    for line in lines:
+        row = _LIST_BEGINS.sub("", line.strip()).rstrip(" \t,;])}")
+        out.append(row + ")" if row.count("(") > row.count(")") else row)
+    return out
+
+
+def _records(lines: list[str]) -> list[str]:
+    """Lines of one ``name = value`` each that begin again and again: a row where each begins."""
+    told = [_PAIR.fullmatch(line.strip(" \t,;")) for line in lines]
+    pairs = [(index, match) for index, match in enumerate(told) if match]
+    names = list(dict.fromkeys(match[1] for _, match in pairs))
+    if len(names) < 3 or len(pairs) != len(_filled(lines)) or len(pairs) % len(names):
+        return lines
+    if any(match[1] != names[k % len(names)] for k, (_, match) in enumerate(pairs)):
+        return lines
+    out = ["" if match else line for line, match in zip(lines, told, strict=True)]
+    for first in range(0, len(pairs), len(names)):
+        row = pairs[first : first + len(names)]
+        out[row[0][0]] = " ".join(match[2] for _, match in row)
+    return ["# " + " ".join(names), *out]
 
 
 def _blocks(lines: list[str]) -> list[str]:
@@ -154,6 +193,8 @@ _STEPS: tuple[tuple[Callable[[list[str]], list[str]], tuple[str, ...]], ...] = (
     (_without_marks, ("%", "//", "!", "@", "*", "--", "REM", "&", "==", "──", "━━")),
     (_pipes, ("|", "│", "┃")),
     (_latex, ("&",)),
+    (_lists, ("[", "(", "{")),
+    (_records, ("=", ":")),
     (_pairs, ("=", ":")),
     (_blocks, ("L", "N", "ize")),
 )

@@ -17,16 +17,15 @@ from physbatch.results.flag import Flag
 from physbatch.results.flags import COLUMNS_GUESSED, ROWS_LEFT_OUT
 from physbatch.tables.columns import (
     CONTROL_NAMES,
-    ERROR_PATTERNS,
     OTHER_CONTROLS,
-    SIZE_NAMES,
     Names,
     bare,
+    error_names,
     listed,
     named_column,
 )
 from physbatch.tables.frames import sheet_of_data, sheet_of_file
-from physbatch.tables.sheet import Sheet
+from physbatch.tables.sheet import SIZE_NAMES, Sheet
 from physbatch.tables.table import Dimension
 from physbatch.tables.text import sniff
 from physbatch.typing import BoolArray, FloatArray
@@ -265,8 +264,7 @@ def _repeated(sheet: Sheet, names: Sequence[str]) -> list[str]:
 
 
 def _error_names(name: str, others: Sequence[str]) -> list[str]:
-    wanted = [pattern.format(bare(name)) for pattern in ERROR_PATTERNS]
-    return [other for other in others if other != name and bare(other) in wanted]
+    return [other for other in others if other != name and bare(other) in error_names(name)]
 
 
 def _is_error(name: str, others: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ def moments_command(
         minimum_points=1,
     )
     result = sample_moments(
-        table,
+        samples.of_table(table, file),
         None if observable is None else table.observables[0],
         moments=moment,
         rows=samples.rows,

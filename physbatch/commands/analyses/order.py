@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from physbatch.commands.look import ResultAndFigure
-from physbatch.commands.options import BootstrapSeed, Columns, Resamples, say_cut
+from physbatch.commands.options import BootstrapSeed, Columns, Resamples
 from physbatch.commands.output import finish, keep_other_results
 from physbatch.errors import AnalysisError
 from physbatch.files.netcdf import open_netcdf
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from physbatch.scaling.order.result import TransitionOrder
 
 
@@ -71,31 +68,7 @@ def _of_dataset(
     if columns.error is not None:
         raise AnalysisError("a dataset of replicas has no column of errors", where="--error")
     data = view(data, columns.observable, columns.control)
-    return transition_order(_part(data, columns.limits), columns.observable, time=time, **how)
-
-
-def _part(data: xr.Dataset, limits: dict[str, float]) -> xr.Dataset:
-    """The grid points of a dataset within the ranges of sizes and controls."""
-    from physbatch.dataset import control_dim
-    from physbatch.study.selection import select
-
-    if not limits:
-        return data
-    whole = part = data
-    for role, dim in (("size", "size"), ("control", control_dim(data))):
-        values = data[dim].values
-        low, high = limits.get(f"{role}_min", -math.inf), limits.get(f"{role}_max", math.inf)
-        inside = values[(values >= low) & (values <= high)]
-        if inside.size == 0:
-            raise AnalysisError(
-                "no point is within the range",
-                where=dim,
-                remedy=f"the dataset has {values.min():g} to {values.max():g}",
-            )
-        part = select(part, {dim: inside.tolist()})
-    count, total = (x.sizes["size"] * x.sizes[control_dim(x)] for x in (part, whole))
-    say_cut(count, total, limits)
-    return part
+    return transition_order(columns.of_dataset(data), columns.observable, time=time, **how)
 
 
 def _of_table(

@@ -47,7 +47,9 @@ def test_size_and_control_that_changed_places_are_recognised(
     table = tmp_path / "t.csv"
     table.write_text(CROSSING)
     assert main(["crossings", str(table), "--size", "T", "--control", "L"]) == 2
-    assert "size and control are swapped; give --size L --control T" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "size and control are swapped; give them as in `physbatch collapse " in error
+    assert "--size L --control T`" in error
 
 
 def test_batch_sizes_as_controls_are_none(tmp_path: Path) -> None:
