@@ -96,6 +96,6 @@ class FreeScaleForm(FormulaForm):
                 raise AnalysisError(
                     f"{table.size_name} = {size:g} has {count} point{'s' * (count > 1)}",
                     where="form free-scale",
-                    remedy=f"a factor of its own needs {_LEAST_POINTS}; leave the size out (--exclude)",
+                    remedy=f"a factor of its own needs {_LEAST_POINTS}; --exclude leaves it out",
                 )
         return super().prepared(table)
