@@ -27,7 +27,8 @@ from physbatch.scaling.transition.result import Analysis
 NO_LIMIT = r"no limit found for $%s \to \infty$"
 _JUMP_SYMBOL = r"\Delta q"
 _UNUSED_COLOUR = "#8c8c8c"
-_LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+#: As many as there are forms, so that each has a line of its own.
+_LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (4, 1, 1, 1, 1, 1)))
 
 
 def spans_sizes(result: Extrapolation | None) -> bool:

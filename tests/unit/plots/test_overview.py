@@ -13,7 +13,9 @@ from physbatch.plots import (
     figure_bytes,
     plot_overview,
 )
+from physbatch.plots.scaling.extrapolation import _LINES
 from physbatch.scaling import analyse
+from physbatch.scaling.laws.extrapolation import _LAWS
 
 
 def bars(axes: Axes) -> list[ErrorbarContainer]:
@@ -62,3 +64,7 @@ def test_two_sizes_and_many_sizes(synthetic: ModuleType) -> None:
         sizes = tuple(float(50 * 2**k) for k in range(count))
         figure = plot_overview(synthetic.make_analysis(sizes)).figure
         assert len(figure.legends[0].get_texts()) == count
+
+
+def test_the_forms_of_an_extrapolation_have_lines_of_their_own() -> None:
+    assert len(set(_LINES)) == len(_LINES) >= len(_LAWS)
