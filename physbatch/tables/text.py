@@ -70,8 +70,15 @@ class TextSheet(Sheet):
     @cached_property
     def _units(self) -> list[str]:
         """The unit that stands behind the number in each cell of the first row, if there is one."""
-        matches = map(_UNIT.fullmatch, split(self._rows[0][1], self.delimiter))
-        units = [match[2] if match and _is_number(match[1]) else "" for match in matches]
+        texts = split(self._rows[0][1], self.delimiter)
+        matches = ((text, _UNIT.fullmatch(text)) for text in texts)
+        comma = {"decimal_comma": self.decimal_comma}
+        units = [
+            match[2]
+            if match and read_cell(match[1], **comma) and not read_cell(text, **comma)
+            else ""
+            for text, match in matches
+        ]
         return units if len(units) == len(self.cells) else [""] * len(self.cells)
 
     def locate(self, row: int) -> str:

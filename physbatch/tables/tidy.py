@@ -134,7 +134,7 @@ def _lists(lines: list[str]) -> list[str]:
     for line in lines:
         row = _LIST_BEGINS.sub("", line.strip()).rstrip(" \t,;])}")
         out.append(row + ")" if row.count("(") > row.count(")") else row)
-    return out
+    return out if all(re.match(r"[-+.\d]", row) for row in _filled(out)) else lines
 
 
 def _records(lines: list[str]) -> list[str]:

@@ -49,6 +49,8 @@ NAMED = {
     "rows with numbers of R": '"L" "T" "m" "dm"\n'
     + "".join(f'"{n}" {row}\n' for n, row in enumerate(PLAIN.splitlines(), 1)),
     "unit by a slash": "L,T/J,m,dm\n" + PLAIN.replace(" ", ","),
+    "Fortran with decimal commas": f"{NAMES}\n".replace(" ", ";")
+    + lines("{};{};{}D-01;{}", "", [(a, b, c * 10, d) for a, b, c, d in ROWS]).replace(".", ","),
     "units in the cells": lines("{} nm,{} K,{},{}", "L,T,m,dm\n"),
     "a mean and its error": "L temp m_mean m_err\n" + PLAIN,
     "Lx and Ly": lines("{0} {0} {1} {2} {3}", "Lx Ly T m dm\n"),
