@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["Cluster", "cluster"]
+__all__ = ["Cluster", "cluster", "computing_processes"]
 
 ENVIRONMENT = {
     "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "error",
@@ -74,19 +74,21 @@ class Cluster:
                 )
             )
 
-    def computing_process(self, worker: subprocess.Popen[bytes]) -> int | None:
-        """The process that the nanny of a worker watches."""
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-        with contextlib.suppress(OSError):
-            for child in children.read_text().split():
-                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    return int(child)
-        return None
-
     def close(self) -> None:
         """Workers first: without their scheduler they were seen to hang."""
         for process in (*self.workers, self.scheduler):
             end(process)
+
+
+def computing_processes(pid: int) -> list[int]:
+    """The processes that multiprocessing started for another one, by any of its threads."""
+    computing = []
+    with contextlib.suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in children.read_text().split():
+                if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    computing.append(int(child))
+    return computing
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

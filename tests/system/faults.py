@@ -226,9 +226,9 @@ class Journal:
             if outcome["code"] == self._code:
                 self.done[outcome["command"], outcome["fault"]] = outcome["wrong"]
 
-    def add(self, command: Command, fault: Fault, wrong: list[str]) -> None:
-        self.done[command.name, str(fault)] = wrong
-        outcome = {"command": command.name, "fault": str(fault), "wrong": wrong}
+    def add(self, command: str, fault: str, wrong: list[str]) -> None:
+        self.done[command, fault] = wrong
+        outcome = {"command": command, "fault": fault, "wrong": wrong}
         with open(self._path, "a") as stream:
             stream.write(json.dumps({**outcome, "code": self._code}) + "\n")
 
@@ -369,8 +369,9 @@ def run(folder: Path, ways: int, moments: int) -> dict[str, Any]:
     todo.sort(key=lambda way: (way[1].kind == "pread" and chance.random() < 0.9, chance.random()))
     todo = [*timed, *todo[:ways]]
     for number, (command, fault) in enumerate(todo, 1):
-        if (command.name, str(fault)) not in journal.done:
-            journal.add(command, fault, campaign.disturb(command, fault, references[command.name]))
+        key = (command.name, str(fault))
+        if key not in journal.done:
+            journal.add(*key, campaign.disturb(command, fault, references[command.name]))
         if number % 50 == 0:
             print(f"{number} of {len(todo)}", file=sys.stderr, flush=True)
     outcomes = {key: journal.done[key] for key in ((c.name, str(f)) for c, f in todo)}
