@@ -6,8 +6,8 @@ is the program of `tests/system/test_killed_again_and_again.py`. A round is one 
 local or on a cluster, are killed one after the other, each in a random phase: it starts, computes,
 or merges and writes. Then it is finished, and the index must show that no cell was computed twice
 except those in flight when someone was killed. Merge, select, analyse and report are one process,
-and are killed in `tests.system.faults`. Each round is a line of `FOLDER/outcomes.jsonl`; the same
-command goes on there.
+and are killed in `tests.system.faults`. Everything is loaded once, and a run is a fork. Each round
+is a line of `FOLDER/outcomes.jsonl`; the same command goes on there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -29,29 +28,71 @@ from typing import Any
 import xarray as xr
 
 from physbatch import dataset
+from physbatch.cli import main
 from physbatch.study import Study
 from physbatch.sweep import index, run_study
+from physbatch.sweep import plan as planning
 from tests.conftest import TINY
 from tests.system.clusters import cluster, computing_processes
 from tests.system.faults import Journal
 
-#: The kernel of the tiny study; 180 cells of about 20 ms, each a shard of its own.
+#: The kernel of the tiny study; 120 cells of about 5 ms, each a shard of its own.
 STUDY: dict[str, Any] = {
     **TINY,
     "title": "a study to be killed",
-    "grid": {"size": [60, 75, 90], "batch_size": list(range(2, 62)), "replicas": 32},
-    "measurement": {"duration": 400, "test_samples": 70},
+    "grid": {"size": [60, 75, 90], "batch_size": list(range(2, 42)), "replicas": 32},
+    "measurement": {"duration": 30, "test_samples": 70},
 }
-SCRIPT = (
-    "import sys\nfrom physbatch.sweep import plan\nplan.CELLS_PER_SHARD = 1\n"
-    "from physbatch.cli import main\n"
-    "if __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"
-)
-CELLS = 180
+CELLS = 120
 #: The most kills of one dataset.
-KILLS = 30
+KILLS = 60
 #: When a kill falls: once some more shards are there, and then a random time of so many seconds.
-PHASES = {"start": 2.0, "compute": 0.1, "merge": 0.5}
+PHASES = {"start": 1.0, "compute": 0.05, "merge": 0.3}
+
+
+class Run:
+    """A run in a fork of this process, in a session of its own.
+
+    Parameters
+    ----------
+    words : list of str
+        The command line.
+    said : Path
+        Gets what the run says.
+    """
+
+    def __init__(self, words: list[str], said: Path) -> None:
+        self._said = said
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            code = 99
+            with contextlib.suppress(BaseException):
+                os.setsid()
+                descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+                for number in (1, 2):
+                    os.dup2(descriptor, number)
+                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+                code = main(words)
+            os._exit(code)
+
+    def ended(self) -> bool:
+        """Whether it is over; `code` is its exit code then, or minus the signal that killed it."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code is not None
+
+    def wait(self, *codes: int) -> str:
+        """What it said, once it has ended with one of these codes; AssertionError if not."""
+        deadline = time.monotonic() + 300
+        while not self.ended():
+            assert time.monotonic() < deadline, "it does not end"
+            time.sleep(0.005)
+        said = self._said.read_text()
+        assert self.code in codes, f"exit code {self.code}: {said[-2000:]}"
+        assert "Traceback" not in said, said[-2000:]
+        return said
 
 
 class Round:
@@ -87,7 +128,7 @@ class Round:
                     break
                 codes.append(1)  # its cells failed; a run goes on without a worker
                 phase = self._wait_for_phase(process) if len(self.killed) < kills else ""
-            self._end(process, *codes)
+            process.wait(*codes)
         self.finish()
 
     def on_a_cluster(self, kills: int) -> None:
@@ -113,12 +154,12 @@ class Round:
                         alive = False
                         codes += [1, 2]  # 2 where it was never reached
                         break
-                self._end(process, *codes)
+                process.wait(*codes)
         self.finish()
 
     def finish(self) -> None:
         """The same command again: the same bits, each cell in exactly one shard of the index."""
-        self._end(self._start("--workers", "2"), 0)
+        self._start("--workers", "2").wait(0)
         data = dataset.open_dataset(self.target)
         for name in self.undisturbed.variables:
             same = data[name].values.tobytes() == self.undisturbed[name].values.tobytes()
@@ -143,26 +184,16 @@ class Round:
     def _cells(self) -> Path:
         return self.target.with_name(self.target.name + ".cells")
 
-    def _start(self, *more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, "run", str(self.study), "-o", str(self.target), *more],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def _end(self, process: subprocess.Popen[str], *codes: int) -> None:
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode in codes, f"exit code {process.returncode}: {errors[-2000:]}"
-        assert "Traceback" not in errors, errors[-2000:]
+    def _start(self, *more: str) -> Run:
+        words = ["run", str(self.study), "-o", str(self.target), *more]
+        return Run(words, self.folder / "said.txt")
 
     def _kill(self, pid: int, words: str) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             self.killed.append(words)
 
-    def _wait_for_phase(self, process: subprocess.Popen[str]) -> str:
+    def _wait_for_phase(self, process: Run) -> str:
         """Until a random moment of a random phase; "" if the run ended before."""
         there = self._shards()
         weights = (0, 0, 1) if there == CELLS else (2, 9, 1)
@@ -170,13 +201,12 @@ class Round:
         more = {"start": 0, "compute": self.chance.randint(1, 4), "merge": CELLS}[phase]
         deadline = time.monotonic() + 180
         while self._shards() < min(there + more, CELLS):
-            if process.poll() is not None:
+            if process.ended():
                 return ""
             assert time.monotonic() < deadline, "no more shards come"
             time.sleep(0.005)
-        late = 1.0 if there == CELLS else 0.0  # it has yet to start
-        time.sleep(late + self.chance.uniform(0, PHASES[phase]))
-        return phase if process.poll() is None else ""
+        time.sleep(self.chance.uniform(0, PHASES[phase]))
+        return phase if not process.ended() else ""
 
     def _shards(self) -> int:
         return len(list(self._cells.glob("*.nc")))
@@ -188,7 +218,8 @@ class Round:
 
 
 def undisturbed(folder: Path) -> xr.Dataset:
-    """The study of all rounds, computed in one process."""
+    """The study of all rounds, computed in one process; each cell is a shard from now on."""
+    planning.CELLS_PER_SHARD = 1
     return run_study(Study.from_dict(STUDY), folder / "undisturbed.nc", workers=1)
 
 
