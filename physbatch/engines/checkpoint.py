@@ -14,7 +14,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -160,6 +160,16 @@ def unpack_into(arrays: Mapping[str, npt.NDArray[np.generic]], name: str, state:
         arrays[key][...] = values
 
 
+def checkpointed(folder: Path) -> set[str] | None:
+    """Keys of the cells that have checkpoints in a folder of shards; None if that is not known."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name.partition(".checkpoint") for entry in entries]
+    except OSError:
+        return None
+    return {key for key, mark, _ in names if mark}
+
+
 class FileCheckpoint:
     """The checkpoint of a cell as files beside the shards: the last state, and the one before it.
 
@@ -173,6 +183,8 @@ class FileCheckpoint:
         Whether the run must end.
     begun : dict of ndarray, optional
         The end state of a shorter run, for a cell without a state of its own.
+    there : set of str, optional
+        The cells that have files; looked for if not known.
 
     Attributes
     ----------
@@ -183,14 +195,19 @@ class FileCheckpoint:
     """
 
     def __init__(
-        self, folder: Path, key: str, stop: Callable[[], bool], begun: State | None = None
+        self,
+        folder: Path,
+        key: str,
+        stop: Callable[[], bool],
+        begun: State | None = None,
+        there: Container[str] | None = None,
     ) -> None:
         # Strings, not paths: most cells are small, and none of these files is there.
         self._names = tuple(f"{folder}{os.sep}{key}.checkpoint{end}" for end in ("", ".1"))
         self._key = key
         self._stop = stop
         self._used: Path | None = None
-        self._there = True  # as far as is known
+        self._there = there is None or key in there
         self._saved = time.monotonic()
         self._begun = begun
         self.began_at, self.end = 0, b""
@@ -208,10 +225,10 @@ class FileCheckpoint:
     def load(self) -> State | None:
         """The last state of an earlier run that fits; what does not is set aside."""
         self._used = None
-        self._there = False
         self.began_at = 0
-        for path in map(Path, filter(os.path.lexists, self._names)):
-            self._there = True
+        there = [Path(name) for name in self._names if self._there and os.path.lexists(name)]
+        self._there = bool(there)
+        for path in there:
             try:
                 content = read_regular(path)
             except OSError:

@@ -42,7 +42,7 @@ def end_variables(cells: Sequence[GridPoint], ends: Sequence[EndState]) -> dict[
     if content:
         stops = np.cumsum([len(end.content) for end in ends])
         variables |= {
-            _KEY: ("cell", np.array(keys, dtype=np.str_)),
+            _KEY: ("cell", np.array(keys, dtype=np.bytes_)),
             _STOP: ("cell", stops),
             _BYTES: ("end_state_byte", np.frombuffer(content, dtype=np.uint8)),
         }

@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import ModuleType
 
-from physbatch.engines.checkpoint import CellPaused, FileCheckpoint
+from physbatch.engines.checkpoint import CellPaused, FileCheckpoint, checkpointed
 from physbatch.engines.faults import line_of, words_of
 from physbatch.engines.point import GridPoint
 from physbatch.engines.protocol import Arrays
@@ -103,12 +103,13 @@ def compute_group(
     results: dict[int, Arrays] = {}
     failed: dict[int, str] = {}
     kept: list[FileCheckpoint] = []
+    there = checkpointed(store.folder)
     fault: PhysbatchError | None = None
     for number, cell in enumerate(cells):
         if number and stop():
             break
         end = usable(begun.get(number, b""))
-        checkpoint = FileCheckpoint(store.folder, cell.key, stop, end)
+        checkpoint = FileCheckpoint(store.folder, cell.key, stop, end, there)
         try:
             results[number] = _simulate(plan, cell, device, checkpoint)
             kept.append(checkpoint)
