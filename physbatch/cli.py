@@ -109,12 +109,13 @@ def analyse(
     time
         Run time at which to analyse; by default the last one.
     """
-    from physbatch.dataset import open_dataset
+    from physbatch.dataset import is_large, open_dataset
     from physbatch.scaling import analyse as analyse_dataset
 
     keep_other_results(outputs.output, "analysis")
-    data = ranges.of_dataset(open_dataset(dataset), control)
-    result = analyse_dataset(data, observable, control=control, time=time)
+    with open_dataset(dataset, load=not is_large(dataset)) as whole:
+        data = ranges.of_dataset(whole, control)
+        result = analyse_dataset(data, observable, control=control, time=time)
     finish(result, outputs, [result])
 
 

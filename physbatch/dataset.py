@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from physbatch.errors import DatasetError
-from physbatch.files.netcdf import open_netcdf
+from physbatch.files.netcdf import IN_MEMORY_BYTES, open_netcdf
 from physbatch.files.selections import with_dimension
 
 SCHEMA_VERSION = 1
@@ -368,6 +368,11 @@ def _require_plain_attributes(data: xr.Dataset, where: str) -> None:
                     where=where,
                     remedy="attributes are strings or numbers",
                 )
+
+
+def is_large(path: str | os.PathLike[str]) -> bool:
+    """Whether values of a file are better read as they are needed; not of a folder, or of none."""
+    return os.path.isfile(path) and os.path.getsize(path) > IN_MEMORY_BYTES
 
 
 def open_dataset(path: str | os.PathLike[str], *, load: bool = True) -> xr.Dataset:

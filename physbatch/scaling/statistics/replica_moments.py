@@ -4,7 +4,8 @@ Three layers: kernels on arrays (`moment_values`, `resampled_moments`), a wrappe
 dimensions by name (`_size_moments`), and the public function `moments`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ MOMENTS: Mapping[str, str] = {
     "binder": "Binder cumulant 1 - <q^4> / (3 <q^2>^2)",
     "success_probability": "fraction of replicas whose overlap is exactly 1",
 }
+#: Bytes of a dataset that are taken into memory together.
+_AT_ONCE = 2**26
 _ERRORS: Mapping[str, str] = {
     "generalization_error_mean": "mean generalization error",
     "batch_error_mean": "mean batch error",
@@ -161,18 +164,17 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
     graphs = graph_labels(data)
     counts = {}  # the same resamples for every cell with the same replicas
     cells = [str(dim) for dim in data["overlap"].dims if dim not in ("replica", "time")]
-    stacked = data.transpose(*cells, "replica", "time", ...).stack(cell=cells, create_index=False)
-    stacked = stacked.transpose("cell", "replica", "time", ...)
-    overlap = stacked["overlap"].values
-    used = (stacked["status"].values == STATUS_OK) & np.all(np.isfinite(overlap), axis=-1)
-    sizes = np.broadcast_to(stacked["size"].values, (overlap.shape[0],)).astype(float)
     names = [*MOMENTS, *_ERRORS]
     sources = ("overlap", *(name.removesuffix("_mean") for name in _ERRORS))
-    observed = [name for name in sources if name in stacked]
-    shape = (overlap.shape[0], overlap.shape[2])
+    observed = [name for name in sources if name in data]
+    shape = (math.prod(data.sizes[dim] for dim in cells), data.sizes["time"])
     result = {f"{name}{end}": np.full(shape, np.nan) for name in names for end in ("", "_stderr")}
-    for cell in range(shape[0]):
+    used = np.zeros((shape[0], data.sizes["replica"]), dtype=bool)
+    values_of_cells = cells_in_turn(data[[*observed, "status"]], cells)
+    for cell, (size, values) in enumerate(values_of_cells):
         rows = used[cell]
+        rows[:] = values["status"] == STATUS_OK
+        rows &= np.isfinite(values["overlap"]).all(axis=-1)
         n = int(rows.sum())
         clusters = None if graphs is None else graphs[rows]
         units = n if clusters is None else np.unique(clusters).size
@@ -182,14 +184,40 @@ def moments(data: xr.Dataset, *, resamples: int = 400, seed: int = 0) -> xr.Data
         if drawn not in counts:
             counts[drawn] = bootstrap_counts(generator, n, resamples, clusters)
         for name, (value, stderr) in _cell_moments(
-            {name: stacked[name].values[cell, rows] for name in observed},
+            {name: values[name][rows] for name in observed},
             counts[drawn],
-            float(sizes[cell]),
+            size,
             units,
         ).items():
             result[name][cell] = value
             result[f"{name}_stderr"][cell] = stderr
-    return _labelled(data, stacked, cells, result, used)
+    return _labelled(data, cells, result, used)
+
+
+def cells_in_turn(
+    data: xr.Dataset, cells: Sequence[str]
+) -> Iterator[tuple[float, dict[str, FloatArray]]]:
+    """The size and the values of every cell, shape (replica, ...), in the order of the cells.
+
+    What is not in memory yet is read in blocks of many cells, of which one is held at a time.
+    """
+    for block in _blocks(data.transpose(*cells, "replica", ...), list(cells)):
+        stacked = block.compute().stack(cell=cells, create_index=False).transpose("cell", ...)
+        sizes = np.broadcast_to(stacked["size"].values, (stacked.sizes["cell"],))
+        arrays = {str(name): variable.values for name, variable in stacked.data_vars.items()}
+        for cell, size in enumerate(sizes.tolist()):
+            yield float(size), {name: values[cell] for name, values in arrays.items()}
+
+
+def _blocks(data: xr.Dataset, cells: list[str]) -> Iterator[xr.Dataset]:
+    """Parts of a dataset of limited size, in the order of its cells."""
+    if not cells or data.nbytes <= _AT_ONCE:
+        yield data
+        return
+    first, length = cells[0], data.sizes[cells[0]]
+    step = max(1, _AT_ONCE * length // data.nbytes)
+    for start in range(0, length, step):
+        yield from _blocks(data.isel({first: slice(start, start + step)}), cells[1:])
 
 
 def _cell_moments(
@@ -218,7 +246,6 @@ def _cell_moments(
 
 def _labelled(
     data: xr.Dataset,
-    stacked: xr.Dataset,
     cells: list[str],
     result: Mapping[str, FloatArray],
     used: BoolArray,

@@ -21,7 +21,7 @@ from physbatch.results.flags import (
     SHARED_GRAPHS,
 )
 from physbatch.scaling.laws.extrapolation import Extrapolation, extrapolate
-from physbatch.scaling.statistics.replica_moments import moments
+from physbatch.scaling.statistics.replica_moments import cells_in_turn, moments
 from physbatch.scaling.transition.drift import fit_drift
 from physbatch.scaling.transition.jump import find_jump
 from physbatch.scaling.transition.result import (
@@ -90,7 +90,10 @@ def analyse(
     data = _one_grid(view(data, observable, control))
     dim = control_dim(data)
     last = _run_time(data, time)
-    data = data.isel(time=data["time"].values <= last)
+    data = data.isel(time=slice(int(np.sum(data["time"].values <= last))))
+    for variable in data.variables.values():
+        if "time" not in variable.dims:  # read once; what was measured in time stays on disk
+            variable.load()
     sizes = [data.isel(size=[i]) for i in range(data.sizes["size"])]
     seeds = [_seed(seed, float(part["size"].values[0])) for part in sizes]
     curves = tuple(fit_success_curve(part, last) for part in sizes)
@@ -201,7 +204,11 @@ def _flags(
         count = int(np.sum(status == code))
         if count:
             flags.append(kind(f"{count} of {status.size} replicas {fate}"))
-    lost = int(np.sum((status == STATUS_OK) & np.isnan(data["overlap"].values).any(axis=-1)))
+    cells = ("size", control_dim(data))
+    lost = sum(
+        int(np.sum((values["status"] == STATUS_OK) & np.isnan(values["overlap"]).any(axis=-1)))
+        for _, values in cells_in_turn(data[["overlap", "status"]], cells)
+    )
     if lost:
         flags.append(NAN(f"{lost} replicas with status ok have an overlap that is nan"))
     if "graph" in data.coords and np.unique(data["graph"].values).size < data.sizes["replica"]:
