@@ -278,6 +278,7 @@ POOR_FIT = FlagKind(
     "No polynomial describes the points near the asked control.",
     "Check the errors, or measure more closely.",
 )
+POWER_LAW_NOT_EXCLUDED = FlagKind("A power law fits about as well.", "Compare --form power.")
 PROFILE_MISMATCH = FlagKind(
     "The error from the curvature and the profile interval differ: the likelihood is skew.",
     "Use the interval, or add replicas.",

@@ -167,6 +167,24 @@ def test_own_formulas_are_the_built_in_form() -> None:
     assert power.parameters["nu"].value == pytest.approx(1.25, abs=0.1)
 
 
+@pytest.mark.parametrize("power", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
+def test_a_typed_power_law_knows_of_logarithms(power: float) -> None:
+    """A factor (ln L)^0.5 is in the error and flagged; where there is none nothing is said."""
+    table, _ = planted("log", 4)
+    scale = np.log(table.size) ** (power - 0.5)
+    data = ScalingTable(
+        table.size,
+        table.control,
+        {"y": table.values["y"] * scale},
+        {"y": table.errors["y"] * scale},
+    )
+    result = collapse(data, form="custom", x="(c - c_c)*L**a", y="y*L**b")
+    expected = ["log_factor_not_excluded"] if power else []
+    assert [flag.partition(":")[0] for flag in result.flags] == expected
+    for name, exact in {"c_c": 1.0, "a": 0.8, "b": 0.5}.items():
+        assert abs(result[name].value - exact) < 3 * result[name].total
+
+
 def test_the_true_form_has_the_higher_evidence() -> None:
     """Kosterlitz-Thouless against a power law, on data of the one and of the other."""
     table, _ = planted("kt", 2, noise=0.003)

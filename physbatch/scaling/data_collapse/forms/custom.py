@@ -127,7 +127,7 @@ def custom_form(
         sizes=words.sizes,
         controls=words.controls,
         axes_texts={name: Labels(stretch.text, text) for name, text in texts.items()},
-        tried=_columns(parameters, fixed),
+        tried=spread_columns(parameters, fixed),
         renamed={name: dict.fromkeys(critical, "c_c") for name in observables},
     )
 
@@ -246,7 +246,9 @@ def _check_slip(name: str, columns: Collection[str]) -> None:
         )
 
 
-def _columns(parameters: Sequence[Parameter], fixed: Mapping[str, float]) -> list[dict[str, float]]:
+def spread_columns(
+    parameters: Sequence[Parameter], fixed: Mapping[str, float]
+) -> list[dict[str, float]]:
     """Points spread over the ranges of the parameters beside c_c, the middle one in the middle."""
     free = [p for p in parameters if p.name not in fixed and p.kind != "control"]
     if not free:

@@ -137,6 +137,12 @@ class Formula:
         """Names of sizes, controls, observables and parameters, not of functions."""
         return names_in(self.tree)
 
+    @cached_property
+    def functions(self) -> frozenset[str]:
+        """Names of functions."""
+        calls = (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+        return frozenset(call.func.id for call in calls if isinstance(call.func, ast.Name))
+
     def value(self, known: Mapping[str, Dual]) -> Dual:
         """Value and derivatives at points."""
         with np.errstate(all="ignore"):

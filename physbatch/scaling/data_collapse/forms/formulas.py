@@ -17,7 +17,7 @@ import numpy as np
 
 from physbatch.errors import AnalysisError
 from physbatch.scaling.data_collapse.form import Labels, Levels, Rescaled, ScalingForm
-from physbatch.scaling.data_collapse.forms.expressions import Dual, Formula, value_of
+from physbatch.scaling.data_collapse.forms.expressions import Dual, Formula, names_in, value_of
 from physbatch.scaling.data_collapse.forms.parameters import Parameter, omega
 from physbatch.tables.table import ScalingTable
 from physbatch.typing import FloatArray
@@ -136,6 +136,12 @@ class FormulaForm(ScalingForm):
     def allowed_text(self, name: str) -> str:
         """Which values a parameter may have, in words."""
         return self._known[name].allowed_text
+
+    def free_in_scale(self, observable: str) -> frozenset[str]:
+        """Free parameters on which the scale of an observable depends."""
+        known = self.renamed.get(observable, {})
+        used = frozenset().union(*(names_in(factor.tree) for factor in self.scales[observable]))
+        return frozenset(known.get(name, name) for name in used) & frozenset(self.names)
 
     # --- starts -------------------------------------------------------------------------
 
@@ -295,6 +301,17 @@ def _in_logarithms(table: ScalingTable, observables: Sequence[str]) -> ScalingTa
         if name in covariance:
             covariance[name] = covariance[name] / np.outer(value, value)
     return replace(table, values=values, errors=errors, covariance=covariance, samples={})
+
+
+def out_of_logarithms(table: ScalingTable, observables: Sequence[str]) -> ScalingTable:
+    """The values themselves, from a table of their logarithms."""
+    values, errors, covariance = dict(table.values), dict(table.errors), dict(table.covariance)
+    for name in observables:
+        value = np.exp(table.values[name])
+        values[name], errors[name] = value, table.errors[name] * value
+        if name in covariance:
+            covariance[name] = covariance[name] * np.outer(value, value)
+    return replace(table, values=values, errors=errors, covariance=covariance)
 
 
 def _slopes(dual: Dual) -> FloatArray:

@@ -61,6 +61,10 @@ class FreeScaleForm(FormulaForm):
                 out.setdefault(self.renamed[observable][factor], float(size[row] / size[0]))
         return out
 
+    def free_in_scale(self, observable: str) -> frozenset[str]:
+        """The free factors of an observable."""
+        return frozenset(self.renamed[observable].values()) & frozenset(self.names)
+
     def log_scale(self, known: Mapping[str, Dual], observable: str) -> Dual:
         """ln of the factor of each point's size."""
         size = known["L"].value

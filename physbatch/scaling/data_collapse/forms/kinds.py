@@ -74,7 +74,8 @@ def length(name: str, size_min: float) -> Parameter:
     return Parameter(name, "below", math.log(0.25), math.log(8.0), tries, size_min)
 
 
-def _nu() -> Parameter:
+def inverse_nu() -> Parameter:
+    """nu, by ln 1/nu."""
     return Parameter("nu", "inverse", -3.0, 3.0, tuple(map(float, NU)))
 
 
@@ -105,36 +106,41 @@ def _essential(table: ScalingTable) -> tuple[Parameter, ...]:
     )
 
 
+def log_unit(size_min: float) -> float:
+    """The size in which a logarithm of sizes is measured by default."""
+    return 1.0 if size_min > 1.2 else 0.5 * size_min
+
+
 def _logarithms(table: ScalingTable) -> tuple[Parameter, ...]:
     size_min = table.sizes[0]
-    default = 1.0 if size_min > 1.2 else 0.5 * size_min
     return (
-        _nu(),
+        inverse_nu(),
         _zeta(),
         _exponent("p")._replace(tries=(0.0,)),
         Parameter("phat", "plain", -8.0, 8.0, (0.0,), default=0.0),
-        length("L0", size_min)._replace(default=default),
+        length("L0", size_min)._replace(default=log_unit(size_min)),
     )
 
 
 def _additive(table: ScalingTable) -> tuple[Parameter, ...]:
-    return (_nu(), _zeta()._replace(tries=_RATIOS, default=0.0))
+    return (inverse_nu(), _zeta()._replace(tries=_RATIOS, default=0.0))
 
 
 def _activated(table: ScalingTable) -> tuple[Parameter, ...]:
-    return (_nu(), _exponent("psi"))
+    return (inverse_nu(), _exponent("psi"))
 
 
 def _factors(table: ScalingTable) -> tuple[Parameter, ...]:
-    return (_nu(), *scale_factors(table.sizes))
+    return (inverse_nu(), *scale_factors(table.sizes))
 
 
 def _background(table: ScalingTable) -> tuple[Parameter, ...]:
-    nu = _nu()
+    nu = inverse_nu()
     return (nu._replace(tries=nu.tries[::2]), _zeta()._replace(tries=_RATIOS))
 
 
-_POWER = "(c - c_c)*L**(1/nu)"
+#: x of a power law.
+POWER = "(c - c_c)*L**(1/nu)"
 _POWER_LABEL = "{L}^(1/nu) ({c} - c_c)"
 _KT = "(c - c_c)*log(L/L0)**2"
 _LOGARITHM = "log(L/L0)"
@@ -176,30 +182,30 @@ KINDS: Mapping[str, Kind] = {
         _logarithms,
     ),
     "log-additive": Kind(
-        _POWER,
+        POWER,
         "L**(zeta/nu)",
         Labels(_POWER_LABEL, "({y} - a ln {L}) {L}^(-zeta/nu)"),
         _additive,
         ("constant", "log"),
     ),
     "activated": Kind(
-        _POWER, "L**psi", Labels(_POWER_LABEL, "ln({y}) {L}^(-psi)"), _activated, logarithm=True
+        POWER, "L**psi", Labels(_POWER_LABEL, "ln({y}) {L}^(-psi)"), _activated, logarithm=True
     ),
     "background": Kind(
-        _POWER,
+        POWER,
         "L**(zeta/nu)",
         Labels(_POWER_LABEL, "[{y} - b({c})] {L}^(-zeta/nu)"),
         _background,
         ("constant", "linear"),
     ),
     "offset": Kind(
-        _POWER,
+        POWER,
         "L**(zeta/nu)",
         Labels(_POWER_LABEL, "[{y} - {y}(c_c)] {L}^(-zeta/nu)"),
         _additive,
         ("size",),
     ),
-    "free-scale": Kind(_POWER, "1", Labels(_POWER_LABEL, "{y}/s({L})"), _factors),
+    "free-scale": Kind(POWER, "1", Labels(_POWER_LABEL, "{y}/s({L})"), _factors),
 }
 
 

@@ -99,7 +99,7 @@ def collapse(
         Warnings are ``bad_fit``, ``mostly_rejected``, ``thin_overlap``, ``one_sided``,
         ``starts_disagree``, ``shift_not_seen``; on the form ``drift_not_excluded``,
         ``log_factor_not_excluded``, ``kosterlitz_thouless_not_excluded``,
-        ``analytic_kt_not_excluded``, ``slow_corrections``; on the data
+        ``analytic_kt_not_excluded``, ``power_law_not_excluded``, ``slow_corrections``; on the data
         ``errors_too_small``, ``errors_too_large``, ``outliers``, ``sizes_offset``,
         ``correlated_points``, and those of the table that bear on its errors: ``few_samples``,
         ``rows_correlated``, ``points_without_spread``, ``cells_left_out``, ``errors_unknown``,

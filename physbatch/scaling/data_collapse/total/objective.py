@@ -206,7 +206,8 @@ class Corrected:
         form, table = self.form, self.table
         exponents = vector[: self.exponents]
         rows = vector[self.exponents :].reshape(len(self.samples), -1)
-        field = 2.0 * (table.control - form.exponents(exponents)["c_c"]) / form.control_unit
+        zero = form.exponents(exponents).get("c_c", form.control_middle)
+        field = 2.0 * (table.control - zero) / form.control_unit
         ratio = table.size / self.grounds.table.size.min()
         if form.kind.startswith("kt"):  # corrections there fall with the logarithm of the size
             ratio = 1.0 + np.log(ratio) / _LOG_LENGTH

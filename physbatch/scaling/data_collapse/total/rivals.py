@@ -1,19 +1,31 @@
-"""Rival forms: what else than the power law that was asked for would describe the data.
+"""Rival forms: what else than the form that was asked for would describe the data.
 
 Two rivals have parameters of the same names, and are mixed into what is stated with their evidence:
 a critical control that drifts more slowly than N^(-1/nu), which is no correction within the scaling
-function, since it moves x without bound; and a factor (ln N)^p, which a power of N resembles. The
-third, of Kosterlitz and Thouless, has no nu: where it cannot be excluded, that must be said.
+function, since it moves x without bound; and a factor (ln N)^p, which a power of N resembles. A
+third has other exponents: that of Kosterlitz and Thouless for a power law, a power law for what is
+none. Where it cannot be excluded, that must be said.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from physbatch.scaling.data_collapse.form import ScalingForm
-from physbatch.scaling.data_collapse.forms.make import make_form
-from physbatch.scaling.data_collapse.starts import Optima, global_optima
+from physbatch.scaling.data_collapse.forms.formulas import FormulaForm, out_of_logarithms
+from physbatch.scaling.data_collapse.forms.rival_forms import (
+    growth,
+    kosterlitz_thouless_form,
+    power_form,
+    power_like,
+    with_drift,
+    with_logarithm,
+    x_is_free,
+)
+from physbatch.scaling.data_collapse.optimum import Objective, climb, hyper_names, newton
+from physbatch.scaling.data_collapse.starts import Optima, coarse_table, global_optima
 from physbatch.scaling.data_collapse.total.likelihood import FLAT, HYPERPARAMETERS
 from physbatch.scaling.data_collapse.total.nodes import (
     Node,
@@ -23,7 +35,8 @@ from physbatch.scaling.data_collapse.total.nodes import (
     nodes_beyond,
     nodes_of,
 )
-from physbatch.scaling.data_collapse.total.objective import Corrected
+from physbatch.scaling.data_collapse.total.objective import Corrected, takes_logarithms
+from physbatch.tables.table import ScalingTable
 
 Priors = Mapping[str, tuple[float, float]]
 
@@ -50,11 +63,6 @@ def drift_priors(form: ScalingForm) -> dict[str, tuple[float, float]]:
     return {name: prior for name, prior in priors.items() if name in form.names}
 
 
-def rivalled(form: ScalingForm, kinds: tuple[str, ...] = ("power",)) -> bool:
-    """Whether a form has rivals: the power law with c_c and nu free."""
-    return form.kind in kinds and not form.drift and {"c_c", "nu"} <= set(form.names)
-
-
 def mixed_rivals(nodes: Sequence[Node]) -> list[Node]:
     """Fits of all points with other forms, which are mixed in; weights with odds.
 
@@ -62,9 +70,10 @@ def mixed_rivals(nodes: Sequence[Node]) -> list[Node]:
     line of critical points.
     """
     best = max(nodes, key=lambda node: node.log_weight)
-    if best.objective.form.kind.startswith("kt"):
+    form = best.objective.form
+    if form.kind.startswith("kt"):
         return _critical_line(best, nodes)
-    if not rivalled(best.objective.form):
+    if form.drift or not power_like(form):
         return []
     alike = [node for node in nodes if node.objective.logarithmic == best.objective.logarithmic]
     return [
@@ -89,21 +98,23 @@ def _with_odds(kind: str, rivals: Sequence[Node], nodes: Sequence[Node]) -> list
 
 def _drifting(best: Node, alike: Sequence[Node]) -> list[Node]:
     table, known = best.objective.table, best.objective.form
-    form = make_form(table, known.observables, fixed=known.fixed, corrections=False, drift=True)
-    log_phi = float(best.vector[known.names.index("nu")]) + _LOG_PHI
-    wider = _Wider(best.objective, form, {"shift": (0.0, _SHIFT), "phi": (log_phi, _LOG_PHI_WIDTH)})
+    power = growth(known, best.vector, table)
+    if "c_c" not in known.names or not power > 0:
+        return []
+    form, (shift, phi) = with_drift(known, table)
+    about = (math.log(power) + _LOG_PHI, _LOG_PHI_WIDTH)
+    wider = _Wider(best.objective, form, {shift: (0.0, _SHIFT), phi: about})
     # Fits without a drift may lie on another hill than those with one, so both are begun from.
     begin = wider.start(best).vector
-    begin[form.names.index("shift")] = 0.1 * _SHIFT
+    begin[form.names.index(shift)] = 0.1 * _SHIFT
     return highest([*nodes_of(wider.objective, begin), *wider.fits(alike)])
 
 
 def _logarithmic(best: Node, alike: Sequence[Node]) -> list[Node]:
-    table, known = best.objective.table, best.objective.form
-    if not any(name.startswith("zeta") for name in known.names):
+    wide = with_logarithm(best.objective.form, best.objective.table)
+    if wide is None:
         return []
-    form = make_form(table, known.observables, form="log", fixed=known.fixed)
-    powers = [name for name in form.names if name not in known.names]
+    form, powers = wide
     wider = _Wider(best.objective, form, dict.fromkeys(powers, (0.0, _LOGARITHM)))
     return list(wider.fits(alike))
 
@@ -152,32 +163,107 @@ class _Wider:
         return Start(vector, covariance)
 
 
-def kosterlitz_thouless(nodes: Sequence[Node], optima: Optima) -> float:
-    """ln of the evidence of the form of Kosterlitz and Thouless over that of the power law.
+# --- forms with other exponents ---------------------------------------------------------
 
-    -inf where it is out of the question.
+
+class Other(NamedTuple):
+    """A form with other exponents, and ln of its evidence over that of the form asked for.
+
+    Attributes
+    ----------
+    kind : str
+        ``kt`` or ``power``.
+    log_ratio : float
+        -inf where it is out of the question.
+    """
+
+    kind: str
+    log_ratio: float = -math.inf
+
+
+class _Data(NamedTuple):
+    """Points as a form takes them."""
+
+    form: ScalingForm
+    table: ScalingTable
+
+    def density(self, units: Sequence[float], table: ScalingTable) -> float:
+        """ln of what makes densities of values in their units those of the values as measured."""
+        log = -len(table.size) * float(np.log(units).sum())
+        if self.form.logarithm:
+            log -= sum(float(table.values[name].sum()) for name in self.form.observables)
+        return log
+
+
+def other_form(nodes: Sequence[Node], optima: Optima) -> Other:
+    """The form of Kosterlitz and Thouless against a power law; a power law against another form.
 
     Parameters
     ----------
     nodes : sequence of Node
-        The fits of all points with the power law, or with a logarithm besides.
+        The fits of all points with the form that was asked for.
     optima : Optima
-        Where the plain power law has led.
+        Where its plain form has led.
     """
-    objective = nodes[0].objective
-    grounds = objective.grounds
-    if not rivalled(grounds.form, ("power", "log")):
-        return -math.inf
-    form = make_form(grounds.table, grounds.form.observables, form="kt").without_corrections()
-    plain = global_optima(form, grounds.table)
-    points = len(grounds.table.size)
-    # Densities are per unit of the values, and each form has its own unit.
-    units = points * float(np.log(np.array(grounds.units) / np.array(plain.units)).sum())
-    if not plain.best.value + units > optima.best.value - _HOPELESS:
-        return -math.inf
-    rival = grounds._replace(form=form, units=plain.units, priors={"L0": _LENGTH})
-    kind = max(nodes, key=lambda node: node.log_weight).objective.logarithmic
-    corrected = Corrected(rival, grounds.table, kind)
+    best = max(nodes, key=lambda node: node.log_weight)
+    grounds, logarithmic = best.objective.grounds, best.objective.logarithmic
+    asked = _Data(grounds.form, grounds.table)
+    against, priors, kind = asked, {}, "power"
+    if power_like(asked.form) and not asked.form.logarithm:
+        kind = "kt"
+        if asked.form.drift or "c_c" not in asked.form.names or not x_is_free(asked.form):
+            return Other(kind)
+        form, length = kosterlitz_thouless_form(asked.form, best.vector, asked.table)
+        against, priors = _Data(form, asked.table), {length: _LENGTH}
+    elif isinstance(asked.form, FormulaForm):
+        table = asked.table
+        if asked.form.logarithm:
+            table = out_of_logarithms(table, asked.form.observables)
+            able = all(takes_logarithms(table, name) for name in asked.form.observables)
+            logarithmic = (able,) * len(asked.form.observables)
+        against = _Data(power_form(asked.form, best.vector, table), table)
+    plain = global_optima(*against)
+    small = coarse_table(against.table)
+    height = plain.best.value + against.density(plain.units, small)
+    if not height > _plain_height(asked, optima) - _HOPELESS:
+        return Other(kind)
+    rival = grounds._replace(
+        form=against.form, table=against.table, units=plain.units, priors=priors
+    )
+    corrected = Corrected(rival, against.table, logarithmic)
     fits = list(nodes_of(corrected, corrected.start(plain.best.vector)))
-    same = [node for node in nodes if node.objective.logarithmic == kind]
-    return log_sum(fits) + units - log_sum(same) if fits else -math.inf
+    if not fits:
+        return Other(kind)
+    same = [
+        node._replace(log_weight=node.log_weight + _length_prior(node))
+        for node in nodes
+        if node.objective.logarithmic == best.objective.logarithmic
+    ]
+    of_units = against.density(plain.units, against.table)
+    of_units -= asked.density(grounds.units, asked.table)
+    return Other(kind, log_sum(fits) + of_units - log_sum(same))
+
+
+def _plain_height(asked: _Data, optima: Optima) -> float:
+    """ln of the density of the values at the best of the plain form."""
+    small = coarse_table(asked.table)
+    names = hyper_names(asked.form, nugget=True)
+    objective = Objective(asked.form, small, optima.units, names)
+    best = newton(objective, climb(objective, optima.best.vector, steps=80))[0]
+    return best.value + asked.density(optima.units, small)
+
+
+def _length_prior(node: Node) -> float:
+    """ln of what the prior of a length L0 takes away, where the fit has gone without one."""
+    form, priors = node.objective.form, node.objective.grounds.priors
+    if not isinstance(form, FormulaForm):
+        return 0.0
+    lengths = {p.name for p in form.parameters if p.kind == "below"}
+    total = 0.0
+    for row, name in enumerate(form.names):
+        if name in lengths and name not in priors:
+            mean, deviation = _LENGTH
+            variance = deviation**2 + float(node.covariance[row, row])
+            off = (float(node.vector[row]) - mean) ** 2
+            total -= 0.5 * (off / variance + math.log(2 * math.pi * variance))
+    return total

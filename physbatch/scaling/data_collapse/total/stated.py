@@ -14,6 +14,7 @@ from physbatch.results.flags import (
     ERRORS_TOO_SMALL,
     KOSTERLITZ_THOULESS_NOT_EXCLUDED,
     LOG_FACTOR_NOT_EXCLUDED,
+    POWER_LAW_NOT_EXCLUDED,
     SIZES_OFFSET,
 )
 from physbatch.scaling.data_collapse.form import ScalingForm
@@ -34,9 +35,10 @@ from physbatch.scaling.data_collapse.total.noise import (
 )
 from physbatch.scaling.data_collapse.total.objective import Corrected, Grounds
 from physbatch.scaling.data_collapse.total.rivals import (
+    Other,
     drift_priors,
-    kosterlitz_thouless,
     mixed_rivals,
+    other_form,
 )
 from physbatch.tables.binning import binned
 from physbatch.tables.table import ScalingTable
@@ -48,8 +50,10 @@ MOST_POINTS = 180
 _LIKELY = {"drift": 0.1, "log": 0.1}
 #: ln of the odds that a point is no outlier.
 _RARE = 4.6
-#: ln of the ratio of evidences above which the form of Kosterlitz and Thouless is not excluded.
+#: ln of the ratio of evidences above which a form with other exponents is not excluded, and that
+#: above which nothing is stated of the form that was asked for.
 _NOT_EXCLUDED = -6.0
+_WINS = {"kt": 0.0, "power": 6.0}
 
 
 class Statement(NamedTuple):
@@ -154,9 +158,9 @@ def state(
     if any(model != INDEPENDENT for model in noise):
         nodes = whole_nodes(grounds._replace(noise=noise), begin) or nodes
     total = total_of(nodes, mixed_rivals(nodes))
-    rival = kosterlitz_thouless(nodes, optima)
-    flags = (*_noise_flags(total.best, noise), *_mixed_flags(total), *_kt_flags(rival))
-    return Statement(total, flags, wrong_form=rival > 0)
+    other = other_form(nodes, optima)
+    flags = (*_noise_flags(total.best, noise), *_mixed_flags(total), *_other_flags(other))
+    return Statement(total, flags, wrong_form=other.log_ratio > _WINS[other.kind])
 
 
 def _noise_models(best: Node) -> tuple[NoiseModel, ...]:
@@ -253,13 +257,15 @@ def _mixed_flags(total: Total) -> tuple[Flag, ...]:
     return tuple(texts[name] for name in likely)
 
 
-def _kt_flags(log_ratio: float) -> tuple[Flag, ...]:
-    if not log_ratio > _NOT_EXCLUDED:
+def _other_flags(other: Other) -> tuple[Flag, ...]:
+    if not other.log_ratio > _NOT_EXCLUDED:
         return ()
-    better = "better" if log_ratio > 0 else "about as well"
-    return (
-        KOSTERLITZ_THOULESS_NOT_EXCLUDED(
-            "the form of Kosterlitz and Thouless, which has no nu, describes the data "
-            f"{better} (ln of the ratio of evidences {log_ratio:+.1f}); compare --form kt"
-        ),
-    )
+    better = "better" if other.log_ratio > 0 else "about as well"
+    says = f"describes the data {better} (ln of the ratio of evidences {other.log_ratio:+.1f})"
+    if other.kind == "kt":
+        return (
+            KOSTERLITZ_THOULESS_NOT_EXCLUDED(
+                f"the form of Kosterlitz and Thouless, which has no nu, {says}; compare --form kt"
+            ),
+        )
+    return (POWER_LAW_NOT_EXCLUDED(f"a power law {says}; compare --form power"),)
