@@ -34,6 +34,9 @@ from physbatch.scaling.transition.success_curves import fit_success_curve
 from physbatch.scaling.transition.verdict import decide
 from physbatch.views import view
 
+#: What `find_jump` reads.
+_OF_JUMP = ("overlap", "status")
+
 
 def analyse(
     data: xr.Dataset | str | os.PathLike[str],
@@ -102,7 +105,14 @@ def analyse(
         for part, own_seed in zip(sizes, seeds, strict=True)
     )
     jumps = tuple(
-        find_jump(part, curve.m_c.value, time=last, resamples=resamples, seed=own_seed)
+        find_jump(
+            # It looks at the overlaps of one size again and again, each time at another time.
+            part.drop_vars([name for name in part if name not in _OF_JUMP]).compute(),
+            curve.m_c.value,
+            time=last,
+            resamples=resamples,
+            seed=own_seed,
+        )
         for part, curve, own_seed in zip(sizes, curves, seeds, strict=True)
     )
     m_c = _extrapolated("m_c", {curve.size: curve.m_c for curve in curves})
